@@ -1,0 +1,54 @@
+# Two commands are enough: `make demo` and `make test`. Both set everything up first.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
+
+.PHONY: help setup setup-dev demo test check format bench lock clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(VENV)/.runtime ## Make .venv with the pinned packages and the newsletter command
+setup-dev: $(VENV)/.dev ## The same, with what tests and checks need
+
+# The stamps hold the packages' state: nothing is fetched again until a lock file changes.
+$(VENV)/.python:
+	@echo "setting up: virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "newsletter needs Python 3.11 or later; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.python requirements.txt pyproject.toml
+	@echo "setting up: pinned packages (about half a minute the first time)"
+	@$(PIP) --no-deps --require-hashes -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt scripts/system-packages
+	@echo "setting up: packages for tests and checks"
+	@$(PIP) --no-deps --require-hashes -r requirements-dev.txt
+	@sh scripts/system-packages
+	@touch $@
+
+demo: setup ## The main job on sample data, then an inbox page to look at (DEMO="--port 9000")
+	@"$(BIN)/newsletter" demo $(DEMO)
+
+test: setup-dev ## All tests (ARGS="-k name" for some)
+	@"$(BIN)/python" -m pytest -n 2 $(ARGS)
+
+check: setup-dev ## Formatting, lint, types
+	@"$(BIN)/ruff" format --check .
+	@"$(BIN)/ruff" check .
+	@"$(BIN)/mypy"
+
+format: setup-dev ## Put the formatting right
+	@"$(BIN)/ruff" format .
+	@"$(BIN)/ruff" check --fix .
+
+lock: setup-dev ## Pin the newest versions that pyproject.toml allows (needs the network)
+	@sh scripts/lock
+
+clean: ## Remove what was made here; the database stays
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache

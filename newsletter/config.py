@@ -1,0 +1,183 @@
+"""Settings: read once by an entry point, passed down, never read at import.
+
+They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the working folder;
+a variable wins over the file. `load_settings` turns whatever is wrong into one line.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from newsletter.errors import SettingsError
+
+SETTINGS_FILE = Path("newsletter.toml")
+# A shorter key can be guessed offline from a single link (RFC 2104 §3 asks for at least the
+# hash's output length, 32 octets for SHA-256).
+SHORTEST_SECRET = 32
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. README.md explains each one; a test holds that it does."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NEWSLETTER_",
+        env_ignore_empty=True,
+        toml_file=SETTINGS_FILE,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    database_url: str = Field(
+        default="sqlite:///newsletter.db", description="SQLAlchemy URL of the database"
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="relay: smtp://user:password@host:port?starttls=true, or smtps://…",
+    )
+    base_url: str = Field(
+        default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
+    )
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="keys that sign links, newest first, parted by commas"
+    )
+    from_address: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("NEWSLETTER_FROM", "from"),
+        description="the From address of every mail",
+    )
+    site_name: str = Field(default="Paper digest", description="the name readers see")
+    postal_address: str | None = Field(
+        default=None, description="postal address at the foot of every mail; the law asks for one"
+    )
+    dkim_key_file: Path | None = Field(
+        default=None, description="PEM file with the RSA key that signs the mails"
+    )
+    dkim_selector: str = Field(default="newsletter", description="DKIM selector")
+    dkim_domain: str | None = Field(
+        default=None, description="DKIM domain; the From address's domain unless set"
+    )
+    bounce_domain: str | None = Field(
+        default=None, description="domain of the envelope sender; the From address's unless set"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first (tests, demo), then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        return [key.strip() for key in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _long_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < SHORTEST_SECRET for key in keys):
+            raise ValueError(
+                f"each key needs {SHORTEST_SECRET} characters or more; make one with: "
+                "python3 -c 'import secrets; print(secrets.token_hex(32))'"
+            )
+        return keys
+
+    @field_validator("base_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+            raise ValueError("needs the form https://host or https://host/path")
+        return value.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _relay(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+                raise ValueError("needs the form smtp://host:port or smtps://host:port")
+        return value
+
+    @field_validator("from_address")
+    @classmethod
+    def _mail_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            return validate_email(
+                value, check_deliverability=False, test_environment=True
+            ).ascii_email
+        except EmailNotValidError as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("site_name", "postal_address")
+    @classmethod
+    def _one_line(cls, value: str | None) -> str | None:
+        if value is not None and any(ord(character) < 32 for character in value):
+            raise ValueError("must be one line without control characters")
+        return value
+
+    def require(self, *names: str) -> None:
+        """Check that the named settings are given.
+
+        Raises:
+            SettingsError: names all that are missing, as the variables an operator would set.
+        """
+        missing = [variable_name(name) for name in names if not getattr(self, name)]
+        if missing:
+            raise SettingsError(
+                f"missing setting: {', '.join(missing)} (set the variable, or write it in "
+                f"{SETTINGS_FILE}; README.md, Settings)"
+            )
+
+
+def variable_name(field: str) -> str:
+    """The environment variable that sets ``field``."""
+    return "NEWSLETTER_FROM" if field == "from_address" else f"NEWSLETTER_{field.upper()}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from arguments, environment and file, in this order.
+
+    Raises:
+        SettingsError: one line that names the first bad setting and what is wrong with it.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(f"{SETTINGS_FILE}: unknown setting {name!r}") from error
+        shown = (
+            name if name.isupper() else variable_name("from_address" if name == "from" else name)
+        )
+        raise SettingsError(f"{shown}: {first['msg'].removeprefix('Value error, ')}") from error
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{SETTINGS_FILE}: {error}") from error
+
+
+def bundled(name: str) -> Path:
+    """Folder of ``templates`` or ``alembic``: inside the wheel, else beside the package."""
+    package = Path(__file__).parent
+    inside = package / "_bundled" / name
+    return inside if inside.is_dir() else package.parent / name

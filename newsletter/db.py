@@ -1,0 +1,150 @@
+"""The database: engine, sessions, UTC times, and what SQLite must be told on every connection."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import DateTime, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Session
+
+from alembic import command
+from newsletter.config import bundled
+from newsletter.errors import DatabaseError
+
+# How long a writer waits for another before "database is locked". A commit group takes
+# milliseconds; ten seconds is only reached when a backup or another program holds the file.
+BUSY_SECONDS = 10
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. Naive values are refused: they would mean another time elsewhere."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime refused: {value.isoformat()}")
+        value = value.astimezone(UTC)
+        # SQLite keeps text; without the offset, text order is time order.
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def utc_now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def connect(url: str) -> Engine:
+    """An engine for ``url``.
+
+    SQLite runs in WAL mode with foreign keys on; synchronous is NORMAL, so a power cut may
+    lose the last commits but never corrupts, and a killed process loses nothing.
+
+    Raises:
+        DatabaseError: the URL cannot be read, or names a driver that is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in {"postgres", "postgresql"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise DatabaseError(
+            "NEWSLETTER_DATABASE_URL cannot be used; examples: sqlite:///newsletter.db, "
+            "postgresql://user@host/name"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise DatabaseError(
+            f"NEWSLETTER_DATABASE_URL needs the package {error.name!r}: pip install "
+            "'newsletter[postgres]'"
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling commits behind one's back; _begin_sqlite does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+@contextmanager
+def session_scope(engine: Engine) -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back if anything is raised."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def _alembic(engine: Engine) -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(bundled("alembic")).replace("%", "%%"))
+    config.attributes["engine"] = engine
+    return config
+
+
+def upgrade(engine: Engine) -> tuple[str | None, str]:
+    """Bring the tables to this version's; returns the revisions before and after.
+
+    Raises:
+        DatabaseError: the database cannot be opened.
+    """
+    config = _alembic(engine)
+    before = revision(engine)
+    command.upgrade(config, "head")
+    return before, head(engine)
+
+
+def head(engine: Engine) -> str:
+    """The newest revision that this version knows."""
+    return str(ScriptDirectory.from_config(_alembic(engine)).get_current_head())
+
+
+def revision(engine: Engine) -> str | None:
+    """The revision the database is at; None when it has no tables of ours.
+
+    Raises:
+        DatabaseError: the database cannot be opened.
+    """
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        shown = engine.url.render_as_string(hide_password=True)
+        raise DatabaseError(f"cannot open the database {shown}: {error.orig}") from error
+
+
+def require_current(engine: Engine) -> None:
+    """Check that the tables are those of this version.
+
+    Raises:
+        DatabaseError: they are not; the line says which command mends it.
+    """
+    found, wanted = revision(engine), head(engine)
+    if found != wanted:
+        state = "has no tables yet" if found is None else f"is at revision {found}, not {wanted}"
+        raise DatabaseError(f"the database {state}: run `newsletter db upgrade`")

@@ -1,0 +1,121 @@
+"""Signed values: tokens in links, and the VERP addresses bounces come back to.
+
+A token is ``value.mac``: the value readable, the mac an HMAC-SHA256 cut to 128 bits (RFC 2104
+§5 allows half the hash) under a key derived for one purpose, so a token made for one purpose is
+no token for another. Keys rotate: the newest signs, all verify.
+"""
+
+import base64
+import hmac
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from hashlib import sha256
+
+from newsletter.errors import TokenError
+
+MAC_BYTES = 16
+# Local parts are compared in lower case because relays change it; 80 bits in base32.
+VERP_MAC_BYTES = 10
+_VERP = re.compile(r"^bounce\+(?P<delivery>\d{1,18})-(?P<mac>[a-z2-7]{16})@", re.IGNORECASE)
+_VALUE = re.compile(r"^[A-Za-z0-9_~:-]{1,200}$")
+
+
+class Purpose(StrEnum):
+    """What a token lets its bearer do; nothing else."""
+
+    UNSUBSCRIBE = "unsubscribe"
+    PREFERENCES = "preferences"
+    FEEDBACK = "feedback"
+    CONFIRM = "confirm"
+    VIEW = "view"
+    ERASE = "erase"
+    BOUNCE = "bounce"
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Signs and verifies with ``keys``, newest first."""
+
+    keys: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.keys:
+            raise TokenError("no key to sign links with: set NEWSLETTER_SECRET_KEYS")
+
+    @cached_property
+    def _derived(self) -> dict[Purpose, Sequence[bytes]]:
+        return {
+            purpose: [
+                hmac.digest(key.encode(), f"newsletter/{purpose}".encode(), sha256)
+                for key in self.keys
+            ]
+            for purpose in Purpose
+        }
+
+    def sign(self, purpose: Purpose, value: str, *, lifetime: int | None = None) -> str:
+        """A token holding ``value`` (letters, digits, ``_ ~ : -``); ``lifetime`` in seconds."""
+        if lifetime is not None:
+            value = f"{value}~{int(time.time()) + lifetime}"
+        if not _VALUE.match(value):
+            raise TokenError("a token's value may hold letters, digits, _ ~ : and - only")
+        return f"{value}.{_text(_mac(self._derived[purpose][0], value))}"
+
+    def verify(self, purpose: Purpose, token: str, *, expires: bool = False) -> str:
+        """The value in ``token``; with ``expires``, one that was signed with a lifetime.
+
+        Raises:
+            TokenError: the token is malformed, forged, expired or for another purpose.
+        """
+        value, _, mac = token.rpartition(".")
+        if not _VALUE.match(value) or not any(
+            hmac.compare_digest(_text(_mac(key, value)), mac) for key in self._derived[purpose]
+        ):
+            raise TokenError("this link is damaged or was not made here")
+        if not expires:
+            return value
+        value, _, until = value.rpartition("~")
+        if not until.isdigit() or int(until) < time.time():
+            raise TokenError("this link has expired")
+        return value
+
+    def verp_address(self, delivery_id: int, domain: str) -> str:
+        """The envelope sender of one delivery (bulk-mail law 16)."""
+        mac = _verp_mac(self._derived[Purpose.BOUNCE][0], delivery_id)
+        return f"bounce+{delivery_id}-{mac}@{domain}"
+
+    def verp_delivery(self, address: str) -> int | None:
+        """The delivery that ``address`` was made for, in any case; None when it is not ours."""
+        found = _VERP.match(address.strip())
+        if not found:
+            return None
+        delivery_id, mac = int(found["delivery"]), found["mac"].lower()
+        for key in self._derived[Purpose.BOUNCE]:
+            if hmac.compare_digest(_verp_mac(key, delivery_id), mac):
+                return delivery_id
+        return None
+
+    def hash_address(self, email: str) -> str:
+        """Keyed hash of an address under the oldest key, which outlives rotation.
+
+        Rotate by putting a new key in front; dropping the last one forgets suppressions.
+        """
+        return hmac.new(
+            self.keys[-1].encode(), b"newsletter/address/" + email.lower().encode(), sha256
+        ).hexdigest()
+
+
+def _mac(key: bytes, value: str) -> bytes:
+    return hmac.digest(key, value.encode(), sha256)[:MAC_BYTES]
+
+
+def _text(mac: bytes) -> str:
+    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+
+def _verp_mac(key: bytes, delivery_id: int) -> str:
+    digest = hmac.digest(key, str(delivery_id).encode(), sha256)[:VERP_MAC_BYTES]
+    return base64.b32encode(digest).decode().lower()

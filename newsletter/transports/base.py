@@ -1,0 +1,32 @@
+"""What a transport takes, and the protocol."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message ready to go: envelope sender, one recipient, and its bytes (CRLF line ends)."""
+
+    delivery_id: int
+    sender: str
+    recipient: str
+    data: bytes
+
+
+class Transport(Protocol):
+    """Hands messages over, one at a time per call."""
+
+    async def send(self, envelope: Envelope) -> str:
+        """Hand one message over; returns the relay's answer.
+
+        Raises:
+            TransientTransportError: not taken now; try later.
+            PermanentTransportError: not taken, ever.
+            UncertainTransportError: it may have been taken; nobody can know.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish politely; nothing is sent afterwards."""
+        ...
