@@ -219,7 +219,7 @@ class Paper(SQLModel, table=True):
 
 
 class PaperAlias(SQLModel, table=True):
-    """One name of a paper. ``arxiv``, ``doi`` and ``title`` are the identities that unite sources."""
+    """One name of a paper; ``arxiv``, ``doi`` and ``title`` are those that unite sources."""
 
     __tablename__: ClassVar[str] = "paper_alias"
     __table_args__ = (UniqueConstraint("source", "external_id"),)

@@ -9,7 +9,8 @@ import newsletter
 
 PACKAGE = Path(newsletter.__file__).parent
 LAYERS = [
-    ["errors", "config"],
+    ["errors"],
+    ["config"],
     ["db", "tokens"],
     ["models", "sources", "transports", "text", "features", "bounces"],
     ["papers", "subscribers", "deliveries", "profiles", "ranking"],
