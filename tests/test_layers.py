@@ -14,7 +14,7 @@ LAYERS = [
     ["db", "tokens"],
     ["models", "sources", "transports", "text", "features", "bounces"],
     ["papers", "subscribers", "deliveries", "profiles", "ranking"],
-    ["digest", "outcomes"],
+    ["digest", "inbound"],
     ["render"],
     ["editions", "mailer"],
     ["web", "cli", "tasks", "demo"],

@@ -1,0 +1,27 @@
+"""Inbound mail to normalised outcomes: pure, bounded, for hostile bytes.
+
+`read` is the one entry. Reports in machine-readable parts are taken at their word (RFC 3464,
+5965, 8098); letters are read by evidence; what servers say is mapped by one table of phrases.
+"""
+
+from newsletter.bounces.outcome import (
+    ADDRESS_IS_DEAD,
+    NOT_THE_ADDRESS,
+    BouncedRecipient,
+    Kind,
+    Outcome,
+    Permanence,
+    Reason,
+)
+from newsletter.bounces.reading import read
+
+__all__ = [
+    "ADDRESS_IS_DEAD",
+    "NOT_THE_ADDRESS",
+    "BouncedRecipient",
+    "Kind",
+    "Outcome",
+    "Permanence",
+    "Reason",
+    "read",
+]
