@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from newsletter.bounces.addresses import address_in, addresses_in
+from newsletter.bounces.addresses import address_in, addresses_in, tidy
 from newsletter.bounces.mime import (
     LONGEST_TEXT,
     Headers,
@@ -32,15 +32,43 @@ _RETURNED_TYPES = frozenset(
     }
 )
 _REPORT_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
-_SENT_TO = ("to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "apparently-to", "resent-to")
-_RETURNED_TO = (
-    "to", "cc", "x-rcpt-to", "x-envelope-to", "envelope-to", "delivered-to", "x-original-to",
-    "x-hmxmroriginalrecipient", "apparently-to", "x-failed-recipients", "original-recipient",
+_SENT_TO = (
+    "to",
+    "delivered-to",
+    "x-original-to",
+    "envelope-to",
+    "x-envelope-to",
+    "apparently-to",
+    "resent-to",
 )
-_RETURNED_FROM = ("return-path", "from", "sender", "reply-to", "errors-to", "envelope-from", "x-envelope-from")
-_RECEIVED_FOR = re.compile(r"\bfor\s+<?([^\s<>;]{3,320}@[^\s<>;]{3,255})>?")
+_RETURNED_TO = (
+    "to",
+    "cc",
+    "x-rcpt-to",
+    "x-envelope-to",
+    "envelope-to",
+    "delivered-to",
+    "x-original-to",
+    "x-hmxmroriginalrecipient",
+    "apparently-to",
+    "x-failed-recipients",
+    "original-recipient",
+)
+_RETURNED_FROM = (
+    "return-path",
+    "from",
+    "sender",
+    "reply-to",
+    "errors-to",
+    "envelope-from",
+    "x-envelope-from",
+)
+_RECEIVED_FOR = re.compile(r" for <?([^\s<>;@]{1,320}@[^\s<>;@]{3,255})")
 _MESSAGE_ID = re.compile(r"<?([^\s<>\"]{1,200}@[^\s<>\"]{1,200})>?")
-_MESSAGE_ID_LINE = re.compile(r"^[\s>|]{0,8}(?:x-)?(?:original-)?message-id\s*:\s*<?([^\s<>]{1,200}@[^\s<>]{1,200})>?", re.IGNORECASE | re.MULTILINE)
+_MESSAGE_ID_LINE = re.compile(
+    r"^[\s>|]{0,8}(?:x-)?(?:original-)?message-id\s*:\s*<?([^\s<>]{1,200}@[^\s<>]{1,200})>?",
+    re.IGNORECASE | re.MULTILINE,
+)
 _QUOTED = re.compile(r"^(?:> ?|\| ?| {1,8}(?=[!-9;-~]{1,60}:)|\t)", re.MULTILINE)
 # Tags that end a line when read aloud, and those that hold no words.
 _BREAKS = re.compile(r"<\s*/?(?:br|p|div|tr|li|h\d|td|table|ul|pre)\b[^<>]*>", re.IGNORECASE)
@@ -80,15 +108,15 @@ class Clues:
     def sent_to(self) -> tuple[str, ...]:
         """Whom the mail was addressed to, and the envelope senders of what it returns."""
         values = self.header_addresses(*_SENT_TO)
-        for line in self.headers.get("received", []):
-            values += [found[1] for found in _RECEIVED_FOR.finditer(line)]
+        received = " ".join(self.headers.get("received", []))
+        values += [tidy(found[1]) for found in _RECEIVED_FOR.finditer(received)]
         for headers in self.returned:
             values += _addresses(headers, _RETURNED_FROM)
         for report in [*self.reports, *self.feedback]:
             values += [
                 address_in(line)
                 for line in report.split("\n")[:60]
-                if line.lower().startswith("x-") and "-sender:" in line.lower()
+                if (line.lower().startswith("x-") and "-sender:" in line.lower())
                 or line.lower().startswith(("original-mail-from:", "original-envelope-id:"))
             ]
         return unique(values)[:50]
@@ -209,7 +237,14 @@ def plain_text(html: str) -> str:
     for tag in ("style", "script", "head"):
         html = _without(html, tag)
     text = _TAGS.sub("", _BREAKS.sub("\n", html))
-    for name, character in (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&quot;", '"'), ("&#64;", "@"), ("&amp;", "&")):
+    for name, character in (
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&nbsp;", " "),
+        ("&quot;", '"'),
+        ("&#64;", "@"),
+        ("&amp;", "&"),
+    ):
         text = text.replace(name, character)
     return text
 

@@ -8,7 +8,7 @@ weight; those with the most win.
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from newsletter.bounces.addresses import ADDRESS, is_role, tidy
 
@@ -20,33 +20,48 @@ ENOUGH = 4
 # Recipients of one report look alike; what scores this much less is something else.
 SPREAD = 2
 
-_LEADS = re.compile(r"^[\s>*•·\"'<(\[{|-]*(?:\d{1,3}[.)]\s+)?(?:smtp:|mailto:)?[\"'<(\[]*$", re.IGNORECASE)
+# Between words and an address.
+_OPEN = r"[\s\[\"'<(]*"
+
+_LEADS = re.compile(
+    r"^[\s>*•·\"'<(\[{|-]*(?:\d{1,3}[.)]\s+)?(?:smtp:|mailto:)?[\"'<(\[]*$", re.IGNORECASE
+)
 _ALONE = re.compile(r"^[\s>\"'\])}*:;,.|-]*$")
 _HEADING = re.compile(
-    r"recipient|address|deliver|reach|reject|fail|return|unknown|user|problem|error|receive|following|"
-    r"empfäng|destinat|adress|indirizz|recapit|entreg|получател|адрес|доставл|宛先|収件|アドレス|メール|地址|收件",
+    r"recipient|address|deliver|reach|reject|fail|return|unknown|user|problem|error|receive|"
+    r"following|empfäng|destinat|adress|indirizz|recapit|entreg|получател|адрес|доставл|宛先|"
+    r"収件|アドレス|メール|地址|收件",
     re.IGNORECASE,
 )
 _FAILING = re.compile(
-    r"(?:deliver\w*|delevery|undeliverable|recipient(?:\(s\))?|rcpt to|user(?:id)?|mailbox|account|address(?:ed|es)?(?:\(?es\)?)?|attempts|"
-    r"unknown|invalid|rejected|refused|reach(?:ed)?|relayed|failed|problem with|bounced?|not sent|gateway for|sent|message|mail|"
-    r"error-for|intended for|to user|full)\s*(?:\([^)\n]{0,30}\))?\s*(?:to|for|of|address|is|in|name|by)?\s*(?:address|user|recipient|account|mailbox)?\s*[:=]?[\s\[\"'<(]*(?:smtp:)?[\"'<(]*$",
+    r"(?:deliver\w*|delevery|undeliverable|recipient(?:\(s\))?|rcpt to|user(?:id)?|mailbox|"
+    r"account|address(?:ed|es)?(?:\(?es\)?)?|attempts|unknown|invalid|rejected|refused|"
+    r"reach(?:ed)?|relayed|failed|problem with|bounced?|gateway for|sent|message|mail|error-for|"
+    r"intended for|to user|full|size)"
+    r"\s*(?:\([^)\n]{0,30}\))?"
+    r"\s*(?:to|for|of|address|is|in|name|by)?\s*(?:address|user|recipient|account|mailbox)?"
+    rf"\s*[:=：]?{_OPEN}(?:smtp:)?[\"'<(]*$",
     re.IGNORECASE,
 )
-_REPLY_BEFORE = re.compile(r"(?:^|\s)[45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3}\s)?[\s<\"'(]*$")
+_REPLY_BEFORE = re.compile(rf"(?:^|\s)[45]\d\d[ -](?:[45]\.\d{{1,3}}\.\d{{1,3}}\s)?{_OPEN}$")
 _REFUSED_AFTER = re.compile(
-    r"^[\s>\"')\]]*(?:[:;,.]{1,3}|-+)?\s*\(?(?:\[?[45]\d\d\b|[45]\.\d|was (?:not|unde|rej|auto)|is (?:not|un|full|over)|has (?:been |exce|no)|could|cannot|"
-    r"user|unknown|no such|mailbox|invalid|reject|fail|delivery fail|account|deferred|host|on (?:mon|tue|wed|thu|fri|sat|sun)|error|service|over quota|action|does)",
+    r"^[\s>\"')\]]*(?:[:;,.]{1,3}|-+)?\s*\(?(?:\[?[45]\d\d\b|[45]\.\d|"
+    r"was (?:not|unde|rej|auto)|is (?:not|un|full|over)|has (?:been |exce|no)|could|cannot|user|"
+    r"unknown|no such|mailbox|invalid|reject|fail|delivery fail|account|deferred|host|"
+    r"on (?:mon|tue|wed|thu|fri|sat|sun)|error|service|over quota|action|does)",
     re.IGNORECASE,
 )
 _NOT_IT = re.compile(
-    r"(?:^|[\s(\[])(?:from|sender|mail from|envelope-from|return-path|reply-to|message-id|contact|help|assistance|questions?|"
-    r"cc|x-\w[\w-]*|mailto|postmaster|sent by|generating server|in-reply-to|references|de|von|de la part|assistenza|write to|"
-    r"e-?mail us|send (?:an? )?(?:e-?)?mail to|forward\w* to|please (?:contact|e-?mail|send)|by|received)\s*[:=]?[\s<\"'(]*$",
+    r"(?:^|[\s(\[])(?:from|sender|mail from|envelope-from|return-path|reply-to|message-id|contact|"
+    r"help|assistance|questions?|cc|x-\w[\w-]*|mailto|postmaster|sent by|generating server|"
+    r"in-reply-to|references|de|von|de la part|assistenza|write to|e-?mail us|"
+    r"send (?:an? )?(?:e-?)?mail to|forward\w* to|please (?:contact|e-?mail|send)|by|received)"
+    rf"\s*[:=]?{_OPEN}$",
     re.IGNORECASE,
 )
 _SECOND_NAME = re.compile(
-    r"(?:expanded from|generated from|originally|alias(?:ed)?(?: of)?|forwarded from|orig_to=|instead of)\s*[:=]?[\s<\"'(]*$",
+    r"(?:expanded from|generated from|originally|alias(?:ed)?(?: of)?|forwarded from|orig_to=|"
+    rf"instead of)\s*[:=]?{_OPEN}$",
     re.IGNORECASE,
 )
 _IN_URL = re.compile(r"(?:https?://|www\.)\S*$")
@@ -69,7 +84,7 @@ def failed_addresses(
     both lower-case.
     """
     lines = letter[:LONGEST_LETTER].split("\n")[:MOST_LINES]
-    best: dict[str, tuple[int, int, str]] = {}
+    best: dict[str, _Candidate] = {}
     for number, line in enumerate(lines):
         if "@" not in line:
             continue
@@ -77,31 +92,44 @@ def failed_addresses(
         for found in ADDRESS.finditer(line):
             address = tidy(found[0])
             key = address.lower()
-            before, after = line[: found.start()], line[found.end() :]
-            score = _evidence(before, after, heading)
-            score += SPREAD if key in returned_to else 0
-            score -= 8 if key in own and key not in returned_to else 0
-            score -= 6 if is_role(address) and key not in returned_to else 0
-            if key not in best or score > best[key][0]:
-                best[key] = (score, number if key not in best else best[key][1], address)
+            before = line[: found.start()]
+            score = _evidence(before, line[found.end() :], heading)
+            if key in returned_to:
+                score += SPREAD
+            elif key in own:
+                score -= 8
+            elif is_role(address):
+                score -= 6
+            known = best.get(key)
+            if known is None:
+                best[key] = _Candidate(address, number, score, bool(_SECOND_NAME.search(before)))
+            elif score > known.score:
+                best[key] = replace(known, score=score)
         if len(best) > MOST_FOUND:
             break
-    return _winners(best, lines)
+    return _winners(list(best.values()), lines)
 
 
-def _winners(best: dict[str, tuple[int, int, str]], lines: list[str]) -> list[Found]:
-    if not best:
-        return []
-    top = max(score for score, _, _ in best.values())
-    if top < ENOUGH:
-        return []
-    chosen = sorted(
-        (number, address) for score, number, address in best.values() if score >= max(ENOUGH, top - SPREAD)
-    )
-    starts = [number for number, _ in chosen] + [len(lines)]
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    address: str
+    line: int
+    score: int
+    # "(expanded from …)": the name mailed to, of use only when the other one is kept secret.
+    is_second: bool
+
+
+def _winners(candidates: list[_Candidate], lines: list[str]) -> list[Found]:
+    good = [each for each in candidates if each.score >= ENOUGH and not each.is_second]
+    good = good or [each for each in candidates if each.is_second]
+    top = max((each.score for each in good), default=0)
+    chosen = [each for each in good if each.score >= top - SPREAD]
+    ends = [each.line for each in chosen[1:]] + [len(lines)]
     return [
-        Found(address, "\n".join(lines[number : max(number + 1, min(starts[place + 1], number + 15))]))
-        for place, (number, address) in enumerate(chosen)
+        Found(
+            each.address, "\n".join(lines[each.line : max(each.line + 1, min(end, each.line + 15))])
+        )
+        for each, end in zip(chosen, ends, strict=False)
     ]
 
 
@@ -128,9 +156,7 @@ def _evidence(before: str, after: str, heading: str) -> int:
         score += 3
     if _REFUSED_AFTER.match(after):
         score += 2
-    if _SECOND_NAME.search(before):
-        score -= 2
-    elif not leads and _NOT_IT.search(before):
+    if not leads and _NOT_IT.search(before):
         score -= 5
     if _IN_URL.search(before):
         score -= 8

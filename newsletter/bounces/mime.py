@@ -25,7 +25,10 @@ LONGEST_VALUE = 2000
 
 Headers = dict[str, list[str]]
 
-_HEADER = re.compile(r"^([!-9;-~]{1,80})[ \t]*:[ \t]*(.*)$")
+_HEADER = re.compile(r"^([!-9;-~]{1,80})[ \t]{0,10}:(.*)$", re.MULTILINE)
+_NAME = re.compile(r"[!-9;-~]{1,80}[ \t]{0,10}$")
+# The line a mailbox file puts before each mail.
+_MAILBOX = ("From ", ">From ")
 _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"\n]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]{1,60})", re.IGNORECASE)
 # Codecs that are no character sets, or whose cost is not linear.
@@ -68,11 +71,12 @@ def parse(data: bytes) -> Mail:
 
 
 def parse_returned(part: Part) -> Mail:
-    """A returned message, or what is left of it: its headers and leaves."""
+    """A returned message, or what is left of it; its leaves only where it is a report itself."""
     encoding = first(part.headers, "content-transfer-encoding").strip().lower()
-    headers, body = split_headers(_undo(encoding, part.body).lstrip(b"\n"))
+    headers, body = split_headers(_undo(encoding, part.body))
     mail = Mail(headers)
-    _collect(mail, headers, body)
+    if first(headers, "content-type").lower().startswith("multipart/report"):
+        _collect(mail, headers, body)
     return mail
 
 
@@ -95,25 +99,40 @@ def split_headers(data: bytes) -> tuple[Headers, bytes]:
     """Headers (lower-case names) and body. A line that is no header ends them, as in a mailbox."""
     data = data.lstrip(b"\n")
     head, _, body = data.partition(b"\n\n")
+    # Latin-1 keeps one character an octet, so that places in text are places in data.
+    text = head[:LONGEST_HEADERS].decode("latin-1")
+    start = len(text) - len(text[text.find("\n") + 1 :]) if text.startswith(_MAILBOX) else 0
+    unfolded = text[start:].replace("\n ", " ").replace("\n\t", " ")
+    found = _HEADER.findall(unfolded)
+    if len(found) != unfolded.count("\n") + 1:
+        return _headers_by_line(text, start, data)
+    headers: Headers = {}
+    for name, value in found:
+        headers.setdefault(name.lower(), []).append(_unicode(value[:LONGEST_VALUE].strip()))
+    return headers, body
+
+
+def _headers_by_line(text: str, start: int, data: bytes) -> tuple[Headers, bytes]:
+    """Headers up to the first line that is none; what comes from there on is the body."""
     headers: Headers = {}
     last: list[str] | None = None
-    consumed = 0
-    # Latin-1 keeps one character an octet, so that places in text are places in data.
-    for line in head[:LONGEST_HEADERS].decode("latin-1").split("\n"):
-        if line[:1] in {" ", "\t"} or (last and last[-1].endswith(";") and not _HEADER.match(line)):
-            if last is not None and len(last[-1]) < LONGEST_VALUE:
-                last[-1] += " " + _unicode(line.strip())
-        elif found := _HEADER.match(line):
-            last = headers.setdefault(found[1].lower(), [])
-            last.append(_unicode(found[2].strip()))
-        elif consumed == 0 and line.startswith(("From ", ">From ")):
-            pass  # the mailbox file's own line
-        elif not headers:
-            return {}, data  # no headers at all: everything is text
+    consumed = start
+    for line in text[start:].split("\n"):
+        name, colon, value = line.partition(":")
+        is_header = bool(colon and _NAME.match(name))
+        if last is not None and (
+            line[:1] in {" ", "\t"} or (last[-1].endswith(";") and not is_header)
+        ):
+            # A parameter at the start of a line was meant to be folded.
+            last[-1] = f"{last[-1]} {_unicode(line.strip())}"[:LONGEST_VALUE]
+        elif is_header:
+            last = headers.setdefault(name.rstrip().lower(), [])
+            last.append(_unicode(value.strip())[:LONGEST_VALUE])
         else:
-            return headers, data[consumed:]
+            break
         consumed += len(line) + 1
-    return headers, body
+    # Without any header everything is text.
+    return (headers, data[consumed:].removeprefix(b"\n")) if headers else ({}, data)
 
 
 def _unicode(octets: str) -> str:
@@ -135,9 +154,7 @@ def _collect(mail: Mail, headers: Headers, body: bytes) -> None:
             leaf = "text/plain" if kind.startswith("multipart/") else kind
             mail.parts.append(Part(part_headers, leaf, part_body, depth))
             continue
-        waiting += [
-            (*split_part(piece), depth + 1) for piece in reversed(pieces[:MOST_PARTS])
-        ]
+        waiting += [(*split_part(piece), depth + 1) for piece in reversed(pieces[:MOST_PARTS])]
 
 
 def split_part(piece: bytes) -> tuple[Headers, bytes]:

@@ -1,11 +1,12 @@
 """Bytes of an inbound mail to one outcome: what sort it is, about whom, and why."""
 
-import re
 from dataclasses import replace
+from itertools import chain
 
 from newsletter.bounces import wording
 from newsletter.bounces.addresses import address_in, addresses_in, is_role
 from newsletter.bounces.clues import Clues, take_apart
+from newsletter.bounces.codes import is_still_trying, permanence_of, reply_in, status_in
 from newsletter.bounces.fallback import flufl_recipients
 from newsletter.bounces.letters import Found, failed_addresses
 from newsletter.bounces.mime import first, parse
@@ -17,13 +18,7 @@ from newsletter.bounces.outcome import (
     Reason,
     unique,
 )
-from newsletter.bounces.phrases import (
-    is_still_trying,
-    permanence_of,
-    reason_of,
-    reply_in,
-    status_in,
-)
+from newsletter.bounces.phrases import reason_of
 from newsletter.bounces.reports import (
     DeliveryReport,
     complaint_recipient,
@@ -31,16 +26,10 @@ from newsletter.bounces.reports import (
     disposition,
     feedback_report,
 )
+from newsletter.bounces.ses import ses_notification
 
 # Enough of a letter to know its sort; what follows is mostly the returned message.
 _OPENING = 6000
-_CHALLENGE_HINTS = ("list", "approved", "allowed", "verif", "confirm", "prove", "challenge", "protected", "arrest")
-# Microsoft's feedback loop has no report part: a fixed sender returns the message as it was.
-_JMRP_SENDER = "staff@hotmail.com"
-_COMPLAINT_SUBJECT = re.compile(r"^\s*complaint about message from", re.IGNORECASE)
-_NULL_PATH = re.compile(r"^\s*(?:<\s*>|<?mailer-daemon\S*|<#@\[\]>|<?null>?|<?postmaster@\S*)?\s*$", re.IGNORECASE)
-_ANSWER = re.compile(r"^\s*(?:re|fwd?|aw|wg|tr|sv|rv|rif|antw)\s*:", re.IGNORECASE)
-_AUTHENTICATION_REPORT = re.compile(r"dmarc[^\n]{0,40}(?:report|forensic|failure)|forensic report", re.IGNORECASE)
 
 
 def read(data: bytes) -> Outcome:
@@ -52,12 +41,12 @@ def read(data: bytes) -> Outcome:
     clues = take_apart(mail)
     inner = _wrapped_report(clues)
     verdict = _verdict(inner or clues, data)
-    both = [clues, inner] if inner else [clues]
+    both = (clues, inner) if inner else (clues,)
     return replace(
         verdict,
-        sent_to=unique(value for each in both for value in each.sent_to),
-        message_ids=unique(value for each in both for value in each.message_ids),
-        marks=tuple(mark for each in both for mark in each.marks),
+        sent_to=unique(chain(verdict.sent_to, *(each.sent_to for each in both))),
+        message_ids=unique(chain(verdict.message_ids, *(each.message_ids for each in both))),
+        marks=(*verdict.marks, *chain(*(each.marks for each in both))),
         sender=clues.sender[:320],
         subject=clues.subject[:300],
     )
@@ -79,7 +68,8 @@ def _wrapped_report(clues: Clues) -> Clues | None:
 def _verdict(clues: Clues, data: bytes) -> Outcome:
     """The first sort of mail that fits; bounces before auto-replies, since many are marked so."""
     return (
-        _complaint(clues)
+        ses_notification(clues.letter)
+        or _complaint(clues)
         or _challenge(clues)
         or _bounce(clues, data)
         or _unsubscribe(clues)
@@ -99,9 +89,9 @@ def _complaint(clues: Clues) -> Outcome | None:
         addresses = unique(report.addresses) or _without_redacted(clues)
         return _complaint_about(addresses, report.detail)
     if clues.returned and (
-        _JMRP_SENDER in clues.sender.lower()
+        wording.COMPLAINT_SENDER in clues.sender.lower()
         or any("x-hmxmroriginalrecipient" in headers for headers in clues.returned)
-        or _COMPLAINT_SUBJECT.match(clues.subject)
+        or wording.COMPLAINT_SUBJECT.match(clues.subject)
     ):
         named = [
             address_in(first(headers, "x-hmxmroriginalrecipient")) for headers in clues.returned
@@ -132,7 +122,7 @@ def _challenge(clues: Clues) -> Outcome | None:
         is_one = bool(wording.CHALLENGE_DIAGNOSTIC.search(reports[:4000]))
         return Outcome(kind=Kind.CHALLENGE) if is_one else None
     opening = clues.letter[:_OPENING].lower()
-    if not any(hint in opening for hint in _CHALLENGE_HINTS):
+    if not any(hint in opening for hint in wording.CHALLENGE_HINTS):
         return None
     return Outcome(kind=Kind.CHALLENGE) if wording.CHALLENGE_TEXT.search(opening) else None
 
@@ -144,7 +134,12 @@ def _bounce(clues: Clues, data: bytes) -> Outcome | None:
     if report:
         return Outcome(kind=Kind.BOUNCE, recipients=_explained(report, clues))
     disposed = " ".join(disposition(text) for text in clues.dispositions)
-    if clues.dispositions and "deleted" not in disposed and "fail" not in disposed and "denied" not in disposed:
+    if (
+        clues.dispositions
+        and "deleted" not in disposed
+        and "fail" not in disposed
+        and "denied" not in disposed
+    ):
         return Outcome(kind=Kind.DELIVERY_NOTICE, detail=disposed[:100])
     if not _is_bounce_letter(clues):
         return None
@@ -180,9 +175,9 @@ def _is_bounce_letter(clues: Clues) -> bool:
         return False
     is_system = bool(wording.DAEMON.search(clues.sender)) or not clues.sender.strip()
     has_null_path = "return-path" in clues.headers and bool(
-        _NULL_PATH.match(first(clues.headers, "return-path"))
+        wording.NULL_PATH.match(first(clues.headers, "return-path"))
     )
-    if not is_system and not has_null_path and _ANSWER.match(subject):
+    if not is_system and not has_null_path and wording.ANSWER_SUBJECT.match(subject):
         return False
     score = 2 * is_system + has_null_path + (1 if clues.returned else 0)
     score += 2 * (said := bool(wording.FAILURE_SUBJECT.search(subject)))
@@ -192,16 +187,19 @@ def _is_bounce_letter(clues: Clues) -> bool:
         score -= 4
     if score < 2:
         return False
-    if wording.FAILURE_TEXT.search(clues.letter[:_OPENING]):
-        score, said = score + 2, True
     enough = 4 if is_system or has_null_path else 5
-    return said and score >= enough and not _AUTHENTICATION_REPORT.search(subject)
+    if not (said and score >= enough) and wording.FAILURE_TEXT.search(clues.letter[:_OPENING]):
+        score, said = score + 2, True
+    return said and score >= enough and not wording.AUTHENTICATION_REPORT.search(subject)
 
 
 def _letter_bounce(clues: Clues, data: bytes) -> Outcome:
     letter = clues.letter
     found = _named(clues, data)
-    warns = is_still_trying(letter[:_OPENING]) or _WARNING_SUBJECT.search(clues.subject) is not None
+    warns = (
+        is_still_trying(letter[:_OPENING])
+        or wording.DELAY_SUBJECT.search(clues.subject) is not None
+    )
     if not found:
         nameless = _about(Found("", letter[:1500]), warns)
         return Outcome(kind=Kind.BOUNCE, nameless=nameless)
@@ -222,9 +220,6 @@ def _letter_bounce(clues: Clues, data: bytes) -> Outcome:
             for recipient in recipients
         )
     return Outcome(kind=Kind.BOUNCE, recipients=recipients)
-
-
-_WARNING_SUBJECT = re.compile(r"\bdelay|\bwarning\b.*(?:deliver|message|mail)|delivery warning|verzögert|retard", re.IGNORECASE)
 
 
 def _about(found: Found, warns: bool) -> BouncedRecipient:
@@ -252,7 +247,9 @@ def _named(clues: Clues, data: bytes) -> list[Found]:
         found = failed_addresses(clues.html, own=own, returned_to=known)
     if listed:
         words = {each.address.lower(): each.words for each in found}
-        return [Found(each, words.get(each.lower(), clues.letter[:1500])) for each in unique(listed)]
+        return [
+            Found(each, words.get(each.lower(), clues.letter[:1500])) for each in unique(listed)
+        ]
     if found:
         return found
     for guesses in (
@@ -271,7 +268,10 @@ def _named(clues: Clues, data: bytes) -> list[Found]:
 
 def _unsubscribe(clues: Clues) -> Outcome | None:
     """A mail to an unsubscribe address, or one whose subject says just that."""
-    if any(wording.UNSUBSCRIBE_ADDRESS.match(address) for address in clues.header_addresses("to", "delivered-to", "x-original-to", "envelope-to")):
+    if any(
+        wording.UNSUBSCRIBE_ADDRESS.match(address)
+        for address in clues.header_addresses("to", "delivered-to", "x-original-to", "envelope-to")
+    ):
         return Outcome(kind=Kind.UNSUBSCRIBE)
     if wording.UNSUBSCRIBE_SUBJECT.match(clues.subject):
         return Outcome(kind=Kind.UNSUBSCRIBE)
@@ -294,7 +294,7 @@ def _is_marked_auto_reply(clues: Clues) -> bool:
 def _auto_reply(clues: Clues) -> Outcome | None:
     """Marked as one (RFC 3834), named as one, or sent from nobody and no bounce."""
     submitted = first(clues.headers, "auto-submitted").lower()
-    if _AUTHENTICATION_REPORT.search(clues.subject):
+    if wording.AUTHENTICATION_REPORT.search(clues.subject):
         return Outcome(kind=Kind.UNKNOWN, detail="authentication failure report")
     if (
         submitted.startswith(("auto-replied", "auto-generated", "auto-notified"))

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from newsletter.bounces.addresses import address_in
+from newsletter.bounces.codes import permanence_of, reply_in, status_in
 from newsletter.bounces.outcome import BouncedRecipient, Kind, Permanence, Reason
-from newsletter.bounces.phrases import permanence_of, reason_of, reply_in, status_in
+from newsletter.bounces.phrases import reason_of
 
 LONGEST_REPORT = 512 * 1024
 MOST_RECIPIENTS = 1000
@@ -17,7 +18,9 @@ _FIELD = re.compile(r"^[ \t]{0,8}([A-Za-z][A-Za-z0-9-]{2,60})[ \t]*:[ \t]*(.*)$"
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})")
 _RECIPIENT_FIELDS = ("final-recipient", "original-recipient", "x-actual-recipient")
 _IS_REPORT = re.compile(r"^[ \t]*(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_IS_ACTION = re.compile(r"^[ \t]*(?:action|status|diagnostic-code)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_IS_ACTION = re.compile(
+    r"^[ \t]*(?:action|status|diagnostic-code)[ \t]*:", re.IGNORECASE | re.MULTILINE
+)
 # Action (RFC 3464 §2.3.3), and what some write instead.
 _FAILED = ("fail", "error", "expired", "undeliver", "reject", "bounce")
 _ARRIVED = ("deliver", "relayed", "expanded")
@@ -26,8 +29,11 @@ _ARRIVED = ("deliver", "relayed", "expanded")
 _COMPLAINTS = frozenset(
     {"abuse", "fraud", "opt-out", "opt-out-list", "virus", "other", "complaint", "miscategorized"}
 )
-_NO_COMPLAINTS = {"auth-failure": "authentication failure report", "dmarc": "DMARC report",
-                  "not-spam": "marked as no spam"}
+_NO_COMPLAINTS = {
+    "auth-failure": "authentication failure report",
+    "dmarc": "DMARC report",
+    "not-spam": "marked as no spam",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class DeliveryReport:
 
 def is_delivery_report(text: str) -> bool:
     """Whether ``text`` holds the fields of a delivery report, whatever its part is called."""
+    if "-recipient" not in text.lower():
+        return False
     return bool(_IS_REPORT.search(text) and _IS_ACTION.search(text))
 
 
@@ -70,8 +78,15 @@ def blocks_of(text: str) -> Iterator[Fields]:
 
 def _is_continued(line: str, found: re.Match[str]) -> bool:
     """A folded line that happens to look like a field; reports indented as a whole are not."""
-    return found[1].lower() not in {*_RECIPIENT_FIELDS, "action", "status", "diagnostic-code",
-                                    "remote-mta", "reporting-mta", "arrival-date"}
+    return found[1].lower() not in {
+        *_RECIPIENT_FIELDS,
+        "action",
+        "status",
+        "diagnostic-code",
+        "remote-mta",
+        "reporting-mta",
+        "arrival-date",
+    }
 
 
 def delivery_report(texts: Iterable[str]) -> DeliveryReport | None:
