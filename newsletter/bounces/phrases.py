@@ -157,7 +157,8 @@ _TABLE: tuple[tuple[Reason, str], ...] = (
         | not a valid user | not a valid recipient | not a known user | not our customer
         | does not have an account | doesn't have an account | doesn't have a
         | don't have an account | invalid recipient | invalid user | invalid mailbox
-        | invalid address | invalid email | invalid final delivery | bad destination mailbox | bad recipient | bad mailbox
+        | invalid address | invalid email | invalid final delivery | bad destination mailbox
+        | bad recipient | bad mailbox
         | mailbox unavailable | mailbox not available | mailbox is unavailable | mailbox unknown
         | unknown mailbox | mailbox name not | no mailbox | no account | no user
         | no valid recipients | none of the recipients | address unknown | unknown address
