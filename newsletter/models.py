@@ -398,6 +398,7 @@ class Delivery(SQLModel, table=True):
     subject: str = _text()
     status: DeliveryStatus = _status(DeliveryStatus)
     attempts: int = 0
+    resends: int = 0  # attempts made after the delivery was uncertain
     created_at: datetime = _moment()
     not_before: datetime | None = _moment(nullable=True)
     lease_until: datetime | None = _moment(nullable=True)
@@ -425,6 +426,22 @@ class DigestItem(SQLModel, table=True):
     position: int = 0
     score: float = 0.0
     explanation: str = _text()
+    # (start, end) offsets into the abstract, of what matters to this reader.
+    highlights: list[list[int]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False)
+    )
+
+
+class NoDigest(SQLModel, table=True):
+    """Why a subscriber who was due got no digest in an edition."""
+
+    __tablename__: ClassVar[str] = "no_digest"
+    __table_args__ = (UniqueConstraint("edition_id", "subscriber_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    edition_id: int = _key("edition.id", index=False)
+    subscriber_id: int = _key("subscriber.id")
+    reason: str = _text()
 
 
 class DeliveryEvent(SQLModel, table=True):

@@ -248,6 +248,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("resends", sa.Integer(), nullable=False),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("not_before", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("lease_until", newsletter.db.UtcDateTime(timezone=True), nullable=True),
@@ -285,6 +286,31 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),
             postgresql_where=sa.text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),
+        )
+
+    op.create_table(
+        "no_digest",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_no_digest_edition_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+            name=op.f("fk_no_digest_subscriber_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_no_digest")),
+        sa.UniqueConstraint(
+            "edition_id", "subscriber_id", name=op.f("uq_no_digest_edition_id_subscriber_id")
+        ),
+    )
+    with op.batch_alter_table("no_digest", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_no_digest_subscriber_id"), ["subscriber_id"], unique=False
         )
 
     op.create_table(
@@ -375,6 +401,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("score", sa.Float(), nullable=False),
         sa.Column("explanation", sa.Text(), nullable=False),
+        sa.Column("highlights", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["delivery_id"],
             ["delivery.id"],
@@ -516,6 +543,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_paper_alias_paper_id"))
 
     op.drop_table("paper_alias")
+    with op.batch_alter_table("no_digest", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_no_digest_subscriber_id"))
+
+    op.drop_table("no_digest")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_delivery_unfinished",
