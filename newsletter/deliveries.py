@@ -45,7 +45,8 @@ COUNTED = tuple(status for status in DeliveryStatus if status not in COUNTED_AS)
 # Statements are written against tables, not mapped classes: they move many rows at a time.
 _delivery = SQLModel.metadata.tables["delivery"]
 _edition = SQLModel.metadata.tables["edition"].c
-_subscriber = SQLModel.metadata.tables["subscriber"].c
+_subscriber_table = SQLModel.metadata.tables["subscriber"]
+_subscriber = _subscriber_table.c
 _suppression = SQLModel.metadata.tables["suppression"].c
 _row = _delivery.c
 _NO_LEASE = {"lease_until": None, "lease_owner": None}
@@ -80,9 +81,11 @@ def claim(
     if subscriber_id is not None:
         due.append(_row.subscriber_id == subscriber_id)
     wanted = select(_row.id).where(*due).order_by(_row.id).limit(limit)
+    # A CTE is evaluated once; as a plain subquery PostgreSQL may run it again and lease more.
+    once = wanted.with_for_update(skip_locked=True).cte("wanted")
     leased = (
         update(_delivery)
-        .where(_row.id.in_(wanted.with_for_update(skip_locked=True)), _is_claimable(now))
+        .where(_row.id.in_(select(once.c.id)), _is_claimable(now))
         .values(lease_until=now + LEASE, lease_owner=owner)
         .returning(_row.id)
     )
@@ -141,9 +144,13 @@ def _may_be_sent() -> ColumnElement[bool]:
     is_digest = _row.kind == DeliveryKind.DIGEST
     # Whoever left, or was erased, may ask to come back: a confirmation is the way to do that.
     own_wish = (SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED)
-    suppressed = exists().where(
-        _suppression.address_hash == _subscriber.address_hash,
-        or_(is_digest, _suppression.reason.not_in(own_wish)),
+    suppressed = (
+        exists()
+        .where(
+            _suppression.address_hash == _subscriber.address_hash,
+            or_(is_digest, _suppression.reason.not_in(own_wish)),
+        )
+        .correlate(_delivery, _subscriber_table)
     )
     return exists().where(
         _subscriber.id == _row.subscriber_id,
@@ -265,3 +272,13 @@ def counts(session: Session, edition_id: int | None) -> dict[DeliveryStatus, int
     for status, number in statuses(session, edition_id).items():
         totals[COUNTED_AS.get(status, status)] += number
     return totals
+
+
+def is_unfinished(session: Session, edition_id: int) -> bool:
+    """Whether a send run, now or later, still has something to do for the edition."""
+    left = or_(
+        _row.status.in_((DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.DEFERRED)),
+        and_(_row.status == DeliveryStatus.UNCERTAIN, _row.resends < RESENDS),
+    )
+    found = select(_row.id).where(_row.edition_id == edition_id, left).limit(1)
+    return session.connection().scalar(found) is not None

@@ -363,9 +363,19 @@ class Edition(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_date: date = Field(unique=True)
     status: EditionStatus = _status(EditionStatus)
-    prepared: int = 0
+    coverage: str = _text()  # what was read for it, in one line for the reader
     opened_at: datetime = _moment()
     finished_at: datetime | None = _moment(nullable=True)
+
+
+class EditionPaper(SQLModel, table=True):
+    """A paper as an edition shows it: a later revision or vote must not change a resent digest."""
+
+    __tablename__: ClassVar[str] = "edition_paper"
+
+    edition_id: int = _key("edition.id", index=False, primary_key=True)
+    paper_id: int = _key("paper.id", primary_key=True)
+    content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class Delivery(SQLModel, table=True):
@@ -394,6 +404,7 @@ class Delivery(SQLModel, table=True):
     subscriber_id: int = _key("subscriber.id")
     kind: DeliveryKind = _status(DeliveryKind)
     to_address: str = Field(max_length=320)
+    to_name: str = Field(default="", max_length=200)
     message_id: str = Field(max_length=250, unique=True)
     subject: str = _text()
     status: DeliveryStatus = _status(DeliveryStatus)

@@ -16,7 +16,7 @@ LAYERS = [
     ["papers", "subscribers", "deliveries", "profiles", "ranking"],
     ["digest", "outcomes"],
     ["render"],
-    ["editions", "mailer"],
+    ["editions", "mailer", "previews", "reports"],
     ["web", "cli", "tasks", "demo"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}

@@ -38,7 +38,7 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("prepared", sa.Integer(), nullable=False),
+        sa.Column("coverage", sa.Text(), nullable=False),
         sa.Column("opened_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_edition")),
@@ -224,6 +224,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("to_address", sqlmodel.sql.sqltypes.AutoString(length=320), nullable=False),
+        sa.Column("to_name", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
         sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(length=250), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column(
@@ -287,6 +288,25 @@ def upgrade() -> None:
             sqlite_where=sa.text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),
             postgresql_where=sa.text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),
         )
+
+    op.create_table(
+        "edition_paper",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"],
+            ["edition.id"],
+            name=op.f("fk_edition_paper_edition_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["paper.id"], name=op.f("fk_edition_paper_paper_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("edition_id", "paper_id", name=op.f("pk_edition_paper")),
+    )
+    with op.batch_alter_table("edition_paper", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_edition_paper_paper_id"), ["paper_id"], unique=False)
 
     op.create_table(
         "no_digest",
@@ -547,6 +567,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_no_digest_subscriber_id"))
 
     op.drop_table("no_digest")
+    with op.batch_alter_table("edition_paper", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_edition_paper_paper_id"))
+
+    op.drop_table("edition_paper")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_delivery_unfinished",
