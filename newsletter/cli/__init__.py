@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
+from newsletter.cli.ingest import ingest
 from newsletter.errors import NewsletterError
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(database_commands, name="db")
+app.command()(ingest)
 
 
 def main() -> None:
