@@ -11,8 +11,8 @@ PACKAGE = Path(newsletter.__file__).parent
 LAYERS = [
     ["errors"],
     ["config"],
-    ["db", "tokens"],
-    ["models", "sources", "transports", "text", "features", "bounces"],
+    ["db", "text", "tokens"],
+    ["models", "sources", "transports", "features", "bounces"],
     ["ranking"],
     ["papers", "subscribers", "deliveries", "profiles"],
     ["digest", "outcomes"],

@@ -14,6 +14,7 @@ from newsletter.cli.database import database_commands
 from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
 from newsletter.cli.send import send
 from newsletter.cli.train import train
+from newsletter.cli.ingest import ingest
 from newsletter.errors import NewsletterError
 
 app = typer.Typer(
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(database_commands, name="db")
-for command in (train, prepare, preview, send, status, report, retry, pause, cancel):
+for command in (ingest, train, prepare, preview, send, status, report, retry, pause, cancel):
     app.command()(command)
 
 
