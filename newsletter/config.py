@@ -22,9 +22,9 @@ from pydantic_settings import (
 from newsletter.errors import SettingsError
 
 SETTINGS_FILE = Path("newsletter.toml")
-# A shorter key can be guessed offline from a single link (RFC 2104 §3 asks for at least the
-# hash's output length, 32 octets for SHA-256).
-SHORTEST_SECRET = 32
+# A shorter key can be guessed offline from a single link; 32 characters or more are better (RFC
+# 2104 §3 asks for the hash's output length, 32 octets).
+SHORTEST_SECRET = 16
 
 
 class Settings(BaseSettings):
@@ -88,7 +88,9 @@ class Settings(BaseSettings):
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
-        return [key.strip() for key in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return [key.strip() for key in value.split(",") if key.strip()]
 
     @field_validator("secret_keys")
     @classmethod
@@ -135,6 +137,21 @@ class Settings(BaseSettings):
         if value is not None and any(ord(character) < 32 for character in value):
             raise ValueError("must be one line without control characters")
         return value
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The signing keys in clear, newest first, for the one place that signs."""
+        return tuple(key.get_secret_value() for key in self.secret_keys)
+
+    @property
+    def relay_url(self) -> str:
+        """The relay's URL in clear, password and all; never print it."""
+        return self.smtp_url.get_secret_value() if self.smtp_url else ""
+
+    @property
+    def from_domain(self) -> str:
+        """The operator's own domain: that of the From address."""
+        return (self.from_address or "localhost").rpartition("@")[2]
 
     def require(self, *names: str) -> None:
         """Check that the named settings are given.

@@ -13,10 +13,11 @@ LAYERS = [
     ["config"],
     ["db", "tokens"],
     ["models", "sources", "transports", "text", "features", "bounces"],
-    ["papers", "subscribers", "deliveries", "profiles", "ranking"],
+    ["ranking"],
+    ["papers", "subscribers", "deliveries", "profiles"],
     ["digest", "outcomes"],
     ["render"],
-    ["editions", "mailer"],
+    ["editions", "mailer", "previews", "reports"],
     ["web", "cli", "tasks", "demo"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}

@@ -11,6 +11,9 @@ from rich.markup import escape
 
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
+from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
+from newsletter.cli.send import send
+from newsletter.cli.train import train
 from newsletter.errors import NewsletterError
 
 app = typer.Typer(
@@ -20,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(database_commands, name="db")
+for command in (train, prepare, preview, send, status, report, retry, pause, cancel):
+    app.command()(command)
 
 
 def main() -> None:
