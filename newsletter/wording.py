@@ -3,13 +3,16 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from urllib.parse import quote, urlsplit
 
 from newsletter.models import DigestLength
 
-# What XML 1.0 §2.2 forbids, and what HTML calls a parse error: C0 without tab and line ends, DEL,
-# C1, surrogates, non-characters. Templates use some of them as marks, so none may come from outside.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+# What XML 1.0 §2.2 forbids, and what HTML calls a parse error: C0 without tab and line ends,
+# DEL, C1, surrogates, non-characters.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
 # Five names fit one line at 640 pixels; a reader who wants all forty opens the paper.
 MOST_AUTHORS = 5
 # Three to four lines at normal length: enough to decide, short enough to go on.
@@ -110,7 +113,7 @@ def _tidy(highlights: Sequence[tuple[int, int]], size: int) -> list[tuple[int, i
 
 def _sentences(text: str) -> list[tuple[int, int]]:
     bounds = [0, *(found.end() for found in _SENTENCE.finditer(text)), len(text)]
-    return [(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if a < b]
+    return [(a, b) for a, b in pairwise(bounds) if a < b]
 
 
 def _excerpt(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -158,7 +161,9 @@ def _joined(pieces: Sequence[Passage]) -> tuple[Passage, ...]:
         clean = re.sub(r"\s+", " ", _FORBIDDEN.sub(" ", text))
         if not result or result[-1][0].endswith(" "):
             clean = clean.lstrip()
-        if clean:
+        if clean and result and result[-1][1] == strong:
+            result[-1] = (result[-1][0] + clean, strong)
+        elif clean:
             result.append((clean, strong))
     if result:
         result[-1] = (result[-1][0].rstrip(), result[-1][1])
