@@ -12,9 +12,9 @@ from rich.markup import escape
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
 from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
+from newsletter.cli.ingest import ingest
 from newsletter.cli.send import send
 from newsletter.cli.train import train
-from newsletter.cli.ingest import ingest
 from newsletter.errors import NewsletterError
 
 app = typer.Typer(
