@@ -14,10 +14,11 @@ LAYERS = [
     ["db", "tokens"],
     ["models", "sources", "transports", "text", "features", "bounces"],
     ["papers", "subscribers", "deliveries", "profiles", "ranking"],
-    ["digest", "outcomes"],
+    ["digest", "outcomes", "feedback"],
     ["render"],
     ["editions", "mailer", "previews", "reports"],
-    ["web", "cli", "tasks", "demo"],
+    ["web"],
+    ["cli", "tasks", "demo"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -11,6 +11,8 @@ from rich.markup import escape
 
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
+from newsletter.cli.serve import serve
+from newsletter.cli.subscribers import subscriber_commands
 from newsletter.errors import NewsletterError
 
 app = typer.Typer(
@@ -20,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(database_commands, name="db")
+app.add_typer(subscriber_commands, name="subscribers")
+app.command()(serve)
 
 
 def main() -> None:
