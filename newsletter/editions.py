@@ -108,7 +108,7 @@ def prepare(
     edition_id = open_edition(engine, issue_date)
     now = utc_now()
     with read_scope(engine) as session:
-        if _status(session, edition_id) == EditionStatus.CANCELLED:
+        if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
         due = _due_without_digest(session, edition_id, issue_date)
     with session_scope(engine) as session:
@@ -285,10 +285,6 @@ def coverage_line(session: Session, edition: Edition) -> str:
     return f"{line}, {announced - failed} read" + (
         f", {failed} could not be parsed" if failed else ""
     )
-
-
-def _status(session: Session, edition_id: int) -> EditionStatus:
-    return session.exec(select(Edition.status).where(Edition.id == edition_id)).one()
 
 
 def start_sending(engine: Engine, edition_id: int) -> None:

@@ -278,6 +278,7 @@ class Subscriber(SQLModel, table=True):
         CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
         CheckConstraint("max_papers BETWEEN 1 AND 50", name="max_papers"),
         CheckConstraint("min_score BETWEEN 0 AND 100", name="min_score"),
+        CheckConstraint("popularity BETWEEN 0 AND 100", name="popularity"),
         Index("ix_subscriber_status", "status"),
     )
 
@@ -293,6 +294,8 @@ class Subscriber(SQLModel, table=True):
     time_zone: str = Field(default="UTC", max_length=64)
     max_papers: int = 10
     min_score: int = 0
+    popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
+    outside_picks: bool = True  # one or two papers from outside the usual
     vacation_until: date | None = None
     created_at: datetime = _moment()
     # Consent record (bulk-mail law 27).
@@ -343,8 +346,34 @@ class Feedback(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
+class Space(SQLModel, table=True):
+    """The shared parts of a feature space, as npz bytes; the newest row is the current one."""
+
+    __tablename__: ClassVar[str] = "feature_space"
+
+    id: str = Field(primary_key=True, max_length=64)
+    model: str = Field(max_length=200)
+    papers: int = 0  # how many it was fitted on
+    parameters: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = _moment()
+
+
+class PaperVector(SQLModel, table=True):
+    """A paper in one feature space: little-endian float16 numbers."""
+
+    __tablename__: ClassVar[str] = "paper_vector"
+
+    paper_id: int = _key("paper.id", index=False, primary_key=True)
+    feature_space: str = Field(max_length=64)
+    vector: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class Profile(SQLModel, table=True):
-    """The learned state of one topic: float32 coefficients in one feature space."""
+    """The learned state of one topic, in one feature space.
+
+    ``coefficients`` are little-endian float32 rows: the topic's vector, then each piece of
+    evidence's share of it, in the order of ``evidence`` ([kind, label] pairs).
+    """
 
     __tablename__: ClassVar[str] = "profile"
 
@@ -352,6 +381,9 @@ class Profile(SQLModel, table=True):
     version: int = 1
     feature_space: str = Field(max_length=64)
     coefficients: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    evidence: list[list[str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    score_offset: float = 0.0  # mean and deviation of ordinary papers' scores
+    score_scale: float = 1.0
     trained_at: datetime = _moment()
 
 

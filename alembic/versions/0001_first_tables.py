@@ -45,6 +45,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("issue_date", name=op.f("uq_edition_issue_date")),
     )
     op.create_table(
+        "feature_space",
+        sa.Column("id", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("model", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
+        sa.Column("papers", sa.Integer(), nullable=False),
+        sa.Column("parameters", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_space")),
+    )
+    op.create_table(
         "fetch_log",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("source", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=False),
@@ -158,6 +167,8 @@ def upgrade() -> None:
         sa.Column("time_zone", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
         sa.Column("max_papers", sa.Integer(), nullable=False),
         sa.Column("min_score", sa.Integer(), nullable=False),
+        sa.Column("popularity", sa.Integer(), nullable=False),
+        sa.Column("outside_picks", sa.Boolean(), nullable=False),
         sa.Column("vacation_until", sa.Date(), nullable=True),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("consent_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
@@ -172,6 +183,7 @@ def upgrade() -> None:
         sa.CheckConstraint("email = lower(email)", name=op.f("ck_subscriber_email_lower")),
         sa.CheckConstraint("max_papers BETWEEN 1 AND 50", name=op.f("ck_subscriber_max_papers")),
         sa.CheckConstraint("min_score BETWEEN 0 AND 100", name=op.f("ck_subscriber_min_score")),
+        sa.CheckConstraint("popularity BETWEEN 0 AND 100", name=op.f("ck_subscriber_popularity")),
         sa.CheckConstraint("send_hour BETWEEN 0 AND 23", name=op.f("ck_subscriber_send_hour")),
         sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_subscriber_weekday")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
@@ -350,6 +362,16 @@ def upgrade() -> None:
     with op.batch_alter_table("paper_alias", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_paper_alias_paper_id"), ["paper_id"], unique=False)
 
+    op.create_table(
+        "paper_vector",
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["paper.id"], name=op.f("fk_paper_vector_paper_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("paper_id", name=op.f("pk_paper_vector")),
+    )
     op.create_table(
         "topic",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -531,6 +553,9 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
         sa.Column("coefficients", sa.LargeBinary(), nullable=False),
+        sa.Column("evidence", sa.JSON(), nullable=False),
+        sa.Column("score_offset", sa.Float(), nullable=False),
+        sa.Column("score_scale", sa.Float(), nullable=False),
         sa.Column("trained_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["topic_id"], ["topic.id"], name=op.f("fk_profile_topic_id"), ondelete="CASCADE"
@@ -559,6 +584,7 @@ def downgrade() -> None:
 
     op.drop_table("delivery_event")
     op.drop_table("topic")
+    op.drop_table("paper_vector")
     with op.batch_alter_table("paper_alias", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_paper_alias_paper_id"))
 
@@ -595,5 +621,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_fetch_log_started_at")
 
     op.drop_table("fetch_log")
+    op.drop_table("feature_space")
     op.drop_table("edition")
     # ### end Alembic commands ###

@@ -11,8 +11,11 @@ from rich.markup import escape
 
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
+from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
+from newsletter.cli.send import send
 from newsletter.cli.serve import serve
 from newsletter.cli.subscribers import subscriber_commands
+from newsletter.cli.train import train
 from newsletter.errors import NewsletterError
 
 app = typer.Typer(
@@ -23,7 +26,8 @@ app = typer.Typer(
 )
 app.add_typer(database_commands, name="db")
 app.add_typer(subscriber_commands, name="subscribers")
-app.command()(serve)
+for command in (train, prepare, preview, send, status, report, retry, pause, cancel, serve):
+    app.command()(command)
 
 
 def main() -> None:
