@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,10 +35,8 @@ class Shell:
         assert "Traceback" not in done.stderr
         return done
 
-    def json(self, *arguments: str) -> dict[str, object]:
-        loaded = json.loads(self.run(*arguments, "--json").stdout)
-        assert isinstance(loaded, dict)
-        return loaded
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json").stdout)
 
 
 @pytest.fixture
@@ -51,7 +50,6 @@ def test_an_operator_adds_looks_and_erases(shell: Shell) -> None:
         "--categories", "cs.SE", "--mutes", "crypto", "--cadence", "weekly", "--confirmed",
     )  # fmt: skip
     shown = shell.json("show", "ada@reader.example")["subscriber"]
-    assert isinstance(shown, dict)
     assert (shown["status"], shown["cadence"]) == ("active", "weekly")
     [topic] = shown["topics"]
     assert topic["keywords"] == ["fuzzing", "testing"]
@@ -75,9 +73,9 @@ def test_an_import_says_what_it_refused_and_why(shell: Shell) -> None:
 
     report = shell.json("import", str(file), "--confirmed")
     assert report["added"] == 0
-    [refused] = report["refused"]  # type: ignore[misc]
+    [refused] = report["refused"]
     assert refused["line"] == 3
-    assert [line["line"] for line in report["unchanged"]] == [2]  # type: ignore[attr-defined]
+    assert [line["line"] for line in report["unchanged"]] == [2]
 
 
 def test_an_export_is_read_again_by_an_import(shell: Shell) -> None:
@@ -86,7 +84,7 @@ def test_an_export_is_read_again_by_an_import(shell: Shell) -> None:
     assert shell.run("export").stdout.replace("\r\n", "\n") == (
         (shell.folder / "out.csv").read_text().replace("\r\n", "\n")
     )
-    [row] = shell.json("export")["subscribers"]  # type: ignore[misc]
+    [row] = shell.json("export")["subscribers"]
     assert row["keywords"] == ["x", "y"]
     assert "1 lines known already" in shell.run("import", "out.csv", "--confirmed").stdout
 

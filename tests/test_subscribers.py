@@ -11,6 +11,7 @@ from newsletter.models import (
     Feedback,
     Interest,
     InterestKind,
+    Signal,
     Subscriber,
     SubscriberStatus,
     Suppression,
@@ -218,7 +219,9 @@ def test_erasing_leaves_a_keyed_hash_and_nothing_else(engine: Engine) -> None:
     with session_scope(engine) as session:
         ada = add(session, topics=[parse_topic(keywords=["fuzzing"])])
         paper = make_paper(session)
-        session.add(Feedback(subscriber_id=ada.id or 0, paper_id=paper.id or 0, signal="relevant"))
+        session.add(
+            Feedback(subscriber_id=ada.id or 0, paper_id=paper.id or 0, signal=Signal.RELEVANT)
+        )
         session.flush()
         assert subscribers.erase(session, ada.public_id)
         assert not subscribers.erase(session, ada.public_id)
