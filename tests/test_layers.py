@@ -15,12 +15,14 @@ LAYERS = [
     ["models", "sources", "transports", "features", "bounces"],
     ["ranking"],
     ["papers", "subscribers", "deliveries", "profiles"],
-    ["digest", "outcomes"],
+    ["digest", "outcomes", "feedback"],
     ["mime", "wording"],
     ["dkim", "markup"],
     ["render"],
     ["editions", "mailer", "previews", "reports"],
-    ["web", "cli", "tasks", "demo"],
+    ["web"],
+    ["demo"],
+    ["cli", "tasks"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 MODULES = sorted(PACKAGE.rglob("*.py"))
