@@ -62,6 +62,14 @@ class Cadence(StrEnum):
     WEEKLY = "weekly"
 
 
+class DigestLength(StrEnum):
+    """How much of each abstract a digest shows: nothing, its first sentences, all."""
+
+    COMPACT = "compact"
+    NORMAL = "normal"
+    FULL = "full"
+
+
 class InterestKind(StrEnum):
     """What a stated interest is made of."""
 
@@ -143,7 +151,7 @@ class FetchStatus(StrEnum):
     FAILED = "failed"
 
 
-def _status(kind: type[StrEnum], **options: Any) -> Any:
+def _status(kind: type[StrEnum], *, default: Any = ..., **options: Any) -> Any:
     """A text column that holds one of ``kind``'s values, and nothing else (CHECK)."""
     column = Column(
         Enum(
@@ -157,7 +165,7 @@ def _status(kind: type[StrEnum], **options: Any) -> Any:
         nullable=False,
         **options,
     )
-    return Field(sa_column=column)
+    return Field(default, sa_column=column)
 
 
 def _key(target: str, *, nullable: bool = False, index: bool = True, **options: Any) -> Any:
@@ -278,6 +286,7 @@ class Subscriber(SQLModel, table=True):
         CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
         CheckConstraint("max_papers BETWEEN 1 AND 50", name="max_papers"),
         CheckConstraint("min_score BETWEEN 0 AND 100", name="min_score"),
+        CheckConstraint("popularity BETWEEN 0 AND 100", name="popularity"),
         Index("ix_subscriber_status", "status"),
     )
 
@@ -292,7 +301,10 @@ class Subscriber(SQLModel, table=True):
     send_hour: int = 7
     time_zone: str = Field(default="UTC", max_length=64)
     max_papers: int = 10
+    length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
     min_score: int = 0
+    popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
+    outside_picks: bool = True  # one or two papers from outside the usual
     vacation_until: date | None = None
     created_at: datetime = _moment()
     # Consent record (bulk-mail law 27).
@@ -343,8 +355,34 @@ class Feedback(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
+class Space(SQLModel, table=True):
+    """The shared parts of a feature space, as npz bytes; the newest row is the current one."""
+
+    __tablename__: ClassVar[str] = "feature_space"
+
+    id: str = Field(primary_key=True, max_length=64)
+    model: str = Field(max_length=200)
+    papers: int = 0  # how many it was fitted on
+    parameters: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = _moment()
+
+
+class PaperVector(SQLModel, table=True):
+    """A paper in one feature space: little-endian float16 numbers."""
+
+    __tablename__: ClassVar[str] = "paper_vector"
+
+    paper_id: int = _key("paper.id", index=False, primary_key=True)
+    feature_space: str = Field(max_length=64)
+    vector: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class Profile(SQLModel, table=True):
-    """The learned state of one topic: float32 coefficients in one feature space."""
+    """The learned state of one topic, in one feature space.
+
+    ``coefficients`` are little-endian float32 rows: the topic's vector, then each piece of
+    evidence's share of it, in the order of ``evidence`` ([kind, label] pairs).
+    """
 
     __tablename__: ClassVar[str] = "profile"
 
@@ -352,6 +390,9 @@ class Profile(SQLModel, table=True):
     version: int = 1
     feature_space: str = Field(max_length=64)
     coefficients: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    evidence: list[list[str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    score_offset: float = 0.0  # mean and deviation of ordinary papers' scores
+    score_scale: float = 1.0
     trained_at: datetime = _moment()
 
 
@@ -363,9 +404,19 @@ class Edition(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_date: date = Field(unique=True)
     status: EditionStatus = _status(EditionStatus)
-    prepared: int = 0
+    coverage: str = _text()  # what was read for it, in one line for the reader
     opened_at: datetime = _moment()
     finished_at: datetime | None = _moment(nullable=True)
+
+
+class EditionPaper(SQLModel, table=True):
+    """A paper as an edition shows it: a later revision or vote must not change a resent digest."""
+
+    __tablename__: ClassVar[str] = "edition_paper"
+
+    edition_id: int = _key("edition.id", index=False, primary_key=True)
+    paper_id: int = _key("paper.id", primary_key=True)
+    content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class Delivery(SQLModel, table=True):
@@ -394,10 +445,13 @@ class Delivery(SQLModel, table=True):
     subscriber_id: int = _key("subscriber.id")
     kind: DeliveryKind = _status(DeliveryKind)
     to_address: str = Field(max_length=320)
+    to_name: str = Field(default="", max_length=200)
+    length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
     message_id: str = Field(max_length=250, unique=True)
     subject: str = _text()
     status: DeliveryStatus = _status(DeliveryStatus)
     attempts: int = 0
+    resends: int = 0  # attempts made after the delivery was uncertain
     created_at: datetime = _moment()
     not_before: datetime | None = _moment(nullable=True)
     lease_until: datetime | None = _moment(nullable=True)
@@ -425,6 +479,22 @@ class DigestItem(SQLModel, table=True):
     position: int = 0
     score: float = 0.0
     explanation: str = _text()
+    # (start, end) offsets in characters of the abstract: what matters to this reader.
+    highlights: list[list[int]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False)
+    )
+
+
+class NoDigest(SQLModel, table=True):
+    """Why a subscriber who was due got no digest in an edition."""
+
+    __tablename__: ClassVar[str] = "no_digest"
+    __table_args__ = (UniqueConstraint("edition_id", "subscriber_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    edition_id: int = _key("edition.id", index=False)
+    subscriber_id: int = _key("subscriber.id")
+    reason: str = _text()
 
 
 class DeliveryEvent(SQLModel, table=True):

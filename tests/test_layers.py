@@ -11,13 +11,18 @@ PACKAGE = Path(newsletter.__file__).parent
 LAYERS = [
     ["errors"],
     ["config"],
-    ["db", "tokens"],
-    ["models", "sources", "transports", "text", "features", "bounces"],
-    ["papers", "subscribers", "deliveries", "profiles", "ranking"],
-    ["digest", "inbound"],
+    ["db", "text", "tokens"],
+    ["models", "sources", "transports", "features", "bounces"],
+    ["ranking"],
+    ["papers", "subscribers", "deliveries", "profiles"],
+    ["digest", "inbound", "feedback"],
+    ["mime", "wording"],
+    ["dkim", "markup"],
     ["render"],
-    ["editions", "mailer"],
-    ["web", "cli", "tasks", "demo"],
+    ["editions", "mailer", "previews", "reports"],
+    ["web"],
+    ["demo"],
+    ["cli", "tasks"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -38,11 +38,20 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("prepared", sa.Integer(), nullable=False),
+        sa.Column("coverage", sa.Text(), nullable=False),
         sa.Column("opened_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_edition")),
         sa.UniqueConstraint("issue_date", name=op.f("uq_edition_issue_date")),
+    )
+    op.create_table(
+        "feature_space",
+        sa.Column("id", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("model", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
+        sa.Column("papers", sa.Integer(), nullable=False),
+        sa.Column("parameters", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_space")),
     )
     op.create_table(
         "fetch_log",
@@ -157,7 +166,22 @@ def upgrade() -> None:
         sa.Column("send_hour", sa.Integer(), nullable=False),
         sa.Column("time_zone", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
         sa.Column("max_papers", sa.Integer(), nullable=False),
+        sa.Column(
+            "length",
+            sa.Enum(
+                "compact",
+                "normal",
+                "full",
+                name="digestlength",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
         sa.Column("min_score", sa.Integer(), nullable=False),
+        sa.Column("popularity", sa.Integer(), nullable=False),
+        sa.Column("outside_picks", sa.Boolean(), nullable=False),
         sa.Column("vacation_until", sa.Date(), nullable=True),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("consent_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
@@ -172,6 +196,7 @@ def upgrade() -> None:
         sa.CheckConstraint("email = lower(email)", name=op.f("ck_subscriber_email_lower")),
         sa.CheckConstraint("max_papers BETWEEN 1 AND 50", name=op.f("ck_subscriber_max_papers")),
         sa.CheckConstraint("min_score BETWEEN 0 AND 100", name=op.f("ck_subscriber_min_score")),
+        sa.CheckConstraint("popularity BETWEEN 0 AND 100", name=op.f("ck_subscriber_popularity")),
         sa.CheckConstraint("send_hour BETWEEN 0 AND 23", name=op.f("ck_subscriber_send_hour")),
         sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_subscriber_weekday")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
@@ -224,6 +249,20 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("to_address", sqlmodel.sql.sqltypes.AutoString(length=320), nullable=False),
+        sa.Column("to_name", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
+        sa.Column(
+            "length",
+            sa.Enum(
+                "compact",
+                "normal",
+                "full",
+                name="digestlength",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
         sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(length=250), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column(
@@ -248,6 +287,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("resends", sa.Integer(), nullable=False),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("not_before", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("lease_until", newsletter.db.UtcDateTime(timezone=True), nullable=True),
@@ -288,6 +328,50 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "edition_paper",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"],
+            ["edition.id"],
+            name=op.f("fk_edition_paper_edition_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["paper.id"], name=op.f("fk_edition_paper_paper_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("edition_id", "paper_id", name=op.f("pk_edition_paper")),
+    )
+    with op.batch_alter_table("edition_paper", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_edition_paper_paper_id"), ["paper_id"], unique=False)
+
+    op.create_table(
+        "no_digest",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_no_digest_edition_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+            name=op.f("fk_no_digest_subscriber_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_no_digest")),
+        sa.UniqueConstraint(
+            "edition_id", "subscriber_id", name=op.f("uq_no_digest_edition_id_subscriber_id")
+        ),
+    )
+    with op.batch_alter_table("no_digest", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_no_digest_subscriber_id"), ["subscriber_id"], unique=False
+        )
+
+    op.create_table(
         "paper_alias",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("paper_id", sa.Integer(), nullable=False),
@@ -304,6 +388,16 @@ def upgrade() -> None:
     with op.batch_alter_table("paper_alias", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_paper_alias_paper_id"), ["paper_id"], unique=False)
 
+    op.create_table(
+        "paper_vector",
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["paper.id"], name=op.f("fk_paper_vector_paper_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("paper_id", name=op.f("pk_paper_vector")),
+    )
     op.create_table(
         "topic",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -375,6 +469,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("score", sa.Float(), nullable=False),
         sa.Column("explanation", sa.Text(), nullable=False),
+        sa.Column("highlights", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["delivery_id"],
             ["delivery.id"],
@@ -484,6 +579,9 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
         sa.Column("coefficients", sa.LargeBinary(), nullable=False),
+        sa.Column("evidence", sa.JSON(), nullable=False),
+        sa.Column("score_offset", sa.Float(), nullable=False),
+        sa.Column("score_scale", sa.Float(), nullable=False),
         sa.Column("trained_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["topic_id"], ["topic.id"], name=op.f("fk_profile_topic_id"), ondelete="CASCADE"
@@ -512,10 +610,19 @@ def downgrade() -> None:
 
     op.drop_table("delivery_event")
     op.drop_table("topic")
+    op.drop_table("paper_vector")
     with op.batch_alter_table("paper_alias", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_paper_alias_paper_id"))
 
     op.drop_table("paper_alias")
+    with op.batch_alter_table("no_digest", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_no_digest_subscriber_id"))
+
+    op.drop_table("no_digest")
+    with op.batch_alter_table("edition_paper", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_edition_paper_paper_id"))
+
+    op.drop_table("edition_paper")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_delivery_unfinished",
@@ -540,5 +647,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_fetch_log_started_at")
 
     op.drop_table("fetch_log")
+    op.drop_table("feature_space")
     op.drop_table("edition")
     # ### end Alembic commands ###
