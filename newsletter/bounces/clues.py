@@ -15,7 +15,7 @@ from newsletter.bounces.mime import (
     parse_returned,
     split_headers,
 )
-from newsletter.bounces.outcome import unique
+from newsletter.bounces.outcome import harmless, unique
 from newsletter.bounces.reports import is_delivery_report
 from newsletter.bounces.wording import COPY_FIRST, COPY_IS_HEADER, COPY_STARTS
 
@@ -74,6 +74,7 @@ _QUOTED = re.compile(r"^(?:> ?|\| ?| {1,8}(?=[!-9;-~]{1,60}:)|\t)", re.MULTILINE
 _BREAKS = re.compile(r"<\s*/?(?:br|p|div|tr|li|h\d|td|table|ul|pre)\b[^<>]*>", re.IGNORECASE)
 _TAGS = re.compile(r"<[^<>]*>")
 MOST_MARKS = 60
+LONGEST_ID = 250
 LONGEST_LINE = 200
 
 
@@ -143,7 +144,7 @@ class Clues:
         for name in ("in-reply-to", "references"):
             for value in self.headers.get(name, []):
                 found += [match[1] for match in _MESSAGE_ID.finditer(value)]
-        return unique(found)[:50]
+        return unique(harmless(value, LONGEST_ID) for value in found)[:50]
 
     @cached_property
     def marks(self) -> tuple[tuple[str, str], ...]:

@@ -71,6 +71,10 @@ NOT_THE_ADDRESS = frozenset(
 )
 
 
+# Of a server's words: enough to tell why, short enough for a line of a report.
+LONGEST_QUOTE = 300
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BouncedRecipient:
     """One address a report names.
@@ -115,6 +119,12 @@ class Outcome:
     detail: str = ""
     # What a bounce says that names nobody: the address is empty.
     nameless: BouncedRecipient | None = None
+
+
+def harmless(text: str, longest: int) -> str:
+    """One line of ``text``, cut, without what a terminal or a database would choke on."""
+    line = " ".join(text[: 2 * longest].split())[:longest]
+    return line if line.isprintable() else "".join(filter(str.isprintable, line))
 
 
 def unique(values: Iterable[str]) -> tuple[str, ...]:

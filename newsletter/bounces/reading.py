@@ -11,11 +11,13 @@ from newsletter.bounces.fallback import flufl_recipients
 from newsletter.bounces.letters import Found, failed_addresses
 from newsletter.bounces.mime import first, parse
 from newsletter.bounces.outcome import (
+    LONGEST_QUOTE,
     BouncedRecipient,
     Kind,
     Outcome,
     Permanence,
     Reason,
+    harmless,
     unique,
 )
 from newsletter.bounces.phrases import reason_of
@@ -47,8 +49,8 @@ def read(data: bytes) -> Outcome:
         sent_to=unique(chain(verdict.sent_to, *(each.sent_to for each in both))),
         message_ids=unique(chain(verdict.message_ids, *(each.message_ids for each in both))),
         marks=(*verdict.marks, *chain(*(each.marks for each in both))),
-        sender=clues.sender[:320],
-        subject=clues.subject[:300],
+        sender=harmless(clues.sender, 320),
+        subject=harmless(clues.subject, LONGEST_QUOTE),
     )
 
 
@@ -140,7 +142,7 @@ def _bounce(clues: Clues, data: bytes) -> Outcome | None:
         and "fail" not in disposed
         and "denied" not in disposed
     ):
-        return Outcome(kind=Kind.DELIVERY_NOTICE, detail=disposed[:100])
+        return Outcome(kind=Kind.DELIVERY_NOTICE, detail=harmless(disposed, 100))
     if not _is_bounce_letter(clues):
         return None
     return _letter_bounce(clues, data)
@@ -230,7 +232,7 @@ def _about(found: Found, warns: bool) -> BouncedRecipient:
         permanence=Permanence.TRANSIENT if warns else permanence,
         status=status,
         reason=reason_of(found.words, status),
-        diagnostic=" ".join(found.words.split())[:300],
+        diagnostic=harmless(found.words, LONGEST_QUOTE),
         delayed=warns,
     )
 
@@ -255,7 +257,7 @@ def _named(clues: Clues, data: bytes) -> list[Found]:
     for guesses in (
         addresses_in(clues.subject),
         flufl_recipients(data),
-        addresses_in(clues.letter[:_OPENING]),
+        addresses_in(clues.letter[:_OPENING])[:50],
         returned_to,
     ):
         strangers = unique(

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from newsletter.bounces.addresses import address_in
 from newsletter.bounces.codes import permanence_of, reply_in, status_in
-from newsletter.bounces.outcome import BouncedRecipient, Kind, Permanence, Reason
+from newsletter.bounces.outcome import (
+    LONGEST_QUOTE,
+    BouncedRecipient,
+    Kind,
+    Permanence,
+    Reason,
+    harmless,
+)
 from newsletter.bounces.phrases import reason_of
 
 LONGEST_REPORT = 512 * 1024
@@ -138,7 +145,7 @@ def _recipient(group: Fields, general: Fields, action: str, status: str) -> Boun
         permanence=permanence,
         status=status,
         reason=reason_of(said, status),
-        diagnostic=said[:300],
+        diagnostic=harmless(said, LONGEST_QUOTE),
         delayed=delayed,
     )
 
@@ -176,7 +183,7 @@ def feedback_report(text: str) -> FeedbackReport | None:
         for value in fields.get(name, [])
     ]
     is_complaint = kind in _COMPLAINTS and "auth-failure" not in fields
-    detail = kind if is_complaint else _NO_COMPLAINTS.get(kind, kind)
+    detail = kind if is_complaint else _NO_COMPLAINTS.get(kind, harmless(kind, 40))
     senders = [address_in(value) for value in fields.get("original-mail-from", [])]
     return FeedbackReport(
         is_complaint, detail, tuple(filter(None, named)), tuple(filter(None, senders))

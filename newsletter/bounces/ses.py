@@ -8,7 +8,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from newsletter.bounces.addresses import address_in
-from newsletter.bounces.outcome import BouncedRecipient, Kind, Outcome, Permanence, Reason, unique
+from newsletter.bounces.outcome import (
+    LONGEST_QUOTE,
+    BouncedRecipient,
+    Kind,
+    Outcome,
+    Permanence,
+    Reason,
+    harmless,
+    unique,
+)
 from newsletter.bounces.phrases import reason_of
 
 _KINDS = {
@@ -66,9 +75,11 @@ def ses_outcome(notification: Mapping[str, Any]) -> Outcome | None:
         kind=kind,
         recipients=tuple(recipients),
         sent_to=unique([address_in(_text(mail, "source"))]),
-        message_ids=unique(value.strip("<> ") for name, value in headers if name == "message-id"),
+        message_ids=unique(
+            harmless(value, 250).strip("<> ") for name, value in headers if name == "message-id"
+        ),
         marks=tuple((name, value) for name, value in headers if name.startswith("x-")),
-        detail=_text(_part(notification, "complaint"), "complaintFeedbackType"),
+        detail=harmless(_text(_part(notification, "complaint"), "complaintFeedbackType"), 40),
     )
 
 
@@ -86,7 +97,7 @@ def _bounce(bounce: Mapping[str, Any]) -> Iterable[BouncedRecipient]:
             permanence=Permanence.PERMANENT if is_permanent else Permanence.TRANSIENT,
             reason=reason,
             status=status,
-            diagnostic=diagnostic[:300],
+            diagnostic=harmless(diagnostic, LONGEST_QUOTE),
         )
 
 
@@ -98,7 +109,7 @@ def _delay(delay: Mapping[str, Any]) -> Iterable[BouncedRecipient]:
             permanence=Permanence.TRANSIENT,
             reason=reason,
             status=_text(recipient, "status"),
-            diagnostic=_text(recipient, "diagnosticCode")[:300],
+            diagnostic=harmless(_text(recipient, "diagnosticCode"), LONGEST_QUOTE),
             delayed=True,
         )
 
