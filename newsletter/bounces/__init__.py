@@ -1,7 +1,8 @@
 """Inbound mail to normalised outcomes: pure, bounded, for hostile bytes.
 
-`read` is the one entry. Reports in machine-readable parts are taken at their word (RFC 3464,
-5965, 8098); letters are read by evidence; what servers say is mapped by one table of phrases.
+`read` takes a mail, `read_reply` a relay's own refusal. Reports in machine-readable parts are
+taken at their word (RFC 3464, 5965, 8098); letters are read by evidence; what servers say is
+mapped by one table of phrases.
 """
 
 from newsletter.bounces.outcome import (
@@ -13,7 +14,7 @@ from newsletter.bounces.outcome import (
     Permanence,
     Reason,
 )
-from newsletter.bounces.reading import read
+from newsletter.bounces.reading import read, read_reply
 
 __all__ = [
     "ADDRESS_IS_DEAD",
@@ -24,4 +25,5 @@ __all__ = [
     "Permanence",
     "Reason",
     "read",
+    "read_reply",
 ]

@@ -306,3 +306,15 @@ def _auto_reply(clues: Clues) -> Outcome | None:
     ):
         return Outcome(kind=Kind.AUTO_REPLY)
     return None
+
+
+def read_reply(code: int, text: str, *, address: str) -> BouncedRecipient:
+    """A relay's own refusal (RFC 5321 §4.2), in the shape of a report's recipient."""
+    status = status_in(text)
+    return BouncedRecipient(
+        address=address,
+        permanence=permanence_of(status, str(code)),
+        status=status,
+        reason=reason_of(f"{code} {text}", status),
+        diagnostic=harmless(f"{code} {text}", LONGEST_QUOTE),
+    )
