@@ -31,8 +31,12 @@ _NAME = re.compile(r"[!-9;-~]{1,80}[ \t]{0,10}$")
 _MAILBOX = ("From ", ">From ")
 _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"\n]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]{1,60})", re.IGNORECASE)
-# Codecs that are no character sets, or whose cost is not linear.
-_NO_CHARSETS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"}
+# Codecs that are no character sets, cost more than linear time, or would turn the ASCII that
+# such mails really hold into something else.
+_NO_CHARSETS = (
+    "idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape",
+    "utf-7", "utf-16", "utf-32",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,7 @@ def _codec(charset: str) -> str | None:
         name = codecs.lookup(charset).name
     except (LookupError, ValueError):
         return None
-    return None if name in _NO_CHARSETS else name
+    return None if name.startswith(_NO_CHARSETS) else name
 
 
 def decode(data: bytes, charset: str) -> str:
