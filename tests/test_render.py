@@ -158,19 +158,16 @@ def test_a_digest_over_95_kb_shortens_itself_and_keeps_its_foot(
 def test_the_first_papers_keep_their_abstracts_when_the_last_lose_them(
     renderer: Renderer,
 ) -> None:
-    papers = next(
-        n
-        for n in range(15, 50)
-        if len(renderer.parts(mails.digest(n, length=DigestLength.FULL), whole=True).html) > 95_000
-    )
-    html, _ = renderer.parts(mails.digest(papers, length=DigestLength.FULL))
-    assert len(html.encode()) <= 95_000
-    assert html.count("/relevant") == papers
-    cards = html.split('class="title"')[1:]
-    full = ["verdicts of two reviewers" in card for card in cards if 'class="text"' in card]
-    assert full[0]
-    assert not full[-1]
-    assert full == sorted(full, reverse=True)
+    papers = tuple(mails.paper(n, abstract=f"{mails.ABSTRACT * 3} The end.") for n in range(1, 31))
+    digest = mails.digest(sections=(DigestSection("T", papers),), length=DigestLength.FULL)
+    html, _ = renderer.parts(digest)
+    assert 90_000 < len(html.encode()) <= 95_000
+    assert html.count("/relevant") == 30
+    whole = ["The end." in card for card in html.split('class="title"')[1:]]
+    assert whole[0]
+    assert not whole[-1]
+    assert whole == sorted(whole, reverse=True)
+    assert f"the last {whole.count(False)} papers are shown in brief" in html
 
 
 def test_a_hostile_paper_cannot_fill_a_message(renderer: Renderer) -> None:
