@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         default=None, description="PEM file with the RSA key that signs the mails"
     )
     dkim_selector: str = Field(default="newsletter", description="DKIM selector")
+    dkim_ed25519_key_file: Path | None = Field(
+        default=None, description="PEM file with an Ed25519 key for a second signature"
+    )
+    dkim_ed25519_selector: str = Field(
+        default="newsletter-ed25519", description="DKIM selector of the second signature"
+    )
     dkim_domain: str | None = Field(
         default=None, description="DKIM domain; the From address's domain unless set"
     )
