@@ -513,6 +513,10 @@ class DeliveryEvent(SQLModel, table=True):
     provider: str = Field(max_length=40)
     provider_event_id: str = Field(max_length=250)
     occurred_at: datetime = _moment()
+    # Of a bounce: `newsletter.bounces.Permanence`, `Reason` and the status code ("5.1.1").
+    permanence: str = Field(default="", max_length=12)
+    reason: str = Field(default="", max_length=40)
+    status: str = Field(default="", max_length=12)
     detail: str = _text()
 
 
@@ -524,3 +528,33 @@ class Suppression(SQLModel, table=True):
     address_hash: str = Field(primary_key=True, max_length=64)
     reason: SuppressionReason = _status(SuppressionReason)
     created_at: datetime = _moment()
+    note: str = _text()  # the operator's own words; never an address
+
+
+class SuppressionRemoval(SQLModel, table=True):
+    """A suppression that the operator lifted, and why."""
+
+    __tablename__: ClassVar[str] = "suppression_removal"
+
+    id: int | None = Field(default=None, primary_key=True)
+    address_hash: str = Field(max_length=64, index=True)
+    reason: SuppressionReason = _status(SuppressionReason)
+    suppressed_at: datetime = _moment()
+    removed_at: datetime = _moment()
+    note: str = _text()
+
+
+class KeptMail(SQLModel, table=True):
+    """An inbound mail that nothing was done about, for the operator to look at."""
+
+    __tablename__: ClassVar[str] = "kept_mail"
+    __table_args__ = (Index("ix_kept_mail_received_at", "received_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    fingerprint: str = Field(max_length=64, unique=True)
+    received_at: datetime = _moment()
+    kind: str = Field(max_length=20)  # `newsletter.bounces.Kind`
+    sender: str = _text()
+    subject: str = _text()
+    size: int = 0  # of the whole mail, in bytes; the content is cut at a mebibyte
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

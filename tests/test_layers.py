@@ -15,7 +15,7 @@ LAYERS = [
     ["models", "sources", "transports", "features", "bounces"],
     ["ranking"],
     ["papers", "subscribers", "deliveries", "profiles", "wording"],
-    ["digest", "outcomes", "feedback"],
+    ["digest", "inbound", "feedback"],
     ["mime", "markup", "cards", "letters", "shortening"],
     ["dkim", "fragments"],
     ["messages"],
