@@ -1,6 +1,5 @@
 """Several relays as one transport: shared by weight, each standing in for one that fails."""
 
-import asyncio
 import random
 import time
 from collections import Counter
@@ -15,8 +14,6 @@ from newsletter.transports.smtp import Relay, SmtpTransport
 # up to a fifth so that connections do not come back all at once.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
-# A relay that restarts is back in less; waiting longer is for a later run, or `--watch`.
-PATIENCE = 8.0
 
 
 @dataclass(slots=True)
@@ -47,26 +44,26 @@ class Breaker:
 
 @dataclass(slots=True)
 class RelayPool:
-    """The relays of a run, how many connections each has, and which are failing.
-
-    ``patience`` is for how many seconds a message waits while no relay can be used.
-    """
+    """The relays of a run, how many connections each has, and which are failing."""
 
     relays: Sequence[Relay]
-    patience: float = PATIENCE
     _connections: Counter[Relay] = field(default_factory=Counter)
     _breakers: dict[Relay, Breaker] = field(default_factory=dict)
-    _failing_since: float | None = None
+    _last_error: str = ""
 
     def transport(self) -> "PooledTransport":
         """One connection to whichever relay should have it."""
         return PooledTransport(self)
 
-    def take(self) -> Relay | None:
-        """The usable relay with the fewest connections for its weight; None if none is usable."""
+    def take(self) -> Relay:
+        """The usable relay with the fewest connections for its weight.
+
+        Raises:
+            RelayError: none is usable for now; says what was wrong with the last.
+        """
         usable = [relay for relay in self.relays if not self._breaker(relay).is_open]
         if not usable:
-            return None
+            raise RelayError(self._last_error)
         relay = min(usable, key=lambda relay: (self._connections[relay] + 1) / relay.weight)
         self._connections[relay] += 1
         return relay
@@ -78,19 +75,11 @@ class RelayPool:
     def succeeded(self, relay: Relay) -> None:
         """The relay answered for a message, whatever it said."""
         self._breaker(relay).succeeded()
-        self._failing_since = None
 
-    def failed(self, relay: Relay) -> None:
+    def failed(self, relay: Relay, reason: str) -> None:
         """The relay could not be used, or broke off."""
         self._breaker(relay).failed()
-        if self._failing_since is None:
-            self._failing_since = time.monotonic()
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether no relay answered for longer than ``patience``."""
-        since = self._failing_since
-        return since is not None and time.monotonic() - since > self.patience
+        self._last_error = reason
 
     def _breaker(self, relay: Relay) -> Breaker:
         return self._breakers.setdefault(relay, Breaker())
@@ -102,27 +91,28 @@ class PooledTransport:
     def __init__(self, pool: RelayPool) -> None:
         self._pool = pool
         self._held: tuple[Relay, SmtpTransport] | None = None
-        self._last_error = RelayError("no relay can be used")
 
     async def send(self, envelope: Envelope) -> str:
         """Hand one message over; see `Transport.send`.
 
         Raises:
-            RelayError: no relay could be used for as long as the pool has patience.
+            RelayError: no relay can be used for now.
         """
         while True:
             relay, transport = await self._usable()
             try:
                 answer = await transport.send(envelope)
             except RelayError as error:
-                self._last_error = error
-                self._pool.failed(relay)
+                self._pool.failed(relay, str(error))
                 await self.close()
                 continue
             except TransportError as error:
                 # Without a code the connection broke: that this message is not to blame shows
                 # only when others get through.
-                (self._pool.succeeded if error.code else self._pool.failed)(relay)
+                if error.code:
+                    self._pool.succeeded(relay)
+                else:
+                    self._pool.failed(relay, f"relay {relay}: {error.response}")
                 raise
             self._pool.succeeded(relay)
             return answer
@@ -139,9 +129,6 @@ class PooledTransport:
         if self._held is not None and self._held[1].is_open:
             return self._held
         await self.close()
-        while (relay := self._pool.take()) is None:
-            if self._pool.is_hopeless:
-                raise self._last_error
-            await asyncio.sleep(0.05)
+        relay = self._pool.take()
         self._held = relay, SmtpTransport(relay)
         return self._held
