@@ -16,6 +16,8 @@ LAYERS = [
     ["ranking"],
     ["papers", "subscribers", "deliveries", "profiles"],
     ["digest", "outcomes"],
+    ["mime", "wording"],
+    ["dkim", "markup"],
     ["render"],
     ["editions", "mailer", "previews", "reports"],
     ["web", "cli", "tasks", "demo"],
