@@ -19,7 +19,7 @@ LAYERS = [
     ["mime", "wording"],
     ["dkim", "markup"],
     ["render"],
-    ["editions", "mailer", "previews", "reports"],
+    ["editions", "mailer", "metrics", "previews", "reports", "schedule"],
     ["web", "cli", "tasks", "demo"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
