@@ -11,16 +11,18 @@ PACKAGE = Path(newsletter.__file__).parent
 LAYERS = [
     ["errors"],
     ["config"],
-    ["db", "tokens"],
-    ["models", "sources", "transports", "text", "features", "bounces"],
+    ["db", "text", "tokens"],
+    ["models", "sources", "transports", "features", "bounces"],
     ["ranking"],
     ["papers", "subscribers", "deliveries", "profiles"],
-    ["digest", "outcomes"],
+    ["digest", "outcomes", "feedback"],
     ["mime", "wording"],
     ["dkim", "markup"],
     ["render"],
     ["editions", "mailer", "metrics", "previews", "reports", "schedule"],
-    ["web", "cli", "tasks", "demo"],
+    ["web"],
+    ["demo"],
+    ["cli", "tasks"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 MODULES = sorted(PACKAGE.rglob("*.py"))
