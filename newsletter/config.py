@@ -7,7 +7,7 @@ a variable wins over the file. `load_settings` turns whatever is wrong into one 
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
@@ -26,6 +26,7 @@ SETTINGS_FILE = Path("newsletter.toml")
 # A shorter key can be guessed offline from a single link; 32 characters or more are better (RFC
 # 2104 §3 asks for the hash's output length, 32 octets).
 SHORTEST_SECRET = 16
+SLOWEST = 1 / 86_400
 
 
 class Settings(BaseSettings):
@@ -46,7 +47,8 @@ class Settings(BaseSettings):
     )
     smtp_url: SecretStr | None = Field(
         default=None,
-        description="relay: smtp://user:password@host:port?starttls=true, or smtps://…",
+        description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
+        "several, parted by spaces, share the mail by `weight=3` and stand in for each other",
     )
     base_url: str = Field(
         default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
@@ -106,6 +108,34 @@ class Settings(BaseSettings):
         description="mail address that sources can reach you at; sent to them with each request",
     )
 
+    rate: float | None = Field(
+        default=None, ge=SLOWEST, description="messages a second, over all processes and machines"
+    )
+    domain_rates: Annotated[dict[str, float], NoDecode] = Field(
+        default={},
+        description="messages a second to one recipient domain: `example.org=5,example.com=0.5`",
+    )
+    warm_up: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(),
+        description="messages on the first, second, … day of mailing, for a new address: "
+        "`200,500,1000,2000`; no limit afterwards",
+    )
+    uncertain: Literal["resend", "hold"] = Field(
+        default="resend",
+        description="what happens to mail that a relay may or may not have taken: `resend` once, "
+        "or `hold` it for `newsletter retry --status uncertain`",
+    )
+    sqlite_synchronous: Literal["NORMAL", "FULL"] = Field(
+        default="NORMAL",
+        description="`FULL` loses nothing in a power cut; with `NORMAL` the last commits may be "
+        "lost then, and up to as many mails sent twice",
+    )
+    metrics_file: Path | None = Field(
+        default=None,
+        description="file that `newsletter send` keeps its figures in, for Prometheus' textfile "
+        "collector",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -150,6 +180,42 @@ class Settings(BaseSettings):
                 raise ValueError(f"{value!r} is no venue; an example: ICLR.cc/2027/Conference")
         return values
 
+    @field_validator("domain_rates", mode="before")
+    @classmethod
+    def _split_rates(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        rates = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            domain, _, rate = part.partition("=")
+            try:
+                rates[domain.strip().lower()] = float(rate)
+            except ValueError as error:
+                raise ValueError(f"{part!r} is not of the form example.org=5") from error
+        return rates
+
+    @field_validator("domain_rates")
+    @classmethod
+    def _some_rate(cls, value: dict[str, float]) -> dict[str, float]:
+        # At less than one a day the digest of tomorrow waits for that of today.
+        if not all(domain and SLOWEST <= rate < float("inf") for domain, rate in value.items()):
+            raise ValueError("each rate must be a number of messages a second, above 0")
+        return value
+
+    @field_validator("warm_up", mode="before")
+    @classmethod
+    def _split_days(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("warm_up")
+    @classmethod
+    def _some_a_day(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(day < 1 for day in value):
+            raise ValueError("each day needs a whole number of messages, 1 or more")
+        return value
+
     @field_validator("secret_keys")
     @classmethod
     def _long_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -171,8 +237,8 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _relay(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parts = urlsplit(value.get_secret_value())
+        for url in value.get_secret_value().split() if value is not None else ():
+            parts = urlsplit(url)
             if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
                 raise ValueError("needs the form smtp://host:port or smtps://host:port")
         return value
@@ -211,7 +277,7 @@ class Settings(BaseSettings):
 
     @property
     def relay_url(self) -> str:
-        """The relay's URL in clear, password and all; never print it."""
+        """The relays' URLs in clear, passwords and all; never print them."""
         return self.smtp_url.get_secret_value() if self.smtp_url else ""
 
     @property

@@ -409,6 +409,7 @@ class Edition(SQLModel, table=True):
     issue_date: date = Field(unique=True)
     status: EditionStatus = _status(EditionStatus)
     coverage: str = _text()  # what was read for it, in one line for the reader
+    note: str = _text()  # why a send run paused it; "" when a person did, or nobody
     opened_at: datetime = _moment()
     finished_at: datetime | None = _moment(nullable=True)
 
@@ -463,6 +464,20 @@ class Delivery(SQLModel, table=True):
     finished_at: datetime | None = _moment(nullable=True)
     smtp_code: int | None = None
     smtp_response: str = _text()
+
+
+class Pace(SQLModel, table=True):
+    """How fast mail may go: shared by all processes and machines, kept across restarts.
+
+    ``name`` is ``all``, ``domain:…`` or ``day:…``; ``next_at`` is the first moment that is not
+    given away yet, ``used`` how many messages a day of the warm-up has had.
+    """
+
+    __tablename__: ClassVar[str] = "pace"
+
+    name: str = Field(primary_key=True, max_length=260)
+    next_at: datetime | None = _moment(nullable=True)
+    used: int = 0
 
 
 class DigestItem(SQLModel, table=True):

@@ -20,7 +20,7 @@ LAYERS = [
     ["dkim", "fragments"],
     ["messages"],
     ["render", "doctor"],
-    ["editions", "mailer", "previews", "reports"],
+    ["editions", "mailer", "metrics", "previews", "reports", "schedule"],
     ["web"],
     ["demo"],
     ["cli", "tasks"],
