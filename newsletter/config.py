@@ -4,6 +4,7 @@ They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the 
 a variable wins over the file. `load_settings` turns whatever is wrong into one line.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,6 +73,18 @@ class Settings(BaseSettings):
     bounce_domain: str | None = Field(
         default=None, description="domain of the envelope sender; the From address's unless set"
     )
+    sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("hf", "arxiv"),
+        description="what `newsletter ingest` reads when no source is named, parted by commas",
+    )
+    arxiv_categories: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("cs.AI", "cs.CL", "cs.CV", "cs.LG", "stat.ML"),
+        description="arXiv categories to read, parted by commas",
+    )
+    contact: str | None = Field(
+        default=None,
+        description="mail address that sources can reach you at; sent to them with each request",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -85,9 +98,9 @@ class Settings(BaseSettings):
         """Arguments first (tests, demo), then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("secret_keys", mode="before")
+    @field_validator("secret_keys", "sources", "arxiv_categories", mode="before")
     @classmethod
-    def _split_keys(cls, value: Any) -> Any:
+    def _split_list(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return [key.strip() for key in value.split(",") if key.strip()]
@@ -119,7 +132,7 @@ class Settings(BaseSettings):
                 raise ValueError("needs the form smtp://host:port or smtps://host:port")
         return value
 
-    @field_validator("from_address")
+    @field_validator("from_address", "contact")
     @classmethod
     def _mail_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -130,6 +143,14 @@ class Settings(BaseSettings):
             ).ascii_email
         except EmailNotValidError as error:
             raise ValueError(str(error)) from error
+
+    @field_validator("arxiv_categories")
+    @classmethod
+    def _categories(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(r"[a-z-]+(\.[A-Za-z-]+)?", value):
+                raise ValueError(f"{value!r} is no arXiv category; an example: cs.CL")
+        return values
 
     @field_validator("site_name", "postal_address")
     @classmethod

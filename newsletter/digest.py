@@ -7,7 +7,15 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from newsletter.models import Delivery, DigestItem, Edition, EditionPaper, Paper, Subscriber
+from newsletter.models import (
+    Delivery,
+    DigestItem,
+    DigestLength,
+    Edition,
+    EditionPaper,
+    Paper,
+    Subscriber,
+)
 
 # A late feed, a weekly cadence or a vacation catches up; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
@@ -15,7 +23,10 @@ CANDIDATE_WINDOW = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestPaper:
-    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence."""
+    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
+
+    ``highlights`` are (start, end) offsets in characters of ``abstract``: what to show in bold.
+    """
 
     paper_id: int
     position: int
@@ -31,6 +42,7 @@ class DigestPaper:
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
+    highlights: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,7 @@ class Digest:
     created_at: datetime
     sections: tuple[DigestSection, ...]
     coverage: str = ""
+    length: DigestLength = DigestLength.NORMAL
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:

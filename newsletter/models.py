@@ -62,6 +62,14 @@ class Cadence(StrEnum):
     WEEKLY = "weekly"
 
 
+class DigestLength(StrEnum):
+    """How much of each abstract a digest shows: nothing, its first sentences, all."""
+
+    COMPACT = "compact"
+    NORMAL = "normal"
+    FULL = "full"
+
+
 class InterestKind(StrEnum):
     """What a stated interest is made of."""
 
@@ -143,7 +151,7 @@ class FetchStatus(StrEnum):
     FAILED = "failed"
 
 
-def _status(kind: type[StrEnum], **options: Any) -> Any:
+def _status(kind: type[StrEnum], *, default: Any = ..., **options: Any) -> Any:
     """A text column that holds one of ``kind``'s values, and nothing else (CHECK)."""
     column = Column(
         Enum(
@@ -157,7 +165,7 @@ def _status(kind: type[StrEnum], **options: Any) -> Any:
         nullable=False,
         **options,
     )
-    return Field(sa_column=column)
+    return Field(default, sa_column=column)
 
 
 def _key(target: str, *, nullable: bool = False, index: bool = True, **options: Any) -> Any:
@@ -293,6 +301,7 @@ class Subscriber(SQLModel, table=True):
     send_hour: int = 7
     time_zone: str = Field(default="UTC", max_length=64)
     max_papers: int = 10
+    length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
     min_score: int = 0
     popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
     outside_picks: bool = True  # one or two papers from outside the usual

@@ -4,19 +4,16 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlmodel import Session, col, select
 
-from newsletter import db, editions, papers, profiles, subscribers
+from newsletter import db, editions, profiles
 from newsletter.config import Settings
 from newsletter.db import session_scope, utc_now
 from newsletter.errors import UsageError
 from newsletter.mailer import SendRun
-from newsletter.models import Feedback, Paper, Signal, Subscriber, Topic
+from newsletter.models import Signal
 from newsletter.render import Renderer
 from newsletter.tokens import Signer
 from newsletter.transports.smtp import SmtpTransport, parse_relay
