@@ -179,6 +179,7 @@ def _freeze(
             "kind": DeliveryKind.DIGEST,
             "to_address": addresses[ranked.subscriber_id].email,
             "to_name": addresses[ranked.subscriber_id].name,
+            "length": addresses[ranked.subscriber_id].length,
             "message_id": f"{secrets.token_hex(16)}@{message_domain}",
             "subject": digest.subject_line(
                 [contents[pick.paper_id]["title"] for pick in ranked.picks]
@@ -204,6 +205,9 @@ def _freeze(
                 "position": pick.position,
                 "score": pick.score,
                 "explanation": pick.explanation,
+                "highlights": digest.offsets_of(
+                    contents[pick.paper_id]["abstract"], pick.highlights
+                ),
             }
             for ranked in full
             for pick in ranked.picks

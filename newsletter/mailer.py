@@ -231,13 +231,17 @@ class SendRun:
             if delivery.kind == DeliveryKind.DIGEST:
                 loaded = digest.load(session, [delivery.id or 0], self._contents)
                 return self._renderer.digest(loaded[delivery.id or 0])
-            subscriber = session.get_one(Subscriber, delivery.subscriber_id)
-        return self._renderer.confirmation(
+            public_id = session.get_one(Subscriber, delivery.subscriber_id).public_id
+        make = {
+            DeliveryKind.CONFIRMATION: self._renderer.confirmation,
+            DeliveryKind.ACCOUNT_LINK: self._renderer.account_link,
+        }[delivery.kind]
+        return make(
             delivery_id=delivery.id or 0,
             to_address=delivery.to_address,
             message_id=delivery.message_id,
             created_at=delivery.created_at,
-            public_id=subscriber.public_id,
+            public_id=public_id,
         )
 
     def _flush(self) -> None:

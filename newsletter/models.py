@@ -446,6 +446,7 @@ class Delivery(SQLModel, table=True):
     kind: DeliveryKind = _status(DeliveryKind)
     to_address: str = Field(max_length=320)
     to_name: str = Field(default="", max_length=200)
+    length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
     message_id: str = Field(max_length=250, unique=True)
     subject: str = _text()
     status: DeliveryStatus = _status(DeliveryStatus)
@@ -478,7 +479,7 @@ class DigestItem(SQLModel, table=True):
     position: int = 0
     score: float = 0.0
     explanation: str = _text()
-    # (start, end) offsets into the abstract, of what matters to this reader.
+    # (start, end) offsets in characters of the abstract: what matters to this reader.
     highlights: list[list[int]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False)
     )

@@ -21,7 +21,8 @@ LAYERS = [
     ["render"],
     ["editions", "mailer", "previews", "reports"],
     ["web"],
-    ["cli", "tasks", "demo"],
+    ["demo"],
+    ["cli", "tasks"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 MODULES = sorted(PACKAGE.rglob("*.py"))

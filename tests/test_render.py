@@ -7,11 +7,11 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import dkim as dkimpy
-from tests import mails
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from newsletter import dkim
 from newsletter.render import Renderer
+from tests import mails
 
 KEY = dkim.new_key(rsa.RSAPrivateKey)
 

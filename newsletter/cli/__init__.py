@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
+from newsletter.cli.demo import demo
 from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
 from newsletter.cli.ingest import ingest
 from newsletter.cli.send import send
@@ -26,12 +27,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(database_commands, name="db")
-<<<<<<< HEAD
 app.add_typer(subscriber_commands, name="subscribers")
-for command in (train, prepare, preview, send, status, report, retry, pause, cancel, serve):
-=======
-for command in (ingest, train, prepare, preview, send, status, report, retry, pause, cancel):
->>>>>>> main
+COMMANDS = (
+    demo,
+    ingest,
+    train,
+    prepare,
+    preview,
+    send,
+    status,
+    report,
+    retry,
+    pause,
+    cancel,
+    serve,
+)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from newsletter.web.site import SiteDep
 
 from newsletter.demo.mailbox import Letter, Mailbox
+from newsletter.web.site import SiteDep
 
 # A mail is a stranger's HTML: it may style itself and nothing else, and its links leave the frame.
 FRAME_POLICY = (

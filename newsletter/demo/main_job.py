@@ -3,13 +3,12 @@
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from newsletter import db, editions, profiles
-from newsletter.config import Settings
+from newsletter.config import Settings, load_settings
 from newsletter.db import session_scope, utc_now
 from newsletter.errors import UsageError
 from newsletter.mailer import SendRun
@@ -19,16 +18,12 @@ from newsletter.tokens import Signer
 from newsletter.transports.smtp import SmtpTransport, parse_relay
 
 DATABASE = "newsletter.db"
+SAMPLE = files("newsletter") / "sample"
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Liking:
-    """What a sample subscriber said about a paper, found by a part of its title."""
-
-    email: str
-    title: str
-    signal: Signal
+# What sample subscribers said about papers, each found by a part of its title.
+LIKINGS = (("bob@demo.example", "PLACEHOLDER", Signal.RELEVANT),)
 
 
 def make_folder(folder: Path) -> None:
@@ -60,7 +55,7 @@ def make_settings(folder: Path, *, port: int, smtp_port: int) -> Settings:
     path.touch(mode=0o600)
     lines = (f'{name} = "{_toml(value)}"\n' for name, value in values.items())
     path.write_text("# Settings of the demo in this folder.\n" + "".join(lines), encoding="utf-8")
-    return Settings(**values)  # type: ignore[arg-type]  (read from text, as from the file)
+    return load_settings(**values)
 
 
 def _toml(value: str) -> str:
@@ -92,3 +87,29 @@ def run(settings: Settings, say: Say) -> Engine:
     editions.finish_if_done(engine, prepared.edition_id)
     say(f"sent      {tally.done} messages over SMTP to the built-in mailbox at {relay}")
     return engine
+
+
+def _ingest(engine: Engine, say: Say) -> None:
+    with as_file(SAMPLE / "papers.jsonl") as path:
+        outcome = papers.ingest_file(engine, path)
+    say(f"ingested  {outcome.new} new papers of {outcome.announced} announced")
+
+
+def _sign_up(engine: Engine, signer: Signer, issue_date: date, say: Say) -> None:
+    with as_file(SAMPLE / "subscribers.csv") as path:
+        report = subscribers.import_csv(engine, signer, path, confirmed=True)
+    with session_scope(engine) as session:
+        # The weekly subscriber's day is today, whenever the demo runs.
+        for subscriber in session.exec(
+            select(Subscriber).where(Subscriber.cadence == Cadence.WEEKLY)
+        ):
+            subscriber.weekday = issue_date.weekday()
+        for email, title, signal in LIKINGS:
+            _like(session, email, title, signal)
+    say(f"signed up {report.added} subscribers")
+
+
+def _like(session: Session, email: str, title: str, signal: Signal) -> None:
+    subscriber_id = session.exec(select(Subscriber.id).where(Subscriber.email == email)).one()
+    paper_id = session.exec(select(Paper.id).where(col(Paper.title).contains(title))).one()
+    feedback.record(session, subscriber_id, paper_id, signal)
