@@ -262,9 +262,6 @@ def _freeze_papers(
 def _close_preparation(engine: Engine, edition_id: int) -> None:
     with session_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
-        edition.prepared = session.exec(
-            select(func.count()).where(Delivery.edition_id == edition_id)
-        ).one()
         edition.coverage = edition.coverage or coverage_line(session, edition)
         if edition.status == EditionStatus.DRAFT:
             edition.status = EditionStatus.READY

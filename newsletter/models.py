@@ -163,6 +163,8 @@ def _status(kind: type[StrEnum], *, default: Any = ..., **options: Any) -> Any:
             values_callable=lambda members: [member.value for member in members],
         ),
         nullable=False,
+        # Statements that insert many rows at once know the column only.
+        default=None if default is ... else default,
         **options,
     )
     return Field(default, sa_column=column)
@@ -185,18 +187,18 @@ def _key(target: str, *, nullable: bool = False, index: bool = True, **options: 
 
 def _moment(*, nullable: bool = False) -> Any:
     """A UTC moment; now unless given, or empty where that has a meaning."""
-    column = Column(UtcDateTime, nullable=nullable)
     if nullable:
-        return Field(default=None, sa_column=column)
+        return Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    column = Column(UtcDateTime, nullable=False, default=utc_now)
     return Field(default_factory=utc_now, sa_column=column)
 
 
 def _strings() -> Any:
-    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
 
 
 def _text(default: str = "") -> Any:
-    return Field(default=default, sa_column=Column(Text, nullable=False))
+    return Field(default=default, sa_column=Column(Text, nullable=False, default=default))
 
 
 class Paper(SQLModel, table=True):
@@ -268,7 +270,7 @@ class FetchLog(SQLModel, table=True):
     known: int = 0
     failed: int = 0
     errors: list[dict[str, str]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False)
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
 
 
@@ -393,7 +395,9 @@ class Profile(SQLModel, table=True):
     version: int = 1
     feature_space: str = Field(max_length=64)
     coefficients: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    evidence: list[list[str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    evidence: list[list[str]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
+    )
     score_offset: float = 0.0  # mean and deviation of ordinary papers' scores
     score_scale: float = 1.0
     trained_at: datetime = _moment()
@@ -484,7 +488,7 @@ class DigestItem(SQLModel, table=True):
     explanation: str = _text()
     # (start, end) offsets in characters of the abstract: what matters to this reader.
     highlights: list[list[int]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False)
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
 
 

@@ -3,16 +3,19 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from datetime import date
+from importlib.resources import as_file, files
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlmodel import Session, col, select
 
-from newsletter import db, editions, profiles
+from newsletter import db, editions, feedback, papers, profiles, subscribers
 from newsletter.config import Settings, load_settings
 from newsletter.db import session_scope, utc_now
 from newsletter.errors import UsageError
 from newsletter.mailer import SendRun
-from newsletter.models import Signal
+from newsletter.models import Cadence, Paper, Signal, Subscriber
 from newsletter.render import Renderer
 from newsletter.tokens import Signer
 from newsletter.transports.smtp import SmtpTransport, parse_relay
@@ -23,7 +26,13 @@ Say = Callable[[str], None]
 
 
 # What sample subscribers said about papers, each found by a part of its title.
-LIKINGS = (("bob@demo.example", "PLACEHOLDER", Signal.RELEVANT),)
+LIKINGS = (
+    ("ada@demo.example", "The Art of Repair", Signal.RELEVANT),
+    ("ada@demo.example", "SWE-smith", Signal.SAVED),
+    ("ada@demo.example", "Multi-Hunk Patches", Signal.RELEVANT),
+    ("ada@demo.example", "C-to-safe-Rust", Signal.NOT_RELEVANT),
+    ("ada@demo.example", "Automated Code Review", Signal.NOT_RELEVANT),
+)
 
 
 def make_folder(folder: Path) -> None:
@@ -110,6 +119,6 @@ def _sign_up(engine: Engine, signer: Signer, issue_date: date, say: Say) -> None
 
 
 def _like(session: Session, email: str, title: str, signal: Signal) -> None:
-    subscriber_id = session.exec(select(Subscriber.id).where(Subscriber.email == email)).one()
-    paper_id = session.exec(select(Paper.id).where(col(Paper.title).contains(title))).one()
-    feedback.record(session, subscriber_id, paper_id, signal)
+    subscriber = session.exec(select(Subscriber).where(Subscriber.email == email)).one()
+    paper = session.exec(select(Paper).where(col(Paper.title).contains(title))).one()
+    feedback.record(session, subscriber.id or 0, paper.id or 0, signal)
