@@ -288,6 +288,7 @@ class Subscriber(SQLModel, table=True):
         CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
         CheckConstraint("max_papers BETWEEN 1 AND 50", name="max_papers"),
         CheckConstraint("min_score BETWEEN 0 AND 100", name="min_score"),
+        CheckConstraint("weekly_budget BETWEEN 1 AND 350", name="weekly_budget"),
         CheckConstraint("popularity BETWEEN 0 AND 100", name="popularity"),
         Index("ix_subscriber_status", "status"),
     )
@@ -307,6 +308,8 @@ class Subscriber(SQLModel, table=True):
     min_score: int = 0
     popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
     outside_picks: bool = True  # one or two papers from outside the usual
+    weekly_budget: int | None = None  # papers a week, over all digests
+    tell_when_nothing: bool = False  # a short mail on a day without papers
     vacation_until: date | None = None
     created_at: datetime = _moment()
     # Consent record (bulk-mail law 27).
@@ -573,3 +576,13 @@ class KeptMail(SQLModel, table=True):
     subject: str = _text()
     size: int = 0  # of the whole mail, in bytes; the content is cut at a mebibyte
     content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class RateLimit(SQLModel, table=True):
+    """How often somebody unnamed did something in a while; the key is a keyed hash."""
+
+    __tablename__: ClassVar[str] = "rate_limit"
+
+    key: str = Field(primary_key=True, max_length=64)
+    until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    count: int = 0

@@ -221,9 +221,13 @@ def test_killed_again_and_again_nobody_is_missing_and_copies_are_explained(
 
     # Counts conserve.
     counts = Counter(row.status for row in ledger)
-    assert counts[DeliveryStatus.SENT] + counts[DeliveryStatus.FAILED] + counts[
-        DeliveryStatus.SUPPRESSED
-    ] == len(ledger) == SUBSCRIBERS
+    assert (
+        counts[DeliveryStatus.SENT]
+        + counts[DeliveryStatus.FAILED]
+        + counts[DeliveryStatus.SUPPRESSED]
+        == len(ledger)
+        == SUBSCRIBERS
+    )
     with read_scope(engine) as session:
         assert session.get_one(Edition, edition_id).status is EditionStatus.SENT
 
@@ -243,5 +247,3 @@ def test_killed_again_and_again_nobody_is_missing_and_copies_are_explained(
     before = len(sink.taken)
     nursery.code(nursery.start("send", "--date", DATE))
     assert len(sink.taken) == before
-
-
