@@ -134,7 +134,7 @@ def _latex(text: str) -> str:
     if "\\" in text:
         text = _text_macros(text)
     finished = {stand_in: value for value, stand_in in held.items()}
-    return re.sub("[\ue000-\uf8ff]", lambda m: finished[m[0]], text) if held else text
+    return re.sub("[\ue000-\uf8ff]", lambda m: finished.get(m[0], " "), text) if held else text
 
 
 def _character(code: str) -> str:
