@@ -161,6 +161,7 @@ def load(
             position=item.position,
             score=item.score,
             explanation=item.explanation,
+            highlights=item.highlights,
         )
         items[item.delivery_id].append((item.section, paper))
     return {
@@ -176,13 +177,26 @@ def load(
             created_at=delivery.created_at,
             sections=sections_of(items[delivery.id or 0]),
             coverage=edition.coverage,
+            length=delivery.length,
         )
         for delivery, subscriber, edition in rows
     }
 
 
+def offsets_of(abstract: str, passages: Sequence[str]) -> list[list[int]]:
+    """Where ``passages`` stand in ``abstract``, as (start, end); those that do not are left out."""
+    starts = [(abstract.find(passage), len(passage)) for passage in passages]
+    return [[start, start + length] for start, length in starts if start >= 0]
+
+
 def digest_paper(
-    content: Mapping[str, Any], *, paper_id: int, position: int, score: float, explanation: str
+    content: Mapping[str, Any],
+    *,
+    paper_id: int,
+    position: int,
+    score: float,
+    explanation: str,
+    highlights: Sequence[Sequence[int]] = (),
 ) -> DigestPaper:
     """A paper as one digest shows it."""
     published = content["published_at"]
@@ -201,6 +215,7 @@ def digest_paper(
         upvotes=content["upvotes"],
         code_url=content["code_url"],
         project_url=content["project_url"],
+        highlights=tuple((start, end) for start, end in highlights),
     )
 
 

@@ -163,6 +163,8 @@ def _status(kind: type[StrEnum], *, default: Any = ..., **options: Any) -> Any:
             values_callable=lambda members: [member.value for member in members],
         ),
         nullable=False,
+        # Statements that insert many rows at once know the column only.
+        default=None if default is ... else default,
         **options,
     )
     return Field(default, sa_column=column)
@@ -185,18 +187,18 @@ def _key(target: str, *, nullable: bool = False, index: bool = True, **options: 
 
 def _moment(*, nullable: bool = False) -> Any:
     """A UTC moment; now unless given, or empty where that has a meaning."""
-    column = Column(UtcDateTime, nullable=nullable)
     if nullable:
-        return Field(default=None, sa_column=column)
+        return Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    column = Column(UtcDateTime, nullable=False, default=utc_now)
     return Field(default_factory=utc_now, sa_column=column)
 
 
 def _strings() -> Any:
-    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
 
 
 def _text(default: str = "") -> Any:
-    return Field(default=default, sa_column=Column(Text, nullable=False))
+    return Field(default=default, sa_column=Column(Text, nullable=False, default=default))
 
 
 class Paper(SQLModel, table=True):
@@ -268,7 +270,7 @@ class FetchLog(SQLModel, table=True):
     known: int = 0
     failed: int = 0
     errors: list[dict[str, str]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False)
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
 
 
@@ -286,6 +288,7 @@ class Subscriber(SQLModel, table=True):
         CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
         CheckConstraint("max_papers BETWEEN 1 AND 50", name="max_papers"),
         CheckConstraint("min_score BETWEEN 0 AND 100", name="min_score"),
+        CheckConstraint("weekly_budget BETWEEN 1 AND 350", name="weekly_budget"),
         CheckConstraint("popularity BETWEEN 0 AND 100", name="popularity"),
         Index("ix_subscriber_status", "status"),
     )
@@ -305,6 +308,8 @@ class Subscriber(SQLModel, table=True):
     min_score: int = 0
     popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
     outside_picks: bool = True  # one or two papers from outside the usual
+    weekly_budget: int | None = None  # papers a week, over all digests
+    tell_when_nothing: bool = False  # a short mail on a day without papers
     vacation_until: date | None = None
     created_at: datetime = _moment()
     # Consent record (bulk-mail law 27).
@@ -390,7 +395,9 @@ class Profile(SQLModel, table=True):
     version: int = 1
     feature_space: str = Field(max_length=64)
     coefficients: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    evidence: list[list[str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    evidence: list[list[str]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
+    )
     score_offset: float = 0.0  # mean and deviation of ordinary papers' scores
     score_scale: float = 1.0
     trained_at: datetime = _moment()
@@ -405,6 +412,7 @@ class Edition(SQLModel, table=True):
     issue_date: date = Field(unique=True)
     status: EditionStatus = _status(EditionStatus)
     coverage: str = _text()  # what was read for it, in one line for the reader
+    note: str = _text()  # why a send run paused it; "" when a person did, or nobody
     opened_at: datetime = _moment()
     finished_at: datetime | None = _moment(nullable=True)
 
@@ -446,6 +454,7 @@ class Delivery(SQLModel, table=True):
     kind: DeliveryKind = _status(DeliveryKind)
     to_address: str = Field(max_length=320)
     to_name: str = Field(default="", max_length=200)
+    length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
     message_id: str = Field(max_length=250, unique=True)
     subject: str = _text()
     status: DeliveryStatus = _status(DeliveryStatus)
@@ -458,6 +467,20 @@ class Delivery(SQLModel, table=True):
     finished_at: datetime | None = _moment(nullable=True)
     smtp_code: int | None = None
     smtp_response: str = _text()
+
+
+class Pace(SQLModel, table=True):
+    """How fast mail may go: shared by all processes and machines, kept across restarts.
+
+    ``name`` is ``all``, ``domain:…`` or ``day:…``; ``next_at`` is the first moment that is not
+    given away yet, ``used`` how many messages a day of the warm-up has had.
+    """
+
+    __tablename__: ClassVar[str] = "pace"
+
+    name: str = Field(primary_key=True, max_length=260)
+    next_at: datetime | None = _moment(nullable=True)
+    used: int = 0
 
 
 class DigestItem(SQLModel, table=True):
@@ -478,9 +501,9 @@ class DigestItem(SQLModel, table=True):
     position: int = 0
     score: float = 0.0
     explanation: str = _text()
-    # (start, end) offsets into the abstract, of what matters to this reader.
+    # (start, end) offsets in characters of the abstract: what matters to this reader.
     highlights: list[list[int]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False)
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
 
 
@@ -508,6 +531,10 @@ class DeliveryEvent(SQLModel, table=True):
     provider: str = Field(max_length=40)
     provider_event_id: str = Field(max_length=250)
     occurred_at: datetime = _moment()
+    # Of a bounce: `newsletter.bounces.Permanence`, `Reason` and the status code ("5.1.1").
+    permanence: str = Field(default="", max_length=12)
+    reason: str = Field(default="", max_length=40)
+    status: str = Field(default="", max_length=12)
     detail: str = _text()
 
 
@@ -519,3 +546,43 @@ class Suppression(SQLModel, table=True):
     address_hash: str = Field(primary_key=True, max_length=64)
     reason: SuppressionReason = _status(SuppressionReason)
     created_at: datetime = _moment()
+    note: str = _text()  # the operator's own words; never an address
+
+
+class SuppressionRemoval(SQLModel, table=True):
+    """A suppression that the operator lifted, and why."""
+
+    __tablename__: ClassVar[str] = "suppression_removal"
+
+    id: int | None = Field(default=None, primary_key=True)
+    address_hash: str = Field(max_length=64, index=True)
+    reason: SuppressionReason = _status(SuppressionReason)
+    suppressed_at: datetime = _moment()
+    removed_at: datetime = _moment()
+    note: str = _text()
+
+
+class KeptMail(SQLModel, table=True):
+    """An inbound mail that nothing was done about, for the operator to look at."""
+
+    __tablename__: ClassVar[str] = "kept_mail"
+    __table_args__ = (Index("ix_kept_mail_received_at", "received_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    fingerprint: str = Field(max_length=64, unique=True)
+    received_at: datetime = _moment()
+    kind: str = Field(max_length=20)  # `newsletter.bounces.Kind`
+    sender: str = _text()
+    subject: str = _text()
+    size: int = 0  # of the whole mail, in bytes; the content is cut at a mebibyte
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class RateLimit(SQLModel, table=True):
+    """How often somebody unnamed did something in a while; the key is a keyed hash."""
+
+    __tablename__: ClassVar[str] = "rate_limit"
+
+    key: str = Field(primary_key=True, max_length=64)
+    until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    count: int = 0

@@ -57,6 +57,7 @@ def _would_be(session: Session, subscriber: Subscriber, issue_date: date) -> Dig
                 position=pick.position,
                 score=pick.score,
                 explanation=pick.explanation,
+                highlights=digest.offsets_of(contents[pick.paper_id]["abstract"], pick.highlights),
             ),
         )
         for pick in ranked.picks
@@ -73,4 +74,5 @@ def _would_be(session: Session, subscriber: Subscriber, issue_date: date) -> Dig
         issue_date=issue_date,
         created_at=utc_now(),
         sections=digest.sections_of(items),
+        length=subscriber.length,
     )

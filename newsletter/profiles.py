@@ -346,15 +346,16 @@ def _last_digests(session: Session, subscriber_ids: Sequence[int]) -> dict[int, 
 
 
 def _seen(session: Session, subscriber_ids: Sequence[int], since: datetime) -> dict[int, set[int]]:
-    """Papers that these subscribers had in a digest, of those first seen since then."""
+    """Papers, first seen since then, that these subscribers had in a digest or have judged."""
     seen: dict[int, set[int]] = defaultdict(set)
     for some in _slices(subscriber_ids):
-        for subscriber, paper in session.exec(
-            select(DigestItem.subscriber_id, DigestItem.paper_id)
-            .join(Paper, col(Paper.id) == DigestItem.paper_id)
-            .where(col(DigestItem.subscriber_id).in_(some), col(Paper.first_seen_at) >= since)
-        ):
-            seen[subscriber].add(paper)
+        for table in (DigestItem, Feedback):
+            for subscriber, paper in session.exec(
+                select(table.subscriber_id, table.paper_id)
+                .join(Paper, col(Paper.id) == table.paper_id)
+                .where(col(table.subscriber_id).in_(some), col(Paper.first_seen_at) >= since)
+            ):
+                seen[subscriber].add(paper)
     return seen
 
 

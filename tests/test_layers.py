@@ -11,17 +11,19 @@ PACKAGE = Path(newsletter.__file__).parent
 LAYERS = [
     ["errors"],
     ["config"],
-    ["db", "tokens"],
-    ["models", "sources", "transports", "text", "features", "bounces"],
+    ["db", "text", "tokens"],
+    ["models", "sources", "transports", "features", "bounces"],
     ["ranking"],
     ["papers", "subscribers", "deliveries", "profiles", "wording"],
-    ["digest", "outcomes"],
+    ["digest", "inbound", "feedback"],
     ["mime", "markup", "cards", "letters", "shortening"],
     ["dkim", "fragments"],
     ["messages"],
     ["render", "doctor"],
-    ["editions", "mailer", "previews", "reports"],
-    ["web", "cli", "tasks", "demo"],
+    ["editions", "mailer", "metrics", "previews", "reports", "schedule"],
+    ["web"],
+    ["demo"],
+    ["cli", "tasks"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 MODULES = sorted(PACKAGE.rglob("*.py"))

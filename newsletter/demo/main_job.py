@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -11,27 +10,29 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from newsletter import db, editions, papers, profiles, subscribers
-from newsletter.config import Settings
+from newsletter import db, editions, feedback, papers, profiles, subscribers
+from newsletter.config import Settings, load_settings
 from newsletter.db import session_scope, utc_now
 from newsletter.errors import UsageError
 from newsletter.mailer import SendRun
-from newsletter.models import Feedback, Paper, Signal, Subscriber, Topic
+from newsletter.models import Cadence, Paper, Signal, Subscriber
 from newsletter.render import Renderer
 from newsletter.tokens import Signer
 from newsletter.transports.smtp import SmtpTransport, parse_relay
 
 DATABASE = "newsletter.db"
+SAMPLE = files("newsletter") / "sample"
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Liking:
-    """What a sample subscriber said about a paper, found by a part of its title."""
-
-    email: str
-    title: str
-    signal: Signal
+# What sample subscribers said about papers, each found by a part of its title.
+LIKINGS = (
+    ("ada@demo.example", "The Art of Repair", Signal.RELEVANT),
+    ("ada@demo.example", "SWE-smith", Signal.SAVED),
+    ("ada@demo.example", "Multi-Hunk Patches", Signal.RELEVANT),
+    ("ada@demo.example", "C-to-safe-Rust", Signal.NOT_RELEVANT),
+    ("ada@demo.example", "Automated Code Review", Signal.NOT_RELEVANT),
+)
 
 
 def make_folder(folder: Path) -> None:
@@ -63,7 +64,7 @@ def make_settings(folder: Path, *, port: int, smtp_port: int) -> Settings:
     path.touch(mode=0o600)
     lines = (f'{name} = "{_toml(value)}"\n' for name, value in values.items())
     path.write_text("# Settings of the demo in this folder.\n" + "".join(lines), encoding="utf-8")
-    return Settings(**values)  # type: ignore[arg-type]  (read from text, as from the file)
+    return load_settings(**values)
 
 
 def _toml(value: str) -> str:
@@ -95,3 +96,29 @@ def run(settings: Settings, say: Say) -> Engine:
     editions.finish_if_done(engine, prepared.edition_id)
     say(f"sent      {tally.done} messages over SMTP to the built-in mailbox at {relay}")
     return engine
+
+
+def _ingest(engine: Engine, say: Say) -> None:
+    with as_file(SAMPLE / "papers.jsonl") as path:
+        outcome = papers.ingest_file(engine, path)
+    say(f"ingested  {outcome.new} new papers of {outcome.announced} announced")
+
+
+def _sign_up(engine: Engine, signer: Signer, issue_date: date, say: Say) -> None:
+    with as_file(SAMPLE / "subscribers.csv") as path:
+        report = subscribers.import_csv(engine, signer, path, confirmed=True)
+    with session_scope(engine) as session:
+        # The weekly subscriber's day is today, whenever the demo runs.
+        for subscriber in session.exec(
+            select(Subscriber).where(Subscriber.cadence == Cadence.WEEKLY)
+        ):
+            subscriber.weekday = issue_date.weekday()
+        for email, title, signal in LIKINGS:
+            _like(session, email, title, signal)
+    say(f"signed up {report.added} subscribers")
+
+
+def _like(session: Session, email: str, title: str, signal: Signal) -> None:
+    subscriber = session.exec(select(Subscriber).where(Subscriber.email == email)).one()
+    paper = session.exec(select(Paper).where(col(Paper.title).contains(title))).one()
+    feedback.record(session, subscriber.id or 0, paper.id or 0, signal)

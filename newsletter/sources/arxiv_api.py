@@ -1,0 +1,99 @@
+"""arXiv's query API: Atom, newest submissions first (info.arxiv.org/help/api/user-manual.html)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from xml.etree.ElementTree import Element
+
+from newsletter.errors import FetchError, ParseError
+from newsletter.sources.base import Page, PaperRecord, Request, Source
+from newsletter.sources.reading import read_entries
+from newsletter.sources.record import BadEntryError, make, split_arxiv_id
+from newsletter.sources.xml import children, elements, local, text
+
+_URL = "https://export.arxiv.org/api/query"
+# arXiv advises slices of at most 2,000 and serves 30,000 in all; a hundred is a quick answer.
+_SLICE = 100
+_MOST = 30_000
+_NUMBERS = ("totalResults", "startIndex")
+
+
+class ArxivApi(Source):
+    """Papers submitted between two dates in the categories given."""
+
+    name = "arxiv"
+
+    def __init__(self, categories: Sequence[str] = ()) -> None:
+        self.categories = tuple(categories)
+
+    def first_request(self, since: date, until: date) -> Request:
+        """The newest slice of what was submitted from ``since`` to ``until``."""
+        wanted = " OR ".join(f"cat:{category}" for category in self.categories)
+        span = f"submittedDate:[{since:%Y%m%d}0000 TO {until:%Y%m%d}2359]"
+        return _slice(f"({wanted}) AND {span}", 0)
+
+    def parse(self, body: bytes, *, where: str, request: Request | None = None) -> Page:
+        """Read one slice.
+
+        Raises:
+            ParseError: it is not Atom, or arXiv's own error entry.
+            FetchError: the page is empty although there is more, as happens; ask again.
+        """
+        numbers = dict.fromkeys(_NUMBERS, 0)
+
+        def entries() -> Iterator[Element]:
+            for element in elements(body, frozenset({"entry", *_NUMBERS}), where=where):
+                if local(element) == "entry":
+                    yield element
+                elif text(element).isdecimal():
+                    numbers[local(element)] = int(text(element)[:9])
+
+        page = read_entries(entries(), lambda entry: _paper(entry, where), where=where)
+        if not page.announced and b"<feed" not in body[:4096]:
+            raise ParseError("an Atom feed was expected", where=where)
+        total, start = numbers["totalResults"], numbers["startIndex"]
+        if not page.announced and total > start:
+            what = f"an empty page although {total} papers match"
+            raise FetchError(what, where=where, transient=True)
+        following = start + page.announced
+        if request is None or page.cut_short or following >= min(total, _MOST):
+            return page
+        return replace(page, next=_slice(request.params["search_query"], following))
+
+
+def _slice(query: str, start: int) -> Request:
+    return Request(
+        _URL,
+        {
+            "search_query": query,
+            "sortBy": "submittedDate",
+            "sortOrder": "descending",
+            "start": str(start),
+            "max_results": str(_SLICE),
+        },
+    )
+
+
+def _paper(entry: Element, where: str) -> PaperRecord:
+    address = text(entry, "id")
+    if "/api/errors" in address:
+        # A malformed id or query is answered by one entry titled "Error".
+        raise ParseError(f"arXiv answered: {text(entry, 'summary')}", where=where)
+    arxiv_id, version = split_arxiv_id(address)
+    if arxiv_id is None:
+        raise BadEntryError(f"{address[:80]!r} is no arXiv id")
+    primary = [element.get("term") for element in children(entry, "primary_category")]
+    categories = [element.get("term") for element in children(entry, "category")]
+    return make(
+        source="arxiv",
+        external_id=arxiv_id,
+        arxiv=arxiv_id,
+        version=version or 1,
+        title=text(entry, "title"),
+        abstract=text(entry, "summary"),
+        authors=[text(author, "name") for author in children(entry, "author")],
+        categories=[*primary, *categories],
+        doi=text(entry, "doi"),
+        # `published` is the first version's date, `updated` this one's.
+        published=text(entry, "published"),
+    )
