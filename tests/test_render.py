@@ -199,7 +199,6 @@ def test_a_hostile_paper_cannot_fill_a_message(renderer: Renderer) -> None:
         "ftp://example.org/paper.pdf",
         "https://exa mple.org/",
         "https://example.org:99999/",
-        "",
     ],
 )
 def test_a_paper_with_a_bad_link_is_shown_without_it_and_told_in_one_line(
