@@ -49,8 +49,8 @@ class Candidates:
 class Evidence:
     """What shaped a topic's vector, m pieces, and what each one's share of a score is.
 
-    The share of piece ``i`` in the raw score of a paper x is ``content[i, 0] · e·x +
-    content[i, 1] · e·(ridge∘x)`` over the content coordinates of e = ``pool[rows[i]]``, plus
+    The share of piece ``i`` in the raw score of a paper x is ``content[i] · (mix[0] · e·x +
+    mix[1] · e·(ridge∘x))`` over the content coordinates of e = ``pool[rows[i]]``, plus
     ``factors[i] · e·x`` over the factors. The pool is one array for a whole batch of topics.
     """
 
@@ -58,8 +58,9 @@ class Evidence:
     labels: tuple[str, ...]
     pool: Vectors
     rows: NDArray[np.int64]
-    content: Vectors  # (m, 2)
+    content: Vectors  # (m,)
     factors: Vectors  # (m,)
+    mix: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ class SubscriberProfile:
     muted_categories: tuple[str, ...] = ()
     popularity: float = 0.0  # 0 to 100
     outside_picks: bool = True
+    paused: bool = False  # all topics are, so that nothing is wanted
 
 
 class Pick(NamedTuple):

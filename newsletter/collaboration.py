@@ -6,7 +6,7 @@ is a sum over liked papers as before. The score stays one dot product.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,10 @@ class Collaboration:
         found = _kernel(vectors, self.landmarks) @ coefficients
         found[~vectors.any(axis=1)] = 0
         return found.astype(np.float32)
+
+    def weighing(self, weight: float) -> "Collaboration":
+        """The same, counting ``weight``."""
+        return replace(self, weight=weight)
 
     def dump(self) -> bytes:
         """As npz bytes without pickle; `load` reads them."""
@@ -146,4 +150,4 @@ def _kernel(vectors: Vectors, landmarks: Vectors) -> Vectors:
     found = vectors @ landmarks.T
     found -= 1
     found /= WIDTH
-    return np.exp(found, out=found)
+    return np.asarray(np.exp(found, out=found))

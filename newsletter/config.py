@@ -4,6 +4,7 @@ They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the 
 a variable wins over the file. `load_settings` turns whatever is wrong into one line.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,9 +23,9 @@ from pydantic_settings import (
 from newsletter.errors import SettingsError
 
 SETTINGS_FILE = Path("newsletter.toml")
-# A shorter key can be guessed offline from a single link (RFC 2104 §3 asks for at least the
-# hash's output length, 32 octets for SHA-256).
-SHORTEST_SECRET = 32
+# A shorter key can be guessed offline from a single link; 32 characters or more are better (RFC
+# 2104 §3 asks for the hash's output length, 32 octets).
+SHORTEST_SECRET = 16
 
 
 class Settings(BaseSettings):
@@ -72,6 +73,18 @@ class Settings(BaseSettings):
     bounce_domain: str | None = Field(
         default=None, description="domain of the envelope sender; the From address's unless set"
     )
+    sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("hf", "arxiv"),
+        description="what `newsletter ingest` reads when no source is named, parted by commas",
+    )
+    arxiv_categories: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("cs.AI", "cs.CL", "cs.CV", "cs.LG", "stat.ML"),
+        description="arXiv categories to read, parted by commas",
+    )
+    contact: str | None = Field(
+        default=None,
+        description="mail address that sources can reach you at; sent to them with each request",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -85,10 +98,12 @@ class Settings(BaseSettings):
         """Arguments first (tests, demo), then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("secret_keys", mode="before")
+    @field_validator("secret_keys", "sources", "arxiv_categories", mode="before")
     @classmethod
-    def _split_keys(cls, value: Any) -> Any:
-        return [key.strip() for key in value.split(",")] if isinstance(value, str) else value
+    def _split_list(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [key.strip() for key in value.split(",") if key.strip()]
 
     @field_validator("secret_keys")
     @classmethod
@@ -117,7 +132,7 @@ class Settings(BaseSettings):
                 raise ValueError("needs the form smtp://host:port or smtps://host:port")
         return value
 
-    @field_validator("from_address")
+    @field_validator("from_address", "contact")
     @classmethod
     def _mail_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -129,12 +144,35 @@ class Settings(BaseSettings):
         except EmailNotValidError as error:
             raise ValueError(str(error)) from error
 
+    @field_validator("arxiv_categories")
+    @classmethod
+    def _categories(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(r"[a-z-]+(\.[A-Za-z-]+)?", value):
+                raise ValueError(f"{value!r} is no arXiv category; an example: cs.CL")
+        return values
+
     @field_validator("site_name", "postal_address")
     @classmethod
     def _one_line(cls, value: str | None) -> str | None:
         if value is not None and any(ord(character) < 32 for character in value):
             raise ValueError("must be one line without control characters")
         return value
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The signing keys in clear, newest first, for the one place that signs."""
+        return tuple(key.get_secret_value() for key in self.secret_keys)
+
+    @property
+    def relay_url(self) -> str:
+        """The relay's URL in clear, password and all; never print it."""
+        return self.smtp_url.get_secret_value() if self.smtp_url else ""
+
+    @property
+    def from_domain(self) -> str:
+        """The operator's own domain: that of the From address."""
+        return (self.from_address or "localhost").rpartition("@")[2]
 
     def require(self, *names: str) -> None:
         """Check that the named settings are given.

@@ -92,17 +92,29 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN")
+    # A transaction that reads first and writes later fails at once when another wrote in
+    # between (SQLITE_BUSY_SNAPSHOT), whatever the time-out; IMMEDIATE waits its turn instead.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager
 def session_scope(engine: Engine) -> Iterator[Session]:
-    """One transaction: committed at the end, rolled back if anything is raised."""
-    with Session(engine, expire_on_commit=False) as session, session.begin():
+    """One transaction that may write: committed at the end, rolled back if anything is raised."""
+    writer = engine.execution_options(writes=True)
+    with Session(writer, expire_on_commit=False) as session, session.begin():
         yield session
 
 
-def _alembic(engine: Engine) -> AlembicConfig:
+@contextmanager
+def read_scope(engine: Engine) -> Iterator[Session]:
+    """One consistent view for reading; on SQLite it holds up no writer."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+def alembic_config(engine: Engine) -> AlembicConfig:
+    """Alembic, pointed at our migrations and this database."""
     config = AlembicConfig()
     config.set_main_option("script_location", str(bundled("alembic")).replace("%", "%%"))
     config.attributes["engine"] = engine
@@ -115,7 +127,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     Raises:
         DatabaseError: the database cannot be opened.
     """
-    config = _alembic(engine)
+    config = alembic_config(engine)
     before = revision(engine)
     command.upgrade(config, "head")
     return before, head(engine)
@@ -123,7 +135,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 def head(engine: Engine) -> str:
     """The newest revision that this version knows."""
-    return str(ScriptDirectory.from_config(_alembic(engine)).get_current_head())
+    return str(ScriptDirectory.from_config(alembic_config(engine)).get_current_head())
 
 
 def revision(engine: Engine) -> str | None:

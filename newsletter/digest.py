@@ -1,12 +1,32 @@
 """One subscriber's digest as a value: what the reader will see, before any markup."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from newsletter.models import (
+    Delivery,
+    DigestItem,
+    DigestLength,
+    Edition,
+    EditionPaper,
+    Paper,
+    Subscriber,
+)
+
+# A late feed, a weekly cadence or a vacation catches up; older papers are not news.
+CANDIDATE_WINDOW = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestPaper:
-    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence."""
+    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
+
+    ``highlights`` are (start, end) offsets in characters of ``abstract``: what to show in bold.
+    """
 
     paper_id: int
     position: int
@@ -22,6 +42,7 @@ class DigestPaper:
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
+    highlights: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +68,144 @@ class Digest:
     created_at: datetime
     sections: tuple[DigestSection, ...]
     coverage: str = ""
+    length: DigestLength = DigestLength.NORMAL
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
         """All papers, in the order the reader meets them."""
         return tuple(paper for section in self.sections for paper in section.papers)
+
+
+# A title longer than this is cut in subjects: phones show about 40 characters, desktops 80.
+SUBJECT_TITLE = 60
+
+
+def subject_line(titles: Sequence[str]) -> str:
+    """The subject of a digest: its first paper, and how many more there are."""
+    first = _shortened(titles[0], SUBJECT_TITLE)
+    more = len(titles) - 1
+    if not more:
+        return first
+    return f"{first} + {more} more paper{'s' if more > 1 else ''}"
+
+
+def preheader_line(titles: Sequence[str]) -> str:
+    """What mailboxes show after the subject: the next titles."""
+    return _shortened(" · ".join(titles[1:4]) or titles[0], 140)
+
+
+def _shortened(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    return text[:most].rsplit(" ", 1)[0].rstrip(" ,.:;-") + "…"
+
+
+def content_of(paper: Paper) -> dict[str, Any]:
+    """What a digest shows of a paper, as JSON: the form an edition freezes it in."""
+    return {
+        "title": paper.title,
+        "url": paper.url,
+        "authors": paper.authors,
+        "source": paper.source,
+        "categories": paper.categories,
+        "abstract": paper.abstract,
+        "published_at": paper.published_at.isoformat() if paper.published_at else None,
+        "upvotes": paper.upvotes,
+        "code_url": paper.code_url,
+        "project_url": paper.project_url,
+    }
+
+
+def load_contents(session: Session, edition_id: int) -> dict[int, dict[str, Any]]:
+    """All papers of an edition as it froze them, by paper id; read once a send run."""
+    rows = session.exec(select(EditionPaper).where(EditionPaper.edition_id == edition_id))
+    return {row.paper_id: row.content for row in rows}
+
+
+def load(
+    session: Session, delivery_ids: Sequence[int], contents: Mapping[int, Mapping[str, Any]]
+) -> dict[int, Digest]:
+    """Digests frozen in rows, by delivery id; ``contents`` from `load_contents`."""
+    rows = session.exec(
+        select(Delivery, Subscriber, Edition)
+        .where(col(Delivery.id).in_(delivery_ids))
+        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+    ).all()
+    items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
+    found = session.exec(
+        select(DigestItem)
+        .where(col(DigestItem.delivery_id).in_(delivery_ids))
+        .order_by(col(DigestItem.delivery_id), col(DigestItem.position))
+    )
+    for item in found:
+        paper = digest_paper(
+            contents[item.paper_id],
+            paper_id=item.paper_id,
+            position=item.position,
+            score=item.score,
+            explanation=item.explanation,
+            highlights=item.highlights,
+        )
+        items[item.delivery_id].append((item.section, paper))
+    return {
+        delivery.id or 0: Digest(
+            delivery_id=delivery.id or 0,
+            subscriber_public_id=subscriber.public_id,
+            to_address=delivery.to_address,
+            to_name=delivery.to_name,
+            message_id=delivery.message_id,
+            subject=delivery.subject,
+            preheader=preheader_line([paper.title for _, paper in items[delivery.id or 0]]),
+            issue_date=edition.issue_date,
+            created_at=delivery.created_at,
+            sections=sections_of(items[delivery.id or 0]),
+            coverage=edition.coverage,
+            length=delivery.length,
+        )
+        for delivery, subscriber, edition in rows
+    }
+
+
+def offsets_of(abstract: str, passages: Sequence[str]) -> list[list[int]]:
+    """Where ``passages`` stand in ``abstract``, as (start, end); those that do not are left out."""
+    starts = [(abstract.find(passage), len(passage)) for passage in passages]
+    return [[start, start + length] for start, length in starts if start >= 0]
+
+
+def digest_paper(
+    content: Mapping[str, Any],
+    *,
+    paper_id: int,
+    position: int,
+    score: float,
+    explanation: str,
+    highlights: Sequence[Sequence[int]] = (),
+) -> DigestPaper:
+    """A paper as one digest shows it."""
+    published = content["published_at"]
+    return DigestPaper(
+        paper_id=paper_id,
+        position=position,
+        title=content["title"],
+        url=content["url"],
+        authors=tuple(content["authors"]),
+        source=content["source"],
+        categories=tuple(content["categories"]),
+        abstract=content["abstract"],
+        published_at=datetime.fromisoformat(published) if published else None,
+        score=score,
+        explanation=explanation,
+        upvotes=content["upvotes"],
+        code_url=content["code_url"],
+        project_url=content["project_url"],
+        highlights=tuple((start, end) for start, end in highlights),
+    )
+
+
+def sections_of(items: Sequence[tuple[str, DigestPaper]]) -> tuple[DigestSection, ...]:
+    """Papers in order of position, under the sections in order of their first paper."""
+    grouped: dict[str, list[DigestPaper]] = {}
+    for section, paper in items:
+        grouped.setdefault(section, []).append(paper)
+    return tuple(DigestSection(name, tuple(papers)) for name, papers in grouped.items())

@@ -55,11 +55,8 @@ def shares(topic: TopicProfile, candidates: Candidates, papers: NDArray[np.int64
     d = len(candidates.ridge)
     rows, vectors = evidence.pool[evidence.rows], candidates.vectors[papers]
     content = vectors[:, :d]
-    # Every piece weighs plain and ridge in the same proportion, so one product does for both.
-    plain, straightened = evidence.content[0]
-    mixed = content * (plain + straightened * candidates.ridge)
-    weights = evidence.content[:, :1] / (plain or 1)
-    found = weights * (rows[:, :d] @ mixed.T)
+    mixed = content * (evidence.mix[0] + evidence.mix[1] * candidates.ridge)
+    found = evidence.content[:, None] * (rows[:, :d] @ mixed.T)
     if rows.shape[1] > d:
         found += evidence.factors[:, None] * (rows[:, d:] @ vectors[:, d:].T)
     return np.asarray(found / topic.scale, np.float32)

@@ -291,7 +291,7 @@ def _fit_vectorizer(vectorizer: Any, papers: Sequence[PaperText]) -> csr_matrix:
     # A feature of a single paper likens it to no other; of very few papers all are kept.
     vectorizer.min_df = 2 if len(papers) >= 1_000 else 1
     try:
-        return vectorizer.fit_transform(papers)
+        return csr_matrix(vectorizer.fit_transform(papers))
     except ValueError:  # no paper holds a word: one feature that no text has
         vectorizer.vocabulary_, vectorizer.idf_ = {"": 0}, np.ones(1)
         return csr_matrix((len(papers), 1), dtype=np.float32)

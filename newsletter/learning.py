@@ -8,10 +8,12 @@ shares of the evidence.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from newsletter.collaboration import Collaboration
 from newsletter.encoders import Vectors
@@ -36,11 +38,12 @@ class Basis:
     @property
     def dimensions(self) -> int:
         """Of a whole vector: content, then factors."""
-        return self.space.dimensions + self._factors
+        return int(self.background.shape[1])
 
-    @property
-    def _factors(self) -> int:
-        return 0 if self.collaboration is None else self.collaboration.likes.shape[1]
+    @cached_property
+    def background(self) -> Vectors:
+        """(k, D) some papers as candidates: what ordinary ones look like."""
+        return self.extend(self.space.background)
 
     def extend(self, content: Vectors) -> Vectors:
         """(n, D) candidates from their content (n, d): the factors are predicted from it."""
@@ -81,6 +84,24 @@ class Sums:
             dislike_weight=self.dislike_weight + np.float32(weight),
         )
 
+    def plus_likes(self, weights: csr_matrix, papers: Vectors) -> "Sums":
+        """With likes of ``papers`` (n, D) at ``weights`` (T, n)."""
+        return replace(
+            self,
+            likes=self.likes + np.asarray(weights @ papers, np.float32),
+            like_weight=self.like_weight + np.asarray(weights.sum(axis=1), np.float32).ravel(),
+        )
+
+    def faded(self, factor: Vectors) -> "Sums":
+        """With what was learned so far counting ``factor`` (T,) as much; texts do not fade."""
+        return replace(
+            self,
+            likes=self.likes * factor[:, None],
+            dislikes=self.dislikes * factor[:, None],
+            like_weight=self.like_weight * factor,
+            dislike_weight=self.dislike_weight * factor,
+        )
+
 
 def nothing(topics: int, dimensions: int) -> Sums:
     """No evidence yet."""
@@ -109,14 +130,14 @@ def combine(basis: Basis, sums: Sums) -> Learned:
     d, space = basis.space.dimensions, basis.space
     stated = sums.texts.any(axis=1)
     share = np.where(stated, TEXT_LIKES / (TEXT_LIKES + sums.like_weight), 0).astype(np.float32)
-    sure = sums.dislike_weight / (TEXT_LIKES + sums.dislike_weight)
+    sure = (sums.dislike_weight / (TEXT_LIKES + sums.dislike_weight)).astype(np.float32)
 
     def mixed(block: slice) -> tuple[Vectors, dict[Part, Vectors]]:
         likes, dislikes, texts = sums.likes[:, block], sums.dislikes[:, block], sums.texts[:, block]
         of: dict[Part, Vectors] = {
             "likes": (1 - share) / _length(likes),
             "texts": share / _length(texts),
-            "dislikes": -DISLIKE * sure / _length(dislikes),
+            "dislikes": np.float32(-DISLIKE) * sure / _length(dislikes),
         }
         rows = of["likes"][:, None] * likes
         rows += of["texts"][:, None] * texts
@@ -125,7 +146,7 @@ def combine(basis: Basis, sums: Sums) -> Learned:
 
     growth = sums.like_weight / (RIDGE_LIKES + sums.like_weight)
     centroid, content_of = mixed(slice(0, d))
-    spread = space.spectrum / max(1, space.papers)
+    spread = (space.spectrum / max(1, space.papers)).astype(np.float32)
     straightened = centroid * ridge_of(space)
     content = np.stack(
         [1 / _deviation(centroid, spread), growth / _deviation(straightened, spread)], axis=1
@@ -138,6 +159,15 @@ def combine(basis: Basis, sums: Sums) -> Learned:
     scale = (strength / _deviation(factors, basis.collaboration.variance)).astype(np.float32)
     vectors = np.hstack([vectors, scale[:, None] * factors])
     return Learned(vectors, content, scale, content_of, factors_of)
+
+
+def calibrate(basis: Basis, vectors: Vectors) -> tuple[Vectors, Vectors]:
+    """(T,) each: mean and deviation of the raw scores of ordinary papers."""
+    if not len(basis.background):
+        return np.zeros(len(vectors), np.float32), np.ones(len(vectors), np.float32)
+    scores = vectors @ basis.background.T
+    deviation = scores.std(axis=1)
+    return scores.mean(axis=1), np.where(deviation > 1e-9, deviation, 1).astype(np.float32)
 
 
 def ridge_of(space: FeatureSpace) -> Vectors:

@@ -62,6 +62,14 @@ class Cadence(StrEnum):
     WEEKLY = "weekly"
 
 
+class DigestLength(StrEnum):
+    """How much of each abstract a digest shows: nothing, its first sentences, all."""
+
+    COMPACT = "compact"
+    NORMAL = "normal"
+    FULL = "full"
+
+
 class InterestKind(StrEnum):
     """What a stated interest is made of."""
 
@@ -143,7 +151,7 @@ class FetchStatus(StrEnum):
     FAILED = "failed"
 
 
-def _status(kind: type[StrEnum], **options: Any) -> Any:
+def _status(kind: type[StrEnum], *, default: Any = ..., **options: Any) -> Any:
     """A text column that holds one of ``kind``'s values, and nothing else (CHECK)."""
     column = Column(
         Enum(
@@ -155,9 +163,11 @@ def _status(kind: type[StrEnum], **options: Any) -> Any:
             values_callable=lambda members: [member.value for member in members],
         ),
         nullable=False,
+        # Statements that insert many rows at once know the column only.
+        default=None if default is ... else default,
         **options,
     )
-    return Field(sa_column=column)
+    return Field(default, sa_column=column)
 
 
 def _key(target: str, *, nullable: bool = False, index: bool = True, **options: Any) -> Any:
@@ -177,18 +187,18 @@ def _key(target: str, *, nullable: bool = False, index: bool = True, **options: 
 
 def _moment(*, nullable: bool = False) -> Any:
     """A UTC moment; now unless given, or empty where that has a meaning."""
-    column = Column(UtcDateTime, nullable=nullable)
     if nullable:
-        return Field(default=None, sa_column=column)
+        return Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    column = Column(UtcDateTime, nullable=False, default=utc_now)
     return Field(default_factory=utc_now, sa_column=column)
 
 
 def _strings() -> Any:
-    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
 
 
 def _text(default: str = "") -> Any:
-    return Field(default=default, sa_column=Column(Text, nullable=False))
+    return Field(default=default, sa_column=Column(Text, nullable=False, default=default))
 
 
 class Paper(SQLModel, table=True):
@@ -260,7 +270,7 @@ class FetchLog(SQLModel, table=True):
     known: int = 0
     failed: int = 0
     errors: list[dict[str, str]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False)
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
 
 
@@ -293,6 +303,7 @@ class Subscriber(SQLModel, table=True):
     send_hour: int = 7
     time_zone: str = Field(default="UTC", max_length=64)
     max_papers: int = 10
+    length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
     min_score: int = 0
     popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
     outside_picks: bool = True  # one or two papers from outside the usual
@@ -347,7 +358,11 @@ class Feedback(SQLModel, table=True):
 
 
 class Space(SQLModel, table=True):
-    """The shared parts of a feature space, as npz bytes; the newest row is the current one."""
+    """What all topics share, as npz bytes; the newest row is the current one.
+
+    ``parameters`` are the feature space's; ``collaboration`` is what others liked, where a
+    check on held-out feedback said that it helps. The ids are digests of the content.
+    """
 
     __tablename__: ClassVar[str] = "feature_space"
 
@@ -355,6 +370,8 @@ class Space(SQLModel, table=True):
     model: str = Field(max_length=200)
     papers: int = 0  # how many it was fitted on
     parameters: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    collaboration_id: str = Field(default="", max_length=16)
+    collaboration: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     created_at: datetime = _moment()
 
 
@@ -369,21 +386,20 @@ class PaperVector(SQLModel, table=True):
 
 
 class Profile(SQLModel, table=True):
-    """The learned state of one topic, in one feature space.
+    """The learned state of one topic: its evidence added up, in one feature space.
 
-    ``coefficients`` are little-endian float32 rows: the topic's vector, then each piece of
-    evidence's share of it, in the order of ``evidence`` ([kind, label] pairs).
+    ``coefficients`` are three rows of little-endian float32: the sums over likes, dislikes and
+    stated texts, faded to ``trained_at``; the weights are what went into the first two.
     """
 
     __tablename__: ClassVar[str] = "profile"
 
     topic_id: int = _key("topic.id", index=False, primary_key=True)
     version: int = 1
-    feature_space: str = Field(max_length=64)
+    feature_space: str = Field(max_length=80)  # with the id of what others liked
     coefficients: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    evidence: list[list[str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    score_offset: float = 0.0  # mean and deviation of ordinary papers' scores
-    score_scale: float = 1.0
+    like_weight: float = 0.0
+    dislike_weight: float = 0.0
     trained_at: datetime = _moment()
 
 
@@ -395,9 +411,19 @@ class Edition(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_date: date = Field(unique=True)
     status: EditionStatus = _status(EditionStatus)
-    prepared: int = 0
+    coverage: str = _text()  # what was read for it, in one line for the reader
     opened_at: datetime = _moment()
     finished_at: datetime | None = _moment(nullable=True)
+
+
+class EditionPaper(SQLModel, table=True):
+    """A paper as an edition shows it: a later revision or vote must not change a resent digest."""
+
+    __tablename__: ClassVar[str] = "edition_paper"
+
+    edition_id: int = _key("edition.id", index=False, primary_key=True)
+    paper_id: int = _key("paper.id", primary_key=True)
+    content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class Delivery(SQLModel, table=True):
@@ -426,10 +452,13 @@ class Delivery(SQLModel, table=True):
     subscriber_id: int = _key("subscriber.id")
     kind: DeliveryKind = _status(DeliveryKind)
     to_address: str = Field(max_length=320)
+    to_name: str = Field(default="", max_length=200)
+    length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
     message_id: str = Field(max_length=250, unique=True)
     subject: str = _text()
     status: DeliveryStatus = _status(DeliveryStatus)
     attempts: int = 0
+    resends: int = 0  # attempts made after the delivery was uncertain
     created_at: datetime = _moment()
     not_before: datetime | None = _moment(nullable=True)
     lease_until: datetime | None = _moment(nullable=True)
@@ -457,6 +486,22 @@ class DigestItem(SQLModel, table=True):
     position: int = 0
     score: float = 0.0
     explanation: str = _text()
+    # (start, end) offsets in characters of the abstract: what matters to this reader.
+    highlights: list[list[int]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
+    )
+
+
+class NoDigest(SQLModel, table=True):
+    """Why a subscriber who was due got no digest in an edition."""
+
+    __tablename__: ClassVar[str] = "no_digest"
+    __table_args__ = (UniqueConstraint("edition_id", "subscriber_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    edition_id: int = _key("edition.id", index=False)
+    subscriber_id: int = _key("subscriber.id")
+    reason: str = _text()
 
 
 class DeliveryEvent(SQLModel, table=True):

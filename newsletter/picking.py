@@ -1,4 +1,4 @@
-"""Scores to picks, for many subscribers at once: sections, quotas, spread, and the unusual. Pure."""
+"""Scores to picks, for many subscribers at once: sections, quotas, spread, the unusual. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,8 +52,15 @@ def pick(candidates: Candidates, profiles: Sequence[SubscriberProfile], scores: 
     owner = np.repeat(np.arange(topics), length)
     likeness = candidates.content @ candidates.content.T
     floor = np.array([steps_for(profile.min_score) for profile in profiles], np.float32)
-    room = _room(profiles, topics)
-    chosen, alike = _spread_out(found, steps, owner, likeness, room, wanted, floor)
+    chosen, alike = _spread_out(
+        found=found,
+        steps=steps,
+        owner=owner,
+        likeness=likeness,
+        room=_room(profiles, topics),
+        wanted=wanted,
+        floor=floor,
+    )
     chosen, outside = _outside(profiles, chosen, alike, steps, wanted)
     rows = np.maximum(chosen, 0)
     return Picks(
@@ -75,6 +82,7 @@ def _room(profiles: Sequence[SubscriberProfile], topics: int) -> NDArray[np.int6
 
 
 def _spread_out(
+    *,
     found: NDArray[np.int32],
     steps: Vectors,
     owner: NDArray[np.int64],

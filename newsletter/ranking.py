@@ -73,14 +73,21 @@ def _rank_chunk(
 ) -> list[Ranking]:
     """Rankings of profiles that all have the same number of topics."""
     if not profiles[0].topics:
-        return [_trending(candidates, profile, found) for profile in profiles]
+        return [
+            Ranking(profile.subscriber_id, reason="all topics are paused")
+            if profile.paused
+            else _trending(candidates, profile, found)
+            for profile in profiles
+        ]
     scores = scoring.steps(candidates, profiles)
     scoring.adjust(scores, candidates, profiles, found)
     picks = pick(candidates, profiles, scores)
     marked = _highlights(candidates, profiles, picks)
-    points = np.round(scoring.points(picks.steps), 1)
+    some: list[bool] = np.any(picks.papers >= 0, axis=1).tolist()
     return [
-        _ranking(candidates, profile, found, picks, number, points[number].tolist(), marked)
+        _ranking(candidates, profile, picks, number, marked)
+        if some[number]
+        else Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
         for number, profile in enumerate(profiles)
     ]
 
@@ -89,20 +96,13 @@ Marked = dict[tuple[int, int], tuple[str, ...]]
 
 
 def _ranking(
-    candidates: Candidates,
-    profile: SubscriberProfile,
-    found: scoring.Matches,
-    picks: Picks,
-    number: int,
-    points: list[float],
-    marked: Marked,
+    candidates: Candidates, profile: SubscriberProfile, picks: Picks, number: int, marked: Marked
 ) -> Ranking:
-    """One subscriber's row of ``picks`` in words: sections, positions, explanations."""
+    """Row ``number`` of ``picks`` in words: sections, positions, explanations."""
     papers = picks.papers[number]
     there = np.flatnonzero(papers >= 0)
-    if not len(there):
-        return Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
     outside, home = picks.outside[number], picks.topics[number]
+    points = np.round(scoring.points(picks.steps[number]), 1).tolist()
     several = len(profile.topics) > 1 or outside[there].any()
     order = there[np.lexsort((there, home[there], outside[there]))] if several else there
     chosen: list[Pick] = []
@@ -132,9 +132,9 @@ def _highlights(
     candidates: Candidates, profiles: Sequence[SubscriberProfile], picks: Picks
 ) -> Marked:
     """Sentences to mark, by (row, column) of ``picks``; each paper's readers taken together."""
-    if candidates.sentences is None:
-        return {}
     rows, columns = np.nonzero(picks.papers >= 0)
+    if candidates.sentences is None or not len(rows):
+        return {}
     papers = picks.papers[rows, columns]
     order = np.argsort(papers, kind="stable")
     edges = np.flatnonzero(np.diff(papers[order], prepend=-1))

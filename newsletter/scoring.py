@@ -153,7 +153,7 @@ def best(scores: Vectors, count: int) -> tuple[NDArray[np.int32], Vectors]:
     count as equal (.00002 for 512 candidates); what comes back are the exact ones.
     ``NEVER`` stays below everything.
     """
-    rows, columns = scores.shape
+    columns = scores.shape[1]
     count = min(count, columns)
     bits = max(1, (columns - 1).bit_length())
     levels = (1 << (31 - bits)) - 2

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
@@ -56,10 +57,21 @@ class Signer:
             for purpose in Purpose
         }
 
-    def sign(self, purpose: Purpose, value: str, *, lifetime: int | None = None) -> str:
-        """A token holding ``value`` (letters, digits, ``_ ~ : -``); ``lifetime`` in seconds."""
+    def sign(
+        self,
+        purpose: Purpose,
+        value: str,
+        *,
+        lifetime: int | None = None,
+        since: datetime | None = None,
+    ) -> str:
+        """A token holding ``value`` (letters, digits, ``_ ~ : -``); ``lifetime`` in seconds.
+
+        The lifetime counts from ``since``, or from now: a message rendered twice must hold the
+        same link twice.
+        """
         if lifetime is not None:
-            value = f"{value}~{int(time.time()) + lifetime}"
+            value = f"{value}~{int(since.timestamp() if since else time.time()) + lifetime}"
         if not _VALUE.match(value):
             raise TokenError("a token's value may hold letters, digits, _ ~ : and - only")
         return f"{value}.{_text(_mac(self._derived[purpose][0], value))}"

@@ -11,14 +11,22 @@ PACKAGE = Path(newsletter.__file__).parent
 LAYERS = [
     ["errors"],
     ["config"],
-    ["db", "tokens"],
-    ["models", "sources", "transports", "text", "features", "bounces"],
+    ["db", "text", "tokens", "encoders"],
+    ["models", "sources", "transports", "features", "collaboration", "candidates", "bounces"],
+    ["learning", "scoring"],
+    ["heldout", "picking", "explaining"],
     ["ranking"],
-    ["papers", "subscribers", "deliveries", "profiles"],
-    ["digest", "outcomes"],
+    ["papers", "subscribers", "deliveries", "spaces"],
+    ["evidence"],
+    ["profiles", "evaluation"],
+    ["digest", "outcomes", "feedback"],
+    ["mime", "wording"],
+    ["dkim", "markup"],
     ["render"],
-    ["editions", "mailer"],
-    ["web", "cli", "tasks", "demo"],
+    ["editions", "mailer", "previews", "reports"],
+    ["web"],
+    ["demo"],
+    ["cli", "tasks"],
 ]
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -38,7 +38,7 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("prepared", sa.Integer(), nullable=False),
+        sa.Column("coverage", sa.Text(), nullable=False),
         sa.Column("opened_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_edition")),
@@ -50,6 +50,8 @@ def upgrade() -> None:
         sa.Column("model", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
         sa.Column("papers", sa.Integer(), nullable=False),
         sa.Column("parameters", sa.LargeBinary(), nullable=False),
+        sa.Column("collaboration_id", sqlmodel.sql.sqltypes.AutoString(length=16), nullable=False),
+        sa.Column("collaboration", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_space")),
     )
@@ -166,6 +168,19 @@ def upgrade() -> None:
         sa.Column("send_hour", sa.Integer(), nullable=False),
         sa.Column("time_zone", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
         sa.Column("max_papers", sa.Integer(), nullable=False),
+        sa.Column(
+            "length",
+            sa.Enum(
+                "compact",
+                "normal",
+                "full",
+                name="digestlength",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
         sa.Column("min_score", sa.Integer(), nullable=False),
         sa.Column("popularity", sa.Integer(), nullable=False),
         sa.Column("outside_picks", sa.Boolean(), nullable=False),
@@ -236,6 +251,20 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("to_address", sqlmodel.sql.sqltypes.AutoString(length=320), nullable=False),
+        sa.Column("to_name", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
+        sa.Column(
+            "length",
+            sa.Enum(
+                "compact",
+                "normal",
+                "full",
+                name="digestlength",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
         sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(length=250), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column(
@@ -260,6 +289,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("resends", sa.Integer(), nullable=False),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("not_before", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("lease_until", newsletter.db.UtcDateTime(timezone=True), nullable=True),
@@ -297,6 +327,50 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),
             postgresql_where=sa.text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),
+        )
+
+    op.create_table(
+        "edition_paper",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"],
+            ["edition.id"],
+            name=op.f("fk_edition_paper_edition_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["paper.id"], name=op.f("fk_edition_paper_paper_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("edition_id", "paper_id", name=op.f("pk_edition_paper")),
+    )
+    with op.batch_alter_table("edition_paper", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_edition_paper_paper_id"), ["paper_id"], unique=False)
+
+    op.create_table(
+        "no_digest",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_no_digest_edition_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+            name=op.f("fk_no_digest_subscriber_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_no_digest")),
+        sa.UniqueConstraint(
+            "edition_id", "subscriber_id", name=op.f("uq_no_digest_edition_id_subscriber_id")
+        ),
+    )
+    with op.batch_alter_table("no_digest", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_no_digest_subscriber_id"), ["subscriber_id"], unique=False
         )
 
     op.create_table(
@@ -397,6 +471,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("score", sa.Float(), nullable=False),
         sa.Column("explanation", sa.Text(), nullable=False),
+        sa.Column("highlights", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["delivery_id"],
             ["delivery.id"],
@@ -504,11 +579,10 @@ def upgrade() -> None:
         "profile",
         sa.Column("topic_id", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=80), nullable=False),
         sa.Column("coefficients", sa.LargeBinary(), nullable=False),
-        sa.Column("evidence", sa.JSON(), nullable=False),
-        sa.Column("score_offset", sa.Float(), nullable=False),
-        sa.Column("score_scale", sa.Float(), nullable=False),
+        sa.Column("like_weight", sa.Float(), nullable=False),
+        sa.Column("dislike_weight", sa.Float(), nullable=False),
         sa.Column("trained_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["topic_id"], ["topic.id"], name=op.f("fk_profile_topic_id"), ondelete="CASCADE"
@@ -542,6 +616,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_paper_alias_paper_id"))
 
     op.drop_table("paper_alias")
+    with op.batch_alter_table("no_digest", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_no_digest_subscriber_id"))
+
+    op.drop_table("no_digest")
+    with op.batch_alter_table("edition_paper", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_edition_paper_paper_id"))
+
+    op.drop_table("edition_paper")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_delivery_unfinished",

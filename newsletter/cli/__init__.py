@@ -11,6 +11,12 @@ from rich.markup import escape
 
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
+from newsletter.cli.demo import demo
+from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
+from newsletter.cli.ingest import ingest
+from newsletter.cli.send import send
+from newsletter.cli.serve import serve
+from newsletter.cli.subscribers import subscriber_commands
 from newsletter.cli.train import train
 from newsletter.errors import NewsletterError
 
@@ -21,7 +27,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(database_commands, name="db")
-app.command()(train)
+app.add_typer(subscriber_commands, name="subscribers")
+COMMANDS = (
+    demo,
+    ingest,
+    train,
+    prepare,
+    preview,
+    send,
+    status,
+    report,
+    retry,
+    pause,
+    cancel,
+    serve,
+)
+for command in COMMANDS:
+    app.command()(command)
 
 
 def main() -> None:

@@ -13,7 +13,9 @@ class PaperRecord:
     """One paper as one source announced it; text already cleaned for people to read.
 
     ``external_id`` is the source's own id without a version; ``arxiv_id`` and ``doi`` are the
-    canonical identities (no version, lower-case DOI without ``https://doi.org/``).
+    canonical identities (no version, lower-case DOI without ``https://doi.org/``);
+    ``related_dois`` are those of the same paper elsewhere, as the preprint's of an article.
+    Make one with `newsletter.sources.record.make`, which checks and cleans.
     """
 
     source: str
@@ -26,6 +28,7 @@ class PaperRecord:
     version: int = 1
     arxiv_id: str | None = None
     doi: str | None = None
+    related_dois: tuple[str, ...] = ()
     published_at: datetime | None = None
     announcement: AnnouncementKind = "new"
     upvotes: int | None = None
@@ -43,26 +46,33 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request of a source."""
+    """One HTTP GET of a source. ``state`` is not sent: it is what the source wants back."""
 
     url: str
     params: Mapping[str, str] = field(default_factory=dict)
-    method: Literal["GET", "POST"] = "GET"
-    json: object = None
+    state: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one answer held. ``announced`` counts every entry in it, read or not."""
+    """What one answer held.
 
-    records: tuple[PaperRecord, ...]
+    ``cut_short`` says that the answer broke off: what was complete is here, the rest is not.
+    """
+
+    records: tuple[PaperRecord, ...] = ()
     problems: tuple[Problem, ...] = ()
-    announced: int = 0
     next: Request | None = None
+    cut_short: bool = False
+
+    @property
+    def announced(self) -> int:
+        """Papers in the answer: those that were read and those that could not be."""
+        return len(self.records) + len(self.problems)
 
 
 class Source(Protocol):
-    """A place papers come from."""
+    """A place papers come from. It asks nothing itself: `newsletter.sources.fetch` does."""
 
     name: str
 
@@ -70,8 +80,8 @@ class Source(Protocol):
         """The request that starts reading announcements from ``since`` to ``until``, inclusive."""
         ...
 
-    def parse(self, body: bytes, *, where: str) -> Page:
-        """Read one answer.
+    def parse(self, body: bytes, *, where: str, request: Request | None = None) -> Page:
+        """Read one answer; ``request``, where there was one, tells what to ask for next.
 
         Raises:
             ParseError: the answer as a whole is not what the source documents.

@@ -1,0 +1,342 @@
+"""Editions: open one for a date, prepare everyone's digest, pause, cancel, and report.
+
+`prepare` ranks all due subscribers at once and freezes each digest in rows; `mailer` then only
+renders and hands over. So a preview is what is sent, and a crash loses nothing.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, insert
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from newsletter import deliveries, digest, profiles, ranking
+from newsletter.db import read_scope, session_scope, utc_now
+from newsletter.errors import UsageError
+from newsletter.models import (
+    Cadence,
+    Delivery,
+    DeliveryKind,
+    DeliveryStatus,
+    DigestItem,
+    Edition,
+    EditionPaper,
+    EditionStatus,
+    FetchLog,
+    NoDigest,
+    Paper,
+    Subscriber,
+    SubscriberStatus,
+)
+
+# Subscribers ranked and frozen per transaction: enough for matrix products to pay, few enough
+# that another writer never waits long and memory stays flat.
+CHUNK = 500
+SATURDAY = 5
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What `prepare` did: digests frozen now, subscribers due, and why some got nothing."""
+
+    edition_id: int
+    due: int
+    new: int
+    nothing: int
+
+
+def find(session: Session, issue_date: date) -> Edition:
+    """The edition of a date.
+
+    Raises:
+        UsageError: there is none.
+    """
+    edition = session.exec(select(Edition).where(Edition.issue_date == issue_date)).first()
+    if edition is None:
+        raise UsageError(
+            f"no edition of {issue_date}: make one with `newsletter prepare --date {issue_date}`"
+        )
+    return edition
+
+
+def open_edition(engine: Engine, issue_date: date) -> int:
+    """Id of the date's edition, made now if there is none. Two may call this at once."""
+    with read_scope(engine) as session:
+        known = session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first()
+    if known is not None:
+        return known
+    try:
+        with session_scope(engine) as session:
+            edition = Edition(issue_date=issue_date, status=EditionStatus.DRAFT)
+            session.add(edition)
+            session.flush()
+            return edition.id or 0
+    except IntegrityError:
+        return open_edition(engine, issue_date)  # somebody else was first: theirs it is
+
+
+def is_due(subscriber: Subscriber, issue_date: date) -> bool:
+    """Whether an active subscriber's cadence has a digest on ``issue_date``."""
+    if subscriber.vacation_until and subscriber.vacation_until >= issue_date:
+        return False
+    if subscriber.cadence == Cadence.WEEKLY:
+        return issue_date.weekday() == subscriber.weekday
+    return subscriber.cadence == Cadence.DAILY or issue_date.weekday() < SATURDAY
+
+
+def prepare(
+    engine: Engine,
+    issue_date: date,
+    *,
+    message_domain: str,
+    progress: Progress = lambda done, total: None,
+) -> Prepared:
+    """Freeze a digest for everyone who is due and has none in the date's edition yet.
+
+    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``progress``
+    is called with how many subscribers are done, of how many.
+
+    Raises:
+        UsageError: the edition was cancelled.
+    """
+    edition_id = open_edition(engine, issue_date)
+    now = utc_now()
+    with read_scope(engine) as session:
+        if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
+            raise UsageError(f"the edition of {issue_date} was cancelled")
+        due = _due_without_digest(session, edition_id, issue_date)
+    with session_scope(engine) as session:
+        candidates = profiles.load_candidates(session, now - digest.CANDIDATE_WINDOW)
+    new = nothing = 0
+    for start in range(0, len(due), CHUNK):
+        chunk = due[start : start + CHUNK]
+        with read_scope(engine) as session:
+            rankings = ranking.rank(candidates, profiles.load_profiles(session, chunk))
+        with session_scope(engine) as session:
+            frozen = _freeze(session, edition_id, rankings, message_domain, now)
+        new += frozen
+        nothing += sum(not ranked.picks for ranked in rankings)
+        progress(start + len(chunk), len(due))
+    _close_preparation(engine, edition_id)
+    return Prepared(edition_id, len(due), new, nothing)
+
+
+def _due_without_digest(session: Session, edition_id: int, issue_date: date) -> list[int]:
+    has_one = select(Delivery.subscriber_id).where(Delivery.edition_id == edition_id)
+    active = session.exec(
+        select(Subscriber)
+        .where(Subscriber.status == SubscriberStatus.ACTIVE, col(Subscriber.id).not_in(has_one))
+        .order_by(col(Subscriber.id))
+        .execution_options(yield_per=1000)
+    )
+    return [subscriber.id or 0 for subscriber in active if is_due(subscriber, issue_date)]
+
+
+def _freeze(
+    session: Session,
+    edition_id: int,
+    rankings: Sequence[ranking.Ranking],
+    message_domain: str,
+    now: datetime,
+) -> int:
+    """Write the digests of one chunk; returns how many. Whoever got one meanwhile is left out."""
+    # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
+    session.exec(select(Edition.id).where(Edition.id == edition_id).with_for_update())
+    ids = [ranked.subscriber_id for ranked in rankings]
+    taken = set(
+        session.exec(
+            select(Delivery.subscriber_id).where(
+                Delivery.edition_id == edition_id, col(Delivery.subscriber_id).in_(ids)
+            )
+        )
+    )
+    wanted = [ranked for ranked in rankings if ranked.subscriber_id not in taken]
+    full = [ranked for ranked in wanted if ranked.picks]
+    _note_nothing(session, edition_id, ids, [ranked for ranked in wanted if not ranked.picks])
+    if not full:
+        return 0
+    contents = _freeze_papers(
+        session, edition_id, {pick.paper_id for ranked in full for pick in ranked.picks}
+    )
+    addresses = {
+        subscriber.id: subscriber
+        for subscriber in session.exec(
+            select(Subscriber).where(
+                col(Subscriber.id).in_([ranked.subscriber_id for ranked in full])
+            )
+        )
+    }
+    rows = [
+        {
+            "edition_id": edition_id,
+            "subscriber_id": ranked.subscriber_id,
+            "kind": DeliveryKind.DIGEST,
+            "to_address": addresses[ranked.subscriber_id].email,
+            "to_name": addresses[ranked.subscriber_id].name,
+            "length": addresses[ranked.subscriber_id].length,
+            "message_id": f"{secrets.token_hex(16)}@{message_domain}",
+            "subject": digest.subject_line(
+                [contents[pick.paper_id]["title"] for pick in ranked.picks]
+            ),
+            "status": DeliveryStatus.QUEUED,
+            "created_at": now,
+        }
+        for ranked in full
+    ]
+    made = session.execute(
+        insert(Delivery).returning(col(Delivery.id), col(Delivery.subscriber_id)), rows
+    )
+    delivery_of = {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
+    session.execute(
+        insert(DigestItem),
+        [
+            {
+                "delivery_id": delivery_of[ranked.subscriber_id],
+                "subscriber_id": ranked.subscriber_id,
+                "paper_id": pick.paper_id,
+                "topic_id": pick.topic_id,
+                "section": pick.section,
+                "position": pick.position,
+                "score": pick.score,
+                "explanation": pick.explanation,
+                "highlights": digest.offsets_of(
+                    contents[pick.paper_id]["abstract"], pick.highlights
+                ),
+            }
+            for ranked in full
+            for pick in ranked.picks
+        ],
+    )
+    return len(full)
+
+
+def _note_nothing(
+    session: Session, edition_id: int, ids: Sequence[int], empty: Sequence[ranking.Ranking]
+) -> None:
+    """Record why; what an earlier preparation recorded for these subscribers is replaced."""
+    session.execute(
+        delete(NoDigest).where(
+            col(NoDigest.edition_id) == edition_id, col(NoDigest.subscriber_id).in_(ids)
+        )
+    )
+    if empty:
+        session.execute(
+            insert(NoDigest),
+            [
+                {
+                    "edition_id": edition_id,
+                    "subscriber_id": ranked.subscriber_id,
+                    "reason": ranked.reason,
+                }
+                for ranked in empty
+            ],
+        )
+
+
+def _freeze_papers(
+    session: Session, edition_id: int, paper_ids: Iterable[int]
+) -> dict[int, dict[str, Any]]:
+    """Contents of the papers as this edition shows them, by id; new ones are frozen now."""
+    frozen = digest.load_contents(session, edition_id)
+    missing = sorted(set(paper_ids) - set(frozen))
+    if missing:
+        papers = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
+        new = {paper.id or 0: digest.content_of(paper) for paper in papers}
+        session.execute(
+            insert(EditionPaper),
+            [
+                {"edition_id": edition_id, "paper_id": paper_id, "content": content}
+                for paper_id, content in new.items()
+            ],
+        )
+        frozen |= new
+    return frozen
+
+
+def _close_preparation(engine: Engine, edition_id: int) -> None:
+    with session_scope(engine) as session:
+        edition = session.get_one(Edition, edition_id)
+        edition.coverage = edition.coverage or coverage_line(session, edition)
+        if edition.status == EditionStatus.DRAFT:
+            edition.status = EditionStatus.READY
+
+
+def coverage_line(session: Session, edition: Edition) -> str:
+    """What was read since the edition before, in one line for the reader; "" if nothing was."""
+    before = session.exec(
+        select(func.max(Edition.opened_at)).where(col(Edition.issue_date) < edition.issue_date)
+    ).one()
+    since = before or edition.opened_at - timedelta(days=1)
+    announced, failed, sources = session.exec(
+        select(
+            func.coalesce(func.sum(FetchLog.announced), 0),
+            func.coalesce(func.sum(FetchLog.failed), 0),
+            func.count(func.distinct(FetchLog.source)),
+        ).where(FetchLog.started_at > since)
+    ).one()
+    if not announced:
+        return ""
+    line = f"{announced} papers announced by {sources} source{'s' if sources > 1 else ''}"
+    return f"{line}, {announced - failed} read" + (
+        f", {failed} could not be parsed" if failed else ""
+    )
+
+
+def start_sending(engine: Engine, edition_id: int) -> None:
+    """Allow deliveries of the edition to begin; a pause ends here.
+
+    Raises:
+        UsageError: the edition was cancelled.
+    """
+    with session_scope(engine) as session:
+        edition = session.get_one(Edition, edition_id)
+        if edition.status == EditionStatus.CANCELLED:
+            raise UsageError(f"the edition of {edition.issue_date} was cancelled")
+        edition.status = EditionStatus.SENDING
+        edition.finished_at = None
+
+
+def finish_if_done(engine: Engine, edition_id: int) -> EditionStatus:
+    """Close the edition when nothing is left to send; returns its status."""
+    with session_scope(engine) as session:
+        edition = session.get_one(Edition, edition_id)
+        if edition.status == EditionStatus.SENDING and not deliveries.is_unfinished(
+            session, edition_id
+        ):
+            edition.status = EditionStatus.SENT
+            edition.finished_at = utc_now()
+        return edition.status
+
+
+def pause(engine: Engine, issue_date: date) -> None:
+    """Stop deliveries from beginning, in every process, from now on.
+
+    Raises:
+        UsageError: no such edition, or it is over.
+    """
+    with session_scope(engine) as session:
+        edition = find(session, issue_date)
+        if edition.status in {EditionStatus.SENT, EditionStatus.CANCELLED}:
+            raise UsageError(f"the edition of {issue_date} is {edition.status} already")
+        edition.status = EditionStatus.PAUSED
+
+
+def cancel(engine: Engine, issue_date: date) -> int:
+    """End an edition; returns how many deliveries will not be made.
+
+    Raises:
+        UsageError: no such edition, or it was sent already.
+    """
+    with session_scope(engine) as session:
+        edition = find(session, issue_date)
+        if edition.status == EditionStatus.SENT:
+            raise UsageError(f"the edition of {issue_date} was sent already")
+        edition.status = EditionStatus.CANCELLED
+        edition.finished_at = utc_now()
+        return deliveries.cancel(session, edition.id or 0, utc_now())

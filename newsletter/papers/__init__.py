@@ -1,0 +1,20 @@
+"""Papers: ingest them, and find them again. One paper is one row, however often it is seen."""
+
+from newsletter.papers.ingest import Outcome, ingest_file, ingest_pages
+from newsletter.papers.network import ingest_source
+from newsletter.papers.query import get, papers_first_seen_since, trending
+from newsletter.papers.store import Tally, store
+from newsletter.papers.turns import DatabaseTurns
+
+__all__ = [
+    "DatabaseTurns",
+    "Outcome",
+    "Tally",
+    "get",
+    "ingest_file",
+    "ingest_pages",
+    "ingest_source",
+    "papers_first_seen_since",
+    "store",
+    "trending",
+]

@@ -1,0 +1,300 @@
+"""Sightings into rows: look up, unite, merge, insert; a handful of statements for hundreds.
+
+What a later source knows better is merged; a higher version is a revision, not a new paper.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlmodel import Session
+
+from newsletter.papers.identity import ARXIV, Key, contradict, strong_keys, title_keys
+from newsletter.papers.tables import ALIAS, PAPER
+from newsletter.papers.unite import unite
+from newsletter.sources import PaperRecord
+
+# Bound values in one IN list; SQLite allows 32,766 of them.
+_MOST_NAMES = 5_000
+# Columns that a later sighting may know better, read back to compare.
+_MERGED = (
+    "version",
+    "doi",
+    "authors",
+    "categories",
+    "url",
+    "code_url",
+    "project_url",
+    "published_at",
+    "announcement",
+    "upvotes",
+)
+_FILLED = ("doi", "authors", "url", "code_url", "project_url", "published_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many sightings were new papers, revisions, or known."""
+
+    new: int = 0
+    revised: int = 0
+    known: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Row:
+    """A paper's row, there or to be; ``text`` holds what must be written of title and abstract."""
+
+    id: int | None
+    values: dict[str, Any]
+    lacks_abstract: bool
+    is_revision: bool = False
+    changed: bool = False
+    text: dict[str, str | None] = field(default_factory=dict)
+    names: set[Key] = field(default_factory=set)
+
+
+def store(session: Session, records: Sequence[PaperRecord], *, seen_at: datetime) -> Tally:
+    """Put sightings into the tables, within the session's transaction.
+
+    Give a few hundred at a time. Raises IntegrityError when another process stored one of
+    them meanwhile; do it again, and it is known.
+    """
+    return _Group(session, seen_at).store(records)
+
+
+class _Group:
+    """The rows that one group of sightings touches."""
+
+    def __init__(self, session: Session, seen_at: datetime) -> None:
+        self.session = session
+        self.seen_at = seen_at
+        self.by_key: dict[Key, _Row] = {}
+        self.rows: dict[int, _Row] = {}
+        self.new: list[_Row] = []
+
+    def store(self, records: Sequence[PaperRecord]) -> Tally:
+        self._look_up(records)
+        revised = sum(self._sight(record) for record in records)
+        self._write()
+        new = sum(not row.is_revision for row in self.new)
+        revised += len(self.new) - new
+        return Tally(new, revised, len(records) - new - revised)
+
+    def _look_up(self, records: Iterable[PaperRecord]) -> None:
+        """Read the rows that any key of any record names."""
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for record in records:
+            for source, name in (*strong_keys(record), *title_keys(record)):
+                wanted[source].add(name)
+        found: list[tuple[Key, int]] = []
+        for source, names in wanted.items():
+            for some in _groups(names):
+                query = select(ALIAS.c.external_id, ALIAS.c.paper_id).where(
+                    ALIAS.c.source == source, ALIAS.c.external_id.in_(some)
+                )
+                found += [((source, name), paper) for name, paper in self.session.execute(query)]
+        self._load({paper for _, paper in found})
+        self.by_key = {key: self.rows[paper] for key, paper in found}
+
+    def _load(self, ids: set[int]) -> None:
+        columns = [PAPER.c.id, PAPER.c.abstract == "", *(PAPER.c[name] for name in _MERGED)]
+        for some in _groups(ids):
+            for row in self.session.execute(select(*columns).where(PAPER.c.id.in_(some))):
+                values = dict(zip(_MERGED, row[2:], strict=True))
+                self.rows[row[0]] = _Row(row[0], values, bool(row[1]))
+
+    def _sight(self, record: PaperRecord) -> bool:
+        """Find or make the row of one sighting; says whether it is a revision of a known one."""
+        strong, titles = strong_keys(record), title_keys(record)
+        row = self._strong_match(record, strong) or self._title_match(record, titles)
+        revised = False
+        if row is None:
+            row = _new_row(record, self.seen_at)
+            self.new.append(row)
+        else:
+            revised = _merge(row, record)
+        for key in (*strong, *titles):
+            if key not in self.by_key:
+                self.by_key[key] = row
+                row.names.add(key)
+        return revised
+
+    def _strong_match(self, record: PaperRecord, keys: list[Key]) -> _Row | None:
+        matches = list(dict.fromkeys(self.by_key[key] for key in keys if key in self.by_key))
+        if not matches:
+            return None
+        first, *others = matches
+        sure = (record.source, record.external_id) in self.by_key or (
+            keys[0][0] == ARXIV and keys[0] in self.by_key
+        )
+        if not sure and self._contradicted(record, first):
+            # The DOI belongs to another arXiv id: a mistake in one of them, not one paper.
+            return None
+        for other in others:
+            if not self._contradicted(record, other):
+                first = self._unite(first, other)
+        return first
+
+    def _title_match(self, record: PaperRecord, keys: list[Key]) -> _Row | None:
+        for key in keys:
+            row = self.by_key.get(key)
+            if row is None:
+                continue
+            bare_title = key is not keys[0]
+            if bare_title and row.values["authors"]:
+                continue
+            if not self._contradicted(record, row):
+                return row
+        return None
+
+    def _contradicted(self, record: PaperRecord, row: _Row) -> bool:
+        names = set(row.names)
+        if row.id is not None:
+            query = select(ALIAS.c.source, ALIAS.c.external_id).where(ALIAS.c.paper_id == row.id)
+            names.update((source, name) for source, name in self.session.execute(query))
+        return contradict(record, names)
+
+    def _unite(self, first: _Row, other: _Row) -> _Row:
+        """Two rows turned out to be one paper; returns the one that stays."""
+        if first.id is None and other.id is not None:
+            first, other = other, first
+        if first.id is not None and other.id is not None:
+            if unite(self.session, first.id, other.id) != first.id:
+                first, other = other, first
+            self.rows = {number: row for number, row in self.rows.items() if row is not other}
+        else:
+            self.new.remove(other)
+            if first.lacks_abstract and not other.lacks_abstract:
+                _set_text(first, abstract=other.values["abstract"])
+        _fill(first, other.values)
+        first.names |= other.names
+        for key, row in self.by_key.items():
+            if row is other:
+                self.by_key[key] = first
+        return first
+
+    def _write(self) -> None:
+        """Insert, update, name: one statement each."""
+        connection = self.session.connection()
+        if self.new:
+            statement = insert(PAPER).returning(PAPER.c.id, sort_by_parameter_order=True)
+            ids = connection.execute(statement, [row.values for row in self.new]).scalars()
+            for row, number in zip(self.new, ids, strict=True):
+                row.id = number
+        if changed := [_bound(row) for row in self.rows.values() if row.changed]:
+            columns = {name: bindparam(f"new_{name}", type_=PAPER.c[name].type) for name in _MERGED}
+            connection.execute(_update().values(columns), changed)
+        texts = [
+            {"row_id": row.id, "new_title": None, "new_abstract": None, **row.text}
+            for row in self.rows.values()
+            if row.text
+        ]
+        if texts:
+            # Apart from the rest, since the search index follows these two columns only.
+            written = {
+                name: func.coalesce(
+                    bindparam(f"new_{name}", type_=PAPER.c[name].type), PAPER.c[name]
+                )
+                for name in ("title", "abstract")
+            }
+            connection.execute(_update().values(written), texts)
+        aliases = [
+            {"paper_id": row.id, "source": source, "external_id": name}
+            for row in (*self.new, *self.rows.values())
+            for source, name in row.names
+        ]
+        if aliases:
+            connection.execute(insert(ALIAS), aliases)
+
+
+def _update() -> Any:
+    return update(PAPER).where(PAPER.c.id == bindparam("row_id"))
+
+
+def _bound(row: _Row) -> dict[str, Any]:
+    return {"row_id": row.id, **{f"new_{name}": row.values[name] for name in _MERGED}}
+
+
+def _groups(names: set[Any]) -> Iterator[list[Any]]:
+    ordered = sorted(names)
+    for start in range(0, len(ordered), _MOST_NAMES):
+        yield ordered[start : start + _MOST_NAMES]
+
+
+def _new_row(record: PaperRecord, seen_at: datetime) -> _Row:
+    is_revision = record.announcement == "replace"
+    values = {
+        "source": record.source,
+        "external_id": record.external_id,
+        "version": record.version,
+        "doi": record.doi,
+        "title": record.title,
+        "abstract": record.abstract,
+        "authors": list(record.authors),
+        "categories": list(record.categories),
+        "url": record.url,
+        "code_url": record.code_url,
+        "project_url": record.project_url,
+        "published_at": record.published_at,
+        # A revision of a paper from before our time must not pass for new: candidates go by
+        # this moment, so it gets the one when the paper was first public.
+        "first_seen_at": min(seen_at, _first_public(record) or seen_at) if is_revision else seen_at,
+        "announcement": record.announcement,
+        "upvotes": record.upvotes or 0,
+    }
+    return _Row(None, values, not record.abstract, is_revision)
+
+
+def _first_public(record: PaperRecord) -> datetime | None:
+    """The publication date, or the month that an arXiv id of 2007 or later begins with."""
+    if record.published_at is not None or record.arxiv_id is None:
+        return record.published_at
+    digits = record.arxiv_id[:4]
+    if not digits.isdecimal() or not 1 <= int(digits[2:]) <= 12:
+        return None
+    return datetime(2000 + int(digits[:2]), int(digits[2:]), 1, tzinfo=UTC)
+
+
+def _merge(row: _Row, record: PaperRecord) -> bool:
+    """Take what the sighting knows better; says whether it is a revision."""
+    values = row.values
+    revised = record.version > int(values["version"])
+    if revised:
+        values.update(version=record.version, announcement="replace")
+        if record.authors:
+            values["authors"] = list(record.authors)
+        row.changed = True
+        _set_text(row, title=record.title, abstract=record.abstract or None)
+    elif row.lacks_abstract and record.abstract:
+        _set_text(row, abstract=record.abstract)
+    _fill(row, {name: getattr(record, name) for name in (*_FILLED, "categories")})
+    if record.upvotes is not None and record.upvotes != values["upvotes"]:
+        values["upvotes"] = record.upvotes
+        row.changed = True
+    return revised
+
+
+def _fill(row: _Row, other: dict[str, Any]) -> None:
+    """Values that were missing, and categories that were not known."""
+    values = row.values
+    for name in _FILLED:
+        if not values[name] and other[name]:
+            values[name] = list(other[name]) if name == "authors" else other[name]
+            row.changed = True
+    if more := [c for c in other["categories"] if c not in values["categories"]]:
+        values["categories"] = [*values["categories"], *more]
+        row.changed = True
+
+
+def _set_text(row: _Row, *, abstract: str | None, title: str | None = None) -> None:
+    if row.id is None:
+        row.values["title"] = title or row.values["title"]
+        row.values["abstract"] = abstract or row.values["abstract"]
+    else:
+        row.text |= {"new_abstract": abstract}
+        row.text |= {"new_title": title} if title else {}
+    row.lacks_abstract = row.lacks_abstract and not abstract

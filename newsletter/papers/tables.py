@@ -1,0 +1,18 @@
+"""The tables as SQLAlchemy Core sees them: for bulk statements, which need no objects."""
+
+from sqlalchemy import Table
+
+from newsletter.models import DigestItem, Feedback, FetchLog, Paper, PaperAlias, SourceState
+
+
+def _table(model: type) -> Table:
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
+
+
+PAPER = _table(Paper)
+ALIAS = _table(PaperAlias)
+STATE = _table(SourceState)
+LOG = _table(FetchLog)
+DIGEST_ITEM = _table(DigestItem)
+FEEDBACK = _table(Feedback)

@@ -1,0 +1,48 @@
+"""Two rows that turned out to be one paper become one row."""
+
+from sqlalchemy import Table, delete, func, select, update
+from sqlmodel import Session
+
+from newsletter.papers.tables import ALIAS, DIGEST_ITEM, FEEDBACK, PAPER
+
+
+def unite(session: Session, first: int, second: int) -> int:
+    """Move all that hangs on one of two papers to the other; returns the one that stays.
+
+    The one that stands in digests stays, since links in sent mail name it; else the older one.
+    Where both stand in digests, the other row is left behind without its names.
+    """
+    query = select(DIGEST_ITEM.c.paper_id).where(DIGEST_ITEM.c.paper_id.in_([first, second]))
+    mailed = set(session.execute(query.distinct()).scalars())
+    keep, drop = sorted((first, second), key=lambda paper: (paper not in mailed, paper))
+    session.execute(update(ALIAS).where(ALIAS.c.paper_id == drop).values(paper_id=keep))
+    _move(session, FEEDBACK, keep, drop, "signal")
+    if drop in mailed:
+        _move(session, DIGEST_ITEM, keep, drop)
+        return keep
+    abstract, seen = session.execute(
+        select(PAPER.c.abstract, PAPER.c.first_seen_at).where(PAPER.c.id == drop)
+    ).one()
+    kept = PAPER.c.id == keep
+    session.execute(
+        update(PAPER).where(kept, PAPER.c.first_seen_at > seen).values(first_seen_at=seen)
+    )
+    session.execute(update(PAPER).where(kept, PAPER.c.abstract == "").values(abstract=abstract))
+    session.execute(delete(PAPER).where(PAPER.c.id == drop))
+    return keep
+
+
+def _move(session: Session, table: Table, keep: int, drop: int, *also: str) -> None:
+    """Repoint rows of ``drop``, except where the subscriber has the same row for ``keep``."""
+    other = table.alias()
+    taken = (
+        select(func.count())
+        .select_from(other)
+        .where(
+            other.c.paper_id == keep,
+            other.c.subscriber_id == table.c.subscriber_id,
+            *(other.c[name] == table.c[name] for name in also),
+        )
+        .scalar_subquery()
+    )
+    session.execute(update(table).where(table.c.paper_id == drop, taken == 0).values(paper_id=keep))

@@ -1,0 +1,99 @@
+"""What every adapter shares: entries one by one, and JSON of which nothing can be trusted."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from newsletter.errors import ParseError
+from newsletter.sources.base import Page, PaperRecord, Problem, Request
+from newsletter.sources.record import BadEntryError, shorten
+from newsletter.text import tidy
+
+Entry = TypeVar("Entry")
+
+
+def read_entries(
+    entries: Iterable[Entry],
+    read: Callable[[Entry], PaperRecord | None],
+    *,
+    where: str,
+    following: Callable[[], Request | None] = lambda: None,
+) -> Page:
+    """A page out of entries; a bad one is a problem of its own, None is no paper at all.
+
+    ``following`` is asked at the end for the next request; a page that broke off has none.
+
+    Raises:
+        ParseError: the entries broke off before the first one, or ``read`` said that the answer
+            as a whole is an error.
+    """
+    records: list[PaperRecord] = []
+    problems: list[Problem] = []
+    number = 0
+    remaining = iter(entries)
+    while True:
+        try:
+            entry = next(remaining, None)
+        except ParseError as error:
+            if not number:
+                raise
+            what = f"{error.what}; entries after number {number} were not read"
+            problems.append(Problem(error.where, what))
+            return Page(tuple(records), tuple(problems), cut_short=True)
+        if entry is None:
+            return Page(tuple(records), tuple(problems), following())
+        number += 1
+        try:
+            record = read(entry)
+        except BadEntryError as error:
+            problems.append(Problem(f"{where}, entry {number}", str(error)))
+            continue
+        if record is not None:
+            records.append(record)
+
+
+def load_json(body: bytes, *, where: str) -> Any:
+    """The JSON value in ``body``.
+
+    Raises:
+        ParseError: it is not JSON; with line and column, or with the beginning of what it is.
+    """
+    try:
+        return json.loads(body)
+    except json.JSONDecodeError as error:
+        start = body.lstrip()[:1]
+        if start not in {b"{", b"["}:
+            raise ParseError(f"not JSON: {beginning(body)}", where=where) from error
+        place = f"{where}, line {error.lineno} column {error.colno}"
+        raise ParseError(f"broken JSON: {error.msg}", where=place) from error
+    except (ValueError, RecursionError) as error:
+        # Bad UTF-8, numbers of thousands of digits, or brackets nested thousands deep.
+        what = str(error) if isinstance(error, UnicodeDecodeError) else "nested or long beyond use"
+        raise ParseError(f"broken JSON: {what}", where=where) from error
+
+
+def beginning(body: bytes) -> str:
+    """The first words of an answer, to show in an error."""
+    text = tidy(body[:300].decode("utf-8", "replace"))
+    return f"it starts {shorten(text, 60)!r}" if text else "it is empty"
+
+
+def as_dict(value: object) -> dict[str, Any]:
+    """``value`` where it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """``value`` where it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_entry(value: object) -> dict[str, Any]:
+    """An entry of a list.
+
+    Raises:
+        BadEntryError: it is not an object.
+    """
+    if not isinstance(value, dict):
+        raise BadEntryError("it is not an object")
+    return value

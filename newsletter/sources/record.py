@@ -1,0 +1,203 @@
+"""From a source's fields to a checked `PaperRecord`: the one place where outside values are judged.
+
+Ids, addresses and dates of all sources come through here, so that no adapter can forget that
+they are hostile, and every later layer can rely on their form.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from newsletter.sources.base import AnnouncementKind, PaperRecord
+from newsletter.text import clean, tidy
+
+# Old ids name an archive and hold a slash (hep-ex/0307015); new ones are YYMM.number, with
+# four digits until 2014 and five since (info.arxiv.org/help/arxiv_identifier.html).
+_ARXIV_ID = re.compile(
+    r"(?P<id>\d{4}\.\d{4,5}|[a-z-]{2,15}(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>\d{1,3}))?"
+)
+_ARXIV_PREFIX = re.compile(
+    r"^(?:https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/|oai:arxiv\.org:|arxiv:)", re.I
+)
+_DOI = re.compile(r"10\.\d{4,9}/\S{1,280}")
+_DOI_PREFIX = re.compile(r"^(?:https?://(?:dx\.|www\.)?doi\.org/|doi:\s*)", re.I)
+_ARXIV_DOI = "10.48550/arxiv."
+
+LONGEST_ID = 200  # the column's length; PostgreSQL refuses more
+LONGEST_DOI = 300
+# arXiv allows 1,920 characters of abstract; a feed may carry whole posts.
+LONGEST_TITLE = 1_000
+LONGEST_ABSTRACT = 10_000
+# A collaboration's paper can name thousands; a digest shows a few.
+MOST_AUTHORS = 500
+MOST_CATEGORIES = 50
+LONGEST_NAME = 200
+LONGEST_URL = 2_000
+_LARGEST = 2**31 - 1  # PostgreSQL's integer
+
+
+class BadEntryError(ValueError):
+    """One entry cannot be a paper; says why. Adapters turn it into a `Problem`."""
+
+
+def make(
+    *,
+    source: str,
+    external_id: object,
+    title: object,
+    abstract: object = None,
+    authors: Iterable[object] = (),
+    categories: Iterable[object] = (),
+    url: object = None,
+    version: object = 1,
+    arxiv: object = None,
+    doi: object = None,
+    related_dois: Iterable[object] = (),
+    published: object = None,
+    announcement: AnnouncementKind = "new",
+    upvotes: object = None,
+    code_url: object = None,
+    project_url: object = None,
+) -> PaperRecord:
+    """A record out of what a source said; text is cleaned, optional nonsense is left out.
+
+    Raises:
+        BadEntryError: there is no id or no title, so it cannot be kept.
+    """
+    key = tidy(external_id) if isinstance(external_id, str) else ""
+    if not key:
+        raise BadEntryError("it has no id")
+    if len(key) > LONGEST_ID:
+        raise BadEntryError(f"its id is longer than {LONGEST_ID} characters")
+    shown = shorten(clean(title), LONGEST_TITLE) if isinstance(title, str) else ""
+    if not shown:
+        raise BadEntryError(f"it has no title (id {key})")
+    found_doi = canonical_doi(doi)
+    arxiv_id = split_arxiv_id(arxiv)[0] or arxiv_of_doi(found_doi)
+    if arxiv_of_doi(found_doi):
+        # The arXiv DOI says no more than the id; the journal's, when it comes, says more.
+        found_doi = None
+    others = dict.fromkeys(other for d in related_dois if (other := canonical_doi(d)))
+    arxiv_id = arxiv_id or next((found for d in others if (found := arxiv_of_doi(d))), None)
+    return PaperRecord(
+        source=source,
+        external_id=key,
+        title=shown,
+        abstract=shorten(clean(abstract), LONGEST_ABSTRACT) if isinstance(abstract, str) else "",
+        authors=_names(authors, MOST_AUTHORS),
+        categories=_names(categories, MOST_CATEGORIES),
+        url=web_address(url) or _own_address(arxiv_id, found_doi),
+        version=_count(version) or 1,
+        arxiv_id=arxiv_id,
+        doi=found_doi,
+        related_dois=tuple(d for d in others if d != found_doi and not arxiv_of_doi(d)),
+        published_at=moment(published),
+        announcement=announcement,
+        upvotes=_count(upvotes),
+        code_url=web_address(code_url) or None,
+        project_url=web_address(project_url) or None,
+    )
+
+
+def _names(values: Iterable[object], most: int) -> tuple[str, ...]:
+    """Cleaned, without repetitions, in order."""
+    names: dict[str, None] = {}
+    for value in values:
+        if isinstance(value, str) and (name := clean(value)[:LONGEST_NAME].strip(" ,;")):
+            names[name] = None
+        if len(names) >= most:
+            break
+    return tuple(names)
+
+
+def _own_address(arxiv_id: str | None, doi: str | None) -> str:
+    if arxiv_id:
+        return f"https://arxiv.org/abs/{arxiv_id}"
+    return f"https://doi.org/{doi}" if doi else ""
+
+
+def _count(value: object) -> int | None:
+    """A number from 0 to what the column takes, from a number or digits; None otherwise."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,10}", value.strip(), re.ASCII):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return min(max(value, 0), _LARGEST)
+
+
+def shorten(text: str, longest: int) -> str:
+    """Cut at a word's end, with an ellipsis, when longer."""
+    if len(text) <= longest:
+        return text
+    return text[: longest - 1].rsplit(" ", 1)[0] + "…"
+
+
+def split_arxiv_id(value: object) -> tuple[str | None, int | None]:
+    """``http://arxiv.org/abs/2002.00741v2`` → ``("2002.00741", 2)``; (None, None) for others."""
+    if not isinstance(value, str) or len(value) > LONGEST_ID:
+        return None, None
+    bare = _ARXIV_PREFIX.sub("", value.strip()).removesuffix(".pdf")
+    found = _ARXIV_ID.fullmatch(bare)
+    if not found:
+        return None, None
+    # "math.GT/0309136" and "math/0309136" are one paper; the short form is canonical.
+    number = re.sub(r"\.[A-Z]{2}/", "/", found["id"])
+    return number, int(found["version"]) if found["version"] else None
+
+
+def canonical_doi(value: object) -> str | None:
+    """Lower case, without ``https://doi.org/`` and trailing full stops; None for what is no DOI."""
+    if not isinstance(value, str) or len(value) > LONGEST_URL:
+        return None
+    bare = _DOI_PREFIX.sub("", tidy(value)).rstrip(".,;")
+    return bare.lower() if _DOI.fullmatch(bare) else None
+
+
+def arxiv_of_doi(doi: str | None) -> str | None:
+    """The arXiv id in a DOI that arXiv registered (10.48550/arXiv.…)."""
+    if doi is None or not doi.startswith(_ARXIV_DOI):
+        return None
+    return split_arxiv_id(doi.removeprefix(_ARXIV_DOI))[0]
+
+
+def web_address(value: object) -> str:
+    """An http(s) address without white space or controls; empty for anything else."""
+    if not isinstance(value, str):
+        return ""
+    value = value.strip()
+    if not 0 < len(value) <= LONGEST_URL or re.search(r"[\s\x00-\x20\x7f<>\"`{}|\\^]", value):
+        return ""
+    try:
+        parts = urlsplit(value)
+        named = bool(parts.hostname)
+        value.encode()
+    except ValueError:
+        return ""
+    return value if parts.scheme in {"http", "https"} and named else ""
+
+
+def moment(value: object) -> datetime | None:
+    """An aware moment from ISO 8601, RFC 5322, a date, or epoch milliseconds; None for others.
+
+    A value without an offset is taken as UTC. Years before 1500 and after 2200 are mistakes.
+    """
+    found: datetime | None = None
+    try:
+        if isinstance(value, datetime):
+            found = value
+        elif isinstance(value, date):
+            found = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found = datetime.fromtimestamp(value / 1000, tz=UTC)
+        elif isinstance(value, str) and 4 < len(value.strip()) < 64:
+            text = value.strip()
+            found = (
+                datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
+            )
+        if found is None or not 1500 < found.year < 2200:
+            return None
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError, TypeError, IndexError):
+        return None

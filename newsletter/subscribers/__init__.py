@@ -1,0 +1,59 @@
+"""Subscribers: what they ask for, their life from sign-up to erasure, import and export."""
+
+from newsletter.subscribers.accounts import (
+    add,
+    confirm,
+    erase,
+    find,
+    find_by_email,
+    pause,
+    resume,
+    row_id,
+    unsubscribe,
+)
+from newsletter.subscribers.importing import ImportReport, import_csv
+from newsletter.subscribers.preferences import (
+    COLUMN_KINDS,
+    StatedTopic,
+    preferences_of,
+    set_preferences,
+    set_topics,
+    topics_of,
+)
+from newsletter.subscribers.suppression import suppress, suppressions
+from newsletter.subscribers.values import (
+    Preferences,
+    TopicRequest,
+    normalise_email,
+    paper_identity,
+    parse_preferences,
+    parse_topic,
+)
+
+__all__ = [
+    "COLUMN_KINDS",
+    "ImportReport",
+    "Preferences",
+    "StatedTopic",
+    "TopicRequest",
+    "add",
+    "confirm",
+    "erase",
+    "find",
+    "find_by_email",
+    "import_csv",
+    "normalise_email",
+    "paper_identity",
+    "parse_preferences",
+    "parse_topic",
+    "pause",
+    "preferences_of",
+    "resume",
+    "row_id",
+    "set_preferences",
+    "set_topics",
+    "suppress",
+    "suppressions",
+    "topics_of",
+    "unsubscribe",
+]

@@ -1,0 +1,64 @@
+"""The application: middleware, error pages, and the routers put together."""
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from sqlalchemy import Engine
+from starlette.exceptions import HTTPException
+
+from newsletter.config import Settings
+from newsletter.errors import TokenError
+from newsletter.tokens import Signer
+from newsletter.web import confirmation, feedback, front, leaving, preferences
+from newsletter.web.guards import BodyLimit, SecurityHeaders, UnderPath
+from newsletter.web.site import Site
+
+
+def create_app(engine: Engine, settings: Settings) -> FastAPI:
+    """The site on ``engine``; `newsletter serve` runs it."""
+    site = Site(engine, settings, Signer(settings.keys))
+    app = FastAPI(
+        title=settings.site_name,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # A one-click POST must never be answered 3xx (RFC 8058 §3.1).
+        redirect_slashes=False,
+    )
+    app.state.site = site
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(UnderPath, root=site.root)
+    for part in (front, leaving, preferences, feedback, confirmation):
+        app.include_router(part.router)
+    app.add_exception_handler(TokenError, _bad_token)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    return app
+
+
+def _bad_token(request: Request, error: Exception) -> HTMLResponse:
+    site: Site = request.app.state.site
+    return site.message(
+        "This link does not work",
+        f"{str(error).capitalize()}.",
+        "Mail programs sometimes break long links. Open the link from the mail again, or copy "
+        "all of it into the address bar.",
+        status=404,
+    )
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    site: Site = request.app.state.site
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = getattr(error, "headers", None) or {}
+    title = {404: "There is no such page", 405: "This page cannot do that"}.get(
+        status, "That did not work"
+    )
+    page = site.message(title, "The links in your mail lead to the right places.", status=status)
+    page.headers.update(headers)
+    return page
+
+
+def _bad_request(request: Request, error: Exception) -> Response:
+    return PlainTextResponse("The request is not one that this page understands.", 422)
