@@ -4,9 +4,10 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, column, func, literal_column, table, text
+from sqlalchemy import ColumnElement, Select, column, func, literal_column, table, text
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
@@ -19,7 +20,9 @@ MOST_WORDS = 12
 COMPARED = 5_000
 # What the migration for search made: an index beside the papers, a function behind an index.
 _SQLITE_INDEX = table("paper_search", column("rowid"))
-_POSTGRESQL_WORDS = literal_column("paper_words(paper.title, paper.abstract, paper.authors)")
+_POSTGRESQL_WORDS: ColumnElement[Any] = literal_column(
+    "paper_words(paper.title, paper.abstract, paper.authors)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def search(session: Session, query: Query, *, page: int = 1) -> Sequence[Paper]:
 
     One more paper than a page holds is given when there is a next page.
     """
+    order: ColumnElement[Any]
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     statement = _narrowed(sa_select(col(Paper.id)), query, is_sqlite=is_sqlite)
     words = _words(query.words)
