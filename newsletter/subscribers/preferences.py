@@ -155,17 +155,17 @@ class StatedInterest:
         return self.kind.value, self.value
 
     @property
-    def words(self) -> str:
-        """The interest in words."""
-        return f"{_KIND_WORDS[self.kind]} {self.value}"
+    def lead(self) -> str:
+        """The words that lead to the value in a sentence."""
+        return _LEADS[self.kind]
 
 
-_KIND_WORDS = {
-    InterestKind.KEYWORD: "keyword",
-    InterestKind.CATEGORY: "category",
-    InterestKind.AUTHOR: "author",
-    InterestKind.SEED_PAPER: "paper",
-    InterestKind.TEXT: "your words:",
+_LEADS = {
+    InterestKind.KEYWORD: "You follow the keyword",
+    InterestKind.CATEGORY: "You follow the category",
+    InterestKind.AUTHOR: "You follow the author",
+    InterestKind.SEED_PAPER: "You gave as an example the paper",
+    InterestKind.TEXT: "You wrote:",
 }
 # "Less of this" counts an interest half.
 FULL, LESS = 1.0, 0.5

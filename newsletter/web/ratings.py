@@ -38,8 +38,6 @@ class Back(StrEnum):
 class Line:
     """One thing that was learned from: an interest or a judgement. ``share`` is in percent."""
 
-    topic: str
-    words: str
     share: int
     interest: StatedInterest | None = None
     judged: feedback.Judged | None = None
@@ -119,15 +117,15 @@ def learned_page(
     """What shapes the ranking, in words, each line with "less of this"."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        lines = _lines(session, subscribers.row_id(subscriber))
-    return _page(site, token, "learned", undo, was, lines=lines)
+        topics = _topics(session, subscribers.row_id(subscriber))
+    return _page(site, token, "learned", undo, was, topics=topics)
 
 
-def _lines(session: Session, subscriber_id: int) -> list[Line]:
-    """Interests and judgements with their share of the topic's vector, the greatest first."""
+def _topics(session: Session, subscriber_id: int) -> list[tuple[str, list[Line]]]:
+    """By topic, interests and judgements with their share of its vector, the greatest first."""
     judged = feedback.judged(session, subscriber_id)
     titles = {(each.signal.value, each.paper.title): each for each in judged}
-    lines = []
+    topics = []
     for profile in profiles.load_profiles(session, [subscriber_id]):
         for topic in profile.topics:
             shares: dict[tuple[str, str], int] = {
@@ -135,17 +133,17 @@ def _lines(session: Session, subscriber_id: int) -> list[Line]:
                 for evidence in topic.evidence
             }
             stated = subscribers.interests_of(session, topic.topic_id or 0)
-            lines += [
-                Line(topic.name, each.words, shares.get(each.evidence, 0), interest=each)
+            lines = [
+                Line(shares.get(each.evidence, 0), interest=each)
                 for each in stated
                 if each.weight > 0
             ]
             lines += [
-                Line(topic.name, key[1], share, judged=titles[key])
-                for key, share in shares.items()
-                if key in titles
+                Line(share, judged=titles[key]) for key, share in shares.items() if key in titles
             ]
-    return sorted(lines, key=lambda line: -abs(line.share))
+            if lines:
+                topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
+    return topics
 
 
 @router.post("/preferences/{token}/interests/{interest_id}/less")
