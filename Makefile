@@ -36,7 +36,7 @@ demo: setup ## The main job on sample data, then an inbox page to look at (DEMO=
 	@"$(BIN)/newsletter" demo $(DEMO)
 
 test: setup-dev ## All tests (ARGS="-k name" for some)
-	@"$(BIN)/python" -m pytest -n 2 $(ARGS)
+	@"$(BIN)/python" -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup-dev ## Formatting, lint, types
 	@"$(BIN)/ruff" format --check .

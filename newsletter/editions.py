@@ -95,12 +95,14 @@ def prepare(
     issue_date: date,
     *,
     message_domain: str,
+    subscriber_ids: Sequence[int] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
-    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``progress``
-    is called with how many subscribers are done, of how many.
+    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); with
+    ``subscriber_ids`` only those are looked at; ``progress`` is called with how many subscribers
+    are done, of how many.
 
     Raises:
         UsageError: the edition was cancelled.
@@ -111,6 +113,9 @@ def prepare(
         if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
         due = _due_without_digest(session, edition_id, issue_date)
+    if subscriber_ids is not None:
+        wanted = set(subscriber_ids)
+        due = [number for number in due if number in wanted]
     with session_scope(engine) as session:
         candidates = profiles.load_candidates(session, now - digest.CANDIDATE_WINDOW)
     new = nothing = 0
@@ -289,7 +294,7 @@ def coverage_line(session: Session, edition: Edition) -> str:
 
 
 def start_sending(engine: Engine, edition_id: int) -> None:
-    """Allow deliveries of the edition to begin; a pause ends here.
+    """Allow deliveries of the edition to begin, if there are any left; a pause ends here.
 
     Raises:
         UsageError: the edition was cancelled.
@@ -298,20 +303,43 @@ def start_sending(engine: Engine, edition_id: int) -> None:
         edition = session.get_one(Edition, edition_id)
         if edition.status == EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {edition.issue_date} was cancelled")
+        if edition.status == EditionStatus.SENT and not deliveries.is_unfinished(
+            session, edition_id
+        ):
+            return
         edition.status = EditionStatus.SENDING
+        edition.note = ""
         edition.finished_at = None
 
 
-def finish_if_done(engine: Engine, edition_id: int) -> EditionStatus:
-    """Close the edition when nothing is left to send; returns its status."""
+def finish_if_done(
+    engine: Engine, edition_id: int, resends: int = deliveries.RESENDS
+) -> EditionStatus:
+    """Close the edition when nothing is left to send; returns its status.
+
+    Of a cancelled one, what came back meanwhile is cancelled too.
+    """
     with session_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
-        if edition.status == EditionStatus.SENDING and not deliveries.is_unfinished(
-            session, edition_id
+        if edition.status == EditionStatus.CANCELLED:
+            deliveries.cancel(session, edition_id, utc_now())
+        elif edition.status == EditionStatus.SENDING and not deliveries.is_unfinished(
+            session, edition_id, resends
         ):
             edition.status = EditionStatus.SENT
             edition.finished_at = utc_now()
         return edition.status
+
+
+def being_sent(engine: Engine, since: datetime) -> list[int]:
+    """Editions opened after ``since`` that are not sent to the end, oldest first."""
+    with read_scope(engine) as session:
+        found = session.exec(
+            select(Edition.id)
+            .where(Edition.status == EditionStatus.SENDING, Edition.opened_at > since)
+            .order_by(col(Edition.issue_date))
+        )
+        return [number or 0 for number in found]
 
 
 def pause(engine: Engine, issue_date: date) -> None:

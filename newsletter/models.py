@@ -412,6 +412,7 @@ class Edition(SQLModel, table=True):
     issue_date: date = Field(unique=True)
     status: EditionStatus = _status(EditionStatus)
     coverage: str = _text()  # what was read for it, in one line for the reader
+    note: str = _text()  # why a send run paused it; "" when a person did, or nobody
     opened_at: datetime = _moment()
     finished_at: datetime | None = _moment(nullable=True)
 
@@ -468,6 +469,20 @@ class Delivery(SQLModel, table=True):
     smtp_response: str = _text()
 
 
+class Pace(SQLModel, table=True):
+    """How fast mail may go: shared by all processes and machines, kept across restarts.
+
+    ``name`` is ``all``, ``domain:…`` or ``day:…``; ``next_at`` is the first moment that is not
+    given away yet, ``used`` how many messages a day of the warm-up has had.
+    """
+
+    __tablename__: ClassVar[str] = "pace"
+
+    name: str = Field(primary_key=True, max_length=260)
+    next_at: datetime | None = _moment(nullable=True)
+    used: int = 0
+
+
 class DigestItem(SQLModel, table=True):
     """One paper in one digest. Never the same paper twice to one subscriber."""
 
@@ -516,6 +531,10 @@ class DeliveryEvent(SQLModel, table=True):
     provider: str = Field(max_length=40)
     provider_event_id: str = Field(max_length=250)
     occurred_at: datetime = _moment()
+    # Of a bounce: `newsletter.bounces.Permanence`, `Reason` and the status code ("5.1.1").
+    permanence: str = Field(default="", max_length=12)
+    reason: str = Field(default="", max_length=40)
+    status: str = Field(default="", max_length=12)
     detail: str = _text()
 
 
@@ -527,6 +546,36 @@ class Suppression(SQLModel, table=True):
     address_hash: str = Field(primary_key=True, max_length=64)
     reason: SuppressionReason = _status(SuppressionReason)
     created_at: datetime = _moment()
+    note: str = _text()  # the operator's own words; never an address
+
+
+class SuppressionRemoval(SQLModel, table=True):
+    """A suppression that the operator lifted, and why."""
+
+    __tablename__: ClassVar[str] = "suppression_removal"
+
+    id: int | None = Field(default=None, primary_key=True)
+    address_hash: str = Field(max_length=64, index=True)
+    reason: SuppressionReason = _status(SuppressionReason)
+    suppressed_at: datetime = _moment()
+    removed_at: datetime = _moment()
+    note: str = _text()
+
+
+class KeptMail(SQLModel, table=True):
+    """An inbound mail that nothing was done about, for the operator to look at."""
+
+    __tablename__: ClassVar[str] = "kept_mail"
+    __table_args__ = (Index("ix_kept_mail_received_at", "received_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    fingerprint: str = Field(max_length=64, unique=True)
+    received_at: datetime = _moment()
+    kind: str = Field(max_length=20)  # `newsletter.bounces.Kind`
+    sender: str = _text()
+    subject: str = _text()
+    size: int = 0  # of the whole mail, in bytes; the content is cut at a mebibyte
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class RateLimit(SQLModel, table=True):

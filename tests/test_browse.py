@@ -5,12 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 from sqlalchemy import Engine
-from sqlmodel import Session
 
 from newsletter.db import read_scope, session_scope
-from newsletter.models import Paper, PaperVector
+from newsletter.models import PaperVector
 from newsletter.papers import browse
-from newsletter.papers.browse import Query
 from tests.factories import make_paper
 
 DAY = date(2026, 11, 20)
@@ -53,59 +51,6 @@ def papers(engine: Engine) -> None:
             categories=["astro-ph.GA"],
             first_seen_at=seen(DAY - timedelta(days=3)),
         )
-
-
-def found(session: Session, **asked: object) -> list[int | None]:
-    return [paper.id for paper in browse.search(session, Query(**asked))]  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("asked", "ids"),
-    [
-        ({"words": "repair"}, [1, 2]),  # the title weighs more than the abstract
-        ({"words": "repairs Lean"}, [2]),
-        ({"words": "emilie châtelet"}, [1]),
-        ({"words": "nothing like this"}, []),
-        ({"category": "cs.LO"}, [2]),
-        ({"category": "cs.L"}, []),
-        ({"source": "biorxiv"}, [3]),
-        ({"words": "repair", "category": "cs.SE"}, [1]),
-        ({"since": DAY}, [2, 1]),
-        ({"until": DAY - timedelta(days=1)}, [3]),
-        ({}, [2, 1, 3]),
-    ],
-)
-@pytest.mark.usefixtures("papers")
-def test_search_narrows_by_words_category_source_and_date(
-    engine: Engine, asked: dict[str, object], ids: list[int]
-) -> None:
-    with read_scope(engine) as session:
-        assert found(session, **asked) == ids
-
-
-@pytest.mark.parametrize(
-    "hostile",
-    ['"', "AND OR NOT", "title:x", "a*", "(((", "'; DROP TABLE paper; --", "-" * 50, "x " * 5000,
-     "\u0000", "NEAR(a b)", "^x", "{x} : y", "é" * 3000],
-)  # fmt: skip
-@pytest.mark.usefixtures("papers")
-def test_no_search_words_are_syntax(engine: Engine, hostile: str) -> None:
-    with read_scope(engine) as session:
-        found(session, words=hostile, category=hostile.replace("\u0000", ""))
-
-
-@pytest.mark.usefixtures("papers")
-def test_a_revised_or_deleted_paper_is_found_by_what_it_says_now(engine: Engine) -> None:
-    with session_scope(engine) as session:
-        first, second = session.get(Paper, 1), session.get(Paper, 2)
-        assert first
-        assert second
-        first.title, first.abstract = "About whales", "Whales."
-        session.delete(second)
-    with read_scope(engine) as session:
-        assert found(session, words="whale") == [1]
-        assert found(session, words="repair") == []
-        assert found(session, words="proofs") == []
 
 
 @pytest.mark.usefixtures("papers")

@@ -39,6 +39,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("coverage", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
         sa.Column("opened_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_edition")),
@@ -82,6 +83,29 @@ def upgrade() -> None:
     with op.batch_alter_table("fetch_log", schema=None) as batch_op:
         batch_op.create_index("ix_fetch_log_started_at", ["started_at"], unique=False)
 
+    op.create_table(
+        "kept_mail",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("received_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(length=20), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kept_mail")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_kept_mail_fingerprint")),
+    )
+    with op.batch_alter_table("kept_mail", schema=None) as batch_op:
+        batch_op.create_index("ix_kept_mail_received_at", ["received_at"], unique=False)
+
+    op.create_table(
+        "pace",
+        sa.Column("name", sqlmodel.sql.sqltypes.AutoString(length=260), nullable=False),
+        sa.Column("next_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_pace")),
+    )
     op.create_table(
         "paper",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -243,8 +267,38 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("address_hash", name=op.f("pk_suppression")),
     )
+    op.create_table(
+        "suppression_removal",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("address_hash", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column(
+            "reason",
+            sa.Enum(
+                "unsubscribed",
+                "bounced",
+                "complained",
+                "erased",
+                "operator",
+                name="suppressionreason",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("suppressed_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("removed_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suppression_removal")),
+    )
+    with op.batch_alter_table("suppression_removal", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_suppression_removal_address_hash"), ["address_hash"], unique=False
+        )
+
     op.create_table(
         "delivery",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -454,6 +508,9 @@ def upgrade() -> None:
             "provider_event_id", sqlmodel.sql.sqltypes.AutoString(length=250), nullable=False
         ),
         sa.Column("occurred_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("permanence", sqlmodel.sql.sqltypes.AutoString(length=12), nullable=False),
+        sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(length=12), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["delivery_id"],
@@ -647,6 +704,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_subscriber_id"))
 
     op.drop_table("delivery")
+    with op.batch_alter_table("suppression_removal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_suppression_removal_address_hash"))
+
+    op.drop_table("suppression_removal")
     op.drop_table("suppression")
     with op.batch_alter_table("subscriber", schema=None) as batch_op:
         batch_op.drop_index("ix_subscriber_status")
@@ -662,6 +723,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_paper_first_seen_at")
 
     op.drop_table("paper")
+    op.drop_table("pace")
+    with op.batch_alter_table("kept_mail", schema=None) as batch_op:
+        batch_op.drop_index("ix_kept_mail_received_at")
+
+    op.drop_table("kept_mail")
     with op.batch_alter_table("fetch_log", schema=None) as batch_op:
         batch_op.drop_index("ix_fetch_log_started_at")
 

@@ -1,7 +1,8 @@
-"""full-text search over papers
+"""full text search over papers
 
-SQLite keeps an FTS5 index beside the papers, which triggers hold up to date; PostgreSQL an
-index over an expression. Neither is a table of ours, so neither stands in the models.
+SQLite keeps an FTS5 index beside the table and follows it by triggers; a migration that builds
+``paper`` anew (batch mode does) drops them and must run `follow_by_triggers` again.
+PostgreSQL keeps a generated column with a GIN index.
 
 Revision ID: 0002
 Revises: 0001
@@ -14,59 +15,58 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# The words of a row: JSON lists are taken apart, for they hold escapes and not letters.
-_ROW = """new.id, new.title, new.abstract,
-    (SELECT group_concat(value, ' ') FROM json_each(new.authors))"""
-_REMOVE = """INSERT INTO paper_search(paper_search, rowid, title, abstract, authors)
-    VALUES ('delete', old.id, old.title, old.abstract,
-        (SELECT group_concat(value, ' ') FROM json_each(old.authors)));"""
-_ADD = f"INSERT INTO paper_search(rowid, title, abstract, authors) VALUES ({_ROW});"  # noqa: S608  (our own words)
-
-SQLITE = (
-    # Without content the index holds no second copy of the abstracts.
-    """CREATE VIRTUAL TABLE paper_search USING fts5(
-        title, abstract, authors, content='', tokenize='porter unicode61 remove_diacritics 2'
-    )""",
-    f"CREATE TRIGGER paper_search_insert AFTER INSERT ON paper BEGIN {_ADD} END",
-    f"CREATE TRIGGER paper_search_delete AFTER DELETE ON paper BEGIN {_REMOVE} END",
-    f"""CREATE TRIGGER paper_search_update AFTER UPDATE OF title, abstract, authors ON paper
-        BEGIN {_REMOVE} {_ADD} END""",
-    """INSERT INTO paper_search(rowid, title, abstract, authors)
-        SELECT id, title, abstract,
-            (SELECT group_concat(value, ' ') FROM json_each(paper.authors)) FROM paper""",
-)
-# PostgreSQL folds no accents by itself; SQLite's tokenizer does.
-_ACCENTED = (
-    "àáâãäåāăąçćčďđèéêëēęěìíîïīłñńňòóôõöøōőŕřśşšţťùúûüūůűýÿźżžÀÁÂ"
-    "ÃÄÅĀĂĄÇĆČĎĐÈÉÊËĒĘĚÌÍÎÏĪŁÑŃŇÒÓÔÕÖØŌŐŔŘŚŞŠŢŤÙÚÛÜŪŮŰÝŸŹŻŽ"
-)
-_PLAIN = (
-    "aaaaaaaaacccddeeeeeeeiiiiilnnnoooooooorrsssttuuuuuuuyyzzzAAA"
-    "AAAAAACCCDDEEEEEEEIIIIILNNNOOOOOOOORRSSSTTUUUUUUUYYZZZ"
-)
-# browse.py asks by this function; a word in the title weighs more.
-POSTGRESQL = (
-    f"""CREATE FUNCTION paper_words(title text, abstract text, authors json) RETURNS tsvector
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-        SELECT setweight(to_tsvector('english', translate(title, '{_ACCENTED}', '{_PLAIN}')), 'A')
-            || to_tsvector('english', translate(
-                abstract || ' ' || authors::jsonb::text, '{_ACCENTED}', '{_PLAIN}'))
-    $$""",
-    "CREATE INDEX ix_paper_search ON paper USING gin (paper_words(title, abstract, authors))",
-)
+TRIGGERS = {
+    "paper_search_insert": """
+        AFTER INSERT ON paper BEGIN
+            INSERT INTO paper_search (rowid, title, abstract, authors)
+            VALUES (new.id, new.title, new.abstract, new.authors);
+        END""",
+    "paper_search_delete": """
+        AFTER DELETE ON paper BEGIN
+            INSERT INTO paper_search (paper_search, rowid, title, abstract, authors)
+            VALUES ('delete', old.id, old.title, old.abstract, old.authors);
+        END""",
+    "paper_search_update": """
+        AFTER UPDATE OF title, abstract, authors ON paper
+        WHEN old.title IS NOT new.title OR old.abstract IS NOT new.abstract
+            OR old.authors IS NOT new.authors
+        BEGIN
+            INSERT INTO paper_search (paper_search, rowid, title, abstract, authors)
+            VALUES ('delete', old.id, old.title, old.abstract, old.authors);
+            INSERT INTO paper_search (rowid, title, abstract, authors)
+            VALUES (new.id, new.title, new.abstract, new.authors);
+        END""",
+}
 
 
 def upgrade() -> None:
-    statements = POSTGRESQL if op.get_bind().dialect.name == "postgresql" else SQLITE
-    for statement in statements:
-        op.execute(statement)
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "CREATE VIRTUAL TABLE paper_search USING fts5(title, abstract, authors, "
+            "content='paper', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2')"
+        )
+        follow_by_triggers()
+        op.execute("INSERT INTO paper_search (paper_search) VALUES ('rebuild')")
+        return
+    op.execute(
+        "ALTER TABLE paper ADD COLUMN search_document tsvector GENERATED ALWAYS AS ("
+        "setweight(to_tsvector('english', title), 'A') || "
+        "setweight(to_tsvector('simple', authors::text), 'B') || "
+        "to_tsvector('english', abstract)) STORED"
+    )
+    op.execute("CREATE INDEX ix_paper_search_document ON paper USING gin (search_document)")
+
+
+def follow_by_triggers() -> None:
+    for name, rule in TRIGGERS.items():
+        op.execute(f"CREATE TRIGGER {name} {rule}")
 
 
 def downgrade() -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP INDEX ix_paper_search")
-        op.execute("DROP FUNCTION paper_words")
+    if op.get_bind().dialect.name == "sqlite":
+        for name in TRIGGERS:
+            op.execute(f"DROP TRIGGER {name}")
+        op.execute("DROP TABLE paper_search")
         return
-    for trigger in ("insert", "delete", "update"):
-        op.execute(f"DROP TRIGGER paper_search_{trigger}")
-    op.execute("DROP TABLE paper_search")
+    op.drop_index("ix_paper_search_document", "paper")
+    op.drop_column("paper", "search_document")

@@ -5,6 +5,8 @@ requests, pauses that grow with jitter and obey Retry-After, limits on time and 
 to another scheme and bodies of another type are refused.
 """
 
+import ipaddress
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -22,13 +24,15 @@ from newsletter.sources.base import Page, Request, Source
 from newsletter.sources.record import moment
 
 LARGEST_BODY = 64 * 1024 * 1024
-# A slow answer from OAI takes a minute; beyond two something drips bytes to hold us.
+# A slow answer from OAI begins within a minute; beyond two something drips bytes to hold us.
+LONGEST_SILENCE = 60.0
 LONGEST_ANSWER = 120.0
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_TIMEOUT = httpx.Timeout(LONGEST_SILENCE, connect=10.0)
 _MOST_REDIRECTS = 5
 _ATTEMPTS = 4
 # Told to wait longer than this, a run gives up and leaves the rest to the next one.
 LONGEST_WAIT = 600.0
+_READABLE = re.compile(r"xml|json|rss|atom|rdf|^text/|^application/octet-stream$")
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -37,6 +41,10 @@ class Turn(Protocol):
 
     def ask_not_before(self, when: datetime) -> None:
         """Nobody asks this host before ``when``: it said so."""
+        ...
+
+    def keep(self) -> None:
+        """The answer is still coming; called now and then while it does."""
         ...
 
 
@@ -155,11 +163,11 @@ class Fetcher:
             if response.status_code == 304:
                 return Answer(None, validators)
             if response.has_redirect_location:
-                return response.headers["location"]
-            if when := _retry_after(response):
-                turn.ask_not_before(when)
-            body = b"".join(_limited(response, where))
+                return str(response.headers["location"])
+            body = b"".join(_limited(response, where, turn))
             if response.status_code != 200:
+                if when := _retry_after(response) or _asked_pause(source, response, body):
+                    turn.ask_not_before(when)
                 raise _refusal(source, response, body, where)
             _check_type(response, where)
             found = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
@@ -194,15 +202,25 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
     if target.scheme != url.scheme and (url.scheme, target.scheme) != ("http", "https"):
         what = f"refused: redirected from {url.scheme} to {target.scheme}"
         raise FetchError(what, where=where, transient=False)
-    if not target.host:
-        raise FetchError("redirected to nowhere", where=where, transient=False)
+    if not target.host or (_is_internal(target.host) and not _is_internal(url.host)):
+        what = f"refused: redirected to {target.host or 'nowhere'}"
+        raise FetchError(what, where=where, transient=False)
     return target
 
 
-def _limited(response: httpx.Response, where: str) -> Iterator[bytes]:
+def _is_internal(host: str) -> bool:
+    """Whether a host is an address inside this machine or its network."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+
+
+def _limited(response: httpx.Response, where: str, turn: Turn) -> Iterator[bytes]:
     """The body, as long as it is neither too large nor too slow."""
     size, started = 0, time.monotonic()
     for chunk in response.iter_bytes():
+        turn.keep()
         size += len(chunk)
         if size > LARGEST_BODY:
             what = f"refused: the answer is larger than {LARGEST_BODY // 2**20} MB"
@@ -232,9 +250,13 @@ def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) 
 def _check_type(response: httpx.Response, where: str) -> None:
     """Refuse what can be no feed and no JSON; a missing or vague type is judged by the parser."""
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
-    if not kind or "xml" in kind or "json" in kind or kind in {"text/plain", "text/html"}:
-        return
-    raise FetchError(f"refused: the answer's type is {kind}", where=where, transient=False)
+    if kind and not _READABLE.search(kind):
+        raise FetchError(f"refused: the answer's type is {kind}", where=where, transient=False)
+
+
+def _asked_pause(source: Source, response: httpx.Response, body: bytes) -> datetime | None:
+    """A pause that a source asks for in its own words."""
+    return source.pause(body) if response.status_code == 429 else None
 
 
 def _retry_after(response: httpx.Response) -> datetime | None:

@@ -1,6 +1,6 @@
 """What everybody may see: days of papers, one paper, search, feeds, the style sheet."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 from sqlmodel import text
 
+from newsletter import papers
 from newsletter.db import utc_now
 from newsletter.models import Paper
 from newsletter.papers import browse
@@ -145,45 +146,51 @@ class SearchFields(BaseModel):
     until: Short = ""
     page: PageNumber = 1
 
-    def asked(self) -> browse.Query:
-        """The same as a query.
-
-        Raises:
-            ValueError: a date that is none.
-        """
-        since, until = (
-            _checked(date.fromisoformat(day)) if day else None for day in (self.since, self.until)
-        )
-        return browse.Query(
-            words=self.q,
-            category=self.category.strip().replace("\x00", ""),
-            source=self.source.strip().replace("\x00", ""),
-            since=since,
-            until=until,
-        )
+    def given(self) -> dict[str, str]:
+        """The fields that hold something, but for the page."""
+        values = self.model_dump(exclude={"page"})
+        return {name: value for name, value in values.items() if value.strip()}
 
 
 @router.api_route("/search", methods=READ)
 def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTMLResponse:
     """Full text, narrowed by category, source and date."""
+    if not fields.given():
+        return site.page("search.html", fields=fields, papers=None, error="")
     try:
-        asked = fields.asked()
+        since, until = (_moment(fields.since), _moment(fields.until))
     except ValueError:
         error = "Dates are written like 2026-11-22."
         return site.page("search.html", status=422, fields=fields, papers=None, error=error)
-    if asked == browse.Query():
-        return site.page("search.html", fields=fields, papers=None, error="")
+    start = (fields.page - 1) * browse.PAGE
     with site.reading() as session:
-        found = browse.search(session, asked, page=fields.page)
+        found = papers.search(
+            session,
+            _line(fields.q),
+            category=_line(fields.category) or None,
+            source=_line(fields.source) or None,
+            since=since,
+            until=until + timedelta(days=1) if until else None,
+            limit=browse.PAGE + 1,
+            offset=start,
+        )
     return site.page(
         "search.html",
         fields=fields,
         papers=found[: browse.PAGE],
         error="",
-        start=(fields.page - 1) * browse.PAGE,
+        start=start,
         more=len(found) > browse.PAGE,
-        again=urlencode(fields.model_dump(exclude={"page"}, exclude_defaults=True)),
+        again=urlencode(fields.given()),
     )
+
+
+def _moment(typed: str) -> datetime | None:
+    return browse.start_of(_checked(date.fromisoformat(typed))) if typed else None
+
+
+def _line(typed: str) -> str:
+    return typed.replace("\x00", "").strip()
 
 
 @router.api_route("/privacy", methods=READ)
