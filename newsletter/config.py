@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     postal_address: str | None = Field(
         default=None, description="postal address at the foot of every mail; the law asks for one"
     )
+    count_clicks: bool = Field(
+        default=False,
+        description="count clicks on papers by a redirect; the privacy page then says so",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses of reverse proxies whose X-Forwarded-For is believed, by commas",
+    )
     dkim_key_file: Path | None = Field(
         default=None, description="PEM file with the RSA key that signs the mails"
     )
