@@ -13,10 +13,12 @@ from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
 from newsletter.cli.demo import demo
 from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
+from newsletter.cli.inbound import inbound
 from newsletter.cli.ingest import ingest
 from newsletter.cli.send import send
 from newsletter.cli.serve import serve
 from newsletter.cli.subscribers import subscriber_commands
+from newsletter.cli.suppressions import suppression_commands
 from newsletter.cli.train import train
 from newsletter.errors import NewsletterError
 
@@ -28,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(database_commands, name="db")
 app.add_typer(subscriber_commands, name="subscribers")
+app.add_typer(suppression_commands, name="suppressions")
 COMMANDS = (
     demo,
     ingest,
@@ -40,6 +43,7 @@ COMMANDS = (
     retry,
     pause,
     cancel,
+    inbound,
     serve,
 )
 for command in COMMANDS:
