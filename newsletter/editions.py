@@ -116,8 +116,9 @@ def prepare(
     if subscriber_ids is not None:
         wanted = set(subscriber_ids)
         due = [number for number in due if number in wanted]
-    with session_scope(engine) as session:
-        candidates = profiles.load_candidates(session, now - digest.CANDIDATE_WINDOW)
+    if due:
+        with session_scope(engine) as session:
+            candidates = profiles.load_candidates(session, now - digest.CANDIDATE_WINDOW)
     new = nothing = 0
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
