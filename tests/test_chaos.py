@@ -274,5 +274,3 @@ def test_killed_again_and_again_nobody_is_missing_and_copies_are_explained(
     before = len(sink.taken)
     nursery.code(nursery.start("send", "--date", DATE))
     assert len(sink.taken) == before
-
-
