@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
 from newsletter import feedback, previews, profiles, ranking, subscribers
+from newsletter.candidates import Evidence
 from newsletter.db import utc_now
 from newsletter.errors import UsageError
 from newsletter.models import Paper, Signal, Subscriber
@@ -128,10 +129,7 @@ def _topics(session: Session, subscriber_id: int) -> list[tuple[str, list[Line]]
     topics = []
     for profile in profiles.load_profiles(session, [subscriber_id]):
         for topic in profile.topics:
-            shares: dict[tuple[str, str], int] = {
-                (evidence.kind, evidence.label): round(100 * float(evidence.share @ topic.vector))
-                for evidence in topic.evidence
-            }
+            shares = _shares(topic.evidence)
             stated = subscribers.interests_of(session, topic.topic_id or 0)
             lines = [
                 Line(shares.get(each.evidence, 0), interest=each)
@@ -144,6 +142,19 @@ def _topics(session: Session, subscriber_id: int) -> list[tuple[str, list[Line]]
             if lines:
                 topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
     return topics
+
+
+def _shares(evidence: Evidence | None) -> dict[tuple[str, str], int]:
+    """What each piece weighs, by kind and label, in per cent of what all of them weigh."""
+    if evidence is None:
+        return {}
+    total = float(abs(evidence.content).sum()) or 1.0
+    return {
+        (kind, label): round(100 * float(weight) / total)
+        for kind, label, weight in zip(
+            evidence.kinds, evidence.labels, evidence.content, strict=True
+        )
+    }
 
 
 @router.post("/preferences/{token}/interests/{interest_id}/less")
