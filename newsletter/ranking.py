@@ -186,7 +186,6 @@ def _trending(
     papers = order[allowed[order]][: profile.max_papers].tolist()
     if not papers:
         return Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
-    points = 100 * scoring.popularity(candidates)
     return Ranking(
         profile.subscriber_id,
         tuple(
@@ -195,7 +194,7 @@ def _trending(
                 None,
                 TRENDING,
                 position,
-                round(float(points[paper]), 1),
+                0.0,  # nothing is known that a paper could match
                 explaining.trending(int(candidates.upvotes[paper])),
             )
             for position, paper in enumerate(papers, start=1)
