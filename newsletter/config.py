@@ -7,7 +7,7 @@ a variable wins over the file. `load_settings` turns whatever is wrong into one 
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
@@ -26,6 +26,7 @@ SETTINGS_FILE = Path("newsletter.toml")
 # A shorter key can be guessed offline from a single link; 32 characters or more are better (RFC
 # 2104 §3 asks for the hash's output length, 32 octets).
 SHORTEST_SECRET = 16
+SLOWEST = 1 / 86_400
 
 
 class Settings(BaseSettings):
@@ -46,7 +47,8 @@ class Settings(BaseSettings):
     )
     smtp_url: SecretStr | None = Field(
         default=None,
-        description="relay: smtp://user:password@host:port?starttls=true, or smtps://…",
+        description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
+        "several, parted by spaces, share the mail by `weight=3` and stand in for each other",
     )
     base_url: str = Field(
         default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
@@ -63,10 +65,24 @@ class Settings(BaseSettings):
     postal_address: str | None = Field(
         default=None, description="postal address at the foot of every mail; the law asks for one"
     )
+    count_clicks: bool = Field(
+        default=False,
+        description="count clicks on papers by a redirect; the privacy page then says so",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses of reverse proxies whose X-Forwarded-For is believed, by commas",
+    )
     dkim_key_file: Path | None = Field(
         default=None, description="PEM file with the RSA key that signs the mails"
     )
     dkim_selector: str = Field(default="newsletter", description="DKIM selector")
+    dkim_ed25519_key_file: Path | None = Field(
+        default=None, description="PEM file with an Ed25519 key for a second signature"
+    )
+    dkim_ed25519_selector: str = Field(
+        default="newsletter-ed25519", description="DKIM selector of the second signature"
+    )
     dkim_domain: str | None = Field(
         default=None, description="DKIM domain; the From address's domain unless set"
     )
@@ -98,16 +114,58 @@ class Settings(BaseSettings):
         default=0.003, ge=0, le=1, description="share of complaints above which a send run pauses"
     )
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("hf", "arxiv"),
-        description="what `newsletter ingest` reads when no source is named, parted by commas",
+        default=("hf", "arxiv", "feeds"),
+        description="what `newsletter ingest` reads when no source is named, parted by commas: "
+        "hf, arxiv, arxiv-rss, arxiv-oai, biorxiv, medrxiv, semantic-scholar, openalex, crossref, "
+        "pubmed, openreview, feeds",
     )
     arxiv_categories: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("cs.AI", "cs.CL", "cs.CV", "cs.LG", "stat.ML"),
         description="arXiv categories to read, parted by commas",
     )
+    search_terms: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="what to look for in semantic-scholar, openalex, crossref and pubmed, "
+        "parted by commas",
+    )
+    openreview_venues: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="OpenReview venues to read, parted by commas; one is ICLR.cc/2027/Conference",
+    )
+    feeds: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="addresses of RSS, Atom or JSON feeds, parted by white space"
+    )
     contact: str | None = Field(
         default=None,
         description="mail address that sources can reach you at; sent to them with each request",
+    )
+
+    rate: float | None = Field(
+        default=None, ge=SLOWEST, description="messages a second, over all processes and machines"
+    )
+    domain_rates: Annotated[dict[str, float], NoDecode] = Field(
+        default={},
+        description="messages a second to one recipient domain: `example.org=5,example.com=0.5`",
+    )
+    warm_up: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(),
+        description="messages on the first, second, … day of mailing, for a new address: "
+        "`200,500,1000,2000`; no limit afterwards",
+    )
+    uncertain: Literal["resend", "hold"] = Field(
+        default="resend",
+        description="what happens to mail that a relay may or may not have taken: `resend` once, "
+        "or `hold` it for `newsletter retry --status uncertain`",
+    )
+    sqlite_synchronous: Literal["NORMAL", "FULL"] = Field(
+        default="NORMAL",
+        description="`FULL` loses nothing in a power cut; with `NORMAL` the last commits may be "
+        "lost then, and up to as many mails sent twice",
+    )
+    metrics_file: Path | None = Field(
+        default=None,
+        description="file that `newsletter send` keeps its figures in, for Prometheus' textfile "
+        "collector",
     )
 
     @classmethod
@@ -122,12 +180,73 @@ class Settings(BaseSettings):
         """Arguments first (tests, demo), then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("secret_keys", "sources", "arxiv_categories", mode="before")
+    @field_validator(
+        *("secret_keys", "sources", "arxiv_categories", "search_terms", "openreview_venues"),
+        mode="before",
+    )
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return [key.strip() for key in value.split(",") if key.strip()]
+
+    @field_validator("feeds", mode="before")
+    @classmethod
+    def _split_addresses(cls, value: Any) -> Any:
+        return value.split() if isinstance(value, str) else value
+
+    @field_validator("feeds")
+    @classmethod
+    def _feed_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            parts = urlsplit(value)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise ValueError(f"{value!r} is no address; it needs the form https://host/path")
+        return values
+
+    @field_validator("openreview_venues")
+    @classmethod
+    def _venues(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+", value):
+                raise ValueError(f"{value!r} is no venue; an example: ICLR.cc/2027/Conference")
+        return values
+
+    @field_validator("domain_rates", mode="before")
+    @classmethod
+    def _split_rates(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        rates = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            domain, _, rate = part.partition("=")
+            try:
+                rates[domain.strip().lower()] = float(rate)
+            except ValueError as error:
+                raise ValueError(f"{part!r} is not of the form example.org=5") from error
+        return rates
+
+    @field_validator("domain_rates")
+    @classmethod
+    def _some_rate(cls, value: dict[str, float]) -> dict[str, float]:
+        # At less than one a day the digest of tomorrow waits for that of today.
+        if not all(domain and SLOWEST <= rate < float("inf") for domain, rate in value.items()):
+            raise ValueError("each rate must be a number of messages a second, above 0")
+        return value
+
+    @field_validator("warm_up", mode="before")
+    @classmethod
+    def _split_days(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("warm_up")
+    @classmethod
+    def _some_a_day(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(day < 1 for day in value):
+            raise ValueError("each day needs a whole number of messages, 1 or more")
+        return value
 
     @field_validator("secret_keys")
     @classmethod
@@ -150,8 +269,8 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _relay(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parts = urlsplit(value.get_secret_value())
+        for url in value.get_secret_value().split() if value is not None else ():
+            parts = urlsplit(url)
             if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
                 raise ValueError("needs the form smtp://host:port or smtps://host:port")
         return value
@@ -190,7 +309,7 @@ class Settings(BaseSettings):
 
     @property
     def relay_url(self) -> str:
-        """The relay's URL in clear, password and all; never print it."""
+        """The relays' URLs in clear, passwords and all; never print them."""
         return self.smtp_url.get_secret_value() if self.smtp_url else ""
 
     @property

@@ -1,8 +1,10 @@
 """The database: engine, sessions, UTC times, and what SQLite must be told on every connection."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from alembic.config import Config as AlembicConfig
@@ -50,11 +52,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
     """An engine for ``url``.
 
-    SQLite runs in WAL mode with foreign keys on; synchronous is NORMAL, so a power cut may
-    lose the last commits but never corrupts, and a killed process loses nothing.
+    SQLite runs in WAL mode with foreign keys on. With ``synchronous`` NORMAL a power cut may lose
+    the last commits but never corrupts, and a killed process loses nothing; with FULL a power cut
+    loses nothing either, for a tenth of a millisecond a commit and what the disk takes to sync.
 
     Raises:
         DatabaseError: the URL cannot be read, or names a driver that is not installed.
@@ -63,7 +66,12 @@ def connect(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.drivername in {"postgres", "postgresql"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+        engine = create_engine(
+            parsed,
+            pool_pre_ping=parsed.get_backend_name() != "sqlite",
+            # Names in JSON columns stay readable, and findable by full text search.
+            json_serializer=partial(json.dumps, ensure_ascii=False),
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise DatabaseError(
             "NEWSLETTER_DATABASE_URL cannot be used; examples: sqlite:///newsletter.db, "
@@ -75,18 +83,18 @@ def connect(url: str) -> Engine:
             "'newsletter[postgres]'"
         ) from error
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(synchronous: str, connection: Any, _record: Any) -> None:
     # The driver's own transaction handling commits behind one's back; _begin_sqlite does it.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute(f"PRAGMA synchronous = {synchronous}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 

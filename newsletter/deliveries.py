@@ -6,7 +6,7 @@ can know whether the relay took it. Every change of status is a compare-and-set:
 changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,12 +72,14 @@ def claim(
     now: datetime,
     limit: int,
     subscriber_id: int | None = None,
+    resends: int = RESENDS,
 ) -> list[int]:
     """Lease up to ``limit`` rows to ``owner``; returns their ids. Nobody else gets them.
 
-    Without an edition: the messages that belong to none (confirmations, account links).
+    Without an edition: the messages that belong to none (confirmations, account links). With
+    ``resends`` 0, what is uncertain stays with the operator.
     """
-    due = [_is_claimable(now), _row.edition_id == edition_id]
+    due = [_is_claimable(now, resends), _row.edition_id == edition_id]
     if subscriber_id is not None:
         due.append(_row.subscriber_id == subscriber_id)
     wanted = select(_row.id).where(*due).order_by(_row.id).limit(limit)
@@ -85,22 +87,28 @@ def claim(
     once = wanted.with_for_update(skip_locked=True).cte("wanted")
     leased = (
         update(_delivery)
-        .where(_row.id.in_(select(once.c.id)), _is_claimable(now))
+        .where(_row.id.in_(select(once.c.id)), _is_claimable(now, resends))
         .values(lease_until=now + LEASE, lease_owner=owner)
         .returning(_row.id)
     )
     return sorted(session.connection().scalars(leased))
 
 
-def _is_claimable(now: datetime) -> ColumnElement[bool]:
+def _is_claimable(now: datetime, resends: int) -> ColumnElement[bool]:
     """Due, with attempts left, and leased to nobody alive."""
     return and_(
-        or_(
-            _row.status == DeliveryStatus.QUEUED,
-            and_(_row.status == DeliveryStatus.DEFERRED, _row.not_before <= now),
-            and_(_row.status == DeliveryStatus.UNCERTAIN, _row.resends < RESENDS),
-        ),
+        _is_open(resends),
+        _row.status != DeliveryStatus.SENDING,
+        or_(_row.not_before.is_(None), _row.not_before <= now),
         or_(_row.lease_until.is_(None), _row.lease_until < now),
+    )
+
+
+def _is_open(resends: int) -> ColumnElement[bool]:
+    """Whether a send run, now or later, still has something to do for a delivery."""
+    return or_(
+        _row.status.in_((DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.DEFERRED)),
+        and_(_row.status == DeliveryStatus.UNCERTAIN, _row.resends < resends),
     )
 
 
@@ -174,6 +182,59 @@ def release(session: Session, owner: str, ids: Sequence[int] | None = None) -> N
     session.connection().execute(update(_delivery).where(held).values(**_NO_LEASE))
 
 
+def postpone(
+    session: Session, moments: Mapping[int, datetime], *, owner: str, reason: str = ""
+) -> None:
+    """Give back claimed rows that are not to be claimed again before their moments.
+
+    With a ``reason`` what was queued counts as deferred: it waits for the relay's side, not ours.
+    """
+    if not moments:
+        return
+    values: dict[str, Any] = {"not_before": bindparam("moment"), **_NO_LEASE}
+    if reason:
+        is_queued = _row.status == DeliveryStatus.QUEUED
+        values["status"] = case((is_queued, DeliveryStatus.DEFERRED.value), else_=_row.status)
+        values["smtp_response"] = reason
+    later = (
+        update(_delivery)
+        .where(
+            _row.id == bindparam("row_id"),
+            _row.lease_owner == owner,
+            _row.status != DeliveryStatus.SENDING,
+        )
+        .values(values)
+    )
+    rows = [{"row_id": number, "moment": moment} for number, moment in moments.items()]
+    session.connection().execute(later, rows)
+
+
+def put_back(session: Session, ids: Collection[int], *, owner: str) -> int:
+    """Undo the begin of rows that no relay has heard of; returns how many.
+
+    What had been uncertain before is so again, with its resend still to come.
+    """
+    was_uncertain = _row.resends > 0
+    back = (
+        update(_delivery)
+        .where(
+            _row.id.in_(ids),
+            _row.lease_owner == owner,
+            _row.status == DeliveryStatus.SENDING,
+        )
+        .values(
+            status=case(
+                (was_uncertain, DeliveryStatus.UNCERTAIN.value), else_=DeliveryStatus.QUEUED.value
+            ),
+            attempts=_row.attempts - 1,
+            resends=case((was_uncertain, _row.resends - 1), else_=0),
+            not_before=None,
+            **_NO_LEASE,
+        )
+    )
+    return session.connection().execute(back).rowcount
+
+
 def record(session: Session, results: Sequence[Result]) -> None:
     """Write what became of attempts; only rows still ``sending`` take a result."""
     if not results:
@@ -219,11 +280,19 @@ def recover(session: Session, *, now: datetime, dead_owners: Sequence[str] = ())
         .where(_row.status == DeliveryStatus.SENDING, gone)
         .values(
             status=DeliveryStatus.UNCERTAIN,
+            smtp_code=None,
             smtp_response="the sender stopped before the relay's answer was recorded",
+            not_before=None,
             **_NO_LEASE,
         )
     )
     return session.connection().execute(lost).rowcount
+
+
+def sending(session: Session, owner: str) -> list[int]:
+    """What ``owner`` has begun and not recorded."""
+    begun = select(_row.id).where(_row.lease_owner == owner, _row.status == DeliveryStatus.SENDING)
+    return list(session.connection().scalars(begun))
 
 
 def owners(session: Session) -> list[str]:
@@ -274,11 +343,30 @@ def counts(session: Session, edition_id: int | None) -> dict[DeliveryStatus, int
     return totals
 
 
-def is_unfinished(session: Session, edition_id: int) -> bool:
+def is_unfinished(session: Session, edition_id: int, resends: int = RESENDS) -> bool:
     """Whether a send run, now or later, still has something to do for the edition."""
-    left = or_(
-        _row.status.in_((DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.DEFERRED)),
-        and_(_row.status == DeliveryStatus.UNCERTAIN, _row.resends < RESENDS),
-    )
-    found = select(_row.id).where(_row.edition_id == edition_id, left).limit(1)
+    found = select(_row.id).where(_row.edition_id == edition_id, _is_open(resends)).limit(1)
     return session.connection().scalar(found) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is left of an edition when nothing can be claimed now."""
+
+    leased: int  # rows that some process holds
+    next_queued: datetime | None  # when the first postponed row may be claimed
+    next_deferred: datetime | None  # when the first retry is due
+
+
+def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) -> Outlook:
+    """What there is to wait for."""
+    waits = and_(_row.lease_until.is_(None), _is_open(resends))
+    is_deferred = _row.status == DeliveryStatus.DEFERRED
+    row = session.connection().execute(
+        select(
+            func.count(_row.lease_until),
+            func.min(case((and_(waits, ~is_deferred), _row.not_before))),
+            func.min(case((and_(waits, is_deferred), _row.not_before))),
+        ).where(_row.edition_id == edition_id, _row.status.in_(UNFINISHED))
+    )
+    return Outlook(*row.one())

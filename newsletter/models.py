@@ -288,6 +288,7 @@ class Subscriber(SQLModel, table=True):
         CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
         CheckConstraint("max_papers BETWEEN 1 AND 50", name="max_papers"),
         CheckConstraint("min_score BETWEEN 0 AND 100", name="min_score"),
+        CheckConstraint("weekly_budget BETWEEN 1 AND 350", name="weekly_budget"),
         CheckConstraint("popularity BETWEEN 0 AND 100", name="popularity"),
         Index("ix_subscriber_status", "status"),
     )
@@ -307,6 +308,8 @@ class Subscriber(SQLModel, table=True):
     min_score: int = 0
     popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
     outside_picks: bool = True  # one or two papers from outside the usual
+    weekly_budget: int | None = None  # papers a week, over all digests
+    tell_when_nothing: bool = False  # a short mail on a day without papers
     vacation_until: date | None = None
     created_at: datetime = _moment()
     # Consent record (bulk-mail law 27).
@@ -358,7 +361,11 @@ class Feedback(SQLModel, table=True):
 
 
 class Space(SQLModel, table=True):
-    """The shared parts of a feature space, as npz bytes; the newest row is the current one."""
+    """What all topics share, as npz bytes; the newest row is the current one.
+
+    ``parameters`` are the feature space's; ``collaboration`` is what others liked, where a
+    check on held-out feedback said that it helps. The ids are digests of the content.
+    """
 
     __tablename__: ClassVar[str] = "feature_space"
 
@@ -366,6 +373,8 @@ class Space(SQLModel, table=True):
     model: str = Field(max_length=200)
     papers: int = 0  # how many it was fitted on
     parameters: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    collaboration_id: str = Field(default="", max_length=16)
+    collaboration: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     created_at: datetime = _moment()
 
 
@@ -380,23 +389,20 @@ class PaperVector(SQLModel, table=True):
 
 
 class Profile(SQLModel, table=True):
-    """The learned state of one topic, in one feature space.
+    """The learned state of one topic: its evidence added up, in one feature space.
 
-    ``coefficients`` are little-endian float32 rows: the topic's vector, then each piece of
-    evidence's share of it, in the order of ``evidence`` ([kind, label] pairs).
+    ``coefficients`` are three rows of little-endian float32: the sums over likes, dislikes and
+    stated texts, faded to ``trained_at``; the weights are what went into the first two.
     """
 
     __tablename__: ClassVar[str] = "profile"
 
     topic_id: int = _key("topic.id", index=False, primary_key=True)
     version: int = 1
-    feature_space: str = Field(max_length=64)
+    feature_space: str = Field(max_length=80)  # with the id of what others liked
     coefficients: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    evidence: list[list[str]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
-    )
-    score_offset: float = 0.0  # mean and deviation of ordinary papers' scores
-    score_scale: float = 1.0
+    like_weight: float = 0.0
+    dislike_weight: float = 0.0
     trained_at: datetime = _moment()
 
 
@@ -409,6 +415,7 @@ class Edition(SQLModel, table=True):
     issue_date: date = Field(unique=True)
     status: EditionStatus = _status(EditionStatus)
     coverage: str = _text()  # what was read for it, in one line for the reader
+    note: str = _text()  # why a send run paused it; "" when a person did, or nobody
     opened_at: datetime = _moment()
     finished_at: datetime | None = _moment(nullable=True)
 
@@ -463,6 +470,20 @@ class Delivery(SQLModel, table=True):
     finished_at: datetime | None = _moment(nullable=True)
     smtp_code: int | None = None
     smtp_response: str = _text()
+
+
+class Pace(SQLModel, table=True):
+    """How fast mail may go: shared by all processes and machines, kept across restarts.
+
+    ``name`` is ``all``, ``domain:…`` or ``day:…``; ``next_at`` is the first moment that is not
+    given away yet, ``used`` how many messages a day of the warm-up has had.
+    """
+
+    __tablename__: ClassVar[str] = "pace"
+
+    name: str = Field(primary_key=True, max_length=260)
+    next_at: datetime | None = _moment(nullable=True)
+    used: int = 0
 
 
 class DigestItem(SQLModel, table=True):
@@ -558,3 +579,13 @@ class KeptMail(SQLModel, table=True):
     subject: str = _text()
     size: int = 0  # of the whole mail, in bytes; the content is cut at a mebibyte
     content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class RateLimit(SQLModel, table=True):
+    """How often somebody unnamed did something in a while; the key is a keyed hash."""
+
+    __tablename__: ClassVar[str] = "rate_limit"
+
+    key: str = Field(primary_key=True, max_length=64)
+    until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    count: int = 0

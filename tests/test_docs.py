@@ -36,7 +36,7 @@ def test_every_make_target_that_the_documents_name_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for document in ("README.md", "CONTRIBUTING.md"):
         text = (ROOT / document).read_text(encoding="utf-8")
-        for target in re.findall(r"make ([a-z-]+)", text):
+        for target in re.findall(r"(?:`|    )make ([a-z-]+)", text):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{document}: make {target}"
 
 

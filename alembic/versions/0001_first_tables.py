@@ -39,6 +39,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("coverage", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
         sa.Column("opened_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_edition")),
@@ -50,6 +51,8 @@ def upgrade() -> None:
         sa.Column("model", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
         sa.Column("papers", sa.Integer(), nullable=False),
         sa.Column("parameters", sa.LargeBinary(), nullable=False),
+        sa.Column("collaboration_id", sqlmodel.sql.sqltypes.AutoString(length=16), nullable=False),
+        sa.Column("collaboration", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_space")),
     )
@@ -99,6 +102,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_kept_mail_received_at", ["received_at"], unique=False)
 
     op.create_table(
+        "pace",
+        sa.Column("name", sqlmodel.sql.sqltypes.AutoString(length=260), nullable=False),
+        sa.Column("next_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_pace")),
+    )
+    op.create_table(
         "paper",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("source", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=False),
@@ -133,6 +143,16 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("paper", schema=None) as batch_op:
         batch_op.create_index("ix_paper_first_seen_at", ["first_seen_at"], unique=False)
+
+    op.create_table(
+        "rate_limit",
+        sa.Column("key", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("until", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_limit")),
+    )
+    with op.batch_alter_table("rate_limit", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rate_limit_until"), ["until"], unique=False)
 
     op.create_table(
         "source_state",
@@ -198,6 +218,8 @@ def upgrade() -> None:
         sa.Column("min_score", sa.Integer(), nullable=False),
         sa.Column("popularity", sa.Integer(), nullable=False),
         sa.Column("outside_picks", sa.Boolean(), nullable=False),
+        sa.Column("weekly_budget", sa.Integer(), nullable=True),
+        sa.Column("tell_when_nothing", sa.Boolean(), nullable=False),
         sa.Column("vacation_until", sa.Date(), nullable=True),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("consent_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
@@ -215,6 +237,9 @@ def upgrade() -> None:
         sa.CheckConstraint("popularity BETWEEN 0 AND 100", name=op.f("ck_subscriber_popularity")),
         sa.CheckConstraint("send_hour BETWEEN 0 AND 23", name=op.f("ck_subscriber_send_hour")),
         sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_subscriber_weekday")),
+        sa.CheckConstraint(
+            "weekly_budget BETWEEN 1 AND 350", name=op.f("ck_subscriber_weekly_budget")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
         sa.UniqueConstraint("email", name=op.f("uq_subscriber_email")),
         sa.UniqueConstraint("public_id", name=op.f("uq_subscriber_public_id")),
@@ -626,11 +651,10 @@ def upgrade() -> None:
         "profile",
         sa.Column("topic_id", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=80), nullable=False),
         sa.Column("coefficients", sa.LargeBinary(), nullable=False),
-        sa.Column("evidence", sa.JSON(), nullable=False),
-        sa.Column("score_offset", sa.Float(), nullable=False),
-        sa.Column("score_scale", sa.Float(), nullable=False),
+        sa.Column("like_weight", sa.Float(), nullable=False),
+        sa.Column("dislike_weight", sa.Float(), nullable=False),
         sa.Column("trained_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["topic_id"], ["topic.id"], name=op.f("fk_profile_topic_id"), ondelete="CASCADE"
@@ -692,10 +716,15 @@ def downgrade() -> None:
 
     op.drop_table("subscriber")
     op.drop_table("source_state")
+    with op.batch_alter_table("rate_limit", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rate_limit_until"))
+
+    op.drop_table("rate_limit")
     with op.batch_alter_table("paper", schema=None) as batch_op:
         batch_op.drop_index("ix_paper_first_seen_at")
 
     op.drop_table("paper")
+    op.drop_table("pace")
     with op.batch_alter_table("kept_mail", schema=None) as batch_op:
         batch_op.drop_index("ix_kept_mail_received_at")
 

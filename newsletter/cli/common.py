@@ -27,7 +27,7 @@ def open_database(*required: str) -> tuple[Settings, Engine]:
     """
     settings = load_settings()
     settings.require(*required)
-    engine = db.connect(settings.database_url)
+    engine = db.connect(settings.database_url, synchronous=settings.sqlite_synchronous)
     db.require_current(engine)
     return settings, engine
 

@@ -58,14 +58,13 @@ def _check_port(port: int) -> None:
 
 
 def _say_what_next(port: int, folder: Path) -> None:
-    shown = escape(str(folder))
-    command = escape(f"{Path(sys.argv[0]).resolve()}")
+    command = escape(str(Path(sys.argv[0]).absolute()))
     out.print(
         f"\n[bold]Open http://127.0.0.1:{port}/inbox[/] to read every digest; its links work.\n\n"
         "What to try next, in another terminal:\n"
-        f"  cd {shown}\n"
-        "  {command} status            counts that add up\n"
-        "  {command} send              again: nobody gets anything twice\n"
-        "  {command} subscribers list  who is there\n\n"
+        f"  cd {escape(str(folder))}\n"
+        f"  {command} status            counts that add up\n"
+        f"  {command} send              again: nobody gets anything twice\n"
+        f"  {command} subscribers list  who is there\n\n"
         "Ctrl-C ends the demo; everything it made stays in the folder."
     )
