@@ -66,7 +66,7 @@ _RETURNED_FROM = (
 _RECEIVED_FOR = re.compile(r" for <?([^\s<>;@]{1,320}@[^\s<>;@]{3,255})")
 _MESSAGE_ID = re.compile(r"<?([^\s<>\"]{1,200}@[^\s<>\"]{1,200})>?")
 _MESSAGE_ID_LINE = re.compile(
-    r"^[\s>|]{0,8}(?:x-)?(?:original-)?message-id\s*:\s*<?([^\s<>]{1,200}@[^\s<>]{1,200})>?",
+    r"^[ \t>|]{0,8}(?:x-)?(?:original-)?message-id\s*:\s*<?([^\s<>]{1,200}@[^\s<>]{1,200})>?",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUOTED = re.compile(r"^(?:> ?|\| ?| {1,8}(?=[!-9;-~]{1,60}:)|\t)", re.MULTILINE)

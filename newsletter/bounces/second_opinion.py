@@ -16,6 +16,8 @@ from newsletter.bounces.outcome import unique
 LONGEST = 16 * 1024
 LONGEST_LINE = 200
 MOST_BOUNDARIES = 20
+# Each blank line of a report part starts a group of fields, which all detectors walk through.
+MOST_BLANK_LINES = 300
 # It trusts declared character sets, and mails lie; every octet is a character in this one.
 _CHARSET = re.compile(rb"charset[ \t]*=[ \t]*[^\s;]*", re.IGNORECASE)
 
@@ -43,7 +45,7 @@ def second_opinion(
 
 def _recipients(data: bytes) -> list[str]:
     data = clean_lines(data[:LONGEST])
-    if data.lower().count(b"boundary=") > MOST_BOUNDARIES:
+    if data.lower().count(b"boundary=") > MOST_BOUNDARIES or data.count(b"\n\n") > MOST_BLANK_LINES:
         return []
     from flufl.bounce import all_failures  # noqa: PLC0415  (only some mails need it)
 
