@@ -12,7 +12,7 @@ LAYERS = [
     ["errors"],
     ["config"],
     ["db", "text", "tokens"],
-    ["models", "sources", "transports", "features", "bounces"],
+    ["models", "sources", "transports", "features", "bounces", "spf"],
     ["ranking"],
     ["papers", "subscribers", "deliveries", "profiles", "wording"],
     ["digest", "inbound", "feedback"],
