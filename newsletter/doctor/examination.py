@@ -36,7 +36,11 @@ def examine(
         yield from reach.pages(settings.base_url, web, now)
     if settings.from_address is None:
         return
-    names = Names(resolver or dns.resolver.Resolver())
+    try:
+        names = Names(resolver or dns.resolver.Resolver())
+    except dns.resolver.NoResolverConfiguration:
+        yield warning("DNS", "this machine has no name server", "write one to /etc/resolv.conf")
+        return
     for check in _record_checks(settings, relays, names):
         try:
             yield from check()
