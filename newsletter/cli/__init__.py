@@ -12,6 +12,8 @@ from rich.markup import escape
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
 from newsletter.cli.demo import demo
+from newsletter.cli.dkim import dkim_commands
+from newsletter.cli.doctor import examine_installation
 from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
 from newsletter.cli.inbound import inbound
 from newsletter.cli.ingest import ingest
@@ -31,6 +33,7 @@ app = typer.Typer(
 app.add_typer(database_commands, name="db")
 app.add_typer(subscriber_commands, name="subscribers")
 app.add_typer(suppression_commands, name="suppressions")
+app.add_typer(dkim_commands, name="dkim")
 COMMANDS = (
     demo,
     ingest,
@@ -48,6 +51,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.command("doctor")(examine_installation)
 
 
 def main() -> None:
