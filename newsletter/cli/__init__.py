@@ -13,6 +13,7 @@ from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
 from newsletter.cli.demo import demo
 from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
+from newsletter.cli.evaluate import evaluate
 from newsletter.cli.ingest import ingest
 from newsletter.cli.send import send
 from newsletter.cli.serve import serve
@@ -32,6 +33,7 @@ COMMANDS = (
     demo,
     ingest,
     train,
+    evaluate,
     prepare,
     preview,
     send,
