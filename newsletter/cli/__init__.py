@@ -16,6 +16,7 @@ from newsletter.cli.dkim import dkim_commands
 from newsletter.cli.doctor import examine_installation
 from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
 from newsletter.cli.inbound import inbound
+from newsletter.cli.evaluate import evaluate
 from newsletter.cli.ingest import ingest
 from newsletter.cli.send import send
 from newsletter.cli.serve import serve
@@ -38,6 +39,7 @@ COMMANDS = (
     demo,
     ingest,
     train,
+    evaluate,
     prepare,
     preview,
     send,
