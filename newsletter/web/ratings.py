@@ -5,11 +5,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
 from newsletter import feedback, previews, profiles, ranking, subscribers
+from newsletter.candidates import Evidence
 from newsletter.db import utc_now
 from newsletter.errors import UsageError
 from newsletter.models import Paper, Signal, Subscriber
@@ -128,10 +130,7 @@ def _topics(session: Session, subscriber_id: int) -> list[tuple[str, list[Line]]
     topics = []
     for profile in profiles.load_profiles(session, [subscriber_id]):
         for topic in profile.topics:
-            shares: dict[tuple[str, str], int] = {
-                (evidence.kind, evidence.label): round(100 * float(evidence.share @ topic.vector))
-                for evidence in topic.evidence
-            }
+            shares = _shares(topic.evidence)
             stated = subscribers.interests_of(session, topic.topic_id or 0)
             lines = [
                 Line(shares.get(each.evidence, 0), interest=each)
@@ -144,6 +143,16 @@ def _topics(session: Session, subscriber_id: int) -> list[tuple[str, list[Line]]
             if lines:
                 topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
     return topics
+
+
+def _shares(evidence: Evidence | None) -> dict[tuple[str, str], int]:
+    """How much each piece weighs among all of a topic, in percent, by kind and label."""
+    if evidence is None or not len(evidence.rows):
+        return {}
+    weights = np.abs(evidence.content)
+    percent = 100 * weights / (weights.sum() or 1)
+    pieces = zip(evidence.kinds, evidence.labels, percent, strict=True)
+    return {(kind, label): round(float(share)) for kind, label, share in pieces}
 
 
 @router.post("/preferences/{token}/interests/{interest_id}/less")
