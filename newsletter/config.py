@@ -69,6 +69,12 @@ class Settings(BaseSettings):
         default=None, description="PEM file with the RSA key that signs the mails"
     )
     dkim_selector: str = Field(default="newsletter", description="DKIM selector")
+    dkim_ed25519_key_file: Path | None = Field(
+        default=None, description="PEM file with an Ed25519 key for a second signature"
+    )
+    dkim_ed25519_selector: str = Field(
+        default="newsletter-ed25519", description="DKIM selector of the second signature"
+    )
     dkim_domain: str | None = Field(
         default=None, description="DKIM domain; the From address's domain unless set"
     )
@@ -76,12 +82,26 @@ class Settings(BaseSettings):
         default=None, description="domain of the envelope sender; the From address's unless set"
     )
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("hf", "arxiv"),
-        description="what `newsletter ingest` reads when no source is named, parted by commas",
+        default=("hf", "arxiv", "feeds"),
+        description="what `newsletter ingest` reads when no source is named, parted by commas: "
+        "hf, arxiv, arxiv-rss, arxiv-oai, biorxiv, medrxiv, semantic-scholar, openalex, crossref, "
+        "pubmed, openreview, feeds",
     )
     arxiv_categories: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("cs.AI", "cs.CL", "cs.CV", "cs.LG", "stat.ML"),
         description="arXiv categories to read, parted by commas",
+    )
+    search_terms: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="what to look for in semantic-scholar, openalex, crossref and pubmed, "
+        "parted by commas",
+    )
+    openreview_venues: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="OpenReview venues to read, parted by commas; one is ICLR.cc/2027/Conference",
+    )
+    feeds: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="addresses of RSS, Atom or JSON feeds, parted by white space"
     )
     contact: str | None = Field(
         default=None,
@@ -128,12 +148,37 @@ class Settings(BaseSettings):
         """Arguments first (tests, demo), then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("secret_keys", "sources", "arxiv_categories", mode="before")
+    @field_validator(
+        *("secret_keys", "sources", "arxiv_categories", "search_terms", "openreview_venues"),
+        mode="before",
+    )
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return [key.strip() for key in value.split(",") if key.strip()]
+
+    @field_validator("feeds", mode="before")
+    @classmethod
+    def _split_addresses(cls, value: Any) -> Any:
+        return value.split() if isinstance(value, str) else value
+
+    @field_validator("feeds")
+    @classmethod
+    def _feed_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            parts = urlsplit(value)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise ValueError(f"{value!r} is no address; it needs the form https://host/path")
+        return values
+
+    @field_validator("openreview_venues")
+    @classmethod
+    def _venues(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+", value):
+                raise ValueError(f"{value!r} is no venue; an example: ICLR.cc/2027/Conference")
+        return values
 
     @field_validator("domain_rates", mode="before")
     @classmethod

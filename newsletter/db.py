@@ -1,5 +1,6 @@
 """The database: engine, sessions, UTC times, and what SQLite must be told on every connection."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -65,7 +66,12 @@ def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
         parsed = make_url(url)
         if parsed.drivername in {"postgres", "postgresql"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+        engine = create_engine(
+            parsed,
+            pool_pre_ping=parsed.get_backend_name() != "sqlite",
+            # Names in JSON columns stay readable, and findable by full text search.
+            json_serializer=partial(json.dumps, ensure_ascii=False),
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise DatabaseError(
             "NEWSLETTER_DATABASE_URL cannot be used; examples: sqlite:///newsletter.db, "

@@ -191,7 +191,7 @@ def postpone(
     """
     if not moments:
         return
-    values = {"not_before": bindparam("moment"), **_NO_LEASE}
+    values: dict[str, Any] = {"not_before": bindparam("moment"), **_NO_LEASE}
     if reason:
         is_queued = _row.status == DeliveryStatus.QUEUED
         values["status"] = case((is_queued, DeliveryStatus.DEFERRED.value), else_=_row.status)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -45,17 +46,30 @@ class DigestPaper:
     highlights: tuple[tuple[int, int], ...] = ()
 
 
+class Occasion(StrEnum):
+    """Why a digest goes out: a cadence, a confirmation just given, a vacation over, or no paper."""
+
+    REGULAR = "regular"
+    WELCOME = "welcome"
+    BEST_OF = "best_of"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class DigestSection:
-    """Papers under one heading: a topic's name, or what the section is for."""
+    """Papers under one heading: a topic's name, or what the section is for; ``note`` says more."""
 
     name: str
     papers: tuple[DigestPaper, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """Everything a message is made of. Frozen in rows, so a retry gives the same bytes."""
+    """Everything a message is made of. Frozen in rows, so a retry gives the same bytes.
+
+    ``reason`` is for a digest without papers: one sentence on why there are none.
+    """
 
     delivery_id: int
     subscriber_public_id: str
@@ -69,6 +83,8 @@ class Digest:
     sections: tuple[DigestSection, ...]
     coverage: str = ""
     length: DigestLength = DigestLength.NORMAL
+    occasion: Occasion = Occasion.REGULAR
+    reason: str = ""
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from newsletter.config import Settings
 from newsletter.errors import SettingsError
 from newsletter.mime import Header
 
@@ -99,6 +100,28 @@ def _folded_tag(tag: str) -> str:
 def body_hash(body: bytes) -> str:
     """``bh=`` of a body in relaxed form."""
     return base64.b64encode(sha256(body).digest()).decode()
+
+
+def signatures(settings: Settings, from_domain: str) -> tuple[Signature, ...]:
+    """The signatures that the settings ask for: none, RSA, or RSA and Ed25519.
+
+    Raises:
+        SettingsError: a key cannot be used, or Ed25519 stands alone (most receivers know RSA only).
+    """
+    domain = settings.dkim_domain or from_domain
+    made = []
+    if settings.dkim_key_file is not None:
+        key = load_key(settings.dkim_key_file, rsa.RSAPrivateKey)
+        made.append(Signature(domain, settings.dkim_selector, key))
+    if settings.dkim_ed25519_key_file is not None:
+        if not made:
+            raise SettingsError(
+                "NEWSLETTER_DKIM_ED25519_KEY_FILE is set without NEWSLETTER_DKIM_KEY_FILE: most "
+                "receivers verify RSA only; set both"
+            )
+        key = load_key(settings.dkim_ed25519_key_file, ed25519.Ed25519PrivateKey)
+        made.append(Signature(domain, settings.dkim_ed25519_selector, key))
+    return tuple(made)
 
 
 def load_key(path: Path, kind: type[Key]) -> Key:

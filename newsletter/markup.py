@@ -1,7 +1,7 @@
 """Templates: MJML compiled once, with the Jinja tags kept, then Jinja for each message."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from textwrap import wrap
@@ -15,6 +15,7 @@ from jinja2 import (
     TemplateError,
     TemplateSyntaxError,
 )
+from jinja2.runtime import Context
 from mjml import mjml_to_html
 
 from newsletter.config import bundled
@@ -23,6 +24,8 @@ from newsletter.wording import Passage
 
 # Jinja's block tags are comments in HTML, so MJML, the CSS inliner and editors pass them by.
 _BLOCK_START, _BLOCK_END = "<!--%", "%-->"
+# Stands where a block was left out; no text from outside holds it (`wording.one_line`).
+CLOSED = "\x04"
 
 
 @cache
@@ -35,6 +38,7 @@ def compiled(name: str) -> tuple[Template, Template]:
     folder = bundled("templates")
     try:
         html = _html_environment().from_string(compile_mjml(folder / f"{name}.mjml"))
+        html.name = f"{name}.mjml"
         return html, _text_environment(folder).get_template(f"{name}.txt")
     except TemplateSyntaxError as error:
         raise RenderError(f"template {name}, line {error.lineno}: {error}") from error
@@ -84,13 +88,38 @@ def _wrapped(passages: Sequence[Passage]) -> str:
     return "\n".join(wrap(text, 76, break_long_words=False, break_on_hyphens=False))
 
 
-def render(template: Template, values: dict[str, Any]) -> str:
-    """A template filled in.
+def render(template: Template, values: dict[str, Any], *, closed: str | None = None) -> str:
+    """A template filled in; the block ``closed`` gives a mark instead of its content.
 
     Raises:
         RenderError: it uses a name that is not there, or fails in another way.
     """
+    return _run(template, template.root_render_func, values, closed)
+
+
+def render_block(
+    template: Template, block: str, values: dict[str, Any], *, closed: str | None = None
+) -> str:
+    """One block of a template filled in.
+
+    Raises:
+        RenderError: as `render`; or there is no such block.
+    """
+    if block not in template.blocks:
+        raise RenderError(f"template {template.name}: the block {block} is missing")
+    return _run(template, template.blocks[block], values, closed)
+
+
+def _run(
+    template: Template,
+    function: Callable[[Context], Iterator[str]],
+    values: dict[str, Any],
+    closed: str | None,
+) -> str:
+    context = template.new_context(values)
+    if closed:
+        context.blocks[closed] = [lambda _: iter([CLOSED])]
     try:
-        return template.render(values)
-    except (TemplateError, TypeError, ValueError) as error:
-        raise RenderError(f"template {template.name or 'html'}: {error}") from error
+        return "".join(function(context))
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise RenderError(f"template {template.name}: {error}") from error

@@ -8,7 +8,7 @@ below (RFC 5322, 2047, 2369, 8058; bulk-mail law 9 to 14).
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import sha256
@@ -23,10 +23,15 @@ LINE = 76
 # CR, LF and NUL above all; the others have no business in a header and split lines in some
 # parsers (Python's own splitlines takes U+0085 and U+2028 for line ends).
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SPACES = re.compile("[ \t]+")
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 # RFC 2047 §5 (3): what a Q word in a phrase may hold unencoded.
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_Q = [
+    "_" if byte == 0x20 else chr(byte) if byte in _Q_SAFE else f"={byte:02X}" for byte in range(256)
+]
+_Q_COST = {chr(byte): len(_Q[byte]) for byte in range(128)}
 _USUAL_ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])"
@@ -143,9 +148,14 @@ def quoted_printable(text: str) -> bytes:
     Runs of spaces and tabs become one space, so that the relaxed body (RFC 6376 §3.4.4) is the
     body itself and can be hashed as it is sent.
     """
-    flat = re.sub(r"[ \t]+", " ", text.replace("\r\n", "\n").replace("\r", "\n"))
-    encoded = binascii.b2a_qp(flat.encode("utf-8", "replace"), istext=True)
-    return encoded.replace(b"\n", b"\r\n")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "  " in text or "\t" in text:
+        text = _SPACES.sub(" ", text)
+    lines = b"\n" + binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True)
+    # A dot that begins a line is doubled on the way, and not every receiver takes it back (RFC
+    # 2049 §3): it goes on a line of its own, encoded.
+    return lines.replace(b"\n.", b"\n=2E=\n").replace(b"\n", b"\r\n")[2:]
 
 
 def header_lines(headers: Sequence[Header]) -> bytes:
@@ -162,16 +172,16 @@ def header_lines(headers: Sequence[Header]) -> bytes:
     return text.encode()
 
 
-def multipart_alternative(boundary: str, text: bytes, html: bytes) -> bytes:
-    """The body: plain text first, then HTML, both quoted-printable already (law 18)."""
+def multipart_alternative(boundary: str, text: Sequence[bytes], html: Sequence[bytes]) -> bytes:
+    """The body: plain text first, then HTML (law 18), each in pieces of quoted-printable."""
     mark = boundary.encode()
     kind = b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable"
     return b"".join(
         (
             b"--" + mark + b"\r\n" + kind % b"plain" + b"\r\n\r\n",
-            text,
+            *text,
             b"\r\n--" + mark + b"\r\n" + kind % b"html" + b"\r\n\r\n",
-            html,
+            *html,
             b"\r\n--" + mark + b"--\r\n",
         )
     )
@@ -194,36 +204,27 @@ def _fold(words: Sequence[str], start: int) -> str | None:
 def _encoded(text: str, start: int) -> str:
     """Encoded-words (RFC 2047), each of whole characters, one a line."""
     raw = text.encode()
-    plain = sum(byte in _Q_SAFE or byte == 0x20 for byte in raw)
-    # Q grows what it must encode threefold, B everything by a third.
-    encode = _q_word if 3 * plain > 2 * len(raw) else _b_word
-    words, rest, room = [], text, LINE - start
-    while rest:
-        size = _fitting(rest, encode, min(room, ENCODED_WORD))
-        words.append(encode(rest[:size]))
-        rest, room = rest[size:], LINE - 1
-    return "\r\n ".join(words)
+    # Q triples what it must encode, B grows everything by a third.
+    in_q = 3 * len(_q(text)) <= 4 * len(raw)
+    words, word, used, room = [], "", 0, _octets(LINE - start, in_q)
+    for char in text:
+        cost = (_Q_COST.get(char) or len(_q(char))) if in_q else len(char.encode())
+        if used + cost > room and word:
+            words.append(word)
+            word, used, room = "", 0, _octets(LINE - 1, in_q)
+        word += char
+        used += cost
+    words.append(word)
+    if in_q:
+        return "\r\n ".join(f"=?utf-8?q?{_q(word)}?=" for word in words)
+    return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(word.encode()).decode()}?=" for word in words)
 
 
-def _fitting(text: str, encode: Callable[[str], str], room: int) -> int:
-    """How many characters of ``text``, one at least, give a word of at most ``room``."""
-    low, high = 1, min(len(text), ENCODED_WORD)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if len(encode(text[:middle])) <= room:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _octets(room: int, in_q: bool) -> int:
+    """What fits between ``=?utf-8?q?`` and ``?=``: characters of Q, or octets before base64."""
+    inside = min(room, ENCODED_WORD) - len("=?utf-8?q??=")
+    return inside if in_q else inside // 4 * 3
 
 
-def _q_word(text: str) -> str:
-    body = "".join(
-        "_" if byte == 0x20 else chr(byte) if byte in _Q_SAFE else f"={byte:02X}"
-        for byte in text.encode()
-    )
-    return f"=?utf-8?q?{body}?="
-
-
-def _b_word(text: str) -> str:
-    return f"=?utf-8?b?{base64.b64encode(text.encode()).decode()}?="
+def _q(text: str) -> str:
+    return "".join(map(_Q.__getitem__, text.encode()))

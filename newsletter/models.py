@@ -288,6 +288,7 @@ class Subscriber(SQLModel, table=True):
         CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
         CheckConstraint("max_papers BETWEEN 1 AND 50", name="max_papers"),
         CheckConstraint("min_score BETWEEN 0 AND 100", name="min_score"),
+        CheckConstraint("weekly_budget BETWEEN 1 AND 350", name="weekly_budget"),
         CheckConstraint("popularity BETWEEN 0 AND 100", name="popularity"),
         Index("ix_subscriber_status", "status"),
     )
@@ -307,6 +308,8 @@ class Subscriber(SQLModel, table=True):
     min_score: int = 0
     popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
     outside_picks: bool = True  # one or two papers from outside the usual
+    weekly_budget: int | None = None  # papers a week, over all digests
+    tell_when_nothing: bool = False  # a short mail on a day without papers
     vacation_until: date | None = None
     created_at: datetime = _moment()
     # Consent record (bulk-mail law 27).
@@ -358,7 +361,11 @@ class Feedback(SQLModel, table=True):
 
 
 class Space(SQLModel, table=True):
-    """The shared parts of a feature space, as npz bytes; the newest row is the current one."""
+    """What all topics share, as npz bytes; the newest row is the current one.
+
+    ``parameters`` are the feature space's; ``collaboration`` is what others liked, where a
+    check on held-out feedback said that it helps. The ids are digests of the content.
+    """
 
     __tablename__: ClassVar[str] = "feature_space"
 
@@ -366,6 +373,8 @@ class Space(SQLModel, table=True):
     model: str = Field(max_length=200)
     papers: int = 0  # how many it was fitted on
     parameters: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    collaboration_id: str = Field(default="", max_length=16)
+    collaboration: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     created_at: datetime = _moment()
 
 
@@ -380,23 +389,20 @@ class PaperVector(SQLModel, table=True):
 
 
 class Profile(SQLModel, table=True):
-    """The learned state of one topic, in one feature space.
+    """The learned state of one topic: its evidence added up, in one feature space.
 
-    ``coefficients`` are little-endian float32 rows: the topic's vector, then each piece of
-    evidence's share of it, in the order of ``evidence`` ([kind, label] pairs).
+    ``coefficients`` are three rows of little-endian float32: the sums over likes, dislikes and
+    stated texts, faded to ``trained_at``; the weights are what went into the first two.
     """
 
     __tablename__: ClassVar[str] = "profile"
 
     topic_id: int = _key("topic.id", index=False, primary_key=True)
     version: int = 1
-    feature_space: str = Field(max_length=64)
+    feature_space: str = Field(max_length=80)  # with the id of what others liked
     coefficients: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    evidence: list[list[str]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
-    )
-    score_offset: float = 0.0  # mean and deviation of ordinary papers' scores
-    score_scale: float = 1.0
+    like_weight: float = 0.0
+    dislike_weight: float = 0.0
     trained_at: datetime = _moment()
 
 
@@ -528,6 +534,10 @@ class DeliveryEvent(SQLModel, table=True):
     provider: str = Field(max_length=40)
     provider_event_id: str = Field(max_length=250)
     occurred_at: datetime = _moment()
+    # Of a bounce: `newsletter.bounces.Permanence`, `Reason` and the status code ("5.1.1").
+    permanence: str = Field(default="", max_length=12)
+    reason: str = Field(default="", max_length=40)
+    status: str = Field(default="", max_length=12)
     detail: str = _text()
 
 
@@ -539,3 +549,43 @@ class Suppression(SQLModel, table=True):
     address_hash: str = Field(primary_key=True, max_length=64)
     reason: SuppressionReason = _status(SuppressionReason)
     created_at: datetime = _moment()
+    note: str = _text()  # the operator's own words; never an address
+
+
+class SuppressionRemoval(SQLModel, table=True):
+    """A suppression that the operator lifted, and why."""
+
+    __tablename__: ClassVar[str] = "suppression_removal"
+
+    id: int | None = Field(default=None, primary_key=True)
+    address_hash: str = Field(max_length=64, index=True)
+    reason: SuppressionReason = _status(SuppressionReason)
+    suppressed_at: datetime = _moment()
+    removed_at: datetime = _moment()
+    note: str = _text()
+
+
+class KeptMail(SQLModel, table=True):
+    """An inbound mail that nothing was done about, for the operator to look at."""
+
+    __tablename__: ClassVar[str] = "kept_mail"
+    __table_args__ = (Index("ix_kept_mail_received_at", "received_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    fingerprint: str = Field(max_length=64, unique=True)
+    received_at: datetime = _moment()
+    kind: str = Field(max_length=20)  # `newsletter.bounces.Kind`
+    sender: str = _text()
+    subject: str = _text()
+    size: int = 0  # of the whole mail, in bytes; the content is cut at a mebibyte
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class RateLimit(SQLModel, table=True):
+    """How often somebody unnamed did something in a while; the key is a keyed hash."""
+
+    __tablename__: ClassVar[str] = "rate_limit"
+
+    key: str = Field(primary_key=True, max_length=64)
+    until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    count: int = 0

@@ -1,42 +1,34 @@
-"""A digest to the signed bytes of a message: the same rows give the same bytes."""
+"""A digest to the signed bytes of a message: the same rows give the same bytes.
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+Nothing is read or written after the start, so one renderer serves a whole send run; it keeps
+the fragments that the digests of an edition have in common.
+"""
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, TypedDict, Unpack
 
-from newsletter import dkim, markup, mime, wording
+from newsletter import cards, letters, markup, mime, shortening, wording
 from newsletter.config import Settings
-from newsletter.digest import Digest, DigestPaper
-from newsletter.models import Signal
+from newsletter.digest import Digest, DigestPaper, DigestSection, Occasion
+from newsletter.fragments import Fragments, Frame, Pair, encoded, encoded_both, in_html, slot
+from newsletter.letters import Note
+from newsletter.messages import Addressed, MessageMaker
+from newsletter.models import DigestLength
+from newsletter.shortening import HTML_LIMIT, Shape
 from newsletter.tokens import Purpose, Signer
 from newsletter.transports import Envelope
 
-logger = logging.getLogger(__name__)
+# Frames differ by date, coverage and occasion: a handful an edition.
+_MOST_FRAMES = 64
+# What in the frame differs from digest to digest.
+_WORDS = ("subject", "preheader", "lead", "reason")
+_PAGES = ("view", "preferences", "unsubscribe")
+# A hostile name or preheader must not fill a message; nobody reads past this.
+_LONGEST_WORDS = 500
 
-# An address not confirmed after three days was a typing mistake, or somebody else's.
-CONFIRM_SECONDS = 3 * 24 * 3600
-ACCOUNT_SECONDS = 3600
-ACTIONS = (
-    ("Relevant", Signal.RELEVANT),
-    ("Not relevant", Signal.NOT_RELEVANT),
-    ("Save", Signal.SAVED),
-)
-SOURCE_NAMES = {
-    "arxiv": "arXiv",
-    "hf": "Hugging Face",
-    "hf_daily_papers": "Hugging Face",
-    "biorxiv": "bioRxiv",
-    "medrxiv": "medRxiv",
-    "openreview": "OpenReview",
-    "pubmed": "PubMed",
-    "semantic_scholar": "Semantic Scholar",
-    "openalex": "OpenAlex",
-    "crossref": "Crossref",
-}
+PaperAtLength = tuple[DigestPaper, DigestLength]
 
 
 class Parts(NamedTuple):
@@ -46,298 +38,263 @@ class Parts(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One paper as the templates see it; every text is clean, every link safe."""
+class Addressee(TypedDict):
+    """Who a short mail goes to: the delivery's row, and the subscriber's public id."""
 
-    title: str
-    short_title: str
-    url: str | None
-    authors: str
-    origin: str
-    fit: str
-    explanation: str
-    abstract: tuple[wording.Passage, ...]
-    links: tuple[tuple[str, str], ...]
-    actions: tuple[tuple[str, str], ...]
+    delivery_id: int
+    to_address: str
+    message_id: str
+    created_at: datetime
+    public_id: str
 
 
 class Renderer:
-    """Makes messages. Reads keys and templates once; afterwards nothing is read or written."""
+    """Makes every mail of a site. Templates and keys are read at the start, never afterwards."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         """Check what every message needs.
 
         Raises:
             SettingsError: the From address is missing, or a DKIM key cannot be used.
+            RenderError: a template cannot be read.
         """
-        settings.require("from_address")
-        self._settings = settings
+        self._base_url = settings.base_url
+        self._site = wording.one_line(settings.site_name)
+        self._postal_address = wording.one_line(settings.postal_address or "")
         self._signer = signer
-        self._from = str(settings.from_address)
-        domain = self._from.rpartition("@")[2]
-        self._bounce_domain = settings.bounce_domain or domain
-        self._list_domain = settings.dkim_domain or domain
-        self._signatures = _signatures(settings, domain)
+        self._maker = MessageMaker(settings, signer)
+        self._fragments = Fragments(f"{self._base_url}/feedback")
+        self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
     def digest(self, digest: Digest) -> Envelope:
         """The message of a digest, signed when there is a key.
 
+        What it shares with other digests is rendered and encoded once; `parts` is the plain way
+        to the same bodies, and a test holds the two together.
+
         Raises:
             RenderError: something in this digest cannot be sent; the reason names it.
         """
-        parts = self.parts(digest)
-        return self._envelope(
-            parts,
+        tokens, words = self._tokens(digest), self._words(digest)
+        html, text = self._filled(digest, tokens, words, shortening.unshortened(digest))
+        # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
+        if sum(map(len, html)) > 0.9 * HTML_LIMIT:
+            plan = self._plan(digest, tokens, words)
+            html, text = self._filled(digest, tokens, words, plan)
+        to = Addressed(
             delivery_id=digest.delivery_id,
+            public_id=digest.subscriber_public_id,
             to_address=digest.to_address,
             to_name=digest.to_name,
             message_id=digest.message_id,
             subject=digest.subject,
             created_at=digest.created_at,
-            public_id=digest.subscriber_public_id,
         )
+        return self._maker.envelope(to, text, html)
 
-    def confirmation(
-        self,
-        *,
-        delivery_id: int,
-        to_address: str,
-        message_id: str,
-        created_at: datetime,
-        public_id: str,
-    ) -> Envelope:
-        """Asks whether the address wants digests; holds no text that a stranger typed (law 29)."""
+    def parts(self, digest: Digest, *, whole: bool = False) -> Parts:
+        """The bodies of a digest as they are sent; or, for a browser, ``whole``.
+
+        The page in the browser is as long as it needs to be, and has no link to itself.
+
+        Raises:
+            RenderError: a template fails.
+        """
+        tokens, words = self._tokens(digest), self._words(digest)
+        plan = shortening.unshortened(digest) if whole else self._plan(digest, tokens, words)
+        words["notice"] = plan.notice
+        values = self._frame_values(
+            words, tokens, digest.occasion, digest.issue_date, digest.coverage
+        )
+        if whole:
+            values["links"]["view"] = ""
+        feedback_url = f"{self._base_url}/feedback/{tokens['token']}"
+        values["sections"] = [
+            _section_values(section, papers, feedback_url)
+            for section, papers in _placed(digest, plan)
+        ]
+        return _rendered("digest", values)
+
+    def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
+        """Asks an address to confirm; the link ends `letters.CONFIRM_SECONDS` after creation.
+
+        Raises:
+            RenderError: the address or the Message-ID cannot be sent.
+        """
+        url = self._fresh_link("confirm", Purpose.CONFIRM, letters.CONFIRM_SECONDS, to)
+        return self._note(letters.confirmation(self._site, to["to_address"], url), to)
+
+    def account_link(self, **to: Unpack[Addressee]) -> Envelope:
+        """A link to export and erase; it ends `letters.ACCOUNT_SECONDS` after creation.
+
+        Raises:
+            RenderError: the address or the Message-ID cannot be sent.
+        """
+        url = self._fresh_link("account", Purpose.ERASE, letters.ACCOUNT_SECONDS, to)
+        return self._note(letters.account_link(self._site, to["to_address"], url), to)
+
+    def _fresh_link(self, page: str, purpose: Purpose, lifetime: int, to: Addressee) -> str:
+        """Counted from creation, so that a retry holds the same link."""
         token = self._signer.sign(
-            Purpose.CONFIRM, public_id, lifetime=CONFIRM_SECONDS, since=created_at
+            purpose, to["public_id"], lifetime=lifetime, since=to["created_at"]
         )
-        site = self._settings.site_name
-        parts = self._note(
-            subject=f"Please confirm: {site}",
-            heading="Is this you?",
-            paragraphs=(
-                f"Somebody, we hope you, asked {site} to send research papers to this address. "
-                "Press the button and the next digest comes to you.",
-            ),
-            button=("Confirm my subscription", f"{self._settings.base_url}/confirm/{token}"),
-            small="The button works for three days. If this was not you, do nothing: without "
-            "confirmation nothing else is sent.",
-            reason=f"{to_address} was entered on the sign-up page of {site}.",
-            public_id=public_id,
-        )
-        return self._envelope(
-            parts,
-            delivery_id=delivery_id,
-            to_address=to_address,
-            to_name="",
-            message_id=message_id,
-            subject=f"Please confirm: {site}",
-            created_at=created_at,
-            public_id=public_id,
-        )
+        return f"{self._base_url}/{page}/{token}"
 
-    def account_link(
-        self,
-        *,
-        delivery_id: int,
-        to_address: str,
-        message_id: str,
-        created_at: datetime,
-        public_id: str,
-    ) -> Envelope:
-        """A fresh link to export or erase: a forwarded digest must not be enough (law 28)."""
-        token = self._signer.sign(
-            Purpose.ERASE, public_id, lifetime=ACCOUNT_SECONDS, since=created_at
-        )
-        site = self._settings.site_name
-        parts = self._note(
-            subject=f"Your data at {site}",
-            heading="Your data, on request",
-            paragraphs=(
-                "This link opens the page where you can take your data with you or have it erased.",
-            ),
-            button=("Open my data", f"{self._settings.base_url}/account/{token}"),
-            small="The link works for one hour, and only for this address. If you did not ask "
-            "for it, do nothing: nothing changes.",
-            reason=f"somebody asked on your preferences page at {site}.",
-            public_id=public_id,
-        )
-        return self._envelope(
-            parts,
-            delivery_id=delivery_id,
-            to_address=to_address,
-            to_name="",
-            message_id=message_id,
-            subject=f"Your data at {site}",
-            created_at=created_at,
-            public_id=public_id,
-        )
-
-    def _note(
-        self,
-        *,
-        subject: str,
-        heading: str,
-        paragraphs: Sequence[str],
-        button: tuple[str, str],
-        small: str,
-        reason: str,
-        public_id: str,
-    ) -> Parts:
-        values: dict[str, Any] = {
-            "subject": subject,
-            "preheader": paragraphs[0],
-            "heading": heading,
-            "paragraphs": paragraphs,
-            "button": {"name": button[0], "url": button[1]},
-            "small": small,
-            "reason": f"You get this because {reason}",
+    def _note(self, note: Note, to: Addressee) -> Envelope:
+        token = self._signer.sign(Purpose.UNSUBSCRIBE, to["public_id"])
+        values = {
+            "note": note,
+            "subject": note.subject,
+            "preheader": note.paragraph,
+            "reason": wording.one_line(note.reason),
+            "site_name": self._site,
+            "postal_address": self._postal_address,
             "links": {
                 "view": "",
                 "preferences": "",
-                "unsubscribe": self._link(Purpose.UNSUBSCRIBE, public_id),
+                "unsubscribe": f"{self._base_url}/unsubscribe/{token}",
             },
-            "site_name": self._settings.site_name,
-            "postal_address": self._settings.postal_address or "",
         }
-        html, text = markup.compiled("note")
-        return Parts(markup.render(html, values), markup.render(text, values))
-
-    def parts(self, digest: Digest) -> Parts:
-        """The HTML and text of a digest."""
-        count = wording.count_in_words(len(digest.papers), "paper")
-        name = wording.one_line(digest.to_name)
-        values: dict[str, Any] = {
-            "subject": wording.one_line(digest.subject),
-            "preheader": wording.one_line(digest.preheader),
-            "heading": wording.day_in_words(digest.issue_date),
-            "lead": f"{f'{name}, here' if name else 'Here'} are {count} chosen for you.",
-            "coverage": wording.one_line(digest.coverage),
-            "sections": [
-                {
-                    "name": wording.one_line(section.name),
-                    "note": "",
-                    "papers": [self._card(digest, paper) for paper in section.papers],
-                }
-                for section in digest.sections
-            ],
-        } | self._foot(digest)
-        html, text = markup.compiled("digest")
-        return Parts(markup.render(html, values), markup.render(text, values))
-
-    def _card(self, digest: Digest, paper: DigestPaper) -> Card:
-        title = wording.one_line(paper.title) or "Untitled"
-        links = (("Code", paper.code_url), ("Project page", paper.project_url))
-        token = self._signer.sign(Purpose.FEEDBACK, str(digest.delivery_id))
-        base = f"{self._settings.base_url}/feedback/{token}/{paper.paper_id}"
-        return Card(
-            title=title,
-            short_title=wording.shortened(title, 48),
-            url=_safe(paper.url, paper),
-            authors=wording.authors_in_words(paper.authors),
-            origin=_origin(paper),
-            fit=wording.score_in_words(paper.score),
-            explanation=wording.one_line(paper.explanation),
-            abstract=wording.passages(paper.abstract, paper.highlights, digest.length),
-            links=tuple((name, safe) for name, url in links if url and (safe := _safe(url, paper))),
-            actions=tuple((name, f"{base}/{signal}") for name, signal in ACTIONS),
+        html, text = _rendered("note", values)
+        # No name: whoever signed up may have typed anything there (law 29).
+        addressed = Addressed(subject=note.subject, to_name="", **to)
+        return self._maker.envelope(
+            addressed, [mime.quoted_printable(text)], [mime.quoted_printable(html)]
         )
 
-    def _foot(self, digest: Digest) -> dict[str, Any]:
-        return {
-            "site_name": self._settings.site_name,
-            "postal_address": self._settings.postal_address or "",
-            "reason": f"You get this because you confirmed {digest.to_address} "
-            f"for {self._settings.site_name}.",
-            "links": {
-                "view": self._link(Purpose.VIEW, str(digest.delivery_id)),
-                "preferences": self._link(Purpose.PREFERENCES, digest.subscriber_public_id),
-                "unsubscribe": self._link(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),
-            },
-        }
+    def _filled(
+        self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
+    ) -> tuple[list[bytes], list[bytes]]:
+        """HTML and text, encoded, in pieces."""
+        for_html = {name.encode(): f"{token}=\r\n".encode() for name, token in tokens.items()}
+        for_text = dict(for_html)
+        for name, said in (words | {"notice": plan.notice}).items():
+            for_html[name.encode()], for_text[name.encode()] = encoded(in_html(said)), encoded(said)
+        html: list[bytes] = []
+        text: list[bytes] = []
+        for pair, why in self._pairs(digest, plan):
+            for_html[b"why"], for_text[b"why"] = encoded_both(why)
+            html.append(pair.html.pattern % for_html)
+            text.append(pair.text.pattern % for_text)
+        return html, text
 
-    def _link(self, purpose: Purpose, value: str) -> str:
-        return f"{self._settings.base_url}/{purpose}/{self._signer.sign(purpose, value)}"
+    def _pairs(self, digest: Digest, plan: Shape) -> Iterator[tuple[Pair, str]]:
+        """The fragments of a digest in order, each with the explanation that goes into it."""
+        frame = self._frame_of(digest, noticed=bool(plan.notice))
+        yield frame.head, ""
+        for number, (section, papers) in enumerate(_placed(digest, plan)):
+            if number:
+                yield frame.between, ""
+            around = self._fragments.section(*cards.heading(section))
+            yield around.head, ""
+            for place, (paper, length) in enumerate(papers):
+                if place:
+                    yield around.between, ""
+                yield (
+                    self._fragments.paper(cards.shown(paper, length)),
+                    cards.explanation(paper.explanation),
+                )
+            yield around.foot, ""
+        yield frame.foot, ""
 
-    def _envelope(
+    def _plan(self, digest: Digest, tokens: dict[str, str], words: dict[str, str]) -> Shape:
+        """The papers and lengths that fit under the size at which mailboxes cut."""
+        sizes = {name: len(token) for name, token in tokens.items()}
+        sizes |= {name: len(in_html(said).encode()) for name, said in words.items()}
+        sizes["notice"] = shortening.LONGEST_NOTICE
+        frame = self._frame_of(digest, noticed=True)
+        around = [self._fragments.section(*cards.heading(section)) for section in digest.sections]
+        taken = sum(pair.html.filled_size(sizes) for part in (frame, *around) for pair in part)
+
+        def size_of(paper: DigestPaper, length: DigestLength) -> int:
+            sizes["why"] = len(in_html(cards.explanation(paper.explanation)).encode())
+            return self._fragments.paper(cards.shown(paper, length)).html.filled_size(sizes)
+
+        return shortening.shape(digest.papers, digest.length, size_of, HTML_LIMIT - taken)
+
+    def _frame_of(self, digest: Digest, *, noticed: bool) -> Frame:
+        return self._frame(
+            digest.occasion, digest.issue_date, digest.coverage, noticed, not digest.papers
+        )
+
+    def _make_frame(
+        self, occasion: Occasion, issue_date: date, coverage: str, noticed: bool, empty: bool
+    ) -> Frame:
+        words = {name: slot(name) for name in _WORDS} | {"notice": slot("notice") * noticed}
+        tokens = {page: slot(page) for page in _PAGES}
+        values = self._frame_values(words, tokens, occasion, issue_date, coverage)
+        return self._fragments.frame(values, empty=empty)
+
+    def _frame_values(
         self,
-        parts: Parts,
-        *,
-        delivery_id: int,
-        to_address: str,
-        to_name: str,
-        message_id: str,
-        subject: str,
-        created_at: datetime,
-        public_id: str,
-    ) -> Envelope:
-        recipient = mime.address(to_address, "the recipient")
-        boundary = mime.boundary_for(message_id)
-        unsubscribe = self._signer.sign(Purpose.UNSUBSCRIBE, public_id)
-        name = self._settings.site_name
-        headers = [
-            ("From", mime.mailbox("From", name, self._from)),
-            ("To", mime.mailbox("To", to_name, recipient)),
-            ("Subject", mime.unstructured("Subject", subject)),
-            ("Date", mime.moment(created_at)),
-            ("Message-ID", mime.message_id(message_id)),
-            ("List-Id", mime.mailbox("List-Id", name, f"newsletter.{self._list_domain}")),
-            (
-                "List-Unsubscribe",
-                mime.uris(
-                    f"{self._settings.base_url}/unsubscribe/{unsubscribe}",
-                    f"mailto:unsubscribe+{unsubscribe}@{self._bounce_domain}",
-                ),
-            ),
-            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-            ("List-Help", mime.uris(f"{self._settings.base_url}/")),
-            ("List-Owner", mime.uris(f"mailto:{self._from}")),
-            ("List-Post", "NO"),
-            ("Auto-Submitted", "auto-generated"),
-            ("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply"),
-            ("MIME-Version", "1.0"),
-            ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
-        ]
-        body = mime.multipart_alternative(
-            boundary, mime.quoted_printable(parts.text), mime.quoted_printable(parts.html)
+        words: dict[str, str],
+        tokens: dict[str, str],
+        occasion: Occasion,
+        issue_date: date,
+        coverage: str,
+    ) -> dict[str, Any]:
+        return words | {
+            "heading": letters.digest_heading(occasion, issue_date),
+            "coverage": wording.one_line(coverage),
+            "site_name": self._site,
+            "postal_address": self._postal_address,
+            "links": {page: f"{self._base_url}/{page}/{tokens[page]}" for page in _PAGES},
+        }
+
+    def _words(self, digest: Digest) -> dict[str, str]:
+        """What in the frame differs from digest to digest; the notice comes with the plan."""
+        said = (
+            digest.subject,
+            digest.preheader,
+            letters.digest_lead(digest, self._site),
+            letters.digest_reason(self._site, digest.to_address),
         )
-        head = mime.header_lines(headers)
-        canonical = dkim.relaxed_headers(headers)
-        digest_of_body = dkim.body_hash(body)
-        signed = "".join(
-            signature.header(canonical, digest_of_body, int(created_at.timestamp()))
-            for signature in self._signatures
-        )
-        return Envelope(
-            delivery_id=delivery_id,
-            sender=self._signer.verp_address(delivery_id, self._bounce_domain),
-            recipient=recipient,
-            data=signed.encode() + head + b"\r\n" + body,
-        )
+        clean = (wording.shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
+        return dict(zip(_WORDS, clean, strict=True))
+
+    def _tokens(self, digest: Digest) -> dict[str, str]:
+        """One HMAC for all answers of a delivery: paper and signal stand beside it in the path."""
+        sign, delivery = self._signer.sign, str(digest.delivery_id)
+        return {
+            "token": sign(Purpose.FEEDBACK, delivery),
+            "view": sign(Purpose.VIEW, delivery),
+            "preferences": sign(Purpose.PREFERENCES, digest.subscriber_public_id),
+            "unsubscribe": sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),
+        }
 
 
-def _signatures(settings: Settings, domain: str) -> tuple[dkim.Signature, ...]:
-    if settings.dkim_key_file is None:
-        return ()
-    key = dkim.load_key(settings.dkim_key_file, rsa.RSAPrivateKey)
-    return (dkim.Signature(settings.dkim_domain or domain, settings.dkim_selector, key),)
+def _placed(digest: Digest, plan: Shape) -> Iterator[tuple[DigestSection, Sequence[PaperAtLength]]]:
+    """Sections with the papers that stay; a section that lost all of them is left out."""
+    start = 0
+    for section in digest.sections:
+        lengths = plan.lengths[start : start + len(section.papers)]
+        start += len(section.papers)
+        if lengths:
+            yield section, list(zip(section.papers, lengths, strict=False))
 
 
-def _safe(url: str, paper: DigestPaper) -> str | None:
-    safe = wording.safe_url(url)
-    if safe is None:
-        logger.warning(
-            "paper %d: its link is not plain http or https and is left out (%r)",
-            paper.paper_id,
-            url[:80],
-        )
-    return safe
+def _heading(section: DigestSection) -> tuple[str, str]:
+    return cards.heading(section)
 
 
-def _origin(paper: DigestPaper) -> str:
-    """Source, categories, upvotes: ``arXiv · cs.CL, cs.LG · 21 upvotes``."""
-    source = SOURCE_NAMES.get(paper.source, paper.source)
-    pieces = [wording.one_line(source), ", ".join(map(wording.one_line, paper.categories[:4]))]
-    if paper.upvotes:
-        pieces.append(wording.count_in_words(paper.upvotes, "upvote"))
-    return " · ".join(piece for piece in pieces if piece)
+def _section_values(
+    section: DigestSection, papers: Sequence[PaperAtLength], feedback_url: str
+) -> dict[str, Any]:
+    name, note = cards.heading(section)
+    return {
+        "name": name,
+        "note": note,
+        "papers": [
+            cards.card(
+                cards.shown(paper, length),
+                why=cards.explanation(paper.explanation),
+                feedback_url=feedback_url,
+            )
+            for paper, length in papers
+        ],
+    }
+
+
+def _rendered(name: str, values: dict[str, Any]) -> Parts:
+    html, text = markup.compiled(name)
+    return Parts(markup.render(html, values), markup.render(text, values))

@@ -34,6 +34,8 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     VIEW = "view"
     ERASE = "erase"
+    FEED = "feed"
+    CLICK = "click"
     BOUNCE = "bounce"
 
 
@@ -115,9 +117,12 @@ class Signer:
 
         Rotate by putting a new key in front; dropping the last one forgets suppressions.
         """
-        return hmac.new(
-            self.keys[-1].encode(), b"newsletter/address/" + email.lower().encode(), sha256
-        ).hexdigest()
+        return self.keyed_hash("address", email.lower())
+
+    def keyed_hash(self, kind: str, value: str) -> str:
+        """Keyed hash of something personal, of which only sameness matters."""
+        message = f"newsletter/{kind}/{value}".encode()
+        return hmac.new(self.keys[-1].encode(), message, sha256).hexdigest()
 
 
 def _mac(key: bytes, value: str) -> bytes:

@@ -155,9 +155,7 @@ class ChaosSink:
             raise ConnectionError
         found = re.search(rb"^Message-ID:\s*<([^>]+)>", data, re.MULTILINE | re.IGNORECASE)
         message_id = found[1].decode() if found else ""
-        self.taken.append(
-            Taken(recipient, message_id, sha256(data).hexdigest(), answered=not how)
-        )
+        self.taken.append(Taken(recipient, message_id, sha256(data).hexdigest(), answered=not how))
         if how == "taken, dropped before the answer":
             raise ConnectionError
         if how == "taken, no answer":

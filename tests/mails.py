@@ -1,13 +1,19 @@
 """Digests for tests, in the shapes that rows give them; all titles and texts are made up."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from newsletter import dkim
 from newsletter.config import Settings
 from newsletter.digest import Digest, DigestPaper, DigestSection
 from newsletter.tokens import Signer
 
 SECRET = "a key for tests that is long enough to pass"
+RSA_KEY = dkim.new_key(rsa.RSAPrivateKey)
+ED25519_KEY = dkim.new_key(ed25519.Ed25519PrivateKey)
 CREATED = datetime(2026, 11, 20, 6, 30, 5, tzinfo=UTC)
 
 TITLES = (
@@ -43,6 +49,37 @@ def settings(**overrides: Any) -> Settings:
 
 def signer() -> Signer:
     return Signer((SECRET,))
+
+
+def signing_settings(folder: Path, **overrides: Any) -> Settings:
+    """Settings with both DKIM keys; the files are written to ``folder``."""
+    (folder / "rsa.pem").write_bytes(dkim.pem(RSA_KEY))
+    (folder / "ed25519.pem").write_bytes(dkim.pem(ED25519_KEY))
+    keys = {
+        "dkim_key_file": folder / "rsa.pem",
+        "dkim_ed25519_key_file": folder / "ed25519.pem",
+    }
+    return settings(**(keys | overrides))
+
+
+def dns_records(domain: str = "digest.example.org") -> dict[str, str]:
+    """The TXT records that a receiver of signed mail looks up, by name without a final dot."""
+    return {
+        f"newsletter._domainkey.{domain}": dkim.dns_value(RSA_KEY),
+        f"newsletter-ed25519._domainkey.{domain}": dkim.dns_value(ED25519_KEY),
+    }
+
+
+def note_to(**fields: Any) -> Any:
+    """Who a short mail goes to."""
+    values = {
+        "delivery_id": 4712,
+        "to_address": "ada@reader.example",
+        "message_id": "0a1b2c3d@digest.example.org",
+        "created_at": CREATED,
+        "public_id": "0123456789abcdef",
+    }
+    return values | fields
 
 
 def paper(number: int = 1, **fields: Any) -> DigestPaper:

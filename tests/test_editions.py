@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -12,7 +13,8 @@ from newsletter import deliveries, editions, previews, profiles, reports
 from newsletter.config import Settings, load_settings
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.errors import RenderError, UsageError
-from newsletter.mailer import SendRun, Tally, retry_at
+from newsletter.mailer import SendRun, Tally
+from newsletter.mailer.retries import retry_at
 from newsletter.models import (
     Cadence,
     Delivery,
@@ -87,7 +89,7 @@ def prepare(engine: Engine, issue_date: date = ISSUE_DATE) -> editions.Prepared:
 
 
 def send(
-    engine: Engine, settings: Settings, sink: Sink, edition_id: int | None, **options: int
+    engine: Engine, settings: Settings, sink: Sink, edition_id: int | None, **options: Any
 ) -> Tally:
     run = SendRun(
         engine,

@@ -39,6 +39,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("coverage", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
         sa.Column("opened_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_edition")),
@@ -50,6 +51,8 @@ def upgrade() -> None:
         sa.Column("model", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
         sa.Column("papers", sa.Integer(), nullable=False),
         sa.Column("parameters", sa.LargeBinary(), nullable=False),
+        sa.Column("collaboration_id", sqlmodel.sql.sqltypes.AutoString(length=16), nullable=False),
+        sa.Column("collaboration", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_space")),
     )
@@ -82,6 +85,29 @@ def upgrade() -> None:
     with op.batch_alter_table("fetch_log", schema=None) as batch_op:
         batch_op.create_index("ix_fetch_log_started_at", ["started_at"], unique=False)
 
+    op.create_table(
+        "kept_mail",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("received_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(length=20), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kept_mail")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_kept_mail_fingerprint")),
+    )
+    with op.batch_alter_table("kept_mail", schema=None) as batch_op:
+        batch_op.create_index("ix_kept_mail_received_at", ["received_at"], unique=False)
+
+    op.create_table(
+        "pace",
+        sa.Column("name", sqlmodel.sql.sqltypes.AutoString(length=260), nullable=False),
+        sa.Column("next_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_pace")),
+    )
     op.create_table(
         "paper",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -117,6 +143,16 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("paper", schema=None) as batch_op:
         batch_op.create_index("ix_paper_first_seen_at", ["first_seen_at"], unique=False)
+
+    op.create_table(
+        "rate_limit",
+        sa.Column("key", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("until", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_limit")),
+    )
+    with op.batch_alter_table("rate_limit", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rate_limit_until"), ["until"], unique=False)
 
     op.create_table(
         "source_state",
@@ -182,6 +218,8 @@ def upgrade() -> None:
         sa.Column("min_score", sa.Integer(), nullable=False),
         sa.Column("popularity", sa.Integer(), nullable=False),
         sa.Column("outside_picks", sa.Boolean(), nullable=False),
+        sa.Column("weekly_budget", sa.Integer(), nullable=True),
+        sa.Column("tell_when_nothing", sa.Boolean(), nullable=False),
         sa.Column("vacation_until", sa.Date(), nullable=True),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("consent_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
@@ -199,6 +237,9 @@ def upgrade() -> None:
         sa.CheckConstraint("popularity BETWEEN 0 AND 100", name=op.f("ck_subscriber_popularity")),
         sa.CheckConstraint("send_hour BETWEEN 0 AND 23", name=op.f("ck_subscriber_send_hour")),
         sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_subscriber_weekday")),
+        sa.CheckConstraint(
+            "weekly_budget BETWEEN 1 AND 350", name=op.f("ck_subscriber_weekly_budget")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
         sa.UniqueConstraint("email", name=op.f("uq_subscriber_email")),
         sa.UniqueConstraint("public_id", name=op.f("uq_subscriber_public_id")),
@@ -228,8 +269,38 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("address_hash", name=op.f("pk_suppression")),
     )
+    op.create_table(
+        "suppression_removal",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("address_hash", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column(
+            "reason",
+            sa.Enum(
+                "unsubscribed",
+                "bounced",
+                "complained",
+                "erased",
+                "operator",
+                name="suppressionreason",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("suppressed_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("removed_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suppression_removal")),
+    )
+    with op.batch_alter_table("suppression_removal", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_suppression_removal_address_hash"), ["address_hash"], unique=False
+        )
+
     op.create_table(
         "delivery",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -439,6 +510,9 @@ def upgrade() -> None:
             "provider_event_id", sqlmodel.sql.sqltypes.AutoString(length=250), nullable=False
         ),
         sa.Column("occurred_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("permanence", sqlmodel.sql.sqltypes.AutoString(length=12), nullable=False),
+        sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(length=12), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["delivery_id"],
@@ -577,11 +651,10 @@ def upgrade() -> None:
         "profile",
         sa.Column("topic_id", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=80), nullable=False),
         sa.Column("coefficients", sa.LargeBinary(), nullable=False),
-        sa.Column("evidence", sa.JSON(), nullable=False),
-        sa.Column("score_offset", sa.Float(), nullable=False),
-        sa.Column("score_scale", sa.Float(), nullable=False),
+        sa.Column("like_weight", sa.Float(), nullable=False),
+        sa.Column("dislike_weight", sa.Float(), nullable=False),
         sa.Column("trained_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["topic_id"], ["topic.id"], name=op.f("fk_profile_topic_id"), ondelete="CASCADE"
@@ -632,6 +705,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_subscriber_id"))
 
     op.drop_table("delivery")
+    with op.batch_alter_table("suppression_removal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_suppression_removal_address_hash"))
+
+    op.drop_table("suppression_removal")
     op.drop_table("suppression")
     with op.batch_alter_table("subscriber", schema=None) as batch_op:
         batch_op.drop_index("ix_subscriber_status")
@@ -639,10 +716,19 @@ def downgrade() -> None:
 
     op.drop_table("subscriber")
     op.drop_table("source_state")
+    with op.batch_alter_table("rate_limit", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rate_limit_until"))
+
+    op.drop_table("rate_limit")
     with op.batch_alter_table("paper", schema=None) as batch_op:
         batch_op.drop_index("ix_paper_first_seen_at")
 
     op.drop_table("paper")
+    op.drop_table("pace")
+    with op.batch_alter_table("kept_mail", schema=None) as batch_op:
+        batch_op.drop_index("ix_kept_mail_received_at")
+
+    op.drop_table("kept_mail")
     with op.batch_alter_table("fetch_log", schema=None) as batch_op:
         batch_op.drop_index("ix_fetch_log_started_at")
 

@@ -46,7 +46,7 @@ class Outcome:
 Progress = Callable[[Outcome], None]
 
 
-def _no_progress(outcome: Outcome) -> None:
+def no_progress(outcome: Outcome) -> None:
     """Nobody is watching."""
 
 
@@ -56,7 +56,7 @@ def ingest_pages(
     pages: Iterable[Page],
     *,
     seen_at: datetime | None = None,
-    progress: Progress = _no_progress,
+    progress: Progress = no_progress,
 ) -> Outcome:
     """Store pages as they come, with their log row; the one loop of files and of fetches.
 
@@ -79,7 +79,7 @@ def ingest_file(
     format_name: str = "auto",
     *,
     seen_at: datetime | None = None,
-    progress: Progress = _no_progress,
+    progress: Progress = no_progress,
 ) -> Outcome:
     """Store the papers of a file; bad entries are counted, the good ones kept.
 

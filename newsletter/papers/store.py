@@ -3,10 +3,11 @@
 What a later source knows better is merged; a higher version is a revision, not a new paper.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -32,6 +33,8 @@ _MERGED = (
     "announcement",
     "upvotes",
 )
+# Candidates reach back 30 days; a revision of a paper of unknown age is older than that.
+_LONG_AGO = timedelta(days=366)
 _FILLED = ("doi", "authors", "url", "code_url", "project_url", "published_at")
 
 
@@ -181,10 +184,10 @@ class _Group:
         """Insert, update, name: one statement each."""
         connection = self.session.connection()
         if self.new:
-            statement = insert(PAPER).returning(PAPER.c.id, sort_by_parameter_order=True)
-            ids = connection.execute(statement, [row.values for row in self.new]).scalars()
-            for row, number in zip(self.new, ids, strict=True):
-                row.id = number
+            # Asking for the ids afterwards is faster than RETURNING, which goes row by row on
+            # SQLite.
+            connection.execute(insert(PAPER), [row.values for row in self.new])
+            self._number()
         if changed := [_bound(row) for row in self.rows.values() if row.changed]:
             columns = {name: bindparam(f"new_{name}", type_=PAPER.c[name].type) for name in _MERGED}
             connection.execute(_update().values(columns), changed)
@@ -209,6 +212,19 @@ class _Group:
         ]
         if aliases:
             connection.execute(insert(ALIAS), aliases)
+
+    def _number(self) -> None:
+        """Read the ids of the rows that were just inserted."""
+        by_source: dict[str, dict[str, _Row]] = defaultdict(dict)
+        for row in self.new:
+            by_source[row.values["source"]][row.values["external_id"]] = row
+        for source, rows in by_source.items():
+            for some in _groups(set(rows)):
+                query = select(PAPER.c.external_id, PAPER.c.id).where(
+                    PAPER.c.source == source, PAPER.c.external_id.in_(some)
+                )
+                for name, number in self.session.execute(query):
+                    rows[name].id = number
 
 
 def _update() -> Any:
@@ -242,21 +258,21 @@ def _new_row(record: PaperRecord, seen_at: datetime) -> _Row:
         "published_at": record.published_at,
         # A revision of a paper from before our time must not pass for new: candidates go by
         # this moment, so it gets the one when the paper was first public.
-        "first_seen_at": min(seen_at, _first_public(record) or seen_at) if is_revision else seen_at,
+        "first_seen_at": _first_public(record, seen_at) if is_revision else seen_at,
         "announcement": record.announcement,
         "upvotes": record.upvotes or 0,
     }
     return _Row(None, values, not record.abstract, is_revision)
 
 
-def _first_public(record: PaperRecord) -> datetime | None:
-    """The publication date, or the month that an arXiv id of 2007 or later begins with."""
-    if record.published_at is not None or record.arxiv_id is None:
-        return record.published_at
-    digits = record.arxiv_id[:4]
-    if not digits.isdecimal() or not 1 <= int(digits[2:]) <= 12:
-        return None
-    return datetime(2000 + int(digits[:2]), int(digits[2:]), 1, tzinfo=UTC)
+def _first_public(record: PaperRecord, seen_at: datetime) -> datetime:
+    """The publication date, or the month in an arXiv id, or long ago; not after ``seen_at``."""
+    month = re.match(r"(\d\d)(0[1-9]|1[0-2])\.", record.arxiv_id or "")
+    if record.published_at is not None:
+        return min(record.published_at, seen_at)
+    if month:
+        return min(datetime(2000 + int(month[1]), int(month[2]), 1, tzinfo=UTC), seen_at)
+    return seen_at - _LONG_AGO
 
 
 def _merge(row: _Row, record: PaperRecord) -> bool:

@@ -12,7 +12,7 @@ from newsletter.db import session_scope, utc_now
 from newsletter.errors import FetchError
 from newsletter.models import SourceState
 from newsletter.papers.tables import STATE
-from newsletter.sources.fetch import LONGEST_ANSWER, LONGEST_WAIT
+from newsletter.sources.fetch import LONGEST_SILENCE, LONGEST_WAIT
 
 # arXiv: one request in 3 s and one connection, for all its hosts and all our machines together
 # (info.arxiv.org/help/api/tou.html). Elsewhere a second is more than polite.
@@ -20,7 +20,9 @@ _PACE = {"arxiv.org": 3.0}
 _USUAL_PACE = 1.0
 # Who waits looks again this often: a turn may end long before its lease.
 _LOOK_AGAIN = 0.5
-_LEASE = timedelta(seconds=LONGEST_ANSWER + 60)
+# Longer than a host may be silent; renewed while its answer comes in.
+_LEASE = timedelta(seconds=LONGEST_SILENCE + 15)
+_RENEW_AFTER = timedelta(seconds=10)
 
 
 def place_of(host: str) -> str:
@@ -39,11 +41,11 @@ class DatabaseTurns:
         self,
         engine: Engine,
         *,
-        pace: float | None = None,
+        now: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.engine = engine
-        self.pace = pace
+        self.now = now
         self.sleep = sleep
 
     @contextmanager
@@ -53,64 +55,68 @@ class DatabaseTurns:
         Raises:
             FetchError: the host asked for a pause longer than a run waits.
         """
-        place = place_of(host)
-        name = f"host:{place}"[:40]
-        lease = self._wait(name, host)
-        taken = _Taken()
+        taken = _Taken(self, place_of(host))
+        while (due := taken.take()) is not None:
+            wait = (due - self.now()).total_seconds()
+            if wait > LONGEST_WAIT:
+                what = f"it asked not to be asked before {due:%Y-%m-%d %H:%M} UTC"
+                raise FetchError(what, where=host, transient=False)
+            self.sleep(max(0.0, min(wait, _LOOK_AGAIN)))
         try:
             yield taken
         finally:
-            pace = self.pace if self.pace is not None else _PACE.get(place, _USUAL_PACE)
-            after = utc_now() + timedelta(seconds=pace)
-            with session_scope(self.engine) as session:
-                session.execute(
-                    update(STATE)
-                    .where(STATE.c.source == name, STATE.c.next_fetch_at == lease)
-                    .values(next_fetch_at=max(after, taken.not_before or after))
-                )
-
-    def _wait(self, name: str, host: str) -> datetime:
-        while True:
-            now = utc_now()
-            lease = now + _LEASE
-            due = self._try(name, now, lease)
-            if due is None:
-                return lease
-            wait = (due - now).total_seconds()
-            if wait > max(LONGEST_WAIT, _LEASE.total_seconds()):
-                until = f"{due:%Y-%m-%d %H:%M} UTC"
-                what = f"it asked not to be asked before {until}"
-                raise FetchError(what, where=host, transient=False)
-            self.sleep(min(wait, _LOOK_AGAIN))
-
-    def _try(self, name: str, now: datetime, lease: datetime) -> datetime | None:
-        """Take the turn if it is free; else when it may be."""
-        free = or_(STATE.c.next_fetch_at.is_(None), STATE.c.next_fetch_at <= now)
-        try:
-            with session_scope(self.engine) as session:
-                taken = session.connection().execute(
-                    update(STATE).where(STATE.c.source == name, free).values(next_fetch_at=lease)
-                )
-                if taken.rowcount:
-                    return None
-                due: datetime | None = session.execute(
-                    select(STATE.c.next_fetch_at).where(STATE.c.source == name)
-                ).scalar_one_or_none()
-                if due is not None:
-                    return due
-                session.add(SourceState(source=name, next_fetch_at=lease))
-        except IntegrityError:
-            # Another process made the row in between: look again.
-            return now
-        return None
+            taken.end()
 
 
 class _Taken:
-    """A turn that was taken."""
+    """A turn at one place."""
 
-    def __init__(self) -> None:
-        self.not_before: datetime | None = None
+    def __init__(self, turns: DatabaseTurns, place: str) -> None:
+        self.turns = turns
+        self.pace = timedelta(seconds=_PACE.get(place, _USUAL_PACE))
+        self.name = f"host:{place}"[:40]
+        self.lease = turns.now()
+        self.not_before = self.lease
+
+    def take(self) -> datetime | None:
+        """Take the turn if it is free; else the moment when it may be."""
+        now = self.turns.now()
+        free = or_(STATE.c.next_fetch_at.is_(None), STATE.c.next_fetch_at <= now)
+        lease = now + _LEASE
+        try:
+            with session_scope(self.turns.engine) as session:
+                row = STATE.c.source == self.name
+                taken = session.connection().execute(
+                    update(STATE).where(row, free).values(next_fetch_at=lease)
+                )
+                if not taken.rowcount:
+                    query = select(STATE.c.next_fetch_at).where(row)
+                    due: datetime | None = session.execute(query).scalar_one_or_none()
+                    if due is not None:
+                        return due
+                    session.add(SourceState(source=self.name, next_fetch_at=lease))
+        except IntegrityError:
+            # Another process made the row in between: look again.
+            return now
+        self.lease = lease
+        return None
+
+    def keep(self) -> None:
+        """Move the end of the lease, when it has come nearer."""
+        now = self.turns.now()
+        if self.lease - now < _LEASE - _RENEW_AFTER:
+            self._move(now + _LEASE)
 
     def ask_not_before(self, when: datetime) -> None:
         """The host wants a pause."""
         self.not_before = when
+
+    def end(self) -> None:
+        """The next turn begins after the pause."""
+        self._move(max(self.turns.now() + self.pace, self.not_before))
+
+    def _move(self, when: datetime) -> None:
+        mine = (STATE.c.source == self.name, STATE.c.next_fetch_at == self.lease)
+        with session_scope(self.turns.engine) as session:
+            session.execute(update(STATE).where(*mine).values(next_fetch_at=when))
+        self.lease = when

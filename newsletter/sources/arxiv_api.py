@@ -1,23 +1,24 @@
 """arXiv's query API: Atom, newest submissions first (info.arxiv.org/help/api/user-manual.html)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from xml.etree.ElementTree import Element
 
 from newsletter.errors import FetchError, ParseError
-from newsletter.sources.base import Page, PaperRecord, Request
+from newsletter.sources.base import Page, PaperRecord, Request, Source
 from newsletter.sources.reading import read_entries
 from newsletter.sources.record import BadEntryError, make, split_arxiv_id
-from newsletter.sources.xml import ARXIV, ATOM, child, elements
+from newsletter.sources.xml import children, elements, local, text
 
 _URL = "https://export.arxiv.org/api/query"
-_SEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 # arXiv advises slices of at most 2,000 and serves 30,000 in all; a hundred is a quick answer.
 _SLICE = 100
 _MOST = 30_000
+_NUMBERS = ("totalResults", "startIndex")
 
 
-class ArxivApi:
+class ArxivApi(Source):
     """Papers submitted between two dates in the categories given."""
 
     name = "arxiv"
@@ -38,29 +39,32 @@ class ArxivApi:
             ParseError: it is not Atom, or arXiv's own error entry.
             FetchError: the page is empty although there is more, as happens; ask again.
         """
-        numbers = {"totalResults": 0, "startIndex": 0}
-        wanted = frozenset({f"{ATOM}entry", *(_SEARCH + name for name in numbers)})
-        seen_feed = b"<feed" in body[:4096]
+        numbers = dict.fromkeys(_NUMBERS, 0)
 
         def entries() -> Iterator[Element]:
-            for element in elements(body, wanted, where=where):
-                if element.tag == f"{ATOM}entry":
+            for element in elements(body, frozenset({"entry", *_NUMBERS}), where=where):
+                if local(element) == "entry":
                     yield element
-                elif (text := (element.text or "").strip()).isdecimal():
-                    numbers[element.tag.removeprefix(_SEARCH)] = int(text[:9])
+                elif text(element).isdecimal():
+                    numbers[local(element)] = int(text(element)[:9])
 
         page = read_entries(entries(), lambda entry: _paper(entry, where), where=where)
-        if not seen_feed and not page.announced:
+        if not page.announced and b"<feed" not in body[:4096]:
             raise ParseError("an Atom feed was expected", where=where)
         total, start = numbers["totalResults"], numbers["startIndex"]
         if not page.announced and total > start:
-            raise FetchError(
-                f"an empty page although {total} papers match", where=where, transient=True
-            )
+            what = f"an empty page although {total} papers match"
+            raise FetchError(what, where=where, transient=True)
         following = start + page.announced
         if request is None or page.cut_short or following >= min(total, _MOST):
             return page
-        return Page(page.records, page.problems, _slice(request.params["search_query"], following))
+        return replace(page, next=_slice(request.params["search_query"], following))
+
+
+def _doi_link(entry: Element) -> str | None:
+    """Of the related links one is the PDF and one the DOI, told apart by their titles."""
+    links = (link for link in children(entry, "link") if link.get("title") == "doi")
+    return next((link.get("href") for link in links), None)
 
 
 def _slice(query: str, start: int) -> Request:
@@ -77,24 +81,25 @@ def _slice(query: str, start: int) -> Request:
 
 
 def _paper(entry: Element, where: str) -> PaperRecord:
-    address = child(entry, f"{ATOM}id")
+    address = text(entry, "id")
     if "/api/errors" in address:
         # A malformed id or query is answered by one entry titled "Error".
-        raise ParseError(f"arXiv answered: {child(entry, f'{ATOM}summary')}", where=where)
+        raise ParseError(f"arXiv answered: {text(entry, 'summary')}", where=where)
     arxiv_id, version = split_arxiv_id(address)
     if arxiv_id is None:
         raise BadEntryError(f"{address[:80]!r} is no arXiv id")
-    primary = [e.get("term") for e in entry.iterfind(f"{ARXIV}primary_category")]
-    categories = [e.get("term") for e in entry.iterfind(f"{ATOM}category")]
+    primary = [element.get("term") for element in children(entry, "primary_category")]
+    categories = [element.get("term") for element in children(entry, "category")]
     return make(
         source="arxiv",
         external_id=arxiv_id,
         arxiv=arxiv_id,
         version=version or 1,
-        title=child(entry, f"{ATOM}title"),
-        abstract=child(entry, f"{ATOM}summary"),
-        authors=[child(author, f"{ATOM}name") for author in entry.iterfind(f"{ATOM}author")],
+        title=text(entry, "title"),
+        abstract=text(entry, "summary"),
+        authors=[text(author, "name") for author in children(entry, "author")],
         categories=[*primary, *categories],
-        doi=child(entry, f"{ARXIV}doi"),
-        published=child(entry, f"{ATOM}published"),
+        doi=text(entry, "doi") or _doi_link(entry),
+        # `published` is the first version's date, `updated` this one's.
+        published=text(entry, "published"),
     )

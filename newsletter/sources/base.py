@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 AnnouncementKind = Literal["new", "cross", "replace"]
@@ -75,6 +75,12 @@ class Source(Protocol):
     """A place papers come from. It asks nothing itself: `newsletter.sources.fetch` does."""
 
     name: str
+    # Read again before the cursor each time, for papers that are listed late.
+    overlap: timedelta = timedelta(days=5)
+    # One fixed address, whose answer can be asked for "if it has changed".
+    conditional: bool = False
+    # A long harvest, whose next request is worth keeping when a run ends early.
+    resumable: bool = False
 
     def first_request(self, since: date, until: date) -> Request:
         """The request that starts reading announcements from ``since`` to ``until``, inclusive."""
@@ -85,5 +91,10 @@ class Source(Protocol):
 
         Raises:
             ParseError: the answer as a whole is not what the source documents.
+            FetchError: the answer says to ask again later.
         """
         ...
+
+    def pause(self, body: bytes) -> datetime | None:
+        """When a refusal in the source's own words (429) says to come back; None if nothing."""
+        return None

@@ -5,6 +5,8 @@ requests, pauses that grow with jitter and obey Retry-After, limits on time and 
 to another scheme and bodies of another type are refused.
 """
 
+import ipaddress
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import urlencode
 
 import httpx
 import tenacity
@@ -22,13 +25,15 @@ from newsletter.sources.base import Page, Request, Source
 from newsletter.sources.record import moment
 
 LARGEST_BODY = 64 * 1024 * 1024
-# A slow answer from OAI takes a minute; beyond two something drips bytes to hold us.
+# A slow answer from OAI begins within a minute; beyond two something drips bytes to hold us.
+LONGEST_SILENCE = 60.0
 LONGEST_ANSWER = 120.0
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_TIMEOUT = httpx.Timeout(LONGEST_SILENCE, connect=10.0)
 _MOST_REDIRECTS = 5
 _ATTEMPTS = 4
 # Told to wait longer than this, a run gives up and leaves the rest to the next one.
 LONGEST_WAIT = 600.0
+_READABLE = re.compile(r"xml|json|rss|atom|rdf|^text/|^application/octet-stream$")
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -37,6 +42,10 @@ class Turn(Protocol):
 
     def ask_not_before(self, when: datetime) -> None:
         """Nobody asks this host before ``when``: it said so."""
+        ...
+
+    def keep(self) -> None:
+        """The answer is still coming; called now and then while it does."""
         ...
 
 
@@ -83,9 +92,13 @@ class Fetcher:
         contact: str | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        largest: int = LARGEST_BODY,
+        longest: float = LONGEST_ANSWER,
     ) -> None:
         self.turns = turns
         self.sleep = sleep
+        self.largest = largest
+        self.longest = longest
         agent = f"newsletter/{version('newsletter')}"
         self.client = httpx.Client(
             transport=transport,
@@ -128,13 +141,16 @@ class Fetcher:
             retry=tenacity.retry_if_exception(_is_transient),
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             # 2, 4, 8 s and up to 2 s more; the host's own wish is kept by its turn.
-            wait=tenacity.wait_exponential_jitter(initial=2, max=60, jitter=2),
+            wait=tenacity.wait_exponential_jitter(multiplier=2, max=60, jitter=2),
             sleep=self.sleep,
             reraise=True,
         )(once)
 
     def _ask(self, source: Source, request: Request, validators: Validators, where: str) -> Answer:
-        url = httpx.URL(request.url, params=dict(request.params) or None)
+        try:
+            url = httpx.URL(request.url, params=dict(request.params) or None)
+        except httpx.InvalidURL as error:
+            raise FetchError(f"no address: {error}", where=where, transient=False) from error
         for _ in range(_MOST_REDIRECTS + 1):
             with self.turns.take(url.host) as turn:
                 try:
@@ -155,15 +171,29 @@ class Fetcher:
             if response.status_code == 304:
                 return Answer(None, validators)
             if response.has_redirect_location:
-                return response.headers["location"]
-            if when := _retry_after(response):
-                turn.ask_not_before(when)
-            body = b"".join(_limited(response, where))
+                return str(response.headers["location"])
+            body = b"".join(self._limited(response, where, turn))
             if response.status_code != 200:
+                if when := _retry_after(response) or _asked_pause(source, response, body):
+                    turn.ask_not_before(when)
                 raise _refusal(source, response, body, where)
             _check_type(response, where)
             found = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
             return Answer(body, found)
+
+    def _limited(self, response: httpx.Response, where: str, turn: Turn) -> Iterator[bytes]:
+        """The body, as long as it is neither too large nor too slow."""
+        size, started = 0, time.monotonic()
+        for chunk in response.iter_bytes():
+            turn.keep()
+            size += len(chunk)
+            if size > self.largest:
+                what = f"refused: the answer is larger than {self.largest:,} bytes"
+                raise FetchError(what, where=where, transient=False)
+            if time.monotonic() - started > self.longest:
+                what = f"the answer was not complete after {self.longest:.0f} s"
+                raise FetchError(what, where=where, transient=True)
+            yield chunk
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -172,8 +202,8 @@ def _is_transient(error: BaseException) -> bool:
 
 def _shown(request: Request) -> str:
     """The address for people; the parameters that name a page are its place."""
-    url = httpx.URL(request.url, params=dict(request.params) or None)
-    return str(url)[:300]
+    query = urlencode(request.params)
+    return f"{request.url}?{query}"[:300] if query else request.url[:300]
 
 
 def _reason(error: httpx.HTTPError) -> str:
@@ -194,23 +224,18 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
     if target.scheme != url.scheme and (url.scheme, target.scheme) != ("http", "https"):
         what = f"refused: redirected from {url.scheme} to {target.scheme}"
         raise FetchError(what, where=where, transient=False)
-    if not target.host:
-        raise FetchError("redirected to nowhere", where=where, transient=False)
+    if not target.host or (_is_internal(target.host) and not _is_internal(url.host)):
+        what = f"refused: redirected to {target.host or 'nowhere'}"
+        raise FetchError(what, where=where, transient=False)
     return target
 
 
-def _limited(response: httpx.Response, where: str) -> Iterator[bytes]:
-    """The body, as long as it is neither too large nor too slow."""
-    size, started = 0, time.monotonic()
-    for chunk in response.iter_bytes():
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            what = f"refused: the answer is larger than {LARGEST_BODY // 2**20} MB"
-            raise FetchError(what, where=where, transient=False)
-        if time.monotonic() - started > LONGEST_ANSWER:
-            what = f"the answer was not complete after {LONGEST_ANSWER:.0f} s"
-            raise FetchError(what, where=where, transient=True)
-        yield chunk
+def _is_internal(host: str) -> bool:
+    """Whether a host is an address inside this machine or its network."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
 
 
 def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) -> FetchError:
@@ -232,9 +257,13 @@ def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) 
 def _check_type(response: httpx.Response, where: str) -> None:
     """Refuse what can be no feed and no JSON; a missing or vague type is judged by the parser."""
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
-    if not kind or "xml" in kind or "json" in kind or kind in {"text/plain", "text/html"}:
-        return
-    raise FetchError(f"refused: the answer's type is {kind}", where=where, transient=False)
+    if kind and not _READABLE.search(kind):
+        raise FetchError(f"refused: the answer's type is {kind}", where=where, transient=False)
+
+
+def _asked_pause(source: Source, response: httpx.Response, body: bytes) -> datetime | None:
+    """A pause that a source asks for in its own words."""
+    return source.pause(body) if response.status_code == 429 else None
 
 
 def _retry_after(response: httpx.Response) -> datetime | None:

@@ -11,10 +11,21 @@ from typing import BinaryIO, cast
 
 from newsletter.errors import InputError, ParseError
 from newsletter.sources.arxiv_api import ArxivApi
+from newsletter.sources.arxiv_oai import ArxivOai
+from newsletter.sources.arxiv_rss import ArxivFeed
 from newsletter.sources.base import Page, Source
+from newsletter.sources.biorxiv import Biorxiv
+from newsletter.sources.crossref import Crossref
+from newsletter.sources.feeds import Feed
 from newsletter.sources.hf import HuggingFace
 from newsletter.sources.jsonl import Jsonl
+from newsletter.sources.openalex import OpenAlex
+from newsletter.sources.openreview import OpenReview
+from newsletter.sources.pubmed import PubMed
 from newsletter.sources.reading import beginning
+from newsletter.sources.record import shorten
+from newsletter.sources.semantic_scholar import SemanticScholar
+from newsletter.text import tidy
 
 # The largest recording of a page is 250 KB; OAI pages of a thousand records reach 3 MB.
 LARGEST_BODY = 64 * 1024 * 1024
@@ -23,24 +34,51 @@ _HEAD = 65_536
 FORMATS: dict[str, Callable[[], Source]] = {
     "hf": HuggingFace,
     "arxiv-atom": ArxivApi,
+    "arxiv-rss": ArxivFeed,
+    "arxiv-oai": ArxivOai,
+    "biorxiv": Biorxiv,
+    "medrxiv": lambda: Biorxiv("medrxiv"),
+    "semantic-scholar": SemanticScholar,
+    "openalex": OpenAlex,
+    "crossref": Crossref,
+    "pubmed": PubMed,
+    "openreview": OpenReview,
+    "feed": Feed,
     "jsonl": Jsonl,
 }
 
-# What gives a format away, in the order they are tried.
-_MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
-    ("hf", re.compile(rb'"submittedOnDailyAt"|"submittedBy"|^\s*\[\s*\{\s*"paper"\s*:')),
-    ("arxiv-atom", re.compile(rb"<feed\b[^>]*>.{0,2000}?arxiv\.org/", re.DOTALL)),
+# What gives a format away in its first bytes, in the order they are tried.
+_MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
+    (name, re.compile(mark, re.DOTALL))
+    for name, mark in (
+        ("hf", rb'"submittedOnDailyAt"|"submittedBy"|^\s*\[\s*\{\s*"paper"\s*:'),
+        ("feed", rb'^\s*\{.{0,2000}?"version"\s*:\s*"https?:\\?/\\?/(?:www\.)?jsonfeed\.org'),
+        (
+            "pubmed",
+            rb'^\s*\{.{0,500}?"esearchresult"\s*:|<(?:PubmedArticleSet|eSearchResult|eFetchResult)\b',
+        ),
+        ("openreview", rb'"notes"\s*:\s*\[.*"(?:forum|invitations?)"\s*:|"forum".*"notes"\s*:'),
+        ("crossref", rb'"message-type"\s*:'),
+        ("medrxiv", rb'"collection"\s*:.*"server"\s*:\s*"medRxiv"'),
+        ("biorxiv", rb'"collection"\s*:\s*\[|"messages"\s*:\s*\[\s*\{\s*"status"'),
+        ("openalex", rb'"id"\s*:\s*"https://openalex\.org/W|"results"\s*:\s*\['),
+        ("semantic-scholar", rb'"paperId"\s*:|^\s*\{\s*"total"\s*:\s*\d+\s*,\s*"offset"'),
+        ("arxiv-oai", rb"<OAI-PMH\b|^\s*(?:<\?xml[^>]*>\s*)?<record\b"),
+        ("arxiv-rss", rb"<(?:rss|feed)\b.{0,3000}?\brss\.arxiv\.org/|<guid[^>]*>oai:arXiv\.org:"),
+        ("arxiv-atom", rb"<feed\b.{0,3000}?(?://|\.)arxiv\.org/(?:api|abs|schemas)"),
+        ("feed", rb"<(?:rss|feed|(?:\w+:)?RDF)\b"),
+    )
 )
 
 
 def detect(head: bytes) -> str | None:
     """The format whose marks are in the first bytes of a file; None for an unknown one."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if start in {b"{", b"["} and _has_paper_line(head):
-        return "jsonl"
     for name, mark in _MARKS:
         if mark.search(head):
             return name
+    if _has_paper_line(head):
+        return "jsonl"
+    # A weekend's list of daily papers.
     return "hf" if head.strip() == b"[]" else None
 
 
@@ -75,13 +113,22 @@ def open_file(path: Path, format_name: str = "auto") -> tuple[str, Iterator[Page
         raise InputError(_reason(error), where=str(path)) from error
     name = detect(head) if format_name == "auto" else format_name
     if name is None:
-        raise InputError(
-            f"unknown format ({beginning(head)}); name it with --format, one of "
-            f"{', '.join(FORMATS)}",
-            where=str(path),
-        )
+        what = f"unknown format: {_said(head) or beginning(head)}; --format names one"
+        raise InputError(what, where=str(path))
     source = FORMATS[name]()
     return source.name, _pages(source, path)
+
+
+def _said(head: bytes) -> str | None:
+    """The words of a service that answered with an error instead of papers."""
+    try:
+        answer = json.loads(head)
+    except (ValueError, RecursionError):
+        return None
+    said = (answer.get("error") or answer.get("message")) if isinstance(answer, dict) else None
+    if not isinstance(said, str):
+        return None
+    return f"it is an error message, {shorten(tidy(said), 100)!r}"
 
 
 def _pages(source: Source, path: Path) -> Iterator[Page]:

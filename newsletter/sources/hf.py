@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from newsletter.errors import ParseError
-from newsletter.sources.base import Page, PaperRecord, Request
+from newsletter.sources.base import Page, PaperRecord, Request, Source
 from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
 from newsletter.sources.record import make, split_arxiv_id
 
@@ -13,7 +13,7 @@ _URL = "https://huggingface.co/api/daily_papers"
 _LIMIT = 100
 
 
-class HuggingFace:
+class HuggingFace(Source):
     """One request a day of the list; ids are arXiv's."""
 
     name = "hf"

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any, BinaryIO, get_args
 
 from newsletter.errors import UsageError
-from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Problem, Request
+from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Problem, Request, Source
 from newsletter.sources.reading import as_dict, as_entry, as_list
 from newsletter.sources.record import BadEntryError, make, split_arxiv_id
 from newsletter.text import clean
@@ -23,7 +23,7 @@ LONGEST_LINE = 1_000_000
 _ANNOUNCEMENTS: tuple[AnnouncementKind, ...] = get_args(AnnouncementKind)
 
 
-class Jsonl:
+class Jsonl(Source):
     """Files only: nobody serves this format."""
 
     name = "jsonl"

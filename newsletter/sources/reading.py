@@ -33,15 +33,15 @@ def read_entries(
     remaining = iter(entries)
     while True:
         try:
-            entry = next(remaining, None)
+            entry = next(remaining)
+        except StopIteration:
+            return Page(tuple(records), tuple(problems), following())
         except ParseError as error:
             if not number:
                 raise
             what = f"{error.what}; entries after number {number} were not read"
             problems.append(Problem(error.where, what))
             return Page(tuple(records), tuple(problems), cut_short=True)
-        if entry is None:
-            return Page(tuple(records), tuple(problems), following())
         number += 1
         try:
             record = read(entry)

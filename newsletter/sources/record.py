@@ -134,6 +134,12 @@ def shorten(text: str, longest: int) -> str:
     return text[: longest - 1].rsplit(" ", 1)[0] + "…"
 
 
+def given_first(name: str) -> str:
+    """``Gysi, Deisy Morselli`` → ``Deisy Morselli Gysi``; a consortium has no comma."""
+    family, comma, given = name.strip().partition(",")
+    return f"{given.strip()} {family.strip()}" if comma else family
+
+
 def split_arxiv_id(value: object) -> tuple[str | None, int | None]:
     """``http://arxiv.org/abs/2002.00741v2`` → ``("2002.00741", 2)``; (None, None) for others."""
     if not isinstance(value, str) or len(value) > LONGEST_ID:

@@ -6,7 +6,6 @@ defusedxml refuses entity declarations (the "billion laughs") and external refer
 import re
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Protocol
 from xml.etree.ElementTree import Element
 from xml.etree.ElementTree import ParseError as XmlError
 
@@ -14,6 +13,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from newsletter.errors import ParseError
+from newsletter.text import script
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
@@ -23,12 +23,8 @@ DC = "{http://purl.org/dc/elements/1.1/}"
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-class _Closed(Protocol):
-    def __call__(self, element: Element) -> bool: ...
-
-
 def elements(body: bytes, wanted: frozenset[str], *, where: str) -> Iterator[Element]:
-    """Each complete element whose tag is ``wanted``, in order.
+    """Each complete element whose local name is ``wanted``, in order; emptied after use.
 
     What was complete before the text breaks has been handed out by the time this raises.
 
@@ -36,16 +32,17 @@ def elements(body: bytes, wanted: frozenset[str], *, where: str) -> Iterator[Ele
         ParseError: not well-formed (with line and column), or it declares entities.
     """
     if not body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        # Some servers begin with an empty line, which XML forbids before its declaration.
         body = _FORBIDDEN.sub(b" ", body).lstrip()
     try:
         for _, element in iterparse(BytesIO(body), events=("end",)):
-            if element.tag in wanted:
+            if local(element) in wanted:
                 yield element
                 element.clear()
     except XmlError as error:
         line, column = error.position
         raise ParseError(
-            f"not well-formed XML: {str(error).split(':')[0]}",
+            f"not well-formed XML: {str(error).split(':', maxsplit=1)[0]}",
             where=f"{where}, line {line} column {column + 1}",
         ) from error
     except DefusedXmlException as error:
@@ -54,11 +51,39 @@ def elements(body: bytes, wanted: frozenset[str], *, where: str) -> Iterator[Ele
         raise ParseError(f"its encoding cannot be read ({error})", where=where) from error
 
 
-def text_of(element: Element | None) -> str:
-    """All text inside, markup left out; empty when there is no such element."""
-    return "".join(element.itertext()) if element is not None else ""
+def local(element: Element) -> str:
+    """The tag without its namespace."""
+    return element.tag.rpartition("}")[2]
 
 
-def child(element: Element, tag: str) -> str:
-    """Text of the first child with ``tag``, stripped; empty without one."""
-    return text_of(element.find(tag)).strip()
+def children(element: Element, name: str) -> Iterator[Element]:
+    """Direct children with this local name, whatever their namespace."""
+    return (child for child in element if local(child) == name)
+
+
+def child(element: Element, name: str) -> Element | None:
+    """The first direct child with this local name."""
+    return next(children(element, name), None)
+
+
+def text(element: Element | None, name: str | None = None) -> str:
+    """All text inside ``element``, or inside its first child ``name``; empty without one.
+
+    Subscripts and superscripts become characters where there are any.
+    """
+    if element is not None and name is not None:
+        element = child(element, name)
+    return _inside(element).strip() if element is not None else ""
+
+
+def _inside(element: Element) -> str:
+    parts = [element.text or ""]
+    for part in element:
+        inner = _inside(part)
+        if local(part) in {"sub", "sup"}:
+            inner = script(inner.strip(), up=local(part) == "sup")
+            # A pretty-printer put the line break here, not the author.
+            if "\n" in parts[-1][len(parts[-1].rstrip()) :]:
+                parts[-1] = parts[-1].rstrip()
+        parts += [inner, part.tail or ""]
+    return "".join(parts)

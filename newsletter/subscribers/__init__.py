@@ -12,6 +12,8 @@ from newsletter.subscribers.accounts import (
     unsubscribe,
 )
 from newsletter.subscribers.importing import ImportReport, import_csv
+from newsletter.subscribers.joining import request_account_link, sign_up
+from newsletter.subscribers.notes import queue_note
 from newsletter.subscribers.preferences import (
     COLUMN_KINDS,
     StatedTopic,
@@ -48,10 +50,13 @@ __all__ = [
     "parse_topic",
     "pause",
     "preferences_of",
+    "queue_note",
+    "request_account_link",
     "resume",
     "row_id",
     "set_preferences",
     "set_topics",
+    "sign_up",
     "suppress",
     "suppressions",
     "topics_of",

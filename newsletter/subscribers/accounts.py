@@ -6,6 +6,7 @@ click and a send run, cannot undo each other. Callers own the transaction.
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -118,12 +119,7 @@ def subscriber_values(
         "address_hash": address_hash,
         "name": name,
         "status": status,
-        "cadence": preferences.cadence,
-        "weekday": preferences.weekday,
-        "send_hour": preferences.send_hour,
-        "time_zone": preferences.time_zone,
-        "max_papers": preferences.max_papers,
-        "min_score": preferences.min_score,
+        **asdict(preferences),
         "created_at": now,
         "consent_at": now,
         "consent_source": source[:200],

@@ -1,7 +1,7 @@
 """What a subscriber changes about themselves: preferences, topics, interests."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
@@ -41,28 +41,14 @@ class StatedTopic:
 def preferences_of(subscriber: Subscriber) -> Preferences:
     """The preferences in a subscriber's row."""
     return Preferences(
-        cadence=subscriber.cadence,
-        weekday=subscriber.weekday,
-        send_hour=subscriber.send_hour,
-        time_zone=subscriber.time_zone,
-        max_papers=subscriber.max_papers,
-        min_score=subscriber.min_score,
+        **{each.name: getattr(subscriber, each.name) for each in fields(Preferences)}
     )
 
 
 def set_preferences(session: Session, subscriber_id: int, wanted: Preferences) -> None:
     """Write preferences that `values.parse_preferences` has checked."""
     session.execute(
-        update(Subscriber)
-        .where(col(Subscriber.id) == subscriber_id)
-        .values(
-            cadence=wanted.cadence,
-            weekday=wanted.weekday,
-            send_hour=wanted.send_hour,
-            time_zone=wanted.time_zone,
-            max_papers=wanted.max_papers,
-            min_score=wanted.min_score,
-        )
+        update(Subscriber).where(col(Subscriber.id) == subscriber_id).values(asdict(wanted))
     )
 
 

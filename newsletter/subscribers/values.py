@@ -7,14 +7,15 @@ either gives the one form the tables hold or raises `InputError` with a line for
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
 
 from newsletter.errors import InputError
-from newsletter.models import Cadence, InterestKind
+from newsletter.models import Cadence, DigestLength, InterestKind
 
 # A name for the section of somebody who named no topic.
 DEFAULT_TOPIC = "Your interests"
@@ -50,6 +51,12 @@ class Preferences:
     time_zone: str = "UTC"
     max_papers: int = 10
     min_score: int = 0
+    weekly_budget: int | None = None
+    length: DigestLength = DigestLength.NORMAL
+    popularity: int = 20
+    outside_picks: bool = True
+    tell_when_nothing: bool = False
+    vacation_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +92,6 @@ def clean_line(value: str, *, where: str, longest: int = LONGEST_VALUE) -> str:
     if len(value) > longest:
         raise InputError(f"is {len(value)} characters long; at most {longest}", where=where)
     return value
-
-
-def clean_text(value: str, *, where: str) -> str:
-    """Free text of one or more lines; the same checks but for line breaks."""
-    lines = value.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    return clean_line(lines.replace("\n", " "), where=where, longest=LONGEST_TEXT)
 
 
 def normalise_email(email: str) -> str:
@@ -166,7 +167,11 @@ def parse_topic(
         if known.weight * weight < 0:
             raise InputError(f"{value!r} is both wanted and muted", where="mutes")
 
-    put(InterestKind.TEXT, clean_text(text, where="text"))
+    for line in text.splitlines():
+        put(
+            InterestKind.TEXT,
+            clean_line(line.replace("\t", " "), where="text", longest=LONGEST_TEXT),
+        )
     for keyword in keywords:
         put(InterestKind.KEYWORD, clean_line(keyword, where="keywords"))
     for category in categories:
@@ -194,22 +199,67 @@ def parse_preferences(
     time_zone: str = "",
     max_papers: str = "",
     min_score: str = "",
+    weekly_budget: str | None = None,
+    length: str = "",
+    popularity: str = "",
+    outside_picks: bool | None = None,
+    tell_when_nothing: bool | None = None,
+    vacation_until: str | None = None,
     default: Preferences | None = None,
 ) -> Preferences:
-    """Preferences from what somebody typed; a blank keeps ``default``'s value.
+    """Preferences from what somebody typed; a blank, or None, keeps ``default``'s value.
+
+    A blank weekly budget is none, and a blank vacation is over.
 
     Raises:
         InputError: names the field and what it may be.
     """
     default = default or Preferences()
-    return Preferences(
+    return replace(
+        default,
         cadence=_cadence(cadence) if cadence.strip() else default.cadence,
         weekday=_weekday(weekday) if weekday.strip() else default.weekday,
         send_hour=_number(send_hour, "send_hour", 0, 23, default.send_hour),
         time_zone=_time_zone(time_zone) if time_zone.strip() else default.time_zone,
         max_papers=_number(max_papers, "max_papers", 1, 50, default.max_papers),
         min_score=_number(min_score, "min_score", 0, 100, default.min_score),
+        weekly_budget=_budget(weekly_budget)
+        if weekly_budget is not None
+        else default.weekly_budget,
+        length=_length(length) if length.strip() else default.length,
+        popularity=_number(popularity, "popularity", 0, 100, default.popularity),
+        outside_picks=default.outside_picks if outside_picks is None else outside_picks,
+        tell_when_nothing=(
+            default.tell_when_nothing if tell_when_nothing is None else tell_when_nothing
+        ),
+        vacation_until=_day(vacation_until)
+        if vacation_until is not None
+        else default.vacation_until,
     )
+
+
+def _budget(value: str) -> int | None:
+    # 50 papers a day, seven days a week, is the most that anything else allows.
+    return _number(value, "weekly_budget", 1, 350, 0) or None
+
+
+def _length(value: str) -> DigestLength:
+    try:
+        return DigestLength(value.strip().lower())
+    except ValueError as error:
+        choices = ", ".join(DigestLength)
+        raise InputError(f"{value[:60]!r}; needs one of: {choices}", where="length") from error
+
+
+def _day(value: str) -> date | None:
+    if not value.strip():
+        return None
+    try:
+        return date.fromisoformat(value.strip())
+    except ValueError as error:
+        raise InputError(
+            f"{value[:60]!r} is not a date; an example: 2026-12-24", where="vacation_until"
+        ) from error
 
 
 def _cadence(value: str) -> Cadence:

@@ -1,0 +1,160 @@
+"""Coverage: what an edition read, and why there may be nothing to send."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlmodel import Session, col, func, select
+
+from newsletter.models import FetchLog, FetchStatus
+from newsletter.sources.calendar import is_overdue
+
+
+class SourceCondition(StrEnum):
+    """How a source stands, seen from one edition."""
+
+    READ = "read"
+    NOTHING_ANNOUNCED = "nothing_announced"
+    LATE = "late"
+    FAILED = "failed"
+
+
+class NothingToSend(StrEnum):
+    """Why a subscriber gets no digest: the sources' condition, or their own bar."""
+
+    NOTHING_ANNOUNCED = "nothing_announced"
+    LATE = "late"
+    FAILED = "failed"
+    BELOW_BAR = "below_bar"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCoverage:
+    """One source since the last edition; ``new`` and ``revised`` count papers, not sightings."""
+
+    source: str
+    condition: SourceCondition
+    new: int = 0
+    revised: int = 0
+    failed: int = 0
+    last_read: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was announced between two moments, and how much of it was read."""
+
+    since: datetime
+    until: datetime
+    sources: tuple[SourceCoverage, ...]
+
+    @property
+    def read(self) -> int:
+        """Papers that were new or revised."""
+        return sum(source.new + source.revised for source in self.sources)
+
+    @property
+    def failed(self) -> int:
+        """Announced papers that could not be parsed."""
+        return sum(source.failed for source in self.sources)
+
+    @property
+    def announced(self) -> int:
+        """Papers announced; those that were known before are not announced again."""
+        return self.read + self.failed
+
+    def line(self) -> str:
+        """One line for the foot of a digest."""
+        parts = [f"{self.announced:,} announced", f"{self.read:,} read"]
+        if self.failed:
+            parts.append(f"{self.failed:,} could not be parsed")
+        line = ", ".join(parts)
+        for condition, words in (
+            (SourceCondition.FAILED, "could not be read"),
+            (SourceCondition.LATE, "late"),
+        ):
+            if names := [s.source for s in self.sources if s.condition is condition]:
+                line += f"; {words}: {', '.join(names)}"
+        return line
+
+    def nothing_to_send(self) -> NothingToSend:
+        """Why a subscriber without papers has none."""
+        if self.read:
+            return NothingToSend.BELOW_BAR
+        conditions = {source.condition for source in self.sources}
+        if SourceCondition.FAILED in conditions:
+            return NothingToSend.FAILED
+        if SourceCondition.LATE in conditions:
+            return NothingToSend.LATE
+        return NothingToSend.NOTHING_ANNOUNCED
+
+
+def coverage(
+    session: Session, since: datetime, until: datetime, sources: Sequence[str] = ()
+) -> Coverage:
+    """What the fetches between two moments saw, source by source.
+
+    Give the names of the sources that should have been read; those that only appear in the
+    log (files, a source named by hand) are added.
+    """
+    started = col(FetchLog.started_at)
+    query = select(FetchLog).where(started > since, started <= until).order_by(started)
+    logs: dict[str, list[FetchLog]] = {name: [] for name in sources}
+    for log in session.exec(query):
+        logs.setdefault(log.source, []).append(log)
+    news = select(FetchLog.source, func.max(started)).where(col(FetchLog.new) > 0, started <= until)
+    last_news = dict(session.exec(news.group_by(col(FetchLog.source))).all())
+    return Coverage(
+        since,
+        until,
+        tuple(_source(name, own, until, last_news.get(name, since)) for name, own in logs.items()),
+    )
+
+
+def _source(
+    name: str, logs: list[FetchLog], until: datetime, last_news: datetime
+) -> SourceCoverage:
+    new, revised = sum(log.new for log in logs), sum(log.revised for log in logs)
+    last = logs[-1] if logs else None
+    if last is None or last.status is FetchStatus.FAILED:
+        condition = SourceCondition.FAILED
+    elif is_overdue(name, last_news, until):
+        condition = SourceCondition.LATE
+    elif new or revised:
+        condition = SourceCondition.READ
+    else:
+        condition = SourceCondition.NOTHING_ANNOUNCED
+    return SourceCoverage(
+        source=name,
+        condition=condition,
+        new=new,
+        revised=revised,
+        failed=_failed(logs),
+        last_read=max(
+            (log.started_at for log in logs if log.status is FetchStatus.OK), default=None
+        ),
+        error=_error(last),
+    )
+
+
+def _failed(logs: list[FetchLog]) -> int:
+    """Entries that could not be parsed, once each: overlapping fetches meet the same ones.
+
+    Only the first errors of a fetch are kept, so a fetch with more counts as it stands.
+    """
+    distinct = {
+        (error["where"], error["what"]) for log in logs if log.failed for error in log.errors
+    }
+    return max(len(distinct), max((log.failed for log in logs), default=0))
+
+
+def _error(log: FetchLog | None) -> str | None:
+    if log is None:
+        return "not read yet"
+    if log.status is FetchStatus.OK:
+        return None
+    if not log.errors:
+        return "the last fetch was interrupted"
+    return f"{log.errors[-1]['where']}: {log.errors[-1]['what']}"

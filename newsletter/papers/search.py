@@ -1,0 +1,115 @@
+"""Search over papers: SQLite FTS5 and PostgreSQL tsvector behind one function.
+
+The indexes are made by the migration 0002_search, and follow the table by themselves.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, literal_column, or_, select, table
+from sqlalchemy import column as named
+from sqlmodel import Session, col
+from sqlmodel import select as select_model
+
+from newsletter.models import Paper
+from newsletter.papers.tables import ALIAS, PAPER
+
+_TERM = re.compile(r'(-?)(?:"([^"]+)"|(\S+))')
+# A title says more than an abstract: the weights of title, abstract, authors in bm25.
+_WEIGHTS = "5.0, 1.0, 2.0"
+_MOST_TERMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word or a phrase that must, or must not, be there."""
+
+    text: str
+    excluded: bool = False
+
+
+def search(
+    session: Session,
+    text: str = "",
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    category: str | None = None,
+    source: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+) -> Sequence[Paper]:
+    """Papers with all the words of ``text`` in title, abstract or authors, best first.
+
+    ``"two words"`` is a phrase, ``-word`` must not be there; words match in any inflection.
+    Without words, the newest first. ``since`` and ``until`` bound the publication date (where
+    unknown, when the paper was first seen), inclusive; ``category`` is one, or an archive
+    (``cs`` for ``cs.CL``); ``source`` any that listed the paper.
+    """
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    wanted = terms(text)
+    newest = func.coalesce(PAPER.c.published_at, PAPER.c.first_seen_at)
+    query = select_model(Paper)
+    if any(not term.excluded for term in wanted):
+        matches, rank = (_fts5 if sqlite else _tsvector)(wanted)
+        query = query.where(matches).order_by(rank)
+    elif wanted or text.strip():
+        # Only exclusions, or only punctuation: nothing is asked for.
+        return []
+    if since is not None:
+        query = query.where(newest >= since)
+    if until is not None:
+        query = query.where(newest <= until)
+    if category is not None:
+        query = query.where(_in_category(category, sqlite=sqlite))
+    if source is not None:
+        seen = select(ALIAS.c.id).where(ALIAS.c.paper_id == PAPER.c.id, ALIAS.c.source == source)
+        query = query.where(seen.exists())
+    query = query.order_by(newest.desc(), col(Paper.id).desc())
+    return session.exec(query.limit(limit).offset(offset)).all()
+
+
+def terms(text: str) -> list[Term]:
+    """What somebody typed, as words and phrases; anything goes in."""
+    found = []
+    for minus, phrase, word in _TERM.findall(text.replace("\x00", " ")):
+        words = " ".join(re.findall(r"\w+", phrase or word))
+        if words:
+            found.append(Term(words, excluded=bool(minus)))
+    return found[:_MOST_TERMS]
+
+
+def _fts5(wanted: list[Term]) -> tuple[ColumnElement[bool], Any]:
+    """Matching, and the rank, for SQLite (www.sqlite.org/fts5.html)."""
+    index = table("paper_search", named("rowid"), named("paper_search"))
+    # A quoted string is a phrase to FTS5, whatever it holds; `terms` left words only.
+    expression = " AND ".join(f'"{term.text}"' for term in wanted if not term.excluded)
+    for term in wanted:
+        expression = f'({expression}) NOT "{term.text}"' if term.excluded else expression
+    matched = named("paper_search").op("MATCH")(expression)
+    rows = select(index.c.rowid).where(matched)
+    rank = (
+        select(literal_column(f"bm25(paper_search, {_WEIGHTS})"))
+        .select_from(index)
+        .where(matched, index.c.rowid == PAPER.c.id)
+        .scalar_subquery()
+    )
+    return PAPER.c.id.in_(rows), rank
+
+
+def _tsvector(wanted: list[Term]) -> tuple[ColumnElement[bool], Any]:
+    """Matching, and the rank, for PostgreSQL."""
+    text = " ".join(f'{"-" if term.excluded else ""}"{term.text}"' for term in wanted)
+    query = func.websearch_to_tsquery("english", text)
+    document: ColumnElement[Any] = literal_column("paper.search_document")
+    return document.op("@@")(query), func.ts_rank_cd(document, query).desc()
+
+
+def _in_category(category: str, *, sqlite: bool) -> ColumnElement[bool]:
+    function = func.json_each if sqlite else func.json_array_elements_text
+    value = function(PAPER.c.categories).table_valued("value")
+    below = value.c.value.startswith(f"{category}.", autoescape=True)
+    return select(value.c.value).where(or_(value.c.value == category, below)).exists()

@@ -1,0 +1,94 @@
+"""arXiv's daily feeds, RSS and Atom: one announcement day, with its kind for every paper.
+
+(info.arxiv.org/help/rss_specifications.html, atom_specifications.html)
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from xml.etree.ElementTree import Element
+
+from newsletter.errors import ParseError
+from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
+from newsletter.sources.reading import read_entries
+from newsletter.sources.record import BadEntryError, make, split_arxiv_id
+from newsletter.sources.xml import children, elements, text
+
+_URL = "https://rss.arxiv.org/rss/"
+_KINDS: dict[str, AnnouncementKind] = {
+    "new": "new",
+    "cross": "cross",
+    "replace": "replace",
+    "replace-cross": "replace",
+}
+_OPENING = re.compile(
+    r"arXiv:\S+\s+Announce Type:\s*(?P<kind>[a-z-]+)\s*(?:Abstract:\s*)?", re.IGNORECASE
+)
+# A bad category is answered by a feed with this title.
+_ERROR = re.compile(rb"<title>\s*(Feed error[^<]*)</title>", re.IGNORECASE)
+_HEAD = 2_000
+# A comma parts authors, except inside a bracket with their affiliations.
+_COMMA = re.compile(r",\s*(?![^()]*\))")
+
+
+class ArxivFeed(Source):
+    """The feed of today; what earlier days announced is gone from it."""
+
+    name = "arxiv-rss"
+    conditional = True
+
+    def __init__(self, categories: Sequence[str] = ()) -> None:
+        self.categories = tuple(categories)
+
+    def first_request(self, since: date, until: date) -> Request:
+        """The feed of all categories together; it knows no dates."""
+        return Request(_URL + "+".join(self.categories))
+
+    def parse(self, body: bytes, *, where: str, request: Request | None = None) -> Page:
+        """Read a feed; one without items is a quiet day.
+
+        Raises:
+            ParseError: it is no feed, or arXiv's "Feed error for query".
+        """
+
+        if error := _ERROR.search(body[:_HEAD]):
+            said = error[1].decode("utf-8", "replace")
+            raise ParseError(f"arXiv answered: {said}", where=where)
+        items = elements(body, frozenset({"item", "entry"}), where=where)
+        page = read_entries(items, _paper, where=where)
+        if not page.announced and not re.search(rb"<(?:rss|feed)\b", body[:_HEAD]):
+            raise ParseError("a feed was expected", where=where)
+        return page
+
+
+def _paper(item: Element) -> PaperRecord:
+    name = text(item, "guid") or text(item, "id")
+    arxiv_id, version = split_arxiv_id(name)
+    if arxiv_id is None:
+        raise BadEntryError(f"{name[:80]!r} is no arXiv id")
+    abstract = text(item, "description") or text(item, "summary")
+    opening = _OPENING.match(abstract)
+    kind = text(item, "announce_type") or (opening["kind"] if opening else "new")
+    announcement = _KINDS.get(kind.lower(), "new")
+    return make(
+        source="arxiv",
+        external_id=arxiv_id,
+        arxiv=arxiv_id,
+        version=version or 1,
+        title=text(item, "title"),
+        abstract=abstract[opening.end() :] if opening else abstract,
+        authors=split_authors(text(item, "creator")),
+        categories=[e.get("term") or text(e) for e in children(item, "category")],
+        doi=text(item, "DOI"),
+        announcement=announcement,
+        # The announcement's day; for anything but a new paper it says nothing of its age.
+        published=(text(item, "pubDate") or text(item, "published"))
+        if announcement == "new"
+        else None,
+    )
+
+
+def split_authors(line: str) -> list[str]:
+    """Names out of one comma-joined line, affiliations in brackets left out."""
+    names = (re.sub(r"\([^()]*\)", "", name) for name in _COMMA.split(line))
+    return [part for name in names for part in re.split(r"\s+and\s+", name.strip())]

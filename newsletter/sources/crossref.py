@@ -1,0 +1,116 @@
+"""Crossref works: JSON, abstracts in JATS (www.crossref.org/documentation/retrieve-metadata)."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from newsletter.errors import ParseError
+from newsletter.sources.base import Page, PaperRecord, Request, Source
+from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
+from newsletter.sources.record import make
+
+_URL = "https://api.crossref.org/works"
+_ROWS = 100
+_TYPES = ("journal-article", "proceedings-article", "posted-content")
+# "ABSTRACT" as a heading over the abstract says nothing.
+_HEADING = re.compile(r"^\s*<jats:title>\s*(?:abstract|summary)\s*</jats:title>", re.IGNORECASE)
+_TITLE = re.compile(r"<jats:title>(.*?)</jats:title>", re.DOTALL)
+# The other DOIs of one paper.
+_SAME_PAPER = ("is-preprint-of", "has-preprint", "is-version-of", "has-version", "is-identical-to")
+
+
+class Crossref(Source):
+    """Works that match the search terms, by the day Crossref first listed them."""
+
+    name = "crossref"
+
+    def __init__(self, terms: Sequence[str] = ()) -> None:
+        self.terms = tuple(terms)
+
+    def first_request(self, since: date, until: date) -> Request:
+        """The first page of the first search term; the answer's cursor leads on."""
+        state = {"since": since.isoformat(), "until": until.isoformat()}
+        return _request({**state, "terms": "\n".join(self.terms)}, "*")
+
+    def parse(self, body: bytes, *, where: str, request: Request | None = None) -> Page:
+        """Read a list of works, or one work.
+
+        Raises:
+            ParseError: it is an error, whose ``message`` is a list, or plain text.
+        """
+        answer = as_dict(load_json(body, where=where))
+        message = answer.get("message")
+        if not isinstance(message, dict):
+            said = [as_dict(item).get("message") for item in as_list(message)]
+            reason = "; ".join(str(text) for text in said) or "works were expected"
+            raise ParseError(f"the service answered: {reason}", where=where)
+        items = as_list(message["items"]) if "items" in message else [message]
+
+        def following() -> Request | None:
+            cursor = message.get("next-cursor")
+            if request is None:
+                return None
+            if len(items) >= _ROWS and isinstance(cursor, str):
+                return _request(request.state, cursor)
+            left = request.state["terms"].split("\n")[1:]
+            return _request({**request.state, "terms": "\n".join(left)}, "*") if left else None
+
+        return read_entries(items, _paper, where=where, following=following)
+
+
+def _request(state: Any, cursor: str) -> Request:
+    kinds = ",".join(f"type:{kind}" for kind in _TYPES)
+    span = f"from-created-date:{state['since']},until-created-date:{state['until']}"
+    params = {"query": state["terms"].split("\n")[0], "filter": f"{span},{kinds}"}
+    return Request(_URL, {**params, "rows": str(_ROWS), "cursor": cursor}, state)
+
+
+def _paper(entry: Any) -> PaperRecord:
+    work = as_entry(entry)
+    relation = as_dict(work.get("relation"))
+    related = [as_dict(other) for kind in _SAME_PAPER for other in as_list(relation.get(kind))]
+    doi = work.get("DOI")
+    return make(
+        source="crossref",
+        external_id=doi.lower() if isinstance(doi, str) else doi,
+        doi=doi,
+        related_dois=[other.get("id") for other in related if other.get("id-type") == "doi"],
+        title=next(iter(as_list(work.get("title"))), None),
+        abstract=_abstract(work.get("abstract")),
+        authors=[_name(as_dict(author)) for author in as_list(work.get("author"))],
+        categories=[
+            *as_list(work.get("subject")),
+            work.get("group-title"),
+            *as_list(work.get("container-title")),
+        ],
+        url=work.get("URL"),
+        published=_published(work),
+    )
+
+
+def _abstract(text: object) -> str | None:
+    if not isinstance(text, str):
+        return None
+    return _TITLE.sub(r" \1: ", _HEADING.sub("", text))
+
+
+def _name(author: dict[str, Any]) -> str:
+    parts = [author.get("given"), author.get("family"), author.get("suffix")]
+    name = " ".join(part for part in parts if isinstance(part, str))
+    return name or str(author.get("name") or "")
+
+
+def _published(work: dict[str, Any]) -> date | None:
+    """The first date with a year; ``date-parts`` may be ``[[null]]`` or stop at the year."""
+    for key in ("posted", "published-online", "published", "issued", "created"):
+        parts = as_list(next(iter(as_list(as_dict(work.get(key)).get("date-parts"))), None))
+        numbers = [part for part in parts[:3] if isinstance(part, int)]
+        if not numbers:
+            continue
+        year, month, day = (*numbers, 1, 1)[:3]
+        try:
+            return date(year, month, day)
+        except (ValueError, OverflowError):
+            continue
+    return None
