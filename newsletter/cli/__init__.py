@@ -15,8 +15,8 @@ from newsletter.cli.demo import demo
 from newsletter.cli.dkim import dkim_commands
 from newsletter.cli.doctor import examine_installation
 from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
-from newsletter.cli.inbound import inbound
 from newsletter.cli.evaluate import evaluate
+from newsletter.cli.inbound import inbound
 from newsletter.cli.ingest import ingest
 from newsletter.cli.send import send
 from newsletter.cli.serve import serve

@@ -112,7 +112,8 @@ def _pairs(path: Path, row_of: dict[str, int]) -> Iterator[tuple[str, int]]:
 
 def _load_review(path: Path) -> Library:
     try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open()
+        unzip = path.suffix == ".gz"
+        opened = gzip.open(path, "rt", encoding="utf-8") if unzip else path.open()  # noqa: SIM115
         with opened as file:
             rows = list(csv.DictReader(file))
         papers = [PaperText(row["title"] or "", row["abstract"] or "") for row in rows]
