@@ -115,7 +115,9 @@ def sentences_for(
         text, liking = by_text[number], by_paper[number]
         reasons = []
         if text > 0 and text >= WORTH_NAMING * liking:
-            reasons.append(f"you follow {short(evidence.labels[first[number]])}")
+            label = short(evidence.labels[first[number]])
+            by_keyword = evidence.kinds[first[number]] == "keyword"
+            reasons.append(f"you follow {label}" if by_keyword else f"you wrote “{label}”")
         if liking > 0 and liking >= WORTH_NAMING * text:
             place = second[number]
             subject = "" if reasons else "you "
@@ -150,7 +152,8 @@ def trending(upvotes: int) -> str:
 
 def outside(explanation: str) -> str:
     """The explanation of an unusual pick."""
-    return f"Outside your usual: we are not sure of this one. {explanation}"
+    nearest = explanation.replace("Because ", "What speaks for it: ", 1)
+    return f"Outside your usual: we are not sure of this one. {nearest}"
 
 
 def short(text: str) -> str:

@@ -12,7 +12,7 @@ LAYERS = [
     ["errors"],
     ["config"],
     ["db", "text", "tokens", "encoders"],
-    ["models", "sources", "transports", "features", "collaboration", "candidates", "bounces"],
+    ["models", "sources", "transports", "features", "collaboration", "candidates", "bounces", "spf"],
     ["learning", "scoring"],
     ["heldout", "picking", "explaining"],
     ["ranking"],

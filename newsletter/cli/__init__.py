@@ -12,11 +12,16 @@ from rich.markup import escape
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
 from newsletter.cli.demo import demo
+from newsletter.cli.dkim import dkim_commands
+from newsletter.cli.doctor import examine_installation
 from newsletter.cli.editions import cancel, pause, prepare, preview, report, retry, status
+from newsletter.cli.inbound import inbound
+from newsletter.cli.evaluate import evaluate
 from newsletter.cli.ingest import ingest
 from newsletter.cli.send import send
 from newsletter.cli.serve import serve
 from newsletter.cli.subscribers import subscriber_commands
+from newsletter.cli.suppressions import suppression_commands
 from newsletter.cli.train import train
 from newsletter.errors import NewsletterError
 
@@ -28,10 +33,13 @@ app = typer.Typer(
 )
 app.add_typer(database_commands, name="db")
 app.add_typer(subscriber_commands, name="subscribers")
+app.add_typer(suppression_commands, name="suppressions")
+app.add_typer(dkim_commands, name="dkim")
 COMMANDS = (
     demo,
     ingest,
     train,
+    evaluate,
     prepare,
     preview,
     send,
@@ -40,10 +48,12 @@ COMMANDS = (
     retry,
     pause,
     cancel,
+    inbound,
     serve,
 )
 for command in COMMANDS:
     app.command()(command)
+app.command("doctor")(examine_installation)
 
 
 def main() -> None:

@@ -61,7 +61,11 @@ def prepare(date: DateOption = None) -> None:
     settings, engine = open_database("from_address")
     with progress_bar("preparing digests") as progress:
         done = editions.prepare(
-            engine, date or today(), message_domain=settings.from_domain, progress=progress
+            engine,
+            date or today(),
+            message_domain=settings.from_domain,
+            sources=settings.sources,
+            progress=progress,
         )
     out.print(
         f"edition {date or today()}: {done.new} digests prepared, "
@@ -94,10 +98,10 @@ def preview(
 
 def status(date: DateOption = None, as_json: JsonOption = False) -> None:
     """How far an edition is; the counts add up to what was prepared."""
-    _, engine = open_database()
+    settings, engine = open_database()
     with read_scope(engine) as session:
         report = reports.edition_report(session, editions.find(session, date or today()))
-        sources = reports.last_fetches(session)
+        sources = reports.sources_now(session, settings.sources)
     if as_json:
         shown = reports.as_dict(report)
         shown["without_digest"] = len(report.without_digest)
@@ -113,9 +117,13 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         table.add_row(f"  {len(report.without_digest)}", "due, with nothing to get")
     out.print(table)
     for source in sources:
+        error = f": {source['error']}" if source["error"] else ""
+        words = source["condition"].replace("_", " ")
         out.print(
-            f"  {source['source']}: {source['status']}, {source['announced']} announced, "
-            f"{source['new']} new, {source['failed']} failed ({source['at'][:16]} UTC)"
+            escape(
+                f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
+                f"{source['failed']} failed{error}"
+            )
         )
 
 

@@ -141,7 +141,11 @@ def send(
     issue_date = date or today()
     with progress_bar("preparing digests") as progress:
         prepared = editions.prepare(
-            engine, issue_date, message_domain=settings.from_domain, progress=progress
+            engine,
+            issue_date,
+            message_domain=settings.from_domain,
+            sources=settings.sources,
+            progress=progress,
         )
     if dry_run:
         number = asyncio.run(_write_files(engine, renderer, prepared.edition_id, output))
