@@ -97,6 +97,7 @@ class Books:
     resends: int
     subscriber_id: int | None
     owner: str
+    claim_ahead: int = CLAIM_AHEAD
     domains: DomainWatch = field(default_factory=DomainWatch)
     _claimed: list[int] = field(default_factory=list)
     _contents: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
@@ -140,7 +141,7 @@ class Books:
             deliveries.record(session, results)
             begun: list[int] = []
             if want:
-                claimed = claimed or self._claim(session, want * CLAIM_AHEAD)
+                claimed = claimed or self._claim(session, want * self.claim_ahead)
                 turn.is_empty = not claimed
                 group, claimed = claimed[:want], claimed[want:]
                 begun = self._begin(session, group, turn, go_at)
@@ -171,8 +172,9 @@ class Books:
         group = self._within_domain_limits(session, ids, now, go_at)
         if self.limits.warm_up and group:
             allowed = pacing.reserve_today(session, self.limits.warm_up, most=len(group), now=now)
-            if allowed < len(group):
+            if not allowed:
                 turn.halted = "today's share of the warm-up is sent; the rest may go tomorrow"
+            if allowed < len(group):
                 deliveries.release(session, self.owner, group[allowed:])
                 group = group[:allowed]
         if not group:

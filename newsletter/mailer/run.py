@@ -94,6 +94,8 @@ class SendRun:
         self._is_partial = limit is not None or only is not None
         owner = owners.new_owner()
         self._books = Books(engine, edition_id, limits or Limits(), resends, only, owner)
+        if limit is not None:
+            self._books.claim_ahead = 1  # what is over the limit is for others
         self._log = flight.FlightLog(flight.folder_for(engine), owner)
         self._storm = StormWatch()
         self._tally = Tally(0)
