@@ -34,6 +34,7 @@ LAYERS = [
     ["messages"],
     ["render", "doctor"],
     ["checks", "editions", "mailer", "metrics", "previews", "reports", "schedule"],
+    ["report_page"],
     ["web"],
     ["demo"],
     ["cli", "tasks"],

@@ -82,8 +82,12 @@ class _Sender:
     def write_metrics(self) -> None:
         """Keep the file for Prometheus' textfile collector, if one is set."""
         path = self.plan.settings.metrics_file
-        if path is not None:
+        if path is None:
+            return
+        try:
             metrics.write_file(self.engine, path)
+        except StoppedError as error:
+            err.print(str(error), markup=False)  # no reason to keep mail from going out
 
 
 def send(
