@@ -19,18 +19,14 @@ ACTIONS = (
 )
 SOURCE_NAMES = {
     "arxiv": "arXiv",
-    "arxiv_api": "arXiv",
-    "arxiv_rss": "arXiv",
-    "arxiv_oai": "arXiv",
     "biorxiv": "bioRxiv",
     "crossref": "Crossref",
     "hf": "Hugging Face",
-    "hf_daily_papers": "Hugging Face",
     "medrxiv": "medRxiv",
     "openalex": "OpenAlex",
     "openreview": "OpenReview",
     "pubmed": "PubMed",
-    "semantic_scholar": "Semantic Scholar",
+    "semantic-scholar": "Semantic Scholar",
 }
 # More categories than this say less than fewer; cross-lists run to ten.
 MOST_CATEGORIES = 4

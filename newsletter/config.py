@@ -168,6 +168,12 @@ class Settings(BaseSettings):
         "collector",
     )
 
+    feature_model: str = Field(
+        default="wordllama",
+        description="how papers become vectors: wordllama, or a sentence-transformers model's "
+        "name, folder or package (needs the extra `semantic`)",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

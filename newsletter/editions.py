@@ -344,6 +344,22 @@ def finish_if_done(
         return edition.status
 
 
+def retry(engine: Engine, issue_date: date, statuses: Sequence[DeliveryStatus]) -> int:
+    """Queue again what ended, or waits, in one of ``statuses``; returns how many.
+
+    Raises:
+        UsageError: no such edition, or it was cancelled.
+    """
+    with session_scope(engine) as session:
+        edition = find(session, issue_date)
+        if edition.status == EditionStatus.CANCELLED:
+            raise UsageError(f"the edition of {issue_date} was cancelled")
+        number = deliveries.requeue(session, edition.id or 0, statuses)
+        if number and edition.status == EditionStatus.SENT:
+            edition.status, edition.finished_at = EditionStatus.READY, None
+        return number
+
+
 def being_sent(engine: Engine, since: datetime) -> list[int]:
     """Editions opened after ``since`` that are not sent to the end, oldest first."""
     with read_scope(engine) as session:

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from newsletter import evidence, heldout, spaces
+from newsletter import evidence, features, heldout, spaces
 from newsletter.candidates import SubscriberProfile, TopicProfile
 from newsletter.db import utc_now
 from newsletter.encoders import DEFAULT
@@ -39,9 +39,6 @@ from newsletter.spaces import load_candidates
 __all__ = ["TrainingReport", "apply_feedback", "load_candidates", "load_profiles", "train"]
 
 LOOK_BACK = timedelta(days=30)
-# A space is fitted again when papers have grown by half: words and their rarity change slowly,
-# and every stored vector has to be computed anew.
-GROWTH = 1.5
 BATCH = 1_000  # topics trained at once: 1,408 numbers × 3 sums × 4 bytes × 1,000 = 17 MB
 MOST_LIKES = 2_000_000  # signals that the factors of what others liked are fitted on, newest
 MOST_LIKED = 20_000  # papers, the same
@@ -105,7 +102,7 @@ def _why_rebuild(session: Session, papers: int, model: str) -> str:
         return "first training"
     if row.model != model:
         return f"the feature model is now {model}, not {row.model}"
-    if papers >= row.papers * GROWTH:
+    if papers >= row.papers * features.GROWTH:
         return f"papers grew from {row.papers} to {papers}"
     return ""
 

@@ -42,6 +42,7 @@ class Report:
     counts: dict[str, int]
     later: dict[str, int]
     coverage: str
+    note: str  # why a send run paused it
     undelivered: tuple[Undelivered, ...]
     without_digest: tuple[tuple[str, str], ...]
 
@@ -58,6 +59,7 @@ def edition_report(session: Session, edition: Edition) -> Report:
         counts={status.value: number for status, number in counts.items()},
         later={status.value: raw[status] for status in deliveries.COUNTED_AS},
         coverage=edition.coverage,
+        note=edition.note,
         undelivered=_undelivered(session, edition_id),
         without_digest=_without_digest(session, edition_id),
     )

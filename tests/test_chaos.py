@@ -37,6 +37,7 @@ from tests.chaos_sink import ChaosSink, running_chaos_sink
 KILLS = int(os.environ.get("CHAOS_KILLS", "12"))
 SEED = int(os.environ.get("CHAOS_SEED", "20261120"))
 BATCH = 80
+ROOT = Path(__file__).parent.parent
 CONNECTIONS = 4
 DATE = factories.ISSUE_DATE.isoformat()
 
@@ -50,8 +51,8 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | environment,
-            cwd=Path(__file__).parent.parent,
+            env=os.environ | environment | {"PYTHONPATH": str(ROOT)},
+            cwd=Path(environment["SENDER_LOG"]).parent,
         )
         self._started: queue.Queue[int] = queue.Queue()
         self._codes: dict[int, int] = {}

@@ -158,6 +158,9 @@ class Fetcher:
                 except httpx.HTTPError as error:
                     what = f"no answer from {url.host}: {_reason(error)}"
                     raise FetchError(what, where=where, transient=True) from error
+                except httpx.InvalidURL as error:
+                    what = f"refused: redirected from {url.scheme} to what is no address"
+                    raise FetchError(what, where=where, transient=False) from error
             if isinstance(answer, Answer):
                 return answer
             url = _redirected(url, answer, where)

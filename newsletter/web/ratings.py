@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
@@ -145,16 +146,13 @@ def _topics(session: Session, subscriber_id: int) -> list[tuple[str, list[Line]]
 
 
 def _shares(evidence: Evidence | None) -> dict[tuple[str, str], int]:
-    """What each piece weighs, by kind and label, in per cent of what all of them weigh."""
-    if evidence is None:
+    """How much each piece weighs among all of a topic, in percent, by kind and label."""
+    if evidence is None or not len(evidence.rows):
         return {}
-    total = float(abs(evidence.content).sum()) or 1.0
-    return {
-        (kind, label): round(100 * float(weight) / total)
-        for kind, label, weight in zip(
-            evidence.kinds, evidence.labels, evidence.content, strict=True
-        )
-    }
+    weights = np.abs(evidence.content)
+    percent = 100 * weights / (weights.sum() or 1)
+    pieces = zip(evidence.kinds, evidence.labels, percent, strict=True)
+    return {(kind, label): round(float(share)) for kind, label, share in pieces}
 
 
 @router.post("/preferences/{token}/interests/{interest_id}/less")
