@@ -361,7 +361,11 @@ class Feedback(SQLModel, table=True):
 
 
 class Space(SQLModel, table=True):
-    """The shared parts of a feature space, as npz bytes; the newest row is the current one."""
+    """What all topics share, as npz bytes; the newest row is the current one.
+
+    ``parameters`` are the feature space's; ``collaboration`` is what others liked, where a
+    check on held-out feedback said that it helps. The ids are digests of the content.
+    """
 
     __tablename__: ClassVar[str] = "feature_space"
 
@@ -369,6 +373,8 @@ class Space(SQLModel, table=True):
     model: str = Field(max_length=200)
     papers: int = 0  # how many it was fitted on
     parameters: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    collaboration_id: str = Field(default="", max_length=16)
+    collaboration: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     created_at: datetime = _moment()
 
 
@@ -383,23 +389,20 @@ class PaperVector(SQLModel, table=True):
 
 
 class Profile(SQLModel, table=True):
-    """The learned state of one topic, in one feature space.
+    """The learned state of one topic: its evidence added up, in one feature space.
 
-    ``coefficients`` are little-endian float32 rows: the topic's vector, then each piece of
-    evidence's share of it, in the order of ``evidence`` ([kind, label] pairs).
+    ``coefficients`` are three rows of little-endian float32: the sums over likes, dislikes and
+    stated texts, faded to ``trained_at``; the weights are what went into the first two.
     """
 
     __tablename__: ClassVar[str] = "profile"
 
     topic_id: int = _key("topic.id", index=False, primary_key=True)
     version: int = 1
-    feature_space: str = Field(max_length=64)
+    feature_space: str = Field(max_length=80)  # with the id of what others liked
     coefficients: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    evidence: list[list[str]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
-    )
-    score_offset: float = 0.0  # mean and deviation of ordinary papers' scores
-    score_scale: float = 1.0
+    like_weight: float = 0.0
+    dislike_weight: float = 0.0
     trained_at: datetime = _moment()
 
 

@@ -1,22 +1,26 @@
-"""Interests and feedback to profiles, and what ranking needs out of the database.
+"""Profiles: trained from interests and feedback, updated by each signal, loaded for ranking.
 
-A topic's vector is a weighted sum over its evidence, so feedback is one more summand: applied
-at once, without training anything again. `train` refits what all topics share.
+A profile is sums over a topic's evidence, so a signal is one more summand, applied at once.
+`train` refits what all topics share: the feature space where papers or the setting changed,
+and what other subscribers liked where a check on held-out feedback says that it helps.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from newsletter import features
+from newsletter import evidence, features, heldout, spaces
+from newsletter.candidates import SubscriberProfile, TopicProfile
 from newsletter.db import utc_now
-from newsletter.features import FeatureSpace, PaperText, Vectors
+from newsletter.encoders import DEFAULT
+from newsletter.heldout import Finding
+from newsletter.learning import Basis, Sums
 from newsletter.models import (
     Delivery,
     DigestItem,
@@ -24,83 +28,114 @@ from newsletter.models import (
     Interest,
     InterestKind,
     Paper,
-    PaperVector,
     Profile,
     Signal,
     Space,
     Subscriber,
     Topic,
 )
-from newsletter.ranking import Candidates, Evidence, SubscriberProfile, TopicProfile
+from newsletter.spaces import load_candidates
 
-Row = TypeVar("Row")
+__all__ = ["TrainingReport", "apply_feedback", "load_candidates", "load_profiles", "train"]
 
 LOOK_BACK = timedelta(days=30)
-# A space is fitted again when the papers have grown by half: words and their rarity change
-# slowly, and every stored vector has to be computed anew.
-GROWTH = 1.5
-FITTED_ON = 20_000  # the newest papers are enough to know the words
-# An interest counts as a paper the subscriber liked; a dislike at full weight wrecks a ranking
-# (measured: AUC .84 → .39), at a quarter it does no harm.
-WEIGHTS = {Signal.RELEVANT: 1.0, Signal.SAVED: 1.0, Signal.NOT_RELEVANT: -0.25}
-IN_LIMIT = 500  # values in one IN (…); SQLite allows 32,766 variables, plans suffer sooner
+BATCH = 1_000  # topics trained at once: 1,408 numbers × 3 sums × 4 bytes × 1,000 = 17 MB
+MOST_LIKES = 2_000_000  # signals that the factors of what others liked are fitted on, newest
+MOST_LIKED = 20_000  # papers, the same
+SHOWN = 20  # signals of a subscriber that an explanation looks through, newest
+FOR_YOU = "For you"  # the topic of a subscriber who gave signals and named no topic
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What a training did. ``rebuilt`` says why the feature space was fitted anew, if it was."""
+    """What a training did; ``rebuilt`` says why the feature space was fitted anew, if it was.
+
+    ``others`` is what the check on held-out feedback found, where it was made.
+    """
 
     feature_space: str
     topics: int
     papers: int
     rebuilt: str = ""
+    others: Finding | None = None
 
 
-def current_space(session: Session) -> FeatureSpace:
-    """The newest feature space; fitted on the stored papers where none was fitted on any."""
-    row = session.exec(select(Space).order_by(col(Space.created_at).desc()).limit(1)).first()
-    if row is None or not row.papers:
-        return _fit_space(session)
-    return features.load(row.id, row.parameters)
+def train(
+    session: Session, subscriber_id: int | None = None, *, model: str = DEFAULT
+) -> TrainingReport:
+    """Refit what all topics share, then every topic's profile.
 
+    With ``subscriber_id`` only that subscriber's profiles, in the space there is. ``model`` is
+    the setting `feature_model`.
 
-def _fit_space(session: Session) -> FeatureSpace:
-    papers = session.exec(select(Paper).order_by(col(Paper.id).desc()).limit(FITTED_ON)).all()
-    space = features.fit([_text_of(paper) for paper in papers])
-    for old in session.exec(select(Space)).all():
-        session.delete(old)
-    session.flush()
-    session.add(Space(id=space.id, model="lsa", papers=len(papers), parameters=space.dump()))
-    session.flush()
-    return space
-
-
-def train(session: Session, subscriber_id: int | None = None) -> TrainingReport:
-    """Fit the shared parts again where papers have grown, and every topic's profile.
-
-    With ``subscriber_id`` only that subscriber's profiles, in the space there is.
+    Raises:
+        SettingsError: the encoder is not installed.
     """
     papers = session.exec(select(func.count()).select_from(Paper)).one()
-    row = session.exec(select(Space).order_by(col(Space.created_at).desc()).limit(1)).first()
-    rebuilt = ""
-    if row is None:
-        rebuilt = "first training"
-    elif subscriber_id is None and papers >= row.papers * GROWTH:
-        rebuilt = f"papers grew from {row.papers} to {papers}"
-    space = _fit_space(session) if rebuilt else current_space(session)
+    rebuilt, others = "", None
+    if subscriber_id is None:
+        rebuilt = _why_rebuild(session, papers, model)
+        key, basis = spaces.fit(session, model) if rebuilt else spaces.current(session, model)
+        key, basis, others = _fit_others(session, basis)
+    else:
+        key, basis = spaces.current(session, model)
     wanted = select(Topic).order_by(col(Topic.id))
     if subscriber_id is not None:
         wanted = wanted.where(Topic.subscriber_id == subscriber_id)
     topics = session.exec(wanted).all()
-    trained = _build(session, space, topics)
-    for topic in topics:
-        _store(session, topic, trained[_id(topic)], space)
-    session.flush()
-    return TrainingReport(space.id, len(topics), papers, rebuilt)
+    now = utc_now()
+    for start in range(0, len(topics), BATCH):
+        some = topics[start : start + BATCH]
+        gathered = evidence.gather(session, basis, some, now)
+        sums = gathered.sums([topic.id or 0 for topic in some])
+        stored = _stored(session, some)
+        for place, topic in enumerate(some):
+            row = stored.get(topic.id) or _blank(topic)
+            _store(session, row, key, _one(sums, place), now)
+        session.flush()
+    return TrainingReport(key, len(topics), papers, rebuilt, others)
+
+
+def _why_rebuild(session: Session, papers: int, model: str) -> str:
+    row = session.exec(select(Space).order_by(col(Space.created_at).desc()).limit(1)).first()
+    if row is None:
+        return "first training"
+    if row.model != model:
+        return f"the feature model is now {model}, not {row.model}"
+    if papers >= row.papers * features.GROWTH:
+        return f"papers grew from {row.papers} to {papers}"
+    return ""
+
+
+def _fit_others(session: Session, basis: Basis) -> tuple[str, Basis, Finding]:
+    """What others liked, from all likes, where held-out ones say that it helps."""
+    rows = session.exec(
+        select(Feedback.subscriber_id, Feedback.paper_id)
+        .where(col(Feedback.signal).in_((Signal.RELEVANT, Signal.SAVED)))
+        .order_by(col(Feedback.id).desc())
+        .limit(MOST_LIKES)
+    ).all()
+    newest = dict.fromkeys(paper for _, paper in rows)
+    liked = np.sort(np.array(list(newest)[:MOST_LIKED], np.int64))
+    pairs = np.unique(np.array(rows, np.int64).reshape(-1, 2), axis=0)
+    pairs = pairs[np.isin(pairs[:, 1], liked)]
+    subscribers, places = np.unique(pairs[:, 0], return_inverse=True)
+    likes = csr_matrix(
+        (np.ones(len(pairs), np.float32), (places, np.searchsorted(liked, pairs[:, 1]))),
+        shape=(len(subscribers), len(liked)),
+    )
+    papers = {paper.id: paper for paper in spaces.rows(session, Paper, "id", liked.tolist())}
+    vectors = spaces.content(session, basis, [papers[number] for number in liked.tolist()])
+    others, finding = heldout.collaborate(basis.space, vectors, likes, liked)
+    return *spaces.put_collaboration(session, basis, others), finding
 
 
 def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: Signal) -> None:
-    """Add one signal, whose row is already there, to the profile it concerns."""
+    """Add one signal, whose row was just written, to the profiles it concerns.
+
+    An update, not a training; call it once a signal. A signal taken back is `train`'s to
+    forget, for that subscriber.
+    """
     given = session.exec(
         select(Feedback).where(
             Feedback.subscriber_id == subscriber_id,
@@ -108,66 +143,54 @@ def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: 
             Feedback.signal == signal,
         )
     ).first()
-    if given is None:
+    paper = session.get(Paper, paper_id)
+    if given is None or paper is None:
         return
-    space = current_space(session)
+    key, basis = spaces.current(session)
     topics = session.exec(select(Topic).where(Topic.subscriber_id == subscriber_id)).all()
-    for topic in topics:
-        if given.topic_id in {None, topic.id}:
-            _store(session, topic, _build(session, space, [topic])[_id(topic)], space)
+    mine = [topic for topic in topics if given.topic_id in {None, topic.id}]
+    content = spaces.content(session, basis, [paper])
+    vector = basis.as_evidence(content, np.array([paper_id]))
+    now = utc_now()
+    stored = _stored(session, mine)
+    for topic in mine:
+        row = stored.get(topic.id)
+        if row is None or row.feature_space != key:  # built from the rows, this signal with them
+            sums = evidence.gather(session, basis, [topic], now).sums([topic.id or 0])
+        else:
+            age = (now - row.trained_at).total_seconds() / 86_400
+            fade = np.array([0.5 ** (age / evidence.HALF_LIFE_DAYS)], np.float32)
+            sums = _sums_of([row]).faded(fade).plus(evidence.PART_OF[signal], vector)
+        _store(session, row or _blank(topic), key, sums, now)
     session.flush()
-
-
-def load_candidates(session: Session, since: datetime) -> Candidates:
-    """Papers first seen since then; vectors that are missing are computed and stored."""
-    space = current_space(session)
-    papers = session.exec(
-        select(Paper).where(col(Paper.first_seen_at) >= since).order_by(col(Paper.id))
-    ).all()
-    return Candidates(
-        feature_space=space.id,
-        ids=tuple(_id(paper) for paper in papers),
-        titles=tuple(paper.title for paper in papers),
-        abstracts=tuple(paper.abstract for paper in papers),
-        authors=tuple(tuple(paper.authors) for paper in papers),
-        categories=tuple(tuple(paper.categories) for paper in papers),
-        upvotes=np.array([paper.upvotes for paper in papers], np.int64),
-        first_seen=np.array([paper.first_seen_at.timestamp() for paper in papers], np.float64),
-        vectors=_vectors(session, space, papers),
-    )
 
 
 def load_profiles(session: Session, subscriber_ids: Sequence[int]) -> list[SubscriberProfile]:
     """What ranking needs of these subscribers, in their order; unknown ids are left out.
 
-    A topic whose profile is missing or stands in another feature space is built on the spot.
+    Reads only. A topic whose profile is missing, or stands in another feature space, is built
+    on the spot from its rows.
     """
-    space = current_space(session)
-    subscribers = {
-        _id(s): s for s in _rows(session, Subscriber, col(Subscriber.id), subscriber_ids)
-    }
-    topics: dict[int, list[Topic]] = defaultdict(list)
-    for topic in _rows(session, Topic, col(Topic.subscriber_id), subscriber_ids):
-        topics[topic.subscriber_id].append(topic)
-    everything = [topic for several in topics.values() for topic in several]
-    mutes: dict[int, list[Interest]] = defaultdict(list)
-    followed: dict[int, list[Interest]] = defaultdict(list)
-    subscriber_of = {_id(topic): topic.subscriber_id for topic in everything}
-    for interest in _rows(session, Interest, col(Interest.topic_id), list(subscriber_of)):
-        if interest.weight < 0:
-            mutes[subscriber_of[interest.topic_id]].append(interest)
-        else:
-            followed[interest.topic_id].append(interest)
-    profiles = _load_topics(session, space, [t for t in everything if not t.paused], followed)
-    last = _last_digests(session, subscriber_ids)
+    key, basis = spaces.current(session, store=False)
+    subscribers = {row.id: row for row in spaces.rows(session, Subscriber, "id", subscriber_ids)}
+    topics = _topics(session, subscriber_ids)
+    flat = [topic for several in topics.values() for topic in several]
+    following, mutes = _interests(session, flat)
+    profiles = _topic_profiles(
+        session, key, basis, [topic for topic in flat if not topic.paused], following
+    )
     oldest = utc_now() - LOOK_BACK
+    last = _last_digests(session, subscriber_ids)
     seen = _seen(session, subscriber_ids, oldest)
     return [
         SubscriberProfile(
             subscriber_id=number,
-            topics=tuple(profiles[_id(t)] for t in topics[number] if not t.paused),
+            topics=tuple(profiles[topic.id or 0] for topic in topics[number] if not topic.paused),
+            paused=all(topic.paused for topic in topics[number]),
             max_papers=subscribers[number].max_papers,
             min_score=subscribers[number].min_score,
+            popularity=subscribers[number].popularity,
+            outside_picks=subscribers[number].outside_picks,
             since=max(oldest, last.get(number, oldest)),
             seen=frozenset(seen[number]),
             muted_words=_values(mutes[number], InterestKind.KEYWORD, InterestKind.TEXT),
@@ -179,161 +202,116 @@ def load_profiles(session: Session, subscriber_ids: Sequence[int]) -> list[Subsc
     ]
 
 
-def _load_topics(
-    session: Session,
-    space: FeatureSpace,
-    topics: Sequence[Topic],
-    followed: dict[int, list[Interest]],
-) -> dict[int, TopicProfile]:
-    stored = {p.topic_id: p for p in _rows(session, Profile, col(Profile.topic_id), _ids(topics))}
-    usable = {t for t, profile in stored.items() if profile.feature_space == space.id}
-    built = _build(session, space, [topic for topic in topics if _id(topic) not in usable])
-    found = {}
-    for topic in topics:
-        number = _id(topic)
-        if number in built:
-            vector, evidence = built[number]
-            offset, scale = _calibration(space, vector)
+def _topics(session: Session, subscriber_ids: Sequence[int]) -> dict[int, list[Topic]]:
+    """Topics by subscriber; one that is in no row, with an id below zero, for who has none."""
+    topics: dict[int, list[Topic]] = defaultdict(list)
+    for topic in spaces.rows(session, Topic, "subscriber_id", subscriber_ids):
+        topics[topic.subscriber_id].append(topic)
+    for number in subscriber_ids:
+        topics[number].sort(key=lambda topic: topic.id or 0)
+        topics[number] = topics[number] or [
+            Topic(id=-number, subscriber_id=number, name=FOR_YOU, paused=False)
+        ]
+    return topics
+
+
+def _interests(
+    session: Session, topics: Sequence[Topic]
+) -> tuple[dict[int, list[Interest]], dict[int, list[Interest]]]:
+    """What each topic follows, and what each subscriber mutes: a mute holds for all topics."""
+    following: dict[int, list[Interest]] = defaultdict(list)
+    mutes: dict[int, list[Interest]] = defaultdict(list)
+    owner = {topic.id or 0: topic.subscriber_id for topic in topics}
+    for interest in spaces.rows(session, Interest, "topic_id", [key for key in owner if key > 0]):
+        if interest.weight < 0:
+            mutes[owner[interest.topic_id]].append(interest)
         else:
-            row = stored[number]
-            rows = np.frombuffer(row.coefficients, "<f4").reshape(-1, space.dimensions)
-            vector = rows[0]
-            evidence = tuple(
-                Evidence(kind, label, share)  # type: ignore[arg-type]  # our own kinds
-                for (kind, label), share in zip(row.evidence, rows[1:], strict=True)
+            following[interest.topic_id].append(interest)
+    return following, mutes
+
+
+def _topic_profiles(
+    session: Session,
+    key: str,
+    basis: Basis,
+    topics: Sequence[Topic],
+    following: dict[int, list[Interest]],
+) -> dict[int, TopicProfile]:
+    now = utc_now()
+    stored = _stored(session, topics)
+    ready = [t for t in topics if t.id in stored and stored[t.id].feature_space == key]
+    missing = [t for t in topics if t.id not in stored or stored[t.id].feature_space != key]
+    found: dict[int, TopicProfile] = {}
+    for some in (ready, missing):
+        if not some:
+            continue
+        ids = [topic.id or 0 for topic in some]
+        newest = SHOWN if some is ready else None
+        gathered = evidence.gather(session, basis, some, now, newest=newest)
+        sums = _sums_of([stored[i] for i in ids]) if some is ready else gathered.sums(ids)
+        learned, offsets, scales = evidence.learn(basis, sums)
+        for place, topic in enumerate(some):
+            number = topic.id or 0
+            found[number] = TopicProfile(
+                topic_id=number if number > 0 else None,
+                name=topic.name,
+                vector=learned.vectors[place],
+                evidence=gathered.evidence(number, learned, place),
+                quota=topic.quota,
+                followed_categories=frozenset(_values(following[number], InterestKind.CATEGORY)),
+                followed_authors=frozenset(_values(following[number], InterestKind.AUTHOR)),
+                offset=float(offsets[place]),
+                scale=float(scales[place]),
             )
-            offset, scale = row.score_offset, row.score_scale
-        mine = followed[number]
-        found[number] = TopicProfile(
-            topic_id=number,
-            name=topic.name,
-            vector=vector,
-            evidence=evidence,
-            quota=topic.quota,
-            followed_categories=frozenset(_values(mine, InterestKind.CATEGORY)),
-            followed_authors=frozenset(_values(mine, InterestKind.AUTHOR)),
-            offset=offset,
-            scale=scale,
-        )
     return found
 
 
-Built = tuple[Vectors, tuple[Evidence, ...]]
+def _stored(session: Session, topics: Sequence[Topic]) -> dict[int | None, Profile]:
+    numbers = [topic.id for topic in topics if topic.id is not None and topic.id > 0]
+    return {row.topic_id: row for row in spaces.rows(session, Profile, "topic_id", numbers)}
 
 
-def _build(session: Session, space: FeatureSpace, topics: Sequence[Topic]) -> dict[int, Built]:
-    """Each topic's vector and evidence from its interests, seed papers and feedback."""
-    interests: dict[int, list[Interest]] = defaultdict(list)
-    for interest in _rows(session, Interest, col(Interest.topic_id), _ids(topics)):
-        if interest.weight > 0:
-            interests[interest.topic_id].append(interest)
-    feedback: dict[int, list[Feedback]] = defaultdict(list)
-    owners = sorted({topic.subscriber_id for topic in topics})
-    for given in _rows(session, Feedback, col(Feedback.subscriber_id), owners):
-        feedback[given.subscriber_id].append(given)
-    named = {int(i.value) for many in interests.values() for i in many if _is_seed(i)}
-    wanted = named | {given.paper_id for many in feedback.values() for given in many}
-    papers = {_id(p): p for p in _rows(session, Paper, col(Paper.id), sorted(wanted))}
-    order = list(papers)
-    row_of = {number: row for row, number in enumerate(order)}
-    vectors = _vectors(session, space, [papers[number] for number in order])
-    built = {}
-    for topic in topics:
-        parts: list[tuple[Evidence, float]] = []
-        for interest in interests[_id(topic)]:
-            parts += _stated(interest, space, papers, vectors, row_of)
-        for given in feedback[topic.subscriber_id]:
-            if given.topic_id in {None, topic.id} and given.paper_id in papers:
-                label, share = papers[given.paper_id].title, vectors[row_of[given.paper_id]]
-                parts.append((Evidence(given.signal.value, label, share), WEIGHTS[given.signal]))
-        built[_id(topic)] = _sum(space, parts)
-    return built
-
-
-def _stated(
-    interest: Interest,
-    space: FeatureSpace,
-    papers: dict[int, Paper],
-    vectors: Vectors,
-    row_of: dict[int, int],
-) -> list[tuple[Evidence, float]]:
-    """What a stated interest gives the vector; categories and authors count by themselves."""
-    if _is_seed(interest):
-        number = int(interest.value)
-        if number not in papers:
-            return []
-        title = papers[number].title
-        return [(Evidence("seed_paper", title, vectors[row_of[number]]), interest.weight)]
-    if interest.kind in {InterestKind.KEYWORD, InterestKind.TEXT}:
-        vector = space.transform([PaperText(interest.value)])[0]
-        kind = interest.kind.value
-        return [(Evidence(kind, interest.value, vector), interest.weight)]  # type: ignore[arg-type]
-    return []
-
-
-def _is_seed(interest: Interest) -> bool:
-    return interest.kind is InterestKind.SEED_PAPER and interest.value.isdigit()
-
-
-def _sum(space: FeatureSpace, parts: Sequence[tuple[Evidence, float]]) -> Built:
-    """The unit vector that the weighted evidence adds up to, and each one's share of it."""
-    if not parts:
-        return np.zeros(space.dimensions, np.float32), ()
-    shares = np.array([weight * evidence.share for evidence, weight in parts], np.float32)
-    length = float(np.linalg.norm(shares.sum(axis=0))) or 1.0
-    shares /= length
-    evidence = tuple(
-        Evidence(e.kind, e.label, share) for (e, _), share in zip(parts, shares, strict=True)
-    )
-    return shares.sum(axis=0), evidence
-
-
-def _calibration(space: FeatureSpace, vector: Vectors) -> tuple[float, float]:
-    scores = space.background @ vector
-    return float(scores.mean()), float(scores.std()) or 1.0
-
-
-def _store(session: Session, topic: Topic, built: Built, space: FeatureSpace) -> None:
-    vector, evidence = built
-    row = session.get(Profile, topic.id) or Profile(
-        topic_id=_id(topic), version=0, feature_space=space.id, coefficients=b""
-    )
+def _store(session: Session, row: Profile, key: str, sums: Sums, now: datetime) -> None:
+    """Write the sums (one row each) of a topic."""
+    rows = np.vstack([sums.likes, sums.dislikes, sums.texts])
     row.version += 1
-    row.feature_space = space.id
-    rows = np.array([vector, *(e.share for e in evidence)], "<f4")
-    row.coefficients = rows.tobytes()
-    row.evidence = [[e.kind, e.label] for e in evidence]
-    row.score_offset, row.score_scale = _calibration(space, vector)
-    row.trained_at = utc_now()
+    row.feature_space, row.trained_at = key, now
+    row.coefficients = rows.astype("<f4").tobytes()
+    row.like_weight, row.dislike_weight = float(sums.like_weight[0]), float(sums.dislike_weight[0])
     session.add(row)
 
 
-def _vectors(session: Session, space: FeatureSpace, papers: Sequence[Paper]) -> Vectors:
-    """(n, d) vectors of ``papers``; those that are missing are computed and stored."""
-    rows = _rows(session, PaperVector, col(PaperVector.paper_id), _ids(papers))
-    stored = {row.paper_id: row for row in rows}
-    fresh = {number for number, row in stored.items() if row.feature_space == space.id}
-    missing = [paper for paper in papers if _id(paper) not in fresh]
-    computed = space.transform([_text_of(paper) for paper in missing]).astype("<f2")
-    for paper, vector in zip(missing, computed, strict=True):
-        row = stored.get(_id(paper)) or PaperVector(
-            paper_id=_id(paper), feature_space=space.id, vector=b""
-        )
-        row.feature_space, row.vector = space.id, vector.tobytes()
-        session.add(row)
-        stored[_id(paper)] = row
-    session.flush()
-    found = [np.frombuffer(stored[_id(paper)].vector, "<f2") for paper in papers]
-    return np.array(found, np.float32).reshape(len(papers), space.dimensions)
+def _blank(topic: Topic) -> Profile:
+    return Profile(topic_id=topic.id or 0, version=0, feature_space="", coefficients=b"")
 
 
-def _text_of(paper: Paper) -> PaperText:
-    return PaperText(paper.title, paper.abstract, tuple(paper.categories))
+def _sums_of(rows: Sequence[Profile]) -> Sums:
+    """Sums of stored profiles, one row each."""
+    joined = np.frombuffer(b"".join(row.coefficients for row in rows), "<f4")
+    likes, dislikes, texts = joined.reshape(len(rows), 3, -1).transpose(1, 0, 2)
+    return Sums(
+        likes,
+        dislikes,
+        texts,
+        np.array([row.like_weight for row in rows], np.float32),
+        np.array([row.dislike_weight for row in rows], np.float32),
+    )
+
+
+def _one(sums: Sums, place: int) -> Sums:
+    one = slice(place, place + 1)
+    return Sums(
+        sums.likes[one],
+        sums.dislikes[one],
+        sums.texts[one],
+        sums.like_weight[one],
+        sums.dislike_weight[one],
+    )
 
 
 def _last_digests(session: Session, subscriber_ids: Sequence[int]) -> dict[int, datetime]:
     last: dict[int, datetime] = {}
-    for some in _slices(subscriber_ids):
+    for some in spaces.slices(subscriber_ids):
         last |= dict(
             session.exec(
                 select(Delivery.subscriber_id, func.max(Delivery.created_at))
@@ -348,7 +326,7 @@ def _last_digests(session: Session, subscriber_ids: Sequence[int]) -> dict[int, 
 def _seen(session: Session, subscriber_ids: Sequence[int], since: datetime) -> dict[int, set[int]]:
     """Papers, first seen since then, that these subscribers had in a digest or have judged."""
     seen: dict[int, set[int]] = defaultdict(set)
-    for some in _slices(subscriber_ids):
+    for some in spaces.slices(subscriber_ids):
         for table in (DigestItem, Feedback):
             for subscriber, paper in session.exec(
                 select(table.subscriber_id, table.paper_id)
@@ -359,27 +337,5 @@ def _seen(session: Session, subscriber_ids: Sequence[int], since: datetime) -> d
     return seen
 
 
-def _rows(session: Session, table: type[Row], column: Any, values: Sequence[int]) -> list[Row]:
-    """Rows of ``table`` whose ``column`` is one of ``values``."""
-    found: list[Row] = []
-    for some in _slices(values):
-        found += session.exec(select(table).where(column.in_(some))).all()
-    return found
-
-
-def _slices(values: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (values[start : start + IN_LIMIT] for start in range(0, len(values), IN_LIMIT))
-
-
-def _ids(rows: Iterable[Paper] | Iterable[Topic]) -> list[int]:
-    return [_id(row) for row in rows]
-
-
-def _id(row: Paper | Topic | Subscriber) -> int:
-    """The key of a row that came from the database."""
-    assert row.id is not None  # noqa: S101  (stored rows have one; for the type checker)
-    return row.id
-
-
 def _values(interests: Iterable[Interest], *kinds: InterestKind) -> tuple[str, ...]:
-    return tuple(i.value.casefold() for i in interests if i.kind in kinds)
+    return tuple(interest.value.casefold() for interest in interests if interest.kind in kinds)

@@ -51,6 +51,8 @@ def upgrade() -> None:
         sa.Column("model", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
         sa.Column("papers", sa.Integer(), nullable=False),
         sa.Column("parameters", sa.LargeBinary(), nullable=False),
+        sa.Column("collaboration_id", sqlmodel.sql.sqltypes.AutoString(length=16), nullable=False),
+        sa.Column("collaboration", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_space")),
     )
@@ -649,11 +651,10 @@ def upgrade() -> None:
         "profile",
         sa.Column("topic_id", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=80), nullable=False),
         sa.Column("coefficients", sa.LargeBinary(), nullable=False),
-        sa.Column("evidence", sa.JSON(), nullable=False),
-        sa.Column("score_offset", sa.Float(), nullable=False),
-        sa.Column("score_scale", sa.Float(), nullable=False),
+        sa.Column("like_weight", sa.Float(), nullable=False),
+        sa.Column("dislike_weight", sa.Float(), nullable=False),
         sa.Column("trained_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["topic_id"], ["topic.id"], name=op.f("fk_profile_topic_id"), ondelete="CASCADE"

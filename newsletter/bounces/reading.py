@@ -88,7 +88,7 @@ def _complaint(clues: Clues) -> Outcome | None:
             continue
         if not report.is_complaint:
             return Outcome(kind=Kind.UNKNOWN, detail=report.detail)
-        addresses = unique(report.addresses) or _without_redacted(clues)
+        addresses = unique(report.addresses) or _returned_to(clues)
         return _complaint_about(addresses, report.detail)
     if clues.returned and (
         wording.COMPLAINT_SENDER in clues.sender.lower()
@@ -98,7 +98,7 @@ def _complaint(clues: Clues) -> Outcome | None:
         named = [
             address_in(first(headers, "x-hmxmroriginalrecipient")) for headers in clues.returned
         ]
-        return _complaint_about(unique(named) or _without_redacted(clues), "abuse")
+        return _complaint_about(unique(named) or _returned_to(clues), "abuse")
     return None
 
 
@@ -107,13 +107,11 @@ def _complaint_about(addresses: tuple[str, ...], detail: str) -> Outcome:
     return Outcome(kind=Kind.COMPLAINT, recipients=recipients, detail=detail)
 
 
-def _without_redacted(clues: Clues) -> tuple[str, ...]:
-    """Whom the returned message was for, unless the name was blacked out."""
-    return tuple(
-        address
-        for address in clues.returned_to
-        if not address.lower().startswith(("redacted", "undisclosed"))
-    )
+def _returned_to(clues: Clues) -> tuple[str, ...]:
+    """Whom the returned message was for; a name that was blacked out only for want of others."""
+    hidden = ("redacted", "undisclosed")
+    named = tuple(each for each in clues.returned_to if not each.lower().startswith(hidden))
+    return named or clues.returned_to
 
 
 def _challenge(clues: Clues) -> Outcome | None:

@@ -18,10 +18,10 @@ def train(
     ] = None,
 ) -> None:
     """Fit what all topics share, and every topic's profile, from interests and feedback."""
-    _, engine = open_database()
+    settings, engine = open_database()
     with db.session_scope(engine) as session:
         chosen = None if subscriber is None else _subscriber_id(session, subscriber)
-        report = profiles.train(session, chosen)
+        report = profiles.train(session, chosen, model=settings.feature_model)
     if report.rebuilt:
         out.print(f"feature space {report.feature_space} fitted anew: {report.rebuilt}")
     out.print(escape(f"{report.topics} topics trained over {report.papers} papers"))
