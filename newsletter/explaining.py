@@ -224,6 +224,8 @@ def _shared(
     mine[list(places)] = True
     order = np.argsort(papers, kind="stable")
     order = order[mine[homes[order]]]
+    if not len(order):
+        return  # none of these topics has a pick
     edges = np.flatnonzero(np.diff(papers[order], prepend=-1))
     for some in np.split(order, edges[1:]):
         home = homes[some]
