@@ -75,7 +75,7 @@ def _resolved(match: re.Match[str]) -> str:
     if match[1] in _XML_ENTITIES:
         return match[0]
     character = html.unescape(match[0]) if match[1] else match[0]
-    return character if character != match[0] else f"&amp;{match[0][1:]}"
+    return html.escape(character, quote=False)
 
 
 def text_of_html(markup: str) -> str:
