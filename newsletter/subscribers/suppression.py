@@ -24,7 +24,7 @@ def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> 
         .values(address_hash=address_hash, reason=reason, created_at=utc_now())
         .on_conflict_do_nothing(index_elements=["address_hash"])
     )
-    session.execute(statement)
+    session.connection().execute(statement)
 
 
 def lift_own_decision(session: Session, address_hash: str) -> None:
