@@ -38,7 +38,7 @@ def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> 
             where=col(Suppression.reason).in_(lighter),
         )
     )
-    session.execute(statement)
+    session.connection().execute(statement)
 
 
 def lift_own_decision(session: Session, address_hash: str) -> None:
