@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: help setup setup-dev demo test check format bench lock clean
+.PHONY: help setup setup-dev demo test check check-mail format bench bench-ingest lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -43,9 +43,15 @@ check: setup-dev ## Formatting, lint, types
 	@"$(BIN)/ruff" check .
 	@"$(BIN)/mypy"
 
+check-mail: setup-dev ## Every kind of mail through SpamAssassin, axe-core and others (ARGS="pages spam" for some)
+	@scripts/check-mail $(ARGS)
+
 format: setup-dev ## Put the formatting right
 	@"$(BIN)/ruff" format .
 	@"$(BIN)/ruff" check --fix .
+
+bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
+	@"$(BIN)/python" scripts/bench-ingest "$(PAPERS)"
 
 lock: setup-dev ## Pin the newest versions that pyproject.toml allows (needs the network)
 	@sh scripts/lock

@@ -19,18 +19,14 @@ ACTIONS = (
 )
 SOURCE_NAMES = {
     "arxiv": "arXiv",
-    "arxiv_api": "arXiv",
-    "arxiv_rss": "arXiv",
-    "arxiv_oai": "arXiv",
     "biorxiv": "bioRxiv",
     "crossref": "Crossref",
     "hf": "Hugging Face",
-    "hf_daily_papers": "Hugging Face",
     "medrxiv": "medRxiv",
     "openalex": "OpenAlex",
     "openreview": "OpenReview",
     "pubmed": "PubMed",
-    "semantic_scholar": "Semantic Scholar",
+    "semantic-scholar": "Semantic Scholar",
 }
 # More categories than this say less than fewer; cross-lists run to ten.
 MOST_CATEGORIES = 4
@@ -140,9 +136,9 @@ def _brief(text: str, most: int) -> str:
 def _safe(url: str, paper_id: int) -> str | None:
     """A paper with a bad link is shown without it: one source must not stop everyone's digest."""
     safe = wording.safe_url(url)
-    if safe is None:
+    if safe is None and url.strip():
         logger.warning(
-            "paper %d: a link that is not plain http or https was left out: %r", paper_id, url[:80]
+            "paper %d: a link that is not plain http or https was left out: %a", paper_id, url[:80]
         )
     return safe
 

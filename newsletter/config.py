@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     postal_address: str | None = Field(
         default=None, description="postal address at the foot of every mail; the law asks for one"
     )
+    count_clicks: bool = Field(
+        default=False,
+        description="count clicks on papers by a redirect; the privacy page then says so",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses of reverse proxies whose X-Forwarded-For is believed, by commas",
+    )
     dkim_key_file: Path | None = Field(
         default=None, description="PEM file with the RSA key that signs the mails"
     )
@@ -80,6 +88,30 @@ class Settings(BaseSettings):
     )
     bounce_domain: str | None = Field(
         default=None, description="domain of the envelope sender; the From address's unless set"
+    )
+    imap_url: SecretStr | None = Field(
+        default=None,
+        description="mailbox that bounces come to: imaps://user:password@host/INBOX",
+    )
+    ses_topic_arn: str | None = Field(
+        default=None, description="SNS topic that Amazon SES reports to; opens /webhooks/ses"
+    )
+    sendgrid_webhook_key: str | None = Field(
+        default=None,
+        description="SendGrid's verification key of signed events; opens /webhooks/sendgrid",
+    )
+    postmark_webhook_password: SecretStr | None = Field(
+        default=None,
+        description="user:password that Postmark is told to send; opens /webhooks/postmark",
+    )
+    mailgun_webhook_key: SecretStr | None = Field(
+        default=None, description="Mailgun's webhook signing key; opens /webhooks/mailgun"
+    )
+    pause_above_bounces: float = Field(
+        default=0.05, ge=0, le=1, description="share of bounces above which a send run pauses"
+    )
+    pause_above_complaints: float = Field(
+        default=0.003, ge=0, le=1, description="share of complaints above which a send run pauses"
     )
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("hf", "arxiv", "feeds"),

@@ -9,9 +9,22 @@ changes nothing.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Update,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session, SQLModel
 
 from newsletter.models import (
@@ -119,32 +132,51 @@ def begin(session: Session, ids: Sequence[int], *, owner: str, now: datetime) ->
     ago gets nothing (bulk-mail law 8). Those who may not get it become ``suppressed``; rows of
     an edition that was paused or cancelled meanwhile are given back.
     """
-    mine = and_(_row.id.in_(ids), _row.lease_owner == owner, _row.status != DeliveryStatus.SENDING)
+    values = {"ids": ids, "owner": owner, "now": now, "until": now + LEASE}
+    going = sorted(session.connection().scalars(_begun(), values))
+    if len(going) < len(ids):
+        session.connection().execute(_refused(), values)
+        release(session, owner, ids)
+    return going
+
+
+def _mine() -> ColumnElement[bool]:
+    return and_(
+        _row.id.in_(bindparam("ids", expanding=True)),
+        _row.lease_owner == bindparam("owner"),
+        _row.status != DeliveryStatus.SENDING,
+    )
+
+
+# Made once: putting a statement of this size together costs more than SQLite takes to run it.
+@cache
+def _begun() -> ReturningUpdate[Any]:
     was_uncertain = case((_row.status == DeliveryStatus.UNCERTAIN, 1), else_=0)
-    begun = (
+    return (
         update(_delivery)
-        .where(mine, _edition_is_sending(), _may_be_sent())
+        .where(_mine(), _edition_is_sending(), _may_be_sent())
         .values(
             status=DeliveryStatus.SENDING,
             attempts=_row.attempts + 1,
             resends=_row.resends + was_uncertain,
-            lease_until=now + LEASE,
+            lease_until=bindparam("until"),
         )
         .returning(_row.id)
     )
-    going = sorted(session.connection().scalars(begun))
-    if len(going) < len(ids):
-        refused = update(_delivery).where(mine, _edition_is_sending(), ~_may_be_sent())
-        session.connection().execute(
-            refused.values(
-                status=DeliveryStatus.SUPPRESSED,
-                smtp_response="the subscriber left, paused, or is suppressed",
-                finished_at=now,
-                **_NO_LEASE,
-            )
+
+
+@cache
+def _refused() -> Update:
+    return (
+        update(_delivery)
+        .where(_mine(), _edition_is_sending(), ~_may_be_sent())
+        .values(
+            status=DeliveryStatus.SUPPRESSED,
+            smtp_response="the subscriber left, paused, or is suppressed",
+            finished_at=bindparam("now"),
+            **_NO_LEASE,
         )
-        release(session, owner, ids)
-    return going
+    )
 
 
 def _may_be_sent() -> ColumnElement[bool]:
@@ -235,22 +267,24 @@ def put_back(session: Session, ids: Collection[int], *, owner: str) -> int:
     return session.connection().execute(back).rowcount
 
 
+_RECORDED = (
+    update(_delivery)
+    .where(_row.id == bindparam("row_id"), _row.status == DeliveryStatus.SENDING)
+    .values(
+        status=bindparam("new_status"),
+        smtp_code=bindparam("code"),
+        smtp_response=bindparam("response"),
+        not_before=bindparam("retry_at"),
+        finished_at=bindparam("at"),
+        **_NO_LEASE,
+    )
+)
+
+
 def record(session: Session, results: Sequence[Result]) -> None:
     """Write what became of attempts; only rows still ``sending`` take a result."""
     if not results:
         return
-    statement = (
-        update(_delivery)
-        .where(_row.id == bindparam("row_id"), _row.status == DeliveryStatus.SENDING)
-        .values(
-            status=bindparam("new_status"),
-            smtp_code=bindparam("code"),
-            smtp_response=bindparam("response"),
-            not_before=bindparam("retry_at"),
-            finished_at=bindparam("at"),
-            **_NO_LEASE,
-        )
-    )
     rows: list[dict[str, Any]] = [
         {
             "row_id": result.delivery_id,
@@ -262,7 +296,7 @@ def record(session: Session, results: Sequence[Result]) -> None:
         }
         for result in results
     ]
-    session.connection().execute(statement, rows)
+    session.connection().execute(_RECORDED, rows)
 
 
 def recover(session: Session, *, now: datetime, dead_owners: Sequence[str] = ()) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, delete, func, insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from newsletter import deliveries, digest, profiles, ranking
+from newsletter import deliveries, digest, papers, profiles, ranking
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.errors import UsageError
 from newsletter.models import (
@@ -26,17 +26,25 @@ from newsletter.models import (
     Edition,
     EditionPaper,
     EditionStatus,
-    FetchLog,
     NoDigest,
     Paper,
     Subscriber,
     SubscriberStatus,
 )
+from newsletter.papers import Coverage, NothingToSend
 
 # Subscribers ranked and frozen per transaction: enough for matrix products to pay, few enough
 # that another writer never waits long and memory stays flat.
 CHUNK = 500
 SATURDAY = 5
+
+# Why there were no new papers for anybody; what each subscriber's own bar did comes from ranking.
+NO_NEWS = {
+    NothingToSend.NOTHING_ANNOUNCED: "nothing was announced",
+    NothingToSend.LATE: "a source is late",
+    NothingToSend.FAILED: "a source could not be read",
+    NothingToSend.BELOW_BAR: ranking.NO_NEW,
+}
 
 Progress = Callable[[int, int], None]
 
@@ -95,13 +103,15 @@ def prepare(
     issue_date: date,
     *,
     message_domain: str,
+    sources: Sequence[str] = (),
     subscriber_ids: Sequence[int] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
-    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); with
-    ``subscriber_ids`` only those are looked at; ``progress`` is called with how many subscribers
+    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``sources`` are
+    the names of those that should have been read; with ``subscriber_ids`` only those
+    subscribers are looked at; ``progress`` is called with how many subscribers
     are done, of how many.
 
     Raises:
@@ -113,22 +123,26 @@ def prepare(
         if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
         due = _due_without_digest(session, edition_id, issue_date)
+        why = coverage_of(session, session.get_one(Edition, edition_id), sources).nothing_to_send()
     if subscriber_ids is not None:
         wanted = set(subscriber_ids)
         due = [number for number in due if number in wanted]
-    with session_scope(engine) as session:
-        candidates = profiles.load_candidates(session, now - digest.CANDIDATE_WINDOW)
+    if due:
+        with session_scope(engine) as session:
+            candidates = profiles.load_candidates(session, now - digest.CANDIDATE_WINDOW)
     new = nothing = 0
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         with read_scope(engine) as session:
             rankings = ranking.rank(candidates, profiles.load_profiles(session, chunk))
         with session_scope(engine) as session:
-            frozen = _freeze(session, edition_id, rankings, message_domain, now)
+            frozen = _freeze(
+                session, edition_id, rankings, message_domain=message_domain, now=now, why=why
+            )
         new += frozen
         nothing += sum(not ranked.picks for ranked in rankings)
         progress(start + len(chunk), len(due))
-    _close_preparation(engine, edition_id)
+    _close_preparation(engine, edition_id, sources)
     return Prepared(edition_id, len(due), new, nothing)
 
 
@@ -147,8 +161,10 @@ def _freeze(
     session: Session,
     edition_id: int,
     rankings: Sequence[ranking.Ranking],
+    *,
     message_domain: str,
     now: datetime,
+    why: NothingToSend,
 ) -> int:
     """Write the digests of one chunk; returns how many. Whoever got one meanwhile is left out."""
     # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
@@ -163,7 +179,8 @@ def _freeze(
     )
     wanted = [ranked for ranked in rankings if ranked.subscriber_id not in taken]
     full = [ranked for ranked in wanted if ranked.picks]
-    _note_nothing(session, edition_id, ids, [ranked for ranked in wanted if not ranked.picks])
+    empty = [ranked for ranked in wanted if not ranked.picks]
+    _note_nothing(session, edition_id, ids, empty, why)
     if not full:
         return 0
     contents = _freeze_papers(
@@ -222,7 +239,11 @@ def _freeze(
 
 
 def _note_nothing(
-    session: Session, edition_id: int, ids: Sequence[int], empty: Sequence[ranking.Ranking]
+    session: Session,
+    edition_id: int,
+    ids: Sequence[int],
+    empty: Sequence[ranking.Ranking],
+    why: NothingToSend,
 ) -> None:
     """Record why; what an earlier preparation recorded for these subscribers is replaced."""
     session.execute(
@@ -237,7 +258,7 @@ def _note_nothing(
                 {
                     "edition_id": edition_id,
                     "subscriber_id": ranked.subscriber_id,
-                    "reason": ranked.reason,
+                    "reason": NO_NEWS[why] if ranked.reason == ranking.NO_NEW else ranked.reason,
                 }
                 for ranked in empty
             ],
@@ -251,8 +272,8 @@ def _freeze_papers(
     frozen = digest.load_contents(session, edition_id)
     missing = sorted(set(paper_ids) - set(frozen))
     if missing:
-        papers = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
-        new = {paper.id or 0: digest.content_of(paper) for paper in papers}
+        found = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
+        new = {paper.id or 0: digest.content_of(paper) for paper in found}
         session.execute(
             insert(EditionPaper),
             [
@@ -264,32 +285,24 @@ def _freeze_papers(
     return frozen
 
 
-def _close_preparation(engine: Engine, edition_id: int) -> None:
+def _close_preparation(engine: Engine, edition_id: int, sources: Sequence[str]) -> None:
     with session_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
-        edition.coverage = edition.coverage or coverage_line(session, edition)
+        edition.coverage = edition.coverage or coverage_of(session, edition, sources).line()
         if edition.status == EditionStatus.DRAFT:
             edition.status = EditionStatus.READY
 
 
-def coverage_line(session: Session, edition: Edition) -> str:
-    """What was read since the edition before, in one line for the reader; "" if nothing was."""
+def coverage_of(session: Session, edition: Edition, sources: Sequence[str] = ()) -> Coverage:
+    """What was read since the edition before, or in the day before the first one.
+
+    ``sources`` are the names of those that should have been read.
+    """
     before = session.exec(
         select(func.max(Edition.opened_at)).where(col(Edition.issue_date) < edition.issue_date)
     ).one()
-    since = before or edition.opened_at - timedelta(days=1)
-    announced, failed, sources = session.exec(
-        select(
-            func.coalesce(func.sum(FetchLog.announced), 0),
-            func.coalesce(func.sum(FetchLog.failed), 0),
-            func.count(func.distinct(FetchLog.source)),
-        ).where(FetchLog.started_at > since)
-    ).one()
-    if not announced:
-        return ""
-    line = f"{announced} papers announced by {sources} source{'s' if sources > 1 else ''}"
-    return f"{line}, {announced - failed} read" + (
-        f", {failed} could not be parsed" if failed else ""
+    return papers.coverage(
+        session, before or edition.opened_at - timedelta(days=1), utc_now(), sources
     )
 
 
@@ -329,6 +342,22 @@ def finish_if_done(
             edition.status = EditionStatus.SENT
             edition.finished_at = utc_now()
         return edition.status
+
+
+def retry(engine: Engine, issue_date: date, statuses: Sequence[DeliveryStatus]) -> int:
+    """Queue again what ended, or waits, in one of ``statuses``; returns how many.
+
+    Raises:
+        UsageError: no such edition, or it was cancelled.
+    """
+    with session_scope(engine) as session:
+        edition = find(session, issue_date)
+        if edition.status == EditionStatus.CANCELLED:
+            raise UsageError(f"the edition of {issue_date} was cancelled")
+        number = deliveries.requeue(session, edition.id or 0, statuses)
+        if number and edition.status == EditionStatus.SENT:
+            edition.status, edition.finished_at = EditionStatus.READY, None
+        return number
 
 
 def being_sent(engine: Engine, since: datetime) -> list[int]:

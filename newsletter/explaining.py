@@ -246,12 +246,16 @@ def sentence(
     evidence = topic.evidence
     if evidence is None or (stated < 0 and liked < 0):
         return _followed(topic, candidates, paper) or f"Close to your topic {short(topic.name)}."
+    if stated >= 0:
+        label = evidence.labels[stated]
+        by_keyword = evidence.kinds[stated] == "keyword"
+        follows = f"you follow {label}" if by_keyword else f"you wrote “{label}”"
     if liked < 0:
-        return f"Because you follow {evidence.labels[stated]}."
+        return f"Because {follows}."
     verb, title = _VERBS[evidence.kinds[liked]], evidence.labels[liked]
     if stated < 0:
         return f"Because you {verb} “{title}”."
-    return f"Because you follow {evidence.labels[stated]} and {verb} “{title}”."
+    return f"Because {follows} and {verb} “{title}”."
 
 
 def _followed(topic: TopicProfile, candidates: Candidates, paper: int) -> str:
@@ -272,7 +276,8 @@ def trending(upvotes: int) -> str:
 
 def outside(explanation: str) -> str:
     """The explanation of an unusual pick."""
-    return f"Outside your usual: we are not sure of this one. {explanation}"
+    nearest = explanation.replace("Because ", "What speaks for it: ", 1)
+    return f"Outside your usual: we are not sure of this one. {nearest}"
 
 
 def short(text: str) -> str:

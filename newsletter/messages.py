@@ -48,8 +48,8 @@ class MessageMaker:
         self._signatures = dkim.signatures(settings, domain)
         name = settings.site_name
         list_id = f"newsletter.{settings.dkim_domain or domain}"
+        self._from: Header = ("From", mime.mailbox("From", name, sender))
         self._shared: tuple[Header, ...] = (
-            ("From", mime.mailbox("From", name, sender)),
             ("List-Id", mime.mailbox("List-Id", name, list_id)),
             ("List-Help", mime.uris(f"{settings.base_url}/")),
             ("List-Owner", mime.uris(f"mailto:{sender}")),
@@ -68,7 +68,7 @@ class MessageMaker:
         """
         recipient = mime.address(to.to_address, "the recipient")
         boundary = mime.boundary_for(to.message_id)
-        headers = (*self._shared, *self._own_headers(to, recipient, boundary))
+        headers = (self._from, *self._own_headers(to, recipient, boundary), *self._shared)
         body = mime.multipart_alternative(boundary, text, html)
         signed = ""
         if self._signatures:

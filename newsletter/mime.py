@@ -152,8 +152,10 @@ def quoted_printable(text: str) -> bytes:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "  " in text or "\t" in text:
         text = _SPACES.sub(" ", text)
-    encoded = binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True)
-    return encoded.replace(b"\n", b"\r\n")
+    lines = b"\n" + binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True)
+    # A dot that begins a line is doubled on the way, and not every receiver takes it back (RFC
+    # 2049 §3): it goes on a line of its own, encoded.
+    return lines.replace(b"\n.", b"\n=2E=\n").replace(b"\n", b"\r\n")[2:]
 
 
 def header_lines(headers: Sequence[Header]) -> bytes:

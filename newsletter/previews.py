@@ -24,7 +24,7 @@ def preview(engine: Engine, email: str, issue_date: date) -> Digest:
         if subscriber is None:
             raise UsageError(f"no subscriber has the address {wanted}")
         frozen = _frozen(session, subscriber, issue_date)
-        return frozen or _would_be(session, subscriber, issue_date)
+        return frozen or would_be(session, subscriber, issue_date)
 
 
 def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Digest | None:
@@ -39,7 +39,7 @@ def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Diges
     return digest.load(session, [delivery.id], contents)[delivery.id]
 
 
-def _would_be(session: Session, subscriber: Subscriber, issue_date: date) -> Digest:
+def would_be(session: Session, subscriber: Subscriber, issue_date: date) -> Digest:
     """Ranked now and shown as a value only: delivery 0, which is in no row."""
     candidates = profiles.load_candidates(session, utc_now() - digest.CANDIDATE_WINDOW)
     [ranked] = ranking.rank(candidates, profiles.load_profiles(session, [subscriber.id or 0]))

@@ -24,6 +24,7 @@ from newsletter.encoders import Vectors
 from newsletter.picking import pick
 
 __all__ = [
+    "NO_NEW",
     "OUTSIDE",
     "TRENDING",
     "Candidates",
@@ -37,13 +38,14 @@ __all__ = [
 
 TRENDING = "Trending"
 OUTSIDE = "Outside your usual"
+NO_NEW = "no new papers"
 CHUNK = 8_192  # topics scored at once: 500 candidates × 8,192 × 4 bytes = 16 MB
 
 
 def rank(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
     """A ranking per profile, in their order; the whole batch is scored by matrix products."""
     if not len(candidates):
-        return [Ranking(profile.subscriber_id, reason="no new papers") for profile in profiles]
+        return [Ranking(profile.subscriber_id, reason=NO_NEW) for profile in profiles]
     found = scoring.Matches(candidates)
     products = explaining.Products(candidates)
     known = [_known(profile) for profile in profiles]
@@ -175,7 +177,7 @@ def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.M
     """Why a subscriber gets nothing."""
     fresh, allowed = _allowed(candidates, profile, found)
     if not fresh.any():
-        return "no new papers"
+        return NO_NEW
     return (
         f"nothing above the bar of {profile.min_score:g}"
         if allowed.any()
@@ -192,7 +194,6 @@ def _trending(
     papers = order[allowed[order]][: profile.max_papers].tolist()
     if not papers:
         return Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
-    points = 100 * scoring.popularity(candidates)
     return Ranking(
         profile.subscriber_id,
         tuple(
@@ -201,7 +202,7 @@ def _trending(
                 None,
                 TRENDING,
                 position,
-                round(float(points[paper]), 1),
+                0.0,  # nothing is known that a paper could match
                 explaining.trending(int(candidates.upvotes[paper])),
             )
             for position, paper in enumerate(papers, start=1)

@@ -2,18 +2,19 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
 
-from newsletter import deliveries
+from newsletter import deliveries, papers
+from newsletter.db import utc_now
 from newsletter.models import (
     Delivery,
     DeliveryStatus,
     Edition,
-    FetchLog,
     NoDigest,
     Subscriber,
 )
@@ -41,6 +42,7 @@ class Report:
     counts: dict[str, int]
     later: dict[str, int]
     coverage: str
+    note: str  # why a send run paused it
     undelivered: tuple[Undelivered, ...]
     without_digest: tuple[tuple[str, str], ...]
 
@@ -57,6 +59,7 @@ def edition_report(session: Session, edition: Edition) -> Report:
         counts={status.value: number for status, number in counts.items()},
         later={status.value: raw[status] for status in deliveries.COUNTED_AS},
         coverage=edition.coverage,
+        note=edition.note,
         undelivered=_undelivered(session, edition_id),
         without_digest=_without_digest(session, edition_id),
     )
@@ -92,21 +95,21 @@ def _without_digest(session: Session, edition_id: int) -> tuple[tuple[str, str],
     )
 
 
-def last_fetches(session: Session) -> list[dict[str, Any]]:
-    """The newest fetch of each source, as `status --json` shows them."""
-    newest: dict[str, FetchLog] = {}
-    for fetch in session.exec(select(FetchLog).order_by(col(FetchLog.id).desc()).limit(200)):
-        newest.setdefault(fetch.source, fetch)
+def sources_now(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
+    """How each source stands: what it gave in two days, and whether it is late or failed."""
+    now = utc_now()
+    found = papers.coverage(session, now - timedelta(days=2), now, names)
     return [
         {
-            "source": fetch.source,
-            "status": fetch.status.value,
-            "at": fetch.started_at.isoformat(),
-            "announced": fetch.announced,
-            "new": fetch.new,
-            "failed": fetch.failed,
+            "source": source.source,
+            "condition": source.condition.value,
+            "last_read": source.last_read.isoformat() if source.last_read else None,
+            "new": source.new,
+            "revised": source.revised,
+            "failed": source.failed,
+            "error": source.error,
         }
-        for fetch in sorted(newest.values(), key=lambda fetch: fetch.source)
+        for source in found.sources
     ]
 
 

@@ -84,10 +84,12 @@ def clean(text: str) -> str:
 
 def tidy(text: str) -> str:
     """White space collapsed, unwanted characters out, composed form (Unicode NFC)."""
-    # Invisible characters vanish; control characters part words, as the line feed does.
-    if not text.isascii():
-        text = text.replace("\u00ad", "").replace("\u200b", "").replace("\ufeff", "")
-    text = " ".join(_UNWANTED.sub(" ", text).split())
+    if not text.isprintable():
+        # Invisible characters vanish; control characters part words, as the line feed does.
+        for invisible in "\u00ad\u200b\ufeff":
+            text = text.replace(invisible, "")
+        text = _UNWANTED.sub(" ", text)
+    text = " ".join(text.split())
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
@@ -132,7 +134,7 @@ def _latex(text: str) -> str:
     if "\\" in text:
         text = _text_macros(text)
     finished = {stand_in: value for value, stand_in in held.items()}
-    return re.sub("[\ue000-\uf8ff]", lambda m: finished[m[0]], text) if held else text
+    return re.sub("[\ue000-\uf8ff]", lambda m: finished.get(m[0], " "), text) if held else text
 
 
 def _character(code: str) -> str:

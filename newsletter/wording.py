@@ -88,7 +88,9 @@ def count_in_words(number: int, thing: str) -> str:
 
 
 def score_in_words(score: float) -> str:
-    """What a score of 0 to 100 means to a reader."""
+    """What a score of 0 to 100 means to a reader; "" where there was nothing to match, at 0."""
+    if not score:
+        return ""
     if score >= STRONG:
         return "Strong match"
     return "Good match" if score >= GOOD else "Worth a look"

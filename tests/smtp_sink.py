@@ -19,6 +19,7 @@ class Sink:
     accepted: list[Envelope] = field(default_factory=list)
     port: int = 0
     connections: int = 0
+    policy_for_all: bool = False
 
     async def handle_EHLO(  # noqa: N802  (the library's name)
         self,
@@ -41,7 +42,7 @@ class Sink:
             "busy": "451 4.3.0 try later",
             "closing": "421 4.3.2 closing",
         }
-        answer = answers.get(address.partition("@")[0])
+        answer = answers.get("policy" if self.policy_for_all else address.partition("@")[0])
         if answer:
             return answer
         envelope.rcpt_tos.append(address)

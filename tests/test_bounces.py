@@ -254,7 +254,7 @@ def test_an_unsubscribe_address_is_known_in_any_case() -> None:
 def test_a_complaint_is_matched_by_what_it_returns_when_the_name_is_blacked_out() -> None:
     returned = RETURNED.replace(READER, "redacted@reader.example")
     outcome = read(complaint(returned=f"Return-Path: <{OURS.upper()}>\n{returned}"))
-    assert outcome.recipients == ()
+    assert [each.address for each in outcome.recipients] == ["redacted@reader.example"]
     assert outcome.message_ids == (MESSAGE_ID,)
     assert OURS.upper() in outcome.sent_to
 

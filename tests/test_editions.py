@@ -326,18 +326,39 @@ def test_the_confirmation_of_a_pending_subscriber_is_sent_with_the_next_run(
     assert "onfirm" in str(message["Subject"])
 
 
+def log(session: Session, source: str, **counts: Any) -> None:
+    session.add(FetchLog(**({"source": source, "status": FetchStatus.OK} | counts)))
+
+
 def test_coverage_is_said_in_one_line(engine: Engine) -> None:
     stock(engine, "ada@reader.example")
     with session_scope(engine) as session:
-        for source, announced, failed in (("arxiv", 400, 3), ("hf", 12, 0)):
-            session.add(
-                FetchLog(source=source, status=FetchStatus.OK, announced=announced, failed=failed)
-            )
+        log(session, "arxiv", announced=400, new=397, failed=3)
+        log(session, "hf", announced=12, new=12)
     prepare(engine)
     digest = previews.preview(engine, "ada@reader.example", ISSUE_DATE)
-    assert "412" in digest.coverage
-    assert "409 read" in digest.coverage
-    assert "3 could not be parsed" in digest.coverage
+    assert digest.coverage == "412 announced, 409 read, 3 could not be parsed"
+
+
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [
+        ({"status": FetchStatus.FAILED}, "a source could not be read"),
+        ({"announced": 3, "known": 3}, "nothing was announced"),
+        ({"announced": 3, "new": 3}, "no new papers"),
+    ],
+)
+def test_who_gets_nothing_has_the_reason_recorded(
+    engine: Engine, counts: dict[str, Any], reason: str
+) -> None:
+    with session_scope(engine) as session:
+        sign_up(session, "ada@reader.example", "program repair")
+        log(session, "hf", **counts)
+        profiles.train(session)
+    assert prepare(engine).nothing == 1
+    with read_scope(engine) as session:
+        report = reports.edition_report(session, editions.find(session, ISSUE_DATE))
+    assert report.without_digest == (("ada@reader.example", reason),)
 
 
 def test_retries_grow_and_end_before_the_digest_is_stale() -> None:

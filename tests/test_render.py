@@ -199,7 +199,6 @@ def test_a_hostile_paper_cannot_fill_a_message(renderer: Renderer) -> None:
         "ftp://example.org/paper.pdf",
         "https://exa mple.org/",
         "https://example.org:99999/",
-        "",
     ],
 )
 def test_a_paper_with_a_bad_link_is_shown_without_it_and_told_in_one_line(
@@ -263,6 +262,6 @@ def test_a_greeting_uses_the_name_and_says_what_the_occasion_is(renderer: Render
     assert "this is your first digest from Morning Papers" in lead(occasion=Occasion.WELCOME)
     assert "announced during your vacation" in lead(occasion=Occasion.BEST_OF)
     nothing = lead(papers=0, sections=(), occasion=Occasion.NOTHING, reason="It is Sunday.")
-    assert "nothing today: It is Sunday." in nothing
+    assert "Ada Lovelace, there is nothing for you today. It is Sunday." in nothing
     assert "/unsubscribe/" in nothing
     assert day_in_words(mails.digest().issue_date) == "Friday, 20 November 2026"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from newsletter.bounces.addresses import address_in
+from newsletter.bounces.codes import status_in
 from newsletter.bounces.outcome import (
     LONGEST_QUOTE,
     BouncedRecipient,
@@ -87,7 +88,8 @@ def _bounce(bounce: Mapping[str, Any]) -> Iterable[BouncedRecipient]:
     is_permanent = _text(bounce, "bounceType").lower() == "permanent"
     named = _REASONS.get(_text(bounce, "bounceSubType").lower())
     for recipient in _items(bounce, "bouncedRecipients"):
-        diagnostic, status = _text(recipient, "diagnosticCode"), _text(recipient, "status")
+        diagnostic = _text(recipient, "diagnosticCode")
+        status = status_in(_text(recipient, "status"))
         reason = named or reason_of(diagnostic, status)
         if reason is Reason.UNDEFINED and is_permanent:
             # "Permanent, general" is SES's word for a mailbox it was told does not exist.
@@ -108,7 +110,7 @@ def _delay(delay: Mapping[str, Any]) -> Iterable[BouncedRecipient]:
             address=address_in(_text(recipient, "emailAddress")),
             permanence=Permanence.TRANSIENT,
             reason=reason,
-            status=_text(recipient, "status"),
+            status=status_in(_text(recipient, "status")),
             diagnostic=harmless(_text(recipient, "diagnosticCode"), LONGEST_QUOTE),
             delayed=True,
         )

@@ -9,10 +9,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from newsletter import deliveries, editions, previews, reports
+from newsletter import editions, previews, report_page, reports
+from newsletter.checks import check_message
 from newsletter.cli.common import err, open_database, out, print_json, progress_bar
 from newsletter.config import Settings
-from newsletter.db import read_scope, session_scope, utc_now
+from newsletter.db import read_scope, utc_now
 from newsletter.errors import UsageError
 from newsletter.models import DeliveryStatus
 from newsletter.render import Renderer
@@ -25,6 +26,7 @@ class ReportFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
     CSV = "csv"
+    HTML = "html"
 
 
 def parse_date(value: str) -> date:
@@ -61,7 +63,11 @@ def prepare(date: DateOption = None) -> None:
     settings, engine = open_database("from_address")
     with progress_bar("preparing digests") as progress:
         done = editions.prepare(
-            engine, date or today(), message_domain=settings.from_domain, progress=progress
+            engine,
+            date or today(),
+            message_domain=settings.from_domain,
+            sources=settings.sources,
+            progress=progress,
         )
     out.print(
         f"edition {date or today()}: {done.new} digests prepared, "
@@ -80,24 +86,39 @@ def preview(
     settings, engine = open_database("from_address", "secret_keys")
     digest = previews.preview(engine, email, date or today())
     renderer = make_renderer(settings)
+    message = renderer.digest(digest).data
     if output is None:
         out.print(escape(renderer.parts(digest).text))
     elif output.suffix == ".html":
-        output.write_text(renderer.parts(digest).html, encoding="utf-8")
-        err.print(f"written to {output}: open it in a browser")
+        _write(output, renderer.parts(digest).html.encode(), "a browser")
     elif output.suffix == ".eml":
-        output.write_bytes(renderer.digest(digest).data)
-        err.print(f"written to {output}: open it in a mail program")
+        _write(output, message, "a mail program")
     else:
         raise UsageError(f"--output {output}: the name must end in .html or .eml")
+    err.print(
+        escape(
+            f"{len(digest.papers)} papers, {len(message) / 1024:.0f} KB; subject: {digest.subject}"
+        )
+    )
+    for check in check_message(message, spam=output is not None):
+        mark = {True: "good", False: "not good", None: "unknown"}[check.passed]
+        err.print(escape(f"  {mark}: {check.name}: {check.found}"))
+
+
+def _write(path: Path, content: bytes, program: str) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"--output {path}: {error.strerror}") from error
+    err.print(escape(f"written to {path}: open it in {program}"))
 
 
 def status(date: DateOption = None, as_json: JsonOption = False) -> None:
     """How far an edition is; the counts add up to what was prepared."""
-    _, engine = open_database()
+    settings, engine = open_database()
     with read_scope(engine) as session:
         report = reports.edition_report(session, editions.find(session, date or today()))
-        sources = reports.last_fetches(session)
+        sources = reports.sources_now(session, settings.sources)
     if as_json:
         shown = reports.as_dict(report)
         shown["without_digest"] = len(report.without_digest)
@@ -113,9 +134,13 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         table.add_row(f"  {len(report.without_digest)}", "due, with nothing to get")
     out.print(table)
     for source in sources:
+        error = f": {source['error']}" if source["error"] else ""
+        words = source["condition"].replace("_", " ")
         out.print(
-            f"  {source['source']}: {source['status']}, {source['announced']} announced, "
-            f"{source['new']} new, {source['failed']} failed ({source['at'][:16]} UTC)"
+            escape(
+                f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
+                f"{source['failed']} failed{error}"
+            )
         )
 
 
@@ -126,7 +151,12 @@ def report(
     """Who did not get an edition, and why."""
     _, engine = open_database()
     with read_scope(engine) as session:
-        found = reports.edition_report(session, editions.find(session, date or today()))
+        edition = editions.find(session, date or today())
+        found = reports.edition_report(session, edition)
+        ends = report_page.finished(session, edition.id or 0)
+    if form is ReportFormat.HTML:
+        out.file.write(report_page.as_html(found, report_page.draw(ends)))
+        return
     if form is ReportFormat.JSON:
         print_json(reports.as_dict(found))
         return
@@ -134,6 +164,8 @@ def report(
         out.file.write(reports.as_csv(found))
         return
     out.print(f"edition {found.edition}: {found.status}, {found.prepared} prepared")
+    if found.note:
+        out.print(f"paused: {found.note}", markup=False)
     out.print(f"read: {found.coverage or 'nothing was fetched for it'}")
     for row in found.undelivered:
         again = f", again at {row.retry_at:%H:%M} UTC" if row.retry_at else ""
@@ -171,9 +203,7 @@ def retry(
             f"--status {refused[0]}: only {', '.join(sorted(allowed))} can be tried again"
         )
     _, engine = open_database()
-    with session_scope(engine) as session:
-        edition = editions.find(session, date or today())
-        number = deliveries.requeue(session, edition.id or 0, again)
+    number = editions.retry(engine, date or today(), again)
     out.print(f"{number} deliveries queued again: run `newsletter send` to try them")
 
 

@@ -1,18 +1,27 @@
 """`newsletter ingest`: papers from sources or a file into the store."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from sqlalchemy import Engine
 
 from newsletter import papers
 from newsletter.cli.common import err, open_database, out, print_json
-from newsletter.errors import UsageError
+from newsletter.config import Settings
+from newsletter.errors import InputError, UsageError
 from newsletter.papers import Outcome
 from newsletter.sources.catalogue import build
 from newsletter.sources.fetch import Fetcher
+
+# A source that fails on everything says the same thing a thousand times.
+_MOST_LINES = 20
+
+Watch = Callable[[Outcome], None]
 
 
 def ingest(
@@ -21,46 +30,99 @@ def ingest(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="Read this file instead.")] = None,
     format_name: Annotated[
-        str, typer.Option("--format", help="The file's format; auto finds out.")
+        str, typer.Option("--format", help="The file's format; auto finds out by its content.")
     ] = "auto",
     since: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Read from this date, not from the cursor."),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output.")
+        bool, typer.Option("--json", help="Print one JSON object on standard output.")
     ] = False,
 ) -> None:
-    """Fetch papers and store them; prints a line a source."""
-    if file is not None and sources:
-        raise UsageError("give sources or --file, not both")
+    """Fetch papers and store them; prints a line a source.
+
+    Exits with 1 when something announced could not be read, with 2 when nothing could.
+    """
+    if file is not None and (sources or since):
+        raise UsageError("--file goes without sources and --since")
     settings, engine = open_database()
-    if file is not None:
-        outcomes = [_shown(papers.ingest_file(engine, file, format_name), json)]
-    else:
-        chosen = build(settings, sources or ())
-        turns = papers.DatabaseTurns(engine)
-        day = since.replace(tzinfo=UTC).date() if since else None
-        with Fetcher(turns, contact=settings.contact) as fetcher:
-            outcomes = [
-                _shown(papers.ingest_source(engine, source, fetcher, since=day), json)
-                for source in chosen
-            ]
+    with _progress(quiet=json) as bar:
+        if file is not None:
+            outcomes = [_file(engine, file, format_name, bar, json=json)]
+        else:
+            day = since.date() if since else None
+            outcomes = _network(settings, engine, sources or [], day, bar, json=json)
     if json:
         print_json({"sources": [_as_json(outcome) for outcome in outcomes]})
     if any(outcome.failed or outcome.failure for outcome in outcomes):
         raise typer.Exit(1)
 
 
-def _shown(outcome: Outcome, json: bool) -> Outcome:
-    if not json:
-        out.print(
-            f"[bold]{escape(outcome.source)}[/]: {outcome.announced} announced, "
-            f"{outcome.new} new, {outcome.revised} revised, {outcome.known} known, "
-            f"{outcome.failed} failed"
-        )
-        for problem in outcome.errors:
-            err.print(f"  {escape(problem.where)}: {escape(problem.what)}")
+def _progress(*, quiet: bool) -> Progress:
+    """What goes on, on a terminal; nothing elsewhere."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=quiet or not err.is_terminal,
+    )
+
+
+def _file(engine: Engine, path: Path, format_name: str, bar: Progress, *, json: bool) -> Outcome:
+    try:
+        outcome = papers.ingest_file(engine, path, format_name, progress=_watch(bar, path.name))
+    except InputError as error:
+        if json:
+            problem = {"where": error.where, "what": error.what}
+            empty = _as_json(Outcome(format_name))
+            print_json({"sources": [{**empty, "failure": str(error), "errors": [problem]}]})
+        raise
+    return _shown(outcome, json=json)
+
+
+def _network(
+    settings: Settings,
+    engine: Engine,
+    names: list[str],
+    since: date | None,
+    bar: Progress,
+    *,
+    json: bool,
+) -> list[Outcome]:
+    """One source after the other; one that fails does not stop the next."""
+    outcomes = []
+    with Fetcher(papers.DatabaseTurns(engine), contact=settings.contact) as fetcher:
+        for source in build(settings, names):
+            watch = _watch(bar, source.name)
+            outcome = papers.ingest_source(engine, source, fetcher, since=since, progress=watch)
+            outcomes.append(_shown(outcome, json=json))
+    return outcomes
+
+
+def _watch(bar: Progress, name: str) -> Watch:
+    task = bar.add_task(f"{escape(name)}: asking")
+
+    def watch(outcome: Outcome) -> None:
+        bar.update(task, description=f"{escape(name)}: {outcome.announced:,} announced")
+
+    return watch
+
+
+def _shown(outcome: Outcome, *, json: bool) -> Outcome:
+    if json:
+        return outcome
+    out.print(
+        f"[bold]{escape(outcome.source)}[/]: {outcome.announced:,} announced, "
+        f"{outcome.new:,} new, {outcome.revised:,} revised, {outcome.known:,} known, "
+        f"{outcome.failed:,} failed" + (" — [red]not complete[/]" if outcome.failure else "")
+    )
+    for problem in outcome.errors[:_MOST_LINES]:
+        err.print(f"  {escape(problem.where)}: {escape(problem.what)}")
+    if (more := outcome.failed - _MOST_LINES) > 0:
+        err.print(f"  … and {more:,} more")
     return outcome
 
 

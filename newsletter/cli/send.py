@@ -12,7 +12,7 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter import deliveries, digest, editions, metrics, schedule
+from newsletter import deliveries, digest, doctor, editions, metrics, schedule
 from newsletter.cli.common import err, open_database, out, progress_bar
 from newsletter.cli.editions import DateOption, make_renderer, today
 from newsletter.cli.sending import Stop, drain
@@ -82,8 +82,12 @@ class _Sender:
     def write_metrics(self) -> None:
         """Keep the file for Prometheus' textfile collector, if one is set."""
         path = self.plan.settings.metrics_file
-        if path is not None:
+        if path is None:
+            return
+        try:
             metrics.write_file(self.engine, path)
+        except StoppedError as error:
+            err.print(str(error), markup=False)  # no reason to keep mail from going out
 
 
 def send(
@@ -141,7 +145,11 @@ def send(
     issue_date = date or today()
     with progress_bar("preparing digests") as progress:
         prepared = editions.prepare(
-            engine, issue_date, message_domain=settings.from_domain, progress=progress
+            engine,
+            issue_date,
+            message_domain=settings.from_domain,
+            sources=settings.sources,
+            progress=progress,
         )
     if dry_run:
         number = asyncio.run(_write_files(engine, renderer, prepared.edition_id, output))
@@ -226,18 +234,7 @@ def check_ready(settings: Settings, relays: tuple[Relay, ...], *, anyway: bool) 
         raise SettingsError(
             "missing setting: NEWSLETTER_POSTAL_ADDRESS (the law asks for one in every mail)"
         )
-    if anyway:
-        return
-    if settings.dkim_key_file is None:
-        raise SettingsError(
-            "missing setting: NEWSLETTER_DKIM_KEY_FILE (unsigned mail is refused by the large "
-            "providers); where the relay signs, say --anyway"
-        )
-    if not settings.base_url.startswith("https://"):
-        raise SettingsError(
-            f"NEWSLETTER_BASE_URL is {settings.base_url}: one-click unsubscribing works with "
-            "https:// only; --anyway sends nonetheless"
-        )
+    doctor.check_can_send(settings, anyway=anyway)
 
 
 def _subscriber(engine: Engine, email: str) -> int:

@@ -23,6 +23,8 @@ def serve(
         host=host,
         port=port,
         access_log=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
         server_header=False,
         log_level="warning",
     )

@@ -135,7 +135,7 @@ def _insert_once(session: Session, table: Any, values: dict[str, Any], *unique: 
     """Insert unless the row is there; whether it was inserted."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing(index_elements=unique)
-    return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    return session.execute(statement.returning(table.id)).first() is not None
 
 
 def _event(

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Engine
-from sqlmodel import Session, col, func, select
+from sqlalchemy import Engine, bindparam
+from sqlmodel import Session, SQLModel, col, func, select
 
 from newsletter import deliveries, digest
 from newsletter.db import read_scope, session_scope, utc_now
@@ -27,7 +27,6 @@ from newsletter.models import (
     DeliveryStatus,
     Edition,
     EditionStatus,
-    Subscriber,
 )
 
 logger = logging.getLogger(__name__)
@@ -35,6 +34,21 @@ logger = logging.getLogger(__name__)
 # Rows leased at a time, as a multiple of what is begun at once: several processes share the work
 # evenly, and a claim's cost disappears.
 CLAIM_AHEAD = 4
+_delivery = SQLModel.metadata.tables["delivery"].c
+_JOBS = (
+    sqlalchemy.select(
+        _delivery.id,
+        _delivery.kind,
+        _delivery.to_address,
+        _delivery.message_id,
+        _delivery.attempts,
+        _delivery.created_at,
+        SQLModel.metadata.tables["subscriber"].c.public_id,
+    )
+    .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
+    .where(_delivery.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_delivery.id)
+)
 # A row whose digest cannot be read (damaged, or written by hand) fails alone.
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
 
@@ -83,6 +97,7 @@ class Books:
     resends: int
     subscriber_id: int | None
     owner: str
+    claim_ahead: int = CLAIM_AHEAD
     domains: DomainWatch = field(default_factory=DomainWatch)
     _claimed: list[int] = field(default_factory=list)
     _contents: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
@@ -126,7 +141,7 @@ class Books:
             deliveries.record(session, results)
             begun: list[int] = []
             if want:
-                claimed = claimed or self._claim(session, want * CLAIM_AHEAD)
+                claimed = claimed or self._claim(session, want * self.claim_ahead)
                 turn.is_empty = not claimed
                 group, claimed = claimed[:want], claimed[want:]
                 begun = self._begin(session, group, turn, go_at)
@@ -157,8 +172,9 @@ class Books:
         group = self._within_domain_limits(session, ids, now, go_at)
         if self.limits.warm_up and group:
             allowed = pacing.reserve_today(session, self.limits.warm_up, most=len(group), now=now)
-            if allowed < len(group):
+            if not allowed:
                 turn.halted = "today's share of the warm-up is sent; the rest may go tomorrow"
+            if allowed < len(group):
                 deliveries.release(session, self.owner, group[allowed:])
                 group = group[:allowed]
         if not group:
@@ -252,31 +268,25 @@ class Books:
     def _load(
         self, session: Session, ids: Sequence[int], go_at: Mapping[int, datetime]
     ) -> list[Job]:
-        found = (
-            sqlalchemy.select(
-                col(Delivery.id),
-                col(Delivery.kind),
-                col(Delivery.to_address),
-                col(Delivery.message_id),
-                col(Delivery.attempts),
-                col(Delivery.created_at),
-                col(Subscriber.public_id),
-            )
-            .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
-            .where(col(Delivery.id).in_(ids))
-            .order_by(col(Delivery.id))
-        )
-        rows = session.connection().execute(found).all()
+        rows = session.connection().execute(_JOBS, {"ids": ids}).all()
         digests = self._digests(
-            session, [row[0] or 0 for row in rows if row[1] is DeliveryKind.DIGEST]
+            session, [row.id for row in rows if row.kind is DeliveryKind.DIGEST]
         )
         jobs = []
-        for key, kind, address, message_id, attempts, created_at, public_id in rows:
-            number = key or 0
-            note = Note(kind, number, address, message_id, created_at, public_id)
-            content = digests.get(number, note)
-            moment = go_at.get(number)
-            jobs.append(Job(number, domain_of(address), attempts, created_at, content, moment))
+        for row in rows:
+            note = Note(
+                row.kind, row.id, row.to_address, row.message_id, row.created_at, row.public_id
+            )
+            jobs.append(
+                Job(
+                    row.id,
+                    domain_of(row.to_address),
+                    row.attempts,
+                    row.created_at,
+                    digests.get(row.id, note),
+                    go_at.get(row.id),
+                )
+            )
         return jobs
 
     def _digests(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | str]:

@@ -61,6 +61,12 @@ class ArxivApi(Source):
         return replace(page, next=_slice(request.params["search_query"], following))
 
 
+def _doi_link(entry: Element) -> str | None:
+    """Of the related links one is the PDF and one the DOI, told apart by their titles."""
+    links = (link for link in children(entry, "link") if link.get("title") == "doi")
+    return next((link.get("href") for link in links), None)
+
+
 def _slice(query: str, start: int) -> Request:
     return Request(
         _URL,
@@ -93,7 +99,7 @@ def _paper(entry: Element, where: str) -> PaperRecord:
         abstract=text(entry, "summary"),
         authors=[text(author, "name") for author in children(entry, "author")],
         categories=[*primary, *categories],
-        doi=text(entry, "doi"),
+        doi=text(entry, "doi") or _doi_link(entry),
         # `published` is the first version's date, `updated` this one's.
         published=text(entry, "published"),
     )

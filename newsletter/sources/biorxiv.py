@@ -27,8 +27,8 @@ _HEADINGS = (
 )
 # "BackgroundUndernutrition": the heading lost its line, only the next capital tells.
 _GLUED = re.compile(
-    rf"(?:^|(?<=[.!?:;)\]\n])\s*)(?P<heading>{_HEADINGS}|{_HEADINGS.upper()})"
-    r"(?=[A-Z0-9(\[“][a-z0-9A-Z]|[A-Z] )"
+    rf"(?:^|(?<=[.!?:;)\]\n])\s*)(?P<heading>(?:{_HEADINGS})(?=[A-Z0-9(\[“][A-Za-z0-9]|[A-Z] )|"
+    rf"(?:{_HEADINGS.upper()})(?=[A-Z][a-z]|[A-Z] ))"
 )
 # Typesetting residue: O_ opens, C_ closes. A figure's block goes with all that is in it.
 _FIGURE = re.compile(r"O_(?:FIG|TBL|SCHEME)\b.*?C_(?:FIG|TBL|SCHEME)\b", re.DOTALL)

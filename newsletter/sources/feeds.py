@@ -174,7 +174,7 @@ def _parsed(body: bytes, where: str) -> Any:
         feed = feedparser.parse(BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
     except _TRIPS as error:
         raise ParseError("a feed was expected; this cannot be read as one", where=where) from error
-    if not feed.version:
+    if not feed.get("version"):
         if re.search(rb"<(?:!doctype\s+)?html", body[:2000], re.IGNORECASE):
             raise ParseError("a feed was expected, not a web page", where=where)
         raise ParseError(f"a feed was expected: {beginning(body)}", where=where)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import urlencode
 
 import httpx
 import tenacity
@@ -91,9 +92,13 @@ class Fetcher:
         contact: str | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        largest: int = LARGEST_BODY,
+        longest: float = LONGEST_ANSWER,
     ) -> None:
         self.turns = turns
         self.sleep = sleep
+        self.largest = largest
+        self.longest = longest
         agent = f"newsletter/{version('newsletter')}"
         self.client = httpx.Client(
             transport=transport,
@@ -136,13 +141,16 @@ class Fetcher:
             retry=tenacity.retry_if_exception(_is_transient),
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             # 2, 4, 8 s and up to 2 s more; the host's own wish is kept by its turn.
-            wait=tenacity.wait_exponential_jitter(initial=2, max=60, jitter=2),
+            wait=tenacity.wait_exponential_jitter(multiplier=2, max=60, jitter=2),
             sleep=self.sleep,
             reraise=True,
         )(once)
 
     def _ask(self, source: Source, request: Request, validators: Validators, where: str) -> Answer:
-        url = httpx.URL(request.url, params=dict(request.params) or None)
+        try:
+            url = httpx.URL(request.url, params=dict(request.params) or None)
+        except httpx.InvalidURL as error:
+            raise FetchError(f"no address: {error}", where=where, transient=False) from error
         for _ in range(_MOST_REDIRECTS + 1):
             with self.turns.take(url.host) as turn:
                 try:
@@ -150,6 +158,9 @@ class Fetcher:
                 except httpx.HTTPError as error:
                     what = f"no answer from {url.host}: {_reason(error)}"
                     raise FetchError(what, where=where, transient=True) from error
+                except httpx.InvalidURL as error:
+                    what = f"refused: redirected from {url.scheme} to what is no address"
+                    raise FetchError(what, where=where, transient=False) from error
             if isinstance(answer, Answer):
                 return answer
             url = _redirected(url, answer, where)
@@ -164,7 +175,7 @@ class Fetcher:
                 return Answer(None, validators)
             if response.has_redirect_location:
                 return str(response.headers["location"])
-            body = b"".join(_limited(response, where, turn))
+            body = b"".join(self._limited(response, where, turn))
             if response.status_code != 200:
                 if when := _retry_after(response) or _asked_pause(source, response, body):
                     turn.ask_not_before(when)
@@ -173,6 +184,20 @@ class Fetcher:
             found = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
             return Answer(body, found)
 
+    def _limited(self, response: httpx.Response, where: str, turn: Turn) -> Iterator[bytes]:
+        """The body, as long as it is neither too large nor too slow."""
+        size, started = 0, time.monotonic()
+        for chunk in response.iter_bytes():
+            turn.keep()
+            size += len(chunk)
+            if size > self.largest:
+                what = f"refused: the answer is larger than {self.largest:,} bytes"
+                raise FetchError(what, where=where, transient=False)
+            if time.monotonic() - started > self.longest:
+                what = f"the answer was not complete after {self.longest:.0f} s"
+                raise FetchError(what, where=where, transient=True)
+            yield chunk
+
 
 def _is_transient(error: BaseException) -> bool:
     return isinstance(error, FetchError) and error.transient
@@ -180,8 +205,8 @@ def _is_transient(error: BaseException) -> bool:
 
 def _shown(request: Request) -> str:
     """The address for people; the parameters that name a page are its place."""
-    url = httpx.URL(request.url, params=dict(request.params) or None)
-    return str(url)[:300]
+    query = urlencode(request.params)
+    return f"{request.url}?{query}"[:300] if query else request.url[:300]
 
 
 def _reason(error: httpx.HTTPError) -> str:
@@ -214,21 +239,6 @@ def _is_internal(host: str) -> bool:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
         return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
-
-
-def _limited(response: httpx.Response, where: str, turn: Turn) -> Iterator[bytes]:
-    """The body, as long as it is neither too large nor too slow."""
-    size, started = 0, time.monotonic()
-    for chunk in response.iter_bytes():
-        turn.keep()
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            what = f"refused: the answer is larger than {LARGEST_BODY // 2**20} MB"
-            raise FetchError(what, where=where, transient=False)
-        if time.monotonic() - started > LONGEST_ANSWER:
-            what = f"the answer was not complete after {LONGEST_ANSWER:.0f} s"
-            raise FetchError(what, where=where, transient=True)
-        yield chunk
 
 
 def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) -> FetchError:

@@ -11,16 +11,22 @@ from newsletter.subscribers.accounts import (
     row_id,
     unsubscribe,
 )
+from newsletter.subscribers.exporting import export
 from newsletter.subscribers.importing import ImportReport, import_csv
 from newsletter.subscribers.joining import request_account_link, sign_up
 from newsletter.subscribers.notes import queue_note
 from newsletter.subscribers.preferences import (
     COLUMN_KINDS,
+    FULL,
+    LESS,
+    StatedInterest,
     StatedTopic,
+    interests_of,
     preferences_of,
     set_preferences,
     set_topics,
     topics_of,
+    weigh,
 )
 from newsletter.subscribers.suppression import suppress, suppressions
 from newsletter.subscribers.values import (
@@ -34,16 +40,21 @@ from newsletter.subscribers.values import (
 
 __all__ = [
     "COLUMN_KINDS",
+    "FULL",
+    "LESS",
     "ImportReport",
     "Preferences",
+    "StatedInterest",
     "StatedTopic",
     "TopicRequest",
     "add",
     "confirm",
     "erase",
+    "export",
     "find",
     "find_by_email",
     "import_csv",
+    "interests_of",
     "normalise_email",
     "paper_identity",
     "parse_preferences",
@@ -61,4 +72,5 @@ __all__ = [
     "suppressions",
     "topics_of",
     "unsubscribe",
+    "weigh",
 ]

@@ -28,8 +28,10 @@ def sign_up(
     preferences: Preferences,
     topics: Sequence[TopicRequest],
     message_domain: str,
-) -> None:
+) -> Subscriber | None:
     """Ask the address to confirm; what is asked for waits in a pending subscriber.
+
+    Returns that subscriber, where what was asked for is theirs now.
 
     A subscriber who is there already gets a link to their preferences instead, and nothing of
     theirs changes: the form may have been filled in by anybody. An address that bounced or
@@ -43,10 +45,11 @@ def sign_up(
     address_hash = signer.hash_address(address)
     reason = suppressions(session, [address_hash]).get(address_hash)
     if reason is not None and reason not in OWN_DECISION:
-        return
+        return None
     known = session.exec(
         select(Subscriber).where(Subscriber.email == address).with_for_update()
     ).one_or_none()
+    is_theirs = known is None or _never_confirmed(known)
     if known is None:
         known = Subscriber(
             **subscriber_values(
@@ -62,7 +65,7 @@ def sign_up(
         session.add(known)
         session.flush()
         _add_topics(session, known, topics)
-    elif known.confirmed_at is None and known.status == SubscriberStatus.PENDING:
+    elif is_theirs:
         set_preferences(session, row_id(known), preferences)
         session.execute(delete(Topic).where(col(Topic.subscriber_id) == row_id(known)))
         _add_topics(session, known, topics)
@@ -75,6 +78,11 @@ def sign_up(
     if known.status in {SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED}:
         kind = DeliveryKind.ACCOUNT_LINK
     queue_note(session, known, kind, message_domain=message_domain)
+    return known if is_theirs else None
+
+
+def _never_confirmed(subscriber: Subscriber) -> bool:
+    return subscriber.status == SubscriberStatus.PENDING and subscriber.confirmed_at is None
 
 
 def request_account_link(session: Session, email: str, *, message_domain: str) -> None:

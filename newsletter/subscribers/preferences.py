@@ -138,3 +138,61 @@ def _rewrite(session: Session, topic: Topic, request: TopicRequest) -> None:
             )
         elif (interest.weight < 0) != (clue.weight < 0):
             interest.weight = clue.weight
+
+
+@dataclass(frozen=True, slots=True)
+class StatedInterest:
+    """An interest in its row, with its weight."""
+
+    id: int
+    kind: InterestKind
+    value: str
+    weight: float
+
+    @property
+    def evidence(self) -> tuple[str, str]:
+        """How a profile names what it learned from this."""
+        return self.kind.value, self.value
+
+    @property
+    def lead(self) -> str:
+        """The words that lead to the value in a sentence."""
+        return _LEADS[self.kind]
+
+
+_LEADS = {
+    InterestKind.KEYWORD: "You follow the keyword",
+    InterestKind.CATEGORY: "You follow the category",
+    InterestKind.AUTHOR: "You follow the author",
+    InterestKind.SEED_PAPER: "You gave as an example the paper",
+    InterestKind.TEXT: "You wrote:",
+}
+# "Less of this" counts an interest half.
+FULL, LESS = 1.0, 0.5
+
+
+def interests_of(session: Session, topic_id: int) -> list[StatedInterest]:
+    """The interests of one topic, oldest first."""
+    rows = session.exec(
+        select(Interest).where(Interest.topic_id == topic_id).order_by(col(Interest.id))
+    )
+    return [StatedInterest(row.id or 0, row.kind, row.value, row.weight) for row in rows]
+
+
+def weigh(session: Session, subscriber_id: int, interest_id: int, weight: float) -> bool:
+    """Give a wanted interest another weight; returns whether the subscriber has it."""
+    interest = session.exec(
+        select(Interest)
+        .join(Topic, col(Topic.id) == col(Interest.topic_id))
+        .where(
+            Interest.id == interest_id,
+            Topic.subscriber_id == subscriber_id,
+            col(Interest.weight) > 0,
+        )
+    ).one_or_none()
+    if interest is None:
+        return False
+    interest.weight = weight
+    session.execute(delete(Profile).where(col(Profile.topic_id) == interest.topic_id))
+    session.flush()
+    return True

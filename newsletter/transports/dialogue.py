@@ -120,7 +120,9 @@ class Dialogue(asyncio.Protocol):
                 async with asyncio.timeout(self._timeout):
                     await self._waiter
             except TimeoutError:
-                raise ConnectionError(f"no answer in {self._timeout:g} s") from None
+                # An answer that came while this process was busy elsewhere is none too late.
+                if not self._replies:
+                    raise ConnectionError(f"no answer in {self._timeout:g} s") from None
             finally:
                 self._waiter = None
         return self._replies.popleft()
@@ -180,5 +182,7 @@ class Dialogue(asyncio.Protocol):
 
 def one_line(text: str) -> str:
     """An answer as one printable line; relays may say anything."""
+    if text.isprintable():
+        return " ".join(text.split())[:500]
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:500]

@@ -37,6 +37,7 @@ TIMEOUT_SECONDS = 60
 MESSAGES_PER_CONNECTION = 100
 SERVICE_CLOSING = 421
 GO_AHEAD = 354
+_MAILABLE = re.compile(r"[^<>\s]+")
 _YES = {"1", "true", "yes", "required"}
 _NO = {"0", "false", "no"}
 
@@ -271,7 +272,7 @@ def _check(envelope: Envelope) -> None:
         PermanentTransportError: says what is wrong with the address or the message.
     """
     for address in (envelope.sender, envelope.recipient):
-        if not address or any(c in "<>" or not c.isprintable() or c.isspace() for c in address):
+        if not _MAILABLE.fullmatch(address) or not address.isprintable():
             raise PermanentTransportError(f"not an address that can be mailed: {address!r}")
     data = envelope.data
     # A line end that a relay reads otherwise than we do smuggles a second message in.

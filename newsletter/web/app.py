@@ -2,16 +2,34 @@
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
 from newsletter.config import Settings
 from newsletter.errors import TokenError
 from newsletter.tokens import Signer
-from newsletter.web import confirmation, feedback, front, leaving, preferences
+from newsletter.web import (
+    account,
+    archive,
+    clicks,
+    confirmation,
+    feedback,
+    front,
+    joining,
+    leaving,
+    preferences,
+    ratings,
+)
 from newsletter.web.guards import BodyLimit, SecurityHeaders, UnderPath
 from newsletter.web.site import Site
+
+MESSAGES = {
+    404: ("There is no such page", "The links in your mail lead to the right places."),
+    405: ("This page cannot do that", "The links in your mail lead to the right places."),
+    410: ("This is gone", "The subscription, or the digest, that this link was for is no more."),
+    429: ("Too often", "Somebody in your network asked for this many times. Try again in an hour."),
+}
 
 
 def create_app(engine: Engine, settings: Settings) -> FastAPI:
@@ -29,7 +47,19 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(UnderPath, root=site.root)
-    for part in (front, leaving, preferences, feedback, confirmation):
+    parts = (
+        front,
+        joining,
+        confirmation,
+        preferences,
+        ratings,
+        feedback,
+        archive,
+        clicks,
+        leaving,
+        account,
+    )
+    for part in parts:
         app.include_router(part.router)
     app.add_exception_handler(TokenError, _bad_token)
     app.add_exception_handler(HTTPException, _http_error)
@@ -52,13 +82,16 @@ def _http_error(request: Request, error: Exception) -> Response:
     site: Site = request.app.state.site
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = getattr(error, "headers", None) or {}
-    title = {404: "There is no such page", 405: "This page cannot do that"}.get(
-        status, "That did not work"
-    )
-    page = site.message(title, "The links in your mail lead to the right places.", status=status)
+    title, text = MESSAGES.get(status, ("That did not work", "Please try again."))
+    page = site.message(title, text, status=status)
     page.headers.update(headers)
     return page
 
 
-def _bad_request(request: Request, error: Exception) -> Response:
-    return PlainTextResponse("The request is not one that this page understands.", 422)
+def _bad_request(request: Request, error: Exception) -> HTMLResponse:
+    site: Site = request.app.state.site
+    return site.message(
+        "There is no such page",
+        "Something in the address, or in what was sent, is not what this page takes.",
+        status=422,
+    )

@@ -8,8 +8,8 @@ import logging
 import re
 from dataclasses import dataclass
 
-import bibtexparser
 import rispy
+from bibtexparser.entrypoint import parse_string
 
 from newsletter.errors import InputError
 from newsletter.subscribers import paper_identity
@@ -63,7 +63,7 @@ def read_bibliography(data: bytes) -> list[Reference]:
 
 
 def _bibtex(text: str) -> list[dict[str, str]]:
-    library = bibtexparser.parse_string(text)
+    library = parse_string(text)
     return [
         {field.key.lower(): str(field.value) for field in entry.fields} for entry in library.entries
     ]

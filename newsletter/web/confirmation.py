@@ -5,8 +5,7 @@ from fastapi.responses import HTMLResponse
 
 from newsletter import subscribers
 from newsletter.tokens import Purpose
-from newsletter.web.front import READ
-from newsletter.web.site import SiteDep
+from newsletter.web.site import READ, SiteDep
 
 router = APIRouter()
 

@@ -7,8 +7,7 @@ from sqlmodel import Session, col, select
 from newsletter import feedback
 from newsletter.models import DigestItem, Paper, Signal, Subscriber
 from newsletter.tokens import Purpose
-from newsletter.web.front import READ
-from newsletter.web.site import RowId, Site, SiteDep
+from newsletter.web.site import READ, RowId, Site, SiteDep
 
 router = APIRouter()
 

@@ -1,10 +1,11 @@
 """Forms: what a browser posted to checked values, and values back to what a page shows."""
 
 import re
+from dataclasses import asdict, fields
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from newsletter.errors import InputError
 from newsletter.subscribers import (
@@ -19,6 +20,8 @@ from newsletter.subscribers.values import MOST_TOPICS
 
 # The most inputs an honest form has: 20 topics of 10 fields, and the preferences.
 MOST_FIELDS = 300
+# Some 2,000 entries; reading more takes longer than a page may.
+LARGEST_FILE = 1024 * 1024
 LISTS = ("keywords", "categories", "authors", "seed_papers", "mutes")
 # People part by lines, semicolons or commas; a comma in a name or a DOI parts nothing.
 _LINES = re.compile(r"[\n;]")
@@ -46,25 +49,59 @@ def split(field: str, typed: str) -> list[str]:
     return _SEPARATORS.get(field, _COMMAS).split(typed.replace("\r\n", "\n"))
 
 
+def numbers(form: FormData, name: str) -> list[int]:
+    """The values of ticked boxes that are keys of rows."""
+    values = (value for value in form.getlist(name) if isinstance(value, str))
+    return [int(value) for value in values if re.fullmatch(r"[0-9]{1,9}", value)]
+
+
 def read_preferences(form: FormData, default: Preferences) -> Preferences:
     """The preferences in ``form``; what it leaves out keeps ``default``'s value.
 
     Raises:
         InputError: names the field and what it may be.
     """
-    names = ("cadence", "weekday", "send_hour", "time_zone", "max_papers", "min_score")
-    return parse_preferences(**{name: text_of(form, name) for name in names}, default=default)
+    return parse_preferences(
+        cadence=text_of(form, "cadence"),
+        weekday=text_of(form, "weekday"),
+        send_hour=text_of(form, "send_hour"),
+        time_zone=text_of(form, "time_zone"),
+        max_papers=text_of(form, "max_papers"),
+        min_score=text_of(form, "min_score"),
+        weekly_budget=_given(form, "weekly_budget"),
+        length=text_of(form, "length"),
+        popularity=text_of(form, "popularity"),
+        outside_picks=_ticked(form, "outside_picks"),
+        tell_when_nothing=_ticked(form, "tell_when_nothing"),
+        vacation_until=_given(form, "vacation_until"),
+        default=default,
+    )
 
 
-def preference_fields(stated: Preferences) -> dict[str, str]:
+def _given(form: FormData, name: str) -> str | None:
+    return text_of(form, name) if name in form else None
+
+
+def _ticked(form: FormData, name: str) -> bool | None:
+    """A check box; a browser sends nothing for an empty one, so a hidden field stands beside."""
+    return text_of(form, name) == "on" if f"{name}-there" in form else None
+
+
+def preference_fields(stated: Preferences) -> dict[str, Any]:
     """Preferences as a form shows them."""
     return {
-        "cadence": stated.cadence.value,
-        "weekday": str(stated.weekday),
-        "send_hour": str(stated.send_hour),
-        "time_zone": stated.time_zone,
-        "max_papers": str(stated.max_papers),
-        "min_score": str(stated.min_score),
+        name: "" if value is None else value if isinstance(value, bool) else str(value)
+        for name, value in asdict(stated).items()
+    }
+
+
+def typed_preferences(form: FormData) -> dict[str, Any]:
+    """Preferences as they were typed, to show them again."""
+    return {
+        each.name: _ticked(form, each.name) or False
+        if each.type is bool
+        else text_of(form, each.name)
+        for each in fields(Preferences)
     }
 
 
@@ -126,3 +163,18 @@ def _topic(typed: dict[str, Any]) -> tuple[int | None, TopicRequest]:
         shown = typed["name"][:60] or "new topic"
         raise InputError(error.what, where=f"{shown}, {error.where}") from error
     return (int(typed["id"]) if typed["id"] else None), request
+
+
+def file_of(form: FormData, name: str) -> bytes:
+    """An uploaded file; empty when there is none.
+
+    Raises:
+        InputError: it is larger than any bibliography we read.
+    """
+    value = form.get(name)
+    if not isinstance(value, UploadFile):
+        return b""
+    data = value.file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise InputError("is larger than 1 MB", where="bibliography")
+    return data

@@ -9,10 +9,9 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from newsletter import subscribers
-from newsletter.models import SubscriberStatus
+from newsletter.models import Cadence, SubscriberStatus
 from newsletter.tokens import Purpose
-from newsletter.web.front import READ
-from newsletter.web.site import Site, SiteDep
+from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
 
@@ -25,7 +24,12 @@ def unsubscribe_page(site: SiteDep, token: str) -> HTMLResponse:
         subscriber = subscribers.find(session, public_id)
     if subscriber is None or subscriber.status == SubscriberStatus.UNSUBSCRIBED:
         return _done(site)
-    return site.page("unsubscribe.html", preferences_url=site.preferences_url(public_id))
+    return site.page(
+        "unsubscribe.html",
+        preferences_url=site.preferences_url(public_id),
+        active=subscriber.status == SubscriberStatus.ACTIVE,
+        weekly=subscriber.cadence == Cadence.WEEKLY,
+    )
 
 
 @router.post("/unsubscribe/{token}")

@@ -22,11 +22,10 @@ class Limited(StrEnum):
 
     SIGN_UP = "sign-up"
     ACCOUNT_LINK = "account link"
-    PREVIEW = "preview"
 
 
 # A lecture hall behind one address signs up at once; a script does it all night.
-MOST = {Limited.SIGN_UP: 30, Limited.ACCOUNT_LINK: 15, Limited.PREVIEW: 60}
+MOST = {Limited.SIGN_UP: 30, Limited.ACCOUNT_LINK: 15}
 WINDOW = timedelta(hours=1)
 
 

@@ -3,21 +3,20 @@
 Digests get forwarded with their links, so this page shows neither address nor name (law 28).
 """
 
+from dataclasses import replace
 from typing import Any
 from zoneinfo import available_timezones
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlmodel import Session
 
 from newsletter import subscribers
 from newsletter.errors import InputError
-from newsletter.models import Cadence, Subscriber, SubscriberStatus
+from newsletter.models import Cadence, DigestLength, Subscriber, SubscriberStatus
 from newsletter.subscribers.values import WEEKDAYS
-from newsletter.tokens import Purpose
 from newsletter.web import forms
-from newsletter.web.front import READ
-from newsletter.web.site import Site, SiteDep
+from newsletter.web.ratings import subscriber_of
+from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
 # Some 600 names for 350 places; the old spellings (US/Eastern, GMT+5) only confuse.
@@ -35,24 +34,11 @@ TIME_ZONES = sorted(
 )  # fmt: skip
 
 
-def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
-    """Whose link this is.
-
-    Raises:
-        HTTPException: 410, the subscriber was erased.
-    """
-    public_id = site.signer.verify(Purpose.PREFERENCES, token)
-    subscriber = subscribers.find(session, public_id)
-    if subscriber is None:
-        raise HTTPException(410)
-    return subscriber
-
-
 @router.api_route("/preferences/{token}", methods=READ)
 def preferences_page(site: SiteDep, token: str, saved: bool = False) -> HTMLResponse:
     """The form as it stands in the tables."""
     with site.reading() as session:
-        subscriber = _subscriber(session, site, token)
+        subscriber = subscriber_of(session, site, token)
         topics = subscribers.topics_of(session, subscribers.row_id(subscriber))
     fields = forms.preference_fields(subscribers.preferences_of(subscriber))
     return _page(
@@ -70,15 +56,17 @@ def save_preferences(site: SiteDep, token: str, form: forms.FormDep) -> Response
     """Save the form, or show it again with what is wrong in it."""
     try:
         with site.writing() as session:
-            subscriber = _subscriber(session, site, token)
+            subscriber = subscriber_of(session, site, token)
             wanted = forms.read_preferences(form, subscribers.preferences_of(subscriber))
             subscribers.set_preferences(session, subscribers.row_id(subscriber), wanted)
             subscribers.set_topics(session, subscriber, forms.read_topics(form))
     except InputError as error:
         with site.reading() as session:
-            subscriber = _subscriber(session, site, token)
+            subscriber = subscriber_of(session, site, token)
         typed = forms.typed_topics(form)
-        return _page(site, subscriber, token, dict(form), typed, error=str(error))
+        return _page(
+            site, subscriber, token, forms.typed_preferences(form), typed, error=str(error)
+        )
     return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
 
 
@@ -86,15 +74,25 @@ def save_preferences(site: SiteDep, token: str, form: forms.FormDep) -> Response
 def pause(site: SiteDep, token: str) -> RedirectResponse:
     """No digests until resumed."""
     with site.writing() as session:
-        subscribers.pause(session, _subscriber(session, site, token).public_id)
+        subscribers.pause(session, subscriber_of(session, site, token).public_id)
     return RedirectResponse(f"{site.root}/preferences/{token}", 303)
+
+
+@router.post("/preferences/{token}/weekly")
+def weekly(site: SiteDep, token: str) -> RedirectResponse:
+    """One digest a week, for whoever would leave because of too many."""
+    with site.writing() as session:
+        subscriber = subscriber_of(session, site, token)
+        wanted = replace(subscribers.preferences_of(subscriber), cadence=Cadence.WEEKLY)
+        subscribers.set_preferences(session, subscribers.row_id(subscriber), wanted)
+    return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
 
 
 @router.post("/preferences/{token}/resume")
 def resume(site: SiteDep, token: str) -> RedirectResponse:
     """Digests again."""
     with site.writing() as session:
-        subscribers.resume(session, _subscriber(session, site, token).public_id)
+        subscribers.resume(session, subscriber_of(session, site, token).public_id)
     return RedirectResponse(f"{site.root}/preferences/{token}", 303)
 
 
@@ -120,7 +118,9 @@ def _page(
         paused=subscriber.status == SubscriberStatus.PAUSED,
         active=subscriber.status == SubscriberStatus.ACTIVE,
         cadences=list(Cadence),
+        lengths=list(DigestLength),
         weekdays=WEEKDAYS,
         time_zones=sorted({*TIME_ZONES, subscriber.time_zone}),
+        archive_url=f"{site.root}/archive/{token}",
         unsubscribe_url=site.unsubscribe_url(subscriber.public_id),
     )

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from newsletter import wording
 from newsletter.config import Settings, bundled
 from newsletter.db import read_scope, session_scope
 from newsletter.errors import TokenError
@@ -51,10 +52,14 @@ class Site:
         )
         # The style sheet may be cached for good: another text has another address.
         version = sha256(self.style).hexdigest()[:12]
+        templates.filters.update(
+            safe_url=wording.safe_url, names=wording.authors_in_words, day=wording.day_in_words
+        )
         templates.globals.update(
             site_name=self.settings.site_name,
             postal_address=self.settings.postal_address,
             root=self.root,
+            base_url=self.settings.base_url,
             style_url=f"{self.root}/style.css?{version}",
         )
         return templates
@@ -99,6 +104,7 @@ def _site(request: Request) -> Iterator[Site]:
     yield request.app.state.site
 
 
+READ = ["GET", "HEAD"]
 # The key of a row in an address; keys are 32-bit integers.
 RowId = Annotated[int, Path(ge=1, lt=2**31)]
 SiteDep = Annotated[Site, Depends(_site)]
