@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: help setup setup-dev demo test check check-mail format bench bench-ingest lock clean
+.PHONY: help setup setup-dev demo test check check-mail format bench bench-ingest bench-inbound lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -52,6 +52,9 @@ format: setup-dev ## Put the formatting right
 
 bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 	@"$(BIN)/python" scripts/bench-ingest "$(PAPERS)"
+
+bench-inbound: setup-dev ## How inbound mail is read, beside two libraries (NEWSLETTER_TEST_CORPUS)
+	@"$(BIN)/python" scripts/bench-inbound
 
 lock: setup-dev ## Pin the newest versions that pyproject.toml allows (needs the network)
 	@sh scripts/lock
