@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: help setup setup-dev demo test check format bench chaos bench-ingest lock clean
+.PHONY: help setup setup-dev demo test check check-mail format bench chaos bench-ingest lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -42,6 +42,9 @@ check: setup-dev ## Formatting, lint, types
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/ruff" check .
 	@"$(BIN)/mypy"
+
+check-mail: setup-dev ## Every kind of mail through SpamAssassin, axe-core and others (ARGS="pages spam" for some)
+	@scripts/check-mail $(ARGS)
 
 format: setup-dev ## Put the formatting right
 	@"$(BIN)/ruff" format .

@@ -11,6 +11,16 @@ from numpy.typing import NDArray
 from newsletter.encoders import Vectors
 
 EvidenceKind = Literal["keyword", "text", "seed_paper", "relevant", "saved", "not_relevant"]
+# Codes of kinds are places in this tuple: stated ones first, then likes, then the dislike.
+KINDS: tuple[EvidenceKind, ...] = (
+    "keyword",
+    "text",
+    "seed_paper",
+    "relevant",
+    "saved",
+    "not_relevant",
+)
+STATED, LIKED = 2, 5  # codes below the first are stated, from there below the second liked
 # For some papers, by row: their abstract's sentences, and a content vector (s, d) for each.
 SentencesOf = Callable[[Sequence[int]], list[tuple[tuple[str, ...], Vectors]]]
 
@@ -54,8 +64,8 @@ class Evidence:
     ``factors[i] · e·x`` over the factors. The pool is one array for a whole batch of topics.
     """
 
-    kinds: tuple[EvidenceKind, ...]
-    labels: tuple[str, ...]
+    kinds: NDArray[np.int8]  # (m,) codes, see KINDS
+    labels: tuple[str, ...]  # in one line, short enough for a sentence
     pool: Vectors
     rows: NDArray[np.int64]
     content: Vectors  # (m,)

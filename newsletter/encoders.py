@@ -29,6 +29,8 @@ class Encoder(Protocol):
 
     name: str
     dimensions: int
+    # How much words and characters count beside it: of a title alone, and with an abstract.
+    lexical: tuple[float, float]
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, dimensions) float32, rows of length one; a text without content is a zero row."""
@@ -43,6 +45,10 @@ class WordLlama:
     """Average of token vectors (WordLlama l2_supercat, 256 dimensions, MIT)."""
 
     name = DEFAULT
+    # An average of word vectors blurs as texts grow: on eight systematic reviews with abstracts
+    # AUC by the centroid of ten likes was .859 with 1, .866 with 1.4, .870 with 2, .871 with
+    # 2.5; on titles 1 was best.
+    lexical = (1.0, 2.0)
 
     def __init__(self) -> None:
         from safetensors.numpy import load_file  # noqa: PLC0415 (a second of import time)
@@ -101,6 +107,8 @@ class WordLlama:
 
 class SentenceEncoder:
     """Any sentence-transformers model, by name or folder (Reimers & Gurevych 2019)."""
+
+    lexical = (0.7, 1.0)  # MiniLM on titles: recall@100 .728 with .7, .722 with 1
 
     def __init__(self, name: str) -> None:
         try:

@@ -11,8 +11,9 @@ from scipy.sparse import csr_matrix
 from sqlmodel import Session, col, select
 
 from newsletter import learning, spaces
-from newsletter.candidates import Evidence, EvidenceKind
+from newsletter.candidates import KINDS, Evidence, EvidenceKind
 from newsletter.encoders import Vectors
+from newsletter.explaining import short
 from newsletter.features import PaperText
 from newsletter.learning import Basis, Learned, Part, Sums
 from newsletter.models import Feedback, Interest, InterestKind, Paper, PaperAlias, Signal, Topic
@@ -78,8 +79,8 @@ class Gathered:
             if learned.factors_of
         ]
         return Evidence(
-            tuple(piece.kind for piece in pieces),
-            tuple(piece.label for piece in pieces),
+            np.array([KINDS.index(piece.kind) for piece in pieces], np.int8),
+            tuple(short(piece.label) for piece in pieces),
             self.pool,
             np.array([piece.row for piece in pieces]),
             np.array(content, np.float32),

@@ -96,7 +96,8 @@ class FeatureSpace:
     def _untidied(self, texts: Sequence[PaperText]) -> Vectors:
         meaning = _centred(self._encoder.encode([text.prose() for text in texts]), self.mean)
         counts = _counts(self._vectorizers, texts)
-        return np.hstack([meaning, unit(np.asarray(counts @ self.components.T, np.float32))])
+        lexical = unit(np.asarray(counts @ self.components.T, np.float32))
+        return np.hstack([meaning, _beside(self._encoder, texts) * lexical])
 
     def split(self, text: PaperText) -> tuple[list[str], Vectors]:
         """Words of ``text`` and rows (words, d) that add up to its vector.
@@ -115,7 +116,9 @@ class FeatureSpace:
             float(np.linalg.norm(meaning - self.mean)) if meaning.any() else 0.0,
             float(np.linalg.norm(lexical)),
         )
-        whole = float(np.linalg.norm([length > 0 for length in lengths])) or 1.0
+        beside = float(_beside(self._encoder, [text])[0, 0])
+        present = [float(length > 0) for length in lengths]
+        whole = float(np.hypot(present[0], beside * present[1])) or 1.0
 
         def add(word: str, start: int, row: Vectors) -> None:
             key = word.casefold().strip("-–—,.;:()[]{}\"'“”‘’?!")
@@ -129,7 +132,7 @@ class FeatureSpace:
                 add(word, 0, row / (lengths[0] * whole))
         if lengths[1]:
             for word, row in self._lexical_parts(text, counts):
-                add(word, size, row / np.float32(lengths[1] * whole))
+                add(word, size, row * np.float32(beside / (lengths[1] * whole)))
         names = [name for name in parts if name]
         own = np.array([rows[name] for name in names], np.float32).reshape(-1, self.dimensions)
         own = own @ self.turn
@@ -204,10 +207,11 @@ def fit(papers: Sequence[PaperText], model: str) -> FeatureSpace:
     counts = csr_matrix(hstack([blocks[0], CHARACTER_WEIGHT * blocks[1]]), dtype=np.float32)
     wanted = min(LEXICAL_DIMENSIONS, counts.shape[0] - 1, counts.shape[1] - 1)
     components = _components(counts, wanted)
-    meaning = encoder(model).encode([paper.prose() for paper in papers])
+    engine = encoder(model)
+    meaning = engine.encode([paper.prose() for paper in papers])
     # Of a handful of papers the mean is the papers themselves: shrunk until they are many.
     mean = meaning.sum(axis=0) / (len(papers) + 10)
-    lexical = unit(np.asarray(counts @ components.T, np.float32))
+    lexical = _beside(engine, papers) * unit(np.asarray(counts @ components.T, np.float32))
     joint = unit(np.hstack([_centred(meaning, mean), lexical]))
     eigenvalues, turn = np.linalg.eigh((joint.T @ joint).astype(np.float64))
     turn = _rounded(turn)
@@ -241,6 +245,13 @@ def _components(counts: csr_matrix, wanted: int) -> Vectors:
         return np.zeros((1, counts.shape[1]), np.float32)
     _, _, found = randomized_svd(counts, wanted, n_iter=ITERATIONS, random_state=0)
     return _rounded(found)
+
+
+def _beside(engine: Encoder, texts: Sequence[PaperText]) -> Vectors:
+    """(n, 1) weight of the lexical view beside the encoder's."""
+    title, whole = engine.lexical
+    weights = [whole if text.abstract else title for text in texts]
+    return np.array(weights, np.float32).reshape(-1, 1)
 
 
 def _centred(meaning: Vectors, mean: Vectors) -> Vectors:

@@ -67,7 +67,7 @@ def digest_lead(digest: Digest, site: str) -> str:
     papers = wording.count_in_words(len(digest.papers), "paper")
     verb = "is" if len(digest.papers) == 1 else "are"
     if not digest.papers:
-        said = f"nothing today: {wording.one_line(digest.reason)}"
+        said = f"there is nothing for you today. {wording.one_line(digest.reason)}"
     elif digest.occasion is Occasion.WELCOME:
         said = f"this is your first digest from {site}: {papers}, chosen from the last days."
     elif digest.occasion is Occasion.BEST_OF:

@@ -54,6 +54,8 @@ def compile_mjml(path: Path) -> str:
     html = re.sub(r"<!--(?!\[if|<!|%).*?-->", "", html, flags=re.DOTALL)
     # Indentation is a quarter of what MJML writes, and Gmail counts it (bulk-mail law 19).
     html = re.sub(r"\s*\n\s*", "\n", html)
+    # Screen readers jump to a main part, and a mail opened in the browser is a page like others.
+    html = html.replace('role="article"', 'role="main"')
     # A tag on a line of its own leaves nothing behind.
     return re.sub(r"\n(<!--%[^%]*%-->)(?=\n)", r"\1", html)
 

@@ -28,7 +28,7 @@ FEWEST_BESIDE = 3  # usual picks that an unusual one stands beside
 class Picks:
     """For B subscribers, P places each: candidate rows, or -1; topics; steps; and whether unusual.
 
-    In reading order within a topic, unusual ones last; sections are up to the caller.
+    In reading order: topic after topic, unusual ones last.
     """
 
     papers: NDArray[np.int64]
@@ -51,7 +51,7 @@ def pick(candidates: Candidates, profiles: Sequence[SubscriberProfile], scores: 
     found, steps = found.reshape(size, topics * length), steps.reshape(size, topics * length)
     owner = np.repeat(np.arange(topics), length)
     likeness = candidates.content @ candidates.content.T
-    floor = np.array([steps_for(profile.min_score) for profile in profiles], np.float32)
+    floor = steps_for([profile.min_score for profile in profiles])
     chosen, alike = _spread_out(
         found=found,
         steps=steps,
@@ -62,12 +62,15 @@ def pick(candidates: Candidates, profiles: Sequence[SubscriberProfile], scores: 
         floor=floor,
     )
     chosen, outside = _outside(profiles, chosen, alike, steps, wanted)
-    rows = np.maximum(chosen, 0)
+    absent = chosen < 0
+    order = np.argsort(absent * 4.0 + outside * 2.0 + owner[chosen] / topics, kind="stable", axis=1)
+    chosen = np.take_along_axis(chosen, order, axis=1)
+    papers = np.take_along_axis(found, chosen, axis=1).astype(np.int64)
     return Picks(
-        np.where(chosen >= 0, np.take_along_axis(found, rows, axis=1), -1),
-        owner[rows],
-        np.take_along_axis(steps, rows, axis=1),
-        outside,
+        np.where(np.take_along_axis(absent, order, axis=1), -1, papers),
+        owner[chosen],
+        np.take_along_axis(steps, chosen, axis=1),
+        np.take_along_axis(outside, order, axis=1),
     )
 
 

@@ -20,7 +20,8 @@ from newsletter.candidates import (
     SubscriberProfile,
     TopicProfile,
 )
-from newsletter.picking import Picks, pick
+from newsletter.encoders import Vectors
+from newsletter.picking import pick
 
 __all__ = [
     "NO_NEW",
@@ -46,6 +47,7 @@ def rank(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> list[
     if not len(candidates):
         return [Ranking(profile.subscriber_id, reason=NO_NEW) for profile in profiles]
     found = scoring.Matches(candidates)
+    products = explaining.Products(candidates)
     known = [_known(profile) for profile in profiles]
     groups: dict[int, list[int]] = defaultdict(list)
     for place, profile in enumerate(known):
@@ -56,7 +58,7 @@ def rank(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> list[
         for start in range(0, len(places), size):
             some = places[start : start + size]
             chunk = [known[place] for place in some]
-            rankings |= zip(some, _rank_chunk(candidates, chunk, found), strict=True)
+            rankings |= zip(some, _rank_chunk(candidates, chunk, found, products), strict=True)
     return [rankings[place] for place in range(len(profiles))]
 
 
@@ -71,7 +73,10 @@ def _known(profile: SubscriberProfile) -> SubscriberProfile:
 
 
 def _rank_chunk(
-    candidates: Candidates, profiles: Sequence[SubscriberProfile], found: scoring.Matches
+    candidates: Candidates,
+    profiles: Sequence[SubscriberProfile],
+    found: scoring.Matches,
+    products: explaining.Products,
 ) -> list[Ranking]:
     """Rankings of profiles that all have the same number of topics."""
     if not profiles[0].topics:
@@ -81,80 +86,78 @@ def _rank_chunk(
             else _trending(candidates, profile, found)
             for profile in profiles
         ]
-    scores = scoring.steps(candidates, profiles)
+    scores, weights = scoring.steps(candidates, profiles)
     scoring.adjust(scores, candidates, profiles, found)
     picks = pick(candidates, profiles, scores)
-    marked = _highlights(candidates, profiles, picks)
-    some: list[bool] = np.any(picks.papers >= 0, axis=1).tolist()
+    rows, columns = np.nonzero(picks.papers >= 0)
+    papers = picks.papers[rows, columns].astype(np.int64)
+    topics = [topic for profile in profiles for topic in profile.topics]
+    homes = rows * len(profiles[0].topics) + picks.topics[rows, columns]
+    sentences = _sentences(candidates, topics, homes, papers, products)
+    outside = np.flatnonzero(picks.outside[rows, columns]).tolist()
+    sections = [topics[home].name for home in homes.tolist()]
+    topic_ids = [topics[home].topic_id for home in homes.tolist()]
+    for number in outside:
+        sections[number], topic_ids[number] = OUTSIDE, None
+        sentences[number] = explaining.outside(sentences[number])
+    edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
+    told = list(
+        map(
+            Pick._make,
+            zip(
+                [candidates.ids[paper] for paper in papers.tolist()],
+                topic_ids,
+                sections,
+                (np.arange(1, len(rows) + 1) - edges[rows]).tolist(),
+                np.round(scoring.points(picks.steps[rows, columns]), 1).tolist(),
+                sentences,
+                _highlights(candidates, weights, homes, papers),
+                strict=True,
+            ),
+        )
+    )
+    places = edges.tolist()
     return [
-        _ranking(candidates, profile, picks, number, marked)
-        if some[number]
+        Ranking(profile.subscriber_id, tuple(told[start:end]))
+        if end > start
         else Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
-        for number, profile in enumerate(profiles)
+        for profile, start, end in zip(profiles, places[:-1], places[1:], strict=True)
     ]
 
 
-Marked = dict[tuple[int, int], tuple[str, ...]]
-
-
-def _ranking(
-    candidates: Candidates, profile: SubscriberProfile, picks: Picks, number: int, marked: Marked
-) -> Ranking:
-    """Row ``number`` of ``picks`` in words: sections, positions, explanations."""
-    papers = picks.papers[number]
-    there = np.flatnonzero(papers >= 0)
-    outside, home = picks.outside[number], picks.topics[number]
-    points = np.round(scoring.points(picks.steps[number]), 1).tolist()
-    several = len(profile.topics) > 1 or outside[there].any()
-    order = there[np.lexsort((there, home[there], outside[there]))] if several else there
-    chosen: list[Pick] = []
-    for place, topic in enumerate(profile.topics):
-        mine = order[home[order] == place] if several else order
-        sentences = explaining.sentences_for(candidates, topic, papers[mine])
-        for column, sentence in zip(mine.tolist(), sentences, strict=True):
-            unusual = bool(outside[column])
-            chosen.append(
-                Pick(
-                    candidates.ids[papers[column]],
-                    None if unusual else topic.topic_id,
-                    OUTSIDE if unusual else topic.name,
-                    len(chosen) + 1,
-                    points[column],
-                    explaining.outside(sentence) if unusual else sentence,
-                    marked.get((number, column), ()),
-                )
-            )
-    if several:
-        chosen.sort(key=lambda pick: pick.section == OUTSIDE)  # stable
-        chosen = [pick._replace(position=place) for place, pick in enumerate(chosen, start=1)]
-    return Ranking(profile.subscriber_id, tuple(chosen))
+def _sentences(
+    candidates: Candidates,
+    topics: Sequence[TopicProfile],
+    homes: NDArray[np.int64],
+    papers: NDArray[np.int64],
+    products: explaining.Products,
+) -> list[str]:
+    """An explanation for each pick."""
+    reasons = explaining.strongest(topics, candidates, homes, papers, products)
+    return [
+        explaining.sentence(topics[home], candidates, paper, reason)
+        for home, paper, reason in zip(homes.tolist(), papers.tolist(), reasons.rows(), strict=True)
+    ]
 
 
 def _highlights(
-    candidates: Candidates, profiles: Sequence[SubscriberProfile], picks: Picks
-) -> Marked:
-    """Sentences to mark, by (row, column) of ``picks``; each paper's readers taken together."""
-    rows, columns = np.nonzero(picks.papers >= 0)
-    if candidates.sentences is None or not len(rows):
-        return {}
-    papers = picks.papers[rows, columns]
+    candidates: Candidates, weights: Vectors, homes: NDArray[np.int64], papers: NDArray[np.int64]
+) -> list[tuple[str, ...]]:
+    """Sentences to mark for each pick; each paper's readers taken together."""
+    marked: list[tuple[str, ...]] = [()] * len(papers)
+    if candidates.sentences is None or not len(papers):
+        return marked
     order = np.argsort(papers, kind="stable")
     edges = np.flatnonzero(np.diff(papers[order], prepend=-1))
     d = len(candidates.ridge)
-    marked: Marked = {}
-    wanted = papers[order[edges]].tolist()
-    for (texts, vectors), some in zip(
-        candidates.sentences(wanted), np.split(order, edges[1:]), strict=True
-    ):
-        places = list(zip(rows[some].tolist(), columns[some].tolist(), strict=True))
-        homes = picks.topics[rows[some], columns[some]].tolist()
-        readers = np.array(
-            [
-                profiles[row].topics[home].vector[:d]
-                for (row, _), home in zip(places, homes, strict=True)
-            ]
-        )
-        marked |= zip(places, explaining.highlights(texts, vectors, readers), strict=True)
+    wanted = candidates.sentences(papers[order[edges]].tolist())
+    for (texts, vectors), some in zip(wanted, np.split(order, edges[1:]), strict=True):
+        chosen = explaining.highlights(texts, vectors, weights[homes[some], :d])
+        for number, (first, second) in zip(some.tolist(), chosen.tolist(), strict=True):
+            if second >= 0:
+                marked[number] = (texts[first], texts[second])
+            elif first >= 0:
+                marked[number] = (texts[first],)
     return marked
 
 
@@ -164,7 +167,10 @@ def _allowed(
     """(n,) each: papers that are new to the subscriber, and of those the ones not muted."""
     fresh = candidates.first_seen >= profile.since.timestamp()
     fresh &= ~np.isin(np.array(candidates.ids), list(profile.seen))
-    return fresh, fresh & ~scoring.muted(profile, found)
+    allowed = fresh.copy()
+    for rows in scoring.muted(profile, found):
+        allowed[rows] = False
+    return fresh, allowed
 
 
 def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches) -> str:

@@ -5,7 +5,8 @@ they are 0 to 100, the same function of steps on every day, so that a bar means 
 whether ten papers came or a thousand.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +25,7 @@ POPULARITY = 3.0  # of the day's most upvoted paper, with the slider at 100
 NEVER = np.float32(-np.inf)
 # Packed scores: steps between these, in as many levels as the bits beside the index leave.
 LOWEST, HIGHEST = -16.0, 48.0
+_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass
@@ -31,40 +33,34 @@ class Matches:
     """Which candidates a word, author or category hits, each looked up once a batch."""
 
     candidates: Candidates
-    _found: dict[tuple[str, str], NDArray[np.bool_]] = field(default_factory=dict)
+    _found: dict[tuple[str, str], NDArray[np.intp]] = field(default_factory=dict)
     _texts: dict[str, list[str]] = field(default_factory=dict)
 
-    def hits(self, kind: str, value: str) -> NDArray[np.bool_]:
-        """(n,) true where the paper holds the ``word``, or has the ``author`` or ``category``.
+    def rows(self, kind: str, value: str) -> NDArray[np.intp]:
+        """Candidates that hold the ``word``, or have the ``author`` or ``category``.
 
         A word, or several, must stand as whole words; a name must be the whole name.
         """
         key = (kind, value)
         if key not in self._found:
             wanted = _as_words(value) if kind == "word" else _as_names([value])
-            found = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
-            self._found[key] = np.array(found, dtype=bool)
+            hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
+            self._found[key] = np.flatnonzero(hits)
         return self._found[key]
 
     def _texts_of(self, kind: str) -> list[str]:
-        if kind not in self._texts:
-            papers = self.candidates
-            self._texts[kind] = (
-                [
-                    _as_words(f"{t} {a}")
-                    for t, a in zip(papers.titles, papers.abstracts, strict=True)
-                ]
-                if kind == "word"
-                else [
-                    _as_names(names)
-                    for names in (papers.authors if kind == "author" else papers.categories)
-                ]
-            )
+        papers = self.candidates
+        if kind not in self._texts and kind == "word":
+            pairs = zip(papers.titles, papers.abstracts, strict=True)
+            self._texts[kind] = [_as_words(f"{title} {abstract}") for title, abstract in pairs]
+        elif kind not in self._texts:
+            several = papers.authors if kind == "author" else papers.categories
+            self._texts[kind] = [_as_names(names) for names in several]
         return self._texts[kind]
 
 
 def _as_words(text: str) -> str:
-    return " " + " ".join("".join(c if c.isalnum() else " " for c in text.casefold()).split()) + " "
+    return f" {_NO_WORD.sub(' ', text.casefold()).strip()} "
 
 
 def _as_names(names: Sequence[str]) -> str:
@@ -77,26 +73,24 @@ def popularity(candidates: Candidates) -> Vectors:
     return votes / max(float(votes.max(initial=0)), 1e-9)
 
 
-def steps(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> Vectors:
+def steps(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> tuple[Vectors, Vectors]:
     """(B, T, n) steps of B profiles with T topics each, before follows and mutes.
 
-    Offset, scale and popularity ride along as two more columns, so that all of it is one
-    product.
+    And the (B·T, D + 2) weights they come from: offset, scale and popularity ride along, the
+    first two columns more, so that all of it is one product.
     """
     topics = [topic for profile in profiles for topic in profile.topics]
     whole = candidates.vectors.shape[1]
     weights = np.empty((len(topics), whole + 2), np.float32)
-    scales = np.array([topic.scale for topic in topics], np.float32)
     for row, topic in enumerate(topics):
-        weights[row, :whole] = topic.vector
-    weights[:, :whole] /= scales[:, None]
-    weights[:, whole] = np.array([topic.offset for topic in topics], np.float32) / -scales
+        np.multiply(topic.vector, np.float32(1 / topic.scale), out=weights[row, :whole])
+    weights[:, whole] = [-topic.offset / topic.scale for topic in topics]
     each = len(topics) // max(1, len(profiles))
     sliders = np.array([profile.popularity for profile in profiles], np.float32)
     weights[:, whole + 1] = np.repeat(sliders * (POPULARITY / 100), each)
     ones = np.ones((len(candidates), 1), np.float32)
     papers = np.hstack([candidates.vectors, ones, popularity(candidates)[:, None]])
-    return (weights @ papers.T).reshape(len(profiles), each, len(candidates))
+    return (weights @ papers.T).reshape(len(profiles), each, len(candidates)), weights
 
 
 def adjust(
@@ -113,36 +107,32 @@ def adjust(
         if since > earliest:
             scores[number, :, candidates.first_seen < since] = NEVER
         if profile.seen:
-            rows = [row_of[paper] for paper in profile.seen if paper in row_of]
-            scores[number, :, rows] = NEVER
-        if profile.muted_words or profile.muted_authors or profile.muted_categories:
-            scores[number, :, muted(profile, found)] = NEVER
+            before = [row_of[paper] for paper in profile.seen if paper in row_of]
+            scores[number, :, before] = NEVER
+        for rows in muted(profile, found):
+            if len(rows):
+                scores[number, :, rows] = NEVER
 
 
 def follows(topic: TopicProfile, found: Matches) -> Vectors:
-    """(n,) steps for the authors and categories that a topic follows."""
+    """(n,) steps for the authors and categories that a topic follows; each counts once."""
     alone = 0.0 if topic.vector.any() else FOLLOWED_ALONE
-    by_author = np.zeros(len(found.candidates), bool)
-    by_category = by_author.copy()
+    gained = np.zeros((2, len(found.candidates)), np.float32)
     for name in topic.followed_authors:
-        by_author |= found.hits("author", name)
+        gained[0, found.rows("author", name)] = FOLLOWED_AUTHOR + alone
     for name in topic.followed_categories:
-        by_category |= found.hits("category", name)
-    gained = (FOLLOWED_AUTHOR + alone) * by_author + (FOLLOWED_CATEGORY + alone) * by_category
-    return gained.astype(np.float32)
+        gained[1, found.rows("category", name)] = FOLLOWED_CATEGORY + alone
+    return np.asarray(gained.sum(axis=0))
 
 
-def muted(profile: SubscriberProfile, found: Matches) -> NDArray[np.bool_]:
-    """(n,) true where a paper may not appear for this subscriber."""
-    hit = np.zeros(len(found.candidates), bool)
-    for kind, values in (
-        ("word", profile.muted_words),
-        ("author", profile.muted_authors),
-        ("category", profile.muted_categories),
-    ):
-        for value in values:
-            hit |= found.hits(kind, value)
-    return hit
+def muted(profile: SubscriberProfile, found: Matches) -> Iterator[NDArray[np.intp]]:
+    """Candidates that may not appear for this subscriber, by what rules them out."""
+    for word in profile.muted_words:
+        yield found.rows("word", word)
+    for name in profile.muted_authors:
+        yield found.rows("author", name)
+    for name in profile.muted_categories:
+        yield found.rows("category", name)
 
 
 def best(scores: Vectors, count: int) -> tuple[NDArray[np.int32], Vectors]:
@@ -176,10 +166,8 @@ def points(steps: Vectors | float) -> Vectors:
     return np.asarray(100 / (1 + np.exp(HALF - np.asarray(steps, np.float64))))
 
 
-def steps_for(score: float) -> float:
-    """The steps that give ``score``; everything reaches 0, and nothing 100."""
-    if score <= 0:
-        return -np.inf
-    if score >= 100:
-        return np.inf
-    return HALF + float(np.log(score / (100 - score)))
+def steps_for(scores: Sequence[float]) -> Vectors:
+    """The steps that give ``scores``; everything reaches 0, and nothing 100."""
+    share = np.clip(np.array(scores, np.float64) / 100, 0, 1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(HALF + np.log(share) - np.log1p(-share), np.float32)

@@ -1,5 +1,6 @@
 """Digests for tests, in the shapes that rows give them; all titles and texts are made up."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from newsletter import dkim
 from newsletter.config import Settings
-from newsletter.digest import Digest, DigestPaper, DigestSection
+from newsletter.digest import Digest, DigestPaper, DigestSection, Occasion
+from newsletter.models import DigestLength
+from newsletter.render import Renderer
 from newsletter.tokens import Signer
+from newsletter.transports import Envelope
 
 SECRET = "a key for tests that is long enough to pass"
 RSA_KEY = dkim.new_key(rsa.RSAPrivateKey)
@@ -137,3 +141,17 @@ def digest(papers: int = 6, **fields: Any) -> Digest:
 
 LIT = (ABSTRACT.index("On 214"), ABSTRACT.index(" Wrong hints"))
 AUTHORS = ("Ada Lovelace", "Émilie du Châtelet", "Grace Hopper")
+
+EMPTY: dict[str, Any] = {"papers": 0, "sections": (), "reason": "It is a holiday."}
+# Every kind of mail, as the law's tests and `make check-mail` take them.
+KINDS: dict[str, Callable[[Renderer], Envelope]] = {
+    "digest": lambda r: r.digest(digest(15)),
+    "compact": lambda r: r.digest(digest(5, length=DigestLength.COMPACT)),
+    "full": lambda r: r.digest(digest(5, length=DigestLength.FULL)),
+    "shortened": lambda r: r.digest(digest(50, length=DigestLength.FULL)),
+    "welcome": lambda r: r.digest(digest(5, occasion=Occasion.WELCOME)),
+    "best_of": lambda r: r.digest(digest(5, occasion=Occasion.BEST_OF)),
+    "nothing": lambda r: r.digest(digest(occasion=Occasion.NOTHING, **EMPTY)),
+    "confirmation": lambda r: r.confirmation(**note_to()),
+    "account_link": lambda r: r.account_link(**note_to()),
+}

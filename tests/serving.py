@@ -1,5 +1,6 @@
 """The site on a real server on the loopback, for tests of pages."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -9,10 +10,18 @@ import uvicorn
 from starlette.types import ASGIApp
 
 
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """Serve ``app`` on a free port, as `newsletter serve` does; gives its base URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, access_log=False, log_level="warning")
+def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve ``app`` as `newsletter serve` does, on a free port unless told; gives its base URL."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

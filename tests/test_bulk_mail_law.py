@@ -8,35 +8,19 @@ import base64
 import email
 import email.policy
 import re
-from collections.abc import Callable
 from email.header import decode_header
 from email.message import EmailMessage
-from typing import Any
 
 import dkim as dkimpy
 import pytest
 
-from newsletter.digest import Occasion
 from newsletter.errors import RenderError, TokenError
-from newsletter.models import DigestLength
 from newsletter.render import Renderer
 from newsletter.tokens import Purpose, Signer
 from newsletter.transports import Envelope
 from tests import mails
 
-Make = Callable[[Renderer], Envelope]
-EMPTY: dict[str, Any] = {"papers": 0, "sections": (), "reason": "It is a holiday."}
-KINDS: dict[str, Make] = {
-    "digest": lambda r: r.digest(mails.digest(15)),
-    "compact": lambda r: r.digest(mails.digest(5, length=DigestLength.COMPACT)),
-    "full": lambda r: r.digest(mails.digest(5, length=DigestLength.FULL)),
-    "shortened": lambda r: r.digest(mails.digest(50, length=DigestLength.FULL)),
-    "welcome": lambda r: r.digest(mails.digest(5, occasion=Occasion.WELCOME)),
-    "best_of": lambda r: r.digest(mails.digest(5, occasion=Occasion.BEST_OF)),
-    "nothing": lambda r: r.digest(mails.digest(occasion=Occasion.NOTHING, **EMPTY)),
-    "confirmation": lambda r: r.confirmation(**mails.note_to()),
-    "account_link": lambda r: r.account_link(**mails.note_to()),
-}
+KINDS = mails.KINDS
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 

@@ -132,7 +132,7 @@ def test_the_inbox_shows_every_message_in_every_way(running: Running) -> None:
     names = re.findall(r'href="/inbox/([^"/]+)"', page)
     assert len(names) == 5
     for name in names:
-        for view in ("html", "narrow", "dark", "text", "headers", "source"):
+        for view in ("html", "narrow", "dark", "text", "headers", "source", "checks"):
             answer = httpx.get(f"{running.url}/inbox/{name}?view={view}")
             assert answer.status_code == 200, (name, view)
         frame = httpx.get(f"{running.url}/inbox/{name}/frame")

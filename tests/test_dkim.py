@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from typer.testing import CliRunner
 
 from newsletter import dkim
-from newsletter.cli import app
+from newsletter.cli import make_app
 from newsletter.errors import SettingsError
 from newsletter.models import DigestLength
 from newsletter.render import Renderer
@@ -178,7 +178,7 @@ def test_keygen_writes_a_private_key_and_prints_its_record(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEWSLETTER_FROM", "papers@digest.example.org")
-    done = CliRunner().invoke(app, ["dkim", "keygen", "key.pem", *option])
+    done = CliRunner().invoke(make_app(), ["dkim", "keygen", "key.pem", *option])
     assert done.exit_code == 0, done.output
     file = tmp_path / "key.pem"
     assert file.stat().st_mode & 0o777 == 0o600
@@ -190,7 +190,7 @@ def test_keygen_writes_a_private_key_and_prints_its_record(
     parts = strings.strip('"').split('" "')
     assert all(len(part) <= 255 for part in parts)
     assert "".join(parts) == dkim.dns_value(key)
-    again = CliRunner().invoke(app, ["dkim", "keygen", "key.pem"])
+    again = CliRunner().invoke(make_app(), ["dkim", "keygen", "key.pem"])
     assert again.exit_code != 0
     assert "exists already" in str(again.exception)
     assert dkim.dns_value(dkim.load_key(file, kind)) == dkim.dns_value(key)
@@ -209,7 +209,7 @@ def test_record_prints_the_records_of_the_keys_in_use(
     monkeypatch.setenv("NEWSLETTER_FROM", "papers@digest.example.org")
     monkeypatch.setenv("NEWSLETTER_DKIM_KEY_FILE", str(settings.dkim_key_file))
     monkeypatch.setenv("NEWSLETTER_DKIM_ED25519_KEY_FILE", str(settings.dkim_ed25519_key_file))
-    done = CliRunner().invoke(app, ["dkim", "record"])
+    done = CliRunner().invoke(make_app(), ["dkim", "record"])
     first, second = done.stdout.strip().splitlines()
     assert first.startswith("newsletter._domainkey.digest.example.org. IN TXT")
     assert second.startswith("newsletter-ed25519._domainkey.digest.example.org. IN TXT")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from newsletter.cli import app
+from newsletter.cli import make_app
 from newsletter.config import Settings, variable_name
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +27,7 @@ def test_the_readme_names_no_setting_that_does_not_exist() -> None:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    commands = typer.main.get_command(app)
+    commands = typer.main.get_command(make_app())
     for name in getattr(commands, "commands", {}):
         assert f"newsletter {name}" in README, f"README.md does not tell of `newsletter {name}`"
 

@@ -17,7 +17,7 @@ from aiosmtpd.smtp import AuthResult
 from typer.testing import CliRunner
 
 from newsletter import db, dkim, doctor
-from newsletter.cli import app
+from newsletter.cli import make_app
 from newsletter.config import Settings
 from newsletter.db import utc_now
 from newsletter.doctor import Finding, Level, reach, records
@@ -320,12 +320,12 @@ def test_the_command_prints_findings_and_exits_with_1(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEWSLETTER_BASE_URL", "http://127.0.0.1:9")
-    done = CliRunner().invoke(app, ["doctor", "--json"])
+    done = CliRunner().invoke(make_app(), ["doctor", "--json"])
     assert done.exit_code == 1
     findings = json.loads(done.stdout)["findings"]
     assert findings[0]["check"] == "settings"
     assert "NEWSLETTER_FROM" in findings[0]["what"]
     assert {"check", "level", "what", "mend"} == set(findings[0])
-    shown = CliRunner().invoke(app, ["doctor"])
+    shown = CliRunner().invoke(make_app(), ["doctor"])
     assert "problem" in shown.stdout
     assert "newsletter db upgrade" in shown.stdout

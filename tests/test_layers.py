@@ -33,7 +33,7 @@ LAYERS = [
     ["dkim", "fragments"],
     ["messages"],
     ["render", "doctor"],
-    ["editions", "mailer", "metrics", "previews", "reports", "schedule"],
+    ["checks", "editions", "mailer", "metrics", "previews", "reports", "schedule"],
     ["report_page"],
     ["web"],
     ["demo"],

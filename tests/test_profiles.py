@@ -9,7 +9,7 @@ from sqlmodel import Session
 from typer.testing import CliRunner
 
 from newsletter import db, profiles, ranking
-from newsletter.cli import app
+from newsletter.cli import make_app
 from newsletter.models import (
     Announcement,
     Cadence,
@@ -172,8 +172,8 @@ def test_train_is_a_command_and_names_an_unknown_address(
         add_papers(session)
         reader = add_subscriber(session, "a@example.org")
         add_topic(session, reader, "Repair", (InterestKind.KEYWORD, "program repair", 1.0))
-    done = CliRunner().invoke(app, ["train"])
+    done = CliRunner().invoke(make_app(), ["train"])
     assert done.exit_code == 0, done.output
     assert "1 topics trained over 10 papers" in done.output
-    missing = CliRunner().invoke(app, ["train", "--subscriber", "b@example.org"])
+    missing = CliRunner().invoke(make_app(), ["train", "--subscriber", "b@example.org"])
     assert "b@example.org" in str(missing.exception)

@@ -262,6 +262,6 @@ def test_a_greeting_uses_the_name_and_says_what_the_occasion_is(renderer: Render
     assert "this is your first digest from Morning Papers" in lead(occasion=Occasion.WELCOME)
     assert "announced during your vacation" in lead(occasion=Occasion.BEST_OF)
     nothing = lead(papers=0, sections=(), occasion=Occasion.NOTHING, reason="It is Sunday.")
-    assert "nothing today: It is Sunday." in nothing
+    assert "Ada Lovelace, there is nothing for you today. It is Sunday." in nothing
     assert "/unsubscribe/" in nothing
     assert day_in_words(mails.digest().issue_date) == "Friday, 20 November 2026"

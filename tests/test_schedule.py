@@ -75,7 +75,9 @@ def test_only_active_subscribers_without_that_date_s_digest_are_due(engine: Engi
         done = factories.make_subscriber(session, "done@there.example")
         factories.make_delivery(session, edition, done)
         nothing = factories.make_subscriber(session, "nothing@there.example")
-        session.add(NoDigest(edition_id=edition.id, subscriber_id=nothing.id, reason="nothing"))
+        session.add(
+            NoDigest(edition_id=edition.id or 0, subscriber_id=nothing.id or 0, reason="nothing")
+        )
         factories.make_subscriber(
             session, "away@there.example", status=SubscriberStatus.UNSUBSCRIBED
         )

@@ -141,7 +141,7 @@ def test_a_wrong_password_is_named_and_never_shown(sqlite_engine: Engine, tmp_pa
     def refuse(*_: object) -> object:
         from aiosmtpd.smtp import AuthResult
 
-        return AuthResult(success=False)
+        return AuthResult(success=False, handled=False)
 
     with running_sink(authenticator=refuse, auth_require_tls=False) as strict:
         relay = f"smtp://ada:opensesame@127.0.0.1:{strict.port}"

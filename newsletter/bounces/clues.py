@@ -17,7 +17,7 @@ from newsletter.bounces.mime import (
 )
 from newsletter.bounces.outcome import harmless, unique
 from newsletter.bounces.reports import is_delivery_report
-from newsletter.bounces.wording import COPY_FIRST, COPY_IS_HEADER, COPY_STARTS
+from newsletter.bounces.wording import AUTO_REPLY_HEADERS, COPY_FIRST, COPY_IS_HEADER, COPY_STARTS
 
 _RETURNED_TYPES = frozenset(
     {
@@ -66,7 +66,7 @@ _RETURNED_FROM = (
 _RECEIVED_FOR = re.compile(r" for <?([^\s<>;@]{1,320}@[^\s<>;@]{3,255})")
 _MESSAGE_ID = re.compile(r"<?([^\s<>\"]{1,200}@[^\s<>\"]{1,200})>?")
 _MESSAGE_ID_LINE = re.compile(
-    r"^[\s>|]{0,8}(?:x-)?(?:original-)?message-id\s*:\s*<?([^\s<>]{1,200}@[^\s<>]{1,200})>?",
+    r"^[ \t>|]{0,8}(?:x-)?(?:original-)?message-id\s*:\s*<?([^\s<>]{1,200}@[^\s<>]{1,200})>?",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUOTED = re.compile(r"^(?:> ?|\| ?| {1,8}(?=[!-9;-~]{1,60}:)|\t)", re.MULTILINE)
@@ -104,6 +104,14 @@ class Clues:
     def header_addresses(self, *names: str) -> list[str]:
         """Addresses in the mail's own headers of these names."""
         return _addresses(self.headers, names)
+
+    @property
+    def is_marked_auto_reply(self) -> bool:
+        """Whether a header that only automatic replies carry says so."""
+        if any(name in self.headers for name in AUTO_REPLY_HEADERS):
+            return True
+        precedence = first(self.headers, "precedence") + first(self.headers, "x-precedence")
+        return "auto_reply" in precedence.lower() or "auto-reply" in precedence.lower()
 
     @cached_property
     def sent_to(self) -> tuple[str, ...]:

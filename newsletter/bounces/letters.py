@@ -97,7 +97,8 @@ def failed_addresses(
             if key in returned_to:
                 score += SPREAD
             elif key in own:
-                score -= 8
+                # Mail to oneself fails, too; but anybody else named as clearly comes first.
+                score -= 3
             elif is_role(address):
                 score -= 6
             known = best.get(key)

@@ -4,18 +4,15 @@ from dataclasses import replace
 from itertools import chain
 
 from newsletter.bounces import wording
-from newsletter.bounces.addresses import address_in, addresses_in, is_role
+from newsletter.bounces.addresses import address_in
 from newsletter.bounces.clues import Clues, take_apart
-from newsletter.bounces.codes import is_still_trying, permanence_of, reply_in, status_in
-from newsletter.bounces.fallback import flufl_recipients
-from newsletter.bounces.letters import Found, failed_addresses
+from newsletter.bounces.codes import permanence_of, status_in
 from newsletter.bounces.mime import first, parse
 from newsletter.bounces.outcome import (
     LONGEST_QUOTE,
     BouncedRecipient,
     Kind,
     Outcome,
-    Permanence,
     Reason,
     harmless,
     unique,
@@ -29,9 +26,7 @@ from newsletter.bounces.reports import (
     feedback_report,
 )
 from newsletter.bounces.ses import ses_notification
-
-# Enough of a letter to know its sort; what follows is mostly the returned message.
-_OPENING = 6000
+from newsletter.bounces.unreported import FIRST_WORDS, OPENING, letter_bounce
 
 
 def read(data: bytes) -> Outcome:
@@ -121,7 +116,7 @@ def _challenge(clues: Clues) -> Outcome | None:
     if clues.reports:
         is_one = bool(wording.CHALLENGE_DIAGNOSTIC.search(reports[:4000]))
         return Outcome(kind=Kind.CHALLENGE) if is_one else None
-    opening = clues.letter[:_OPENING].lower()
+    opening = clues.letter[:OPENING].lower()
     if not any(hint in opening for hint in wording.CHALLENGE_HINTS):
         return None
     return Outcome(kind=Kind.CHALLENGE) if wording.CHALLENGE_TEXT.search(opening) else None
@@ -141,129 +136,23 @@ def _bounce(clues: Clues, data: bytes) -> Outcome | None:
         and "denied" not in disposed
     ):
         return Outcome(kind=Kind.DELIVERY_NOTICE, detail=harmless(disposed, 100))
-    if not _is_bounce_letter(clues):
-        return None
-    return _letter_bounce(clues, data)
+    return letter_bounce(clues, data)
 
 
 def _explained(report: DeliveryReport, clues: Clues) -> tuple[BouncedRecipient, ...]:
     """Recipients of a report whose fields give no reason take it from the letter beside them."""
     if all(recipient.reason is not Reason.UNDEFINED for recipient in report.recipients):
         return report.recipients
-    letter = clues.letter[:_OPENING]
+    letter = clues.letter[:OPENING]
     explained = []
     for recipient in report.recipients:
         place = letter.find(recipient.address) if recipient.reason is Reason.UNDEFINED else -1
         words = letter[place : place + 600] if place >= 0 else ""
         if not words and recipient.reason is Reason.UNDEFINED and len(report.recipients) == 1:
-            words = letter[:1500]
+            words = letter[:FIRST_WORDS]
         reason = reason_of(words, recipient.status) if words else recipient.reason
         explained.append(replace(recipient, reason=reason))
     return tuple(explained)
-
-
-def _is_bounce_letter(clues: Clues) -> bool:
-    """Whether a mail without a report says that something was not delivered.
-
-    Evidence from sender, envelope, subject, words and copy is added up: 4 points are what a mail
-    system's name and one word of failure make, and what no ordinary mail reaches.
-    """
-    subject = clues.subject
-    if "x-failed-recipients" in clues.headers:
-        return True
-    if wording.ARRIVED_SUBJECT.search(subject):
-        return False
-    is_system = bool(wording.DAEMON.search(clues.sender)) or not clues.sender.strip()
-    has_null_path = "return-path" in clues.headers and bool(
-        wording.NULL_PATH.match(first(clues.headers, "return-path"))
-    )
-    if not is_system and not has_null_path and wording.ANSWER_SUBJECT.match(subject):
-        return False
-    score = 2 * is_system + has_null_path + (1 if clues.returned else 0)
-    score += 2 * (said := bool(wording.FAILURE_SUBJECT.search(subject)))
-    if _is_marked_auto_reply(clues):
-        score -= 3
-    elif wording.AUTO_REPLY_SUBJECT.search(subject):
-        score -= 4
-    if score < 2:
-        return False
-    enough = 4 if is_system or has_null_path else 5
-    if not (said and score >= enough) and wording.FAILURE_TEXT.search(clues.letter[:_OPENING]):
-        score, said = score + 2, True
-    return said and score >= enough and not wording.AUTHENTICATION_REPORT.search(subject)
-
-
-def _letter_bounce(clues: Clues, data: bytes) -> Outcome:
-    letter = clues.letter
-    found = _named(clues, data)
-    warns = (
-        is_still_trying(letter[:_OPENING])
-        or wording.DELAY_SUBJECT.search(clues.subject) is not None
-    )
-    if not found:
-        nameless = _about(Found("", letter[:1500]), warns)
-        return Outcome(kind=Kind.BOUNCE, nameless=nameless)
-    recipients = tuple(_about(each, warns) for each in found)
-    if all(recipient.reason is Reason.UNDEFINED for recipient in recipients):
-        # Some letters give one reason for all, above the addresses or far below.
-        reason = reason_of(letter[:1500])
-        status, reply = status_in(letter), reply_in(letter)
-        recipients = tuple(
-            replace(
-                recipient,
-                reason=reason,
-                status=recipient.status or status,
-                permanence=Permanence.TRANSIENT
-                if warns
-                else permanence_of(recipient.status or status, reply),
-            )
-            for recipient in recipients
-        )
-    return Outcome(kind=Kind.BOUNCE, recipients=recipients)
-
-
-def _about(found: Found, warns: bool) -> BouncedRecipient:
-    status = status_in(found.words)
-    permanence = permanence_of(status, reply_in(found.words))
-    return BouncedRecipient(
-        address=found.address,
-        permanence=Permanence.TRANSIENT if warns else permanence,
-        status=status,
-        reason=reason_of(found.words, status),
-        diagnostic=harmless(found.words, LONGEST_QUOTE),
-        delayed=warns,
-    )
-
-
-def _named(clues: Clues, data: bytes) -> list[Found]:
-    """Whom a letter is about, by the surest way that tells anybody."""
-    own, returned_to = clues.own, clues.returned_to
-    listed = clues.header_addresses("x-failed-recipients")
-    known = frozenset(value.lower() for value in returned_to) | frozenset(
-        value.lower() for value in listed
-    )
-    found = failed_addresses(clues.letter, own=own, returned_to=known)
-    if not found and clues.html and clues.html is not clues.letter:
-        found = failed_addresses(clues.html, own=own, returned_to=known)
-    if listed:
-        words = {each.address.lower(): each.words for each in found}
-        return [
-            Found(each, words.get(each.lower(), clues.letter[:1500])) for each in unique(listed)
-        ]
-    if found:
-        return found
-    for guesses in (
-        addresses_in(clues.subject),
-        flufl_recipients(data),
-        addresses_in(clues.letter[:_OPENING])[:50],
-        returned_to,
-    ):
-        strangers = unique(
-            guess for guess in guesses if guess.lower() not in own and not is_role(guess)
-        )
-        if len(strangers) == 1:
-            return [Found(strangers[0], clues.letter[:1500])]
-    return [Found(returned_to[0], clues.letter[:1500])] if len(returned_to) == 1 else []
 
 
 def _unsubscribe(clues: Clues) -> Outcome | None:
@@ -284,13 +173,6 @@ def _notice(clues: Clues) -> Outcome | None:
     return None
 
 
-def _is_marked_auto_reply(clues: Clues) -> bool:
-    if any(name in clues.headers for name in wording.AUTO_REPLY_HEADERS):
-        return True
-    precedence = first(clues.headers, "precedence") + first(clues.headers, "x-precedence")
-    return "auto_reply" in precedence.lower() or "auto-reply" in precedence.lower()
-
-
 def _auto_reply(clues: Clues) -> Outcome | None:
     """Marked as one (RFC 3834), named as one, or sent from nobody and no bounce."""
     submitted = first(clues.headers, "auto-submitted").lower()
@@ -298,7 +180,7 @@ def _auto_reply(clues: Clues) -> Outcome | None:
         return Outcome(kind=Kind.UNKNOWN, detail="authentication failure report")
     if (
         submitted.startswith(("auto-replied", "auto-generated", "auto-notified"))
-        or _is_marked_auto_reply(clues)
+        or clues.is_marked_auto_reply
         or wording.AUTO_REPLY_SUBJECT.search(clues.subject)
         or ("return-path" in clues.headers and first(clues.headers, "return-path").strip() == "<>")
     ):

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from newsletter import editions, previews, report_page, reports
+from newsletter.checks import check_message
 from newsletter.cli.common import err, open_database, out, print_json, progress_bar
 from newsletter.config import Settings
 from newsletter.db import read_scope, utc_now
@@ -85,16 +86,31 @@ def preview(
     settings, engine = open_database("from_address", "secret_keys")
     digest = previews.preview(engine, email, date or today())
     renderer = make_renderer(settings)
+    message = renderer.digest(digest).data
     if output is None:
         out.print(escape(renderer.parts(digest).text))
     elif output.suffix == ".html":
-        output.write_text(renderer.parts(digest).html, encoding="utf-8")
-        err.print(f"written to {output}: open it in a browser")
+        _write(output, renderer.parts(digest).html.encode(), "a browser")
     elif output.suffix == ".eml":
-        output.write_bytes(renderer.digest(digest).data)
-        err.print(f"written to {output}: open it in a mail program")
+        _write(output, message, "a mail program")
     else:
         raise UsageError(f"--output {output}: the name must end in .html or .eml")
+    err.print(
+        escape(
+            f"{len(digest.papers)} papers, {len(message) / 1024:.0f} KB; subject: {digest.subject}"
+        )
+    )
+    for check in check_message(message, spam=output is not None):
+        mark = {True: "good", False: "not good", None: "unknown"}[check.passed]
+        err.print(escape(f"  {mark}: {check.name}: {check.found}"))
+
+
+def _write(path: Path, content: bytes, program: str) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"--output {path}: {error.strerror}") from error
+    err.print(escape(f"written to {path}: open it in {program}"))
 
 
 def status(date: DateOption = None, as_json: JsonOption = False) -> None:

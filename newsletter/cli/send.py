@@ -12,7 +12,7 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter import deliveries, digest, editions, metrics, schedule
+from newsletter import deliveries, digest, doctor, editions, metrics, schedule
 from newsletter.cli.common import err, open_database, out, progress_bar
 from newsletter.cli.editions import DateOption, make_renderer, today
 from newsletter.cli.sending import Stop, drain
@@ -234,18 +234,7 @@ def check_ready(settings: Settings, relays: tuple[Relay, ...], *, anyway: bool) 
         raise SettingsError(
             "missing setting: NEWSLETTER_POSTAL_ADDRESS (the law asks for one in every mail)"
         )
-    if anyway:
-        return
-    if settings.dkim_key_file is None:
-        raise SettingsError(
-            "missing setting: NEWSLETTER_DKIM_KEY_FILE (unsigned mail is refused by the large "
-            "providers); where the relay signs, say --anyway"
-        )
-    if not settings.base_url.startswith("https://"):
-        raise SettingsError(
-            f"NEWSLETTER_BASE_URL is {settings.base_url}: one-click unsubscribing works with "
-            "https:// only; --anyway sends nonetheless"
-        )
+    doctor.check_can_send(settings, anyway=anyway)
 
 
 def _subscriber(engine: Engine, email: str) -> int:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from newsletter.checks import check_message
 from newsletter.demo.mailbox import Letter, Mailbox
 from newsletter.web.site import SiteDep
 
@@ -28,6 +29,7 @@ class View(StrEnum):
     TEXT = "text"
     HEADERS = "headers"
     SOURCE = "source"
+    CHECKS = "checks"
 
 
 def make_router(mailbox: Mailbox) -> APIRouter:
@@ -48,6 +50,7 @@ def make_router(mailbox: Mailbox) -> APIRouter:
             letter=found,
             view=view,
             views=list(View),
+            checks=check_message(found.source, spam=True) if view is View.CHECKS else [],
             kilobytes=len(found.source) / 1024,
             html_kilobytes=len(found.part("html").encode()) / 1024,
         )

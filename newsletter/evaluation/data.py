@@ -7,6 +7,8 @@ with title, abstract and label a topic, from which ten likes are drawn.
 
 import csv
 import gzip
+import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,12 +114,11 @@ def _pairs(path: Path, row_of: dict[str, int]) -> Iterator[tuple[str, int]]:
 
 def _load_review(path: Path) -> Library:
     try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open()
-        with opened as file:
-            rows = list(csv.DictReader(file))
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
         papers = [PaperText(row["title"] or "", row["abstract"] or "") for row in rows]
         relevant = np.array([row["label"].strip() == "1" for row in rows], bool)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from error
     except (KeyError, AttributeError) as error:
         raise InputError("needs the columns title, abstract, label", where=str(path)) from error

@@ -122,4 +122,4 @@ def score(
             )
             for row in rows.tolist()
         ]
-        yield rows, scoring.steps(candidates, profiles)[:, 0]
+        yield rows, scoring.steps(candidates, profiles)[0][:, 0]
