@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: help setup setup-dev demo test check check-mail format bench bench-ingest bench-inbound lock clean
+.PHONY: help setup setup-dev demo test check check-mail format bench chaos bench-ingest bench-inbound bench-send lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -55,6 +55,12 @@ bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 
 bench-inbound: setup-dev ## How inbound mail is read, beside two libraries (NEWSLETTER_TEST_CORPUS)
 	@"$(BIN)/python" scripts/bench-inbound
+
+bench-send: setup-dev ## How fast an edition leaves, beside what sends mail fastest (ARGS="--rounds 5")
+	@"$(BIN)/python" scripts/bench-send $(ARGS)
+
+chaos: setup-dev ## Kill senders for longer than the tests do (KILLS=200)
+	@CHAOS_KILLS=$${KILLS:-100} "$(BIN)/python" -m pytest -s tests/test_chaos.py
 
 lock: setup-dev ## Pin the newest versions that pyproject.toml allows (needs the network)
 	@sh scripts/lock
