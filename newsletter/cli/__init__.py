@@ -8,11 +8,12 @@ import sys
 
 import typer
 from rich.markup import escape
+from sqlalchemy.exc import OperationalError
 
 from newsletter.cli.common import err
 from newsletter.cli.database import database_commands
 from newsletter.cli.ingest import ingest
-from newsletter.errors import NewsletterError
+from newsletter.errors import DatabaseError, NewsletterError
 
 app = typer.Typer(
     help="A self-hosted, personalised research-paper newsletter.",
@@ -31,6 +32,9 @@ def main() -> None:
     except NewsletterError as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(error.exit_code)
+    except OperationalError as error:
+        err.print(f"[bold red]error:[/] the database failed: {escape(str(error.orig))}")
+        sys.exit(DatabaseError.exit_code)
     except KeyboardInterrupt:
         err.print("interrupted: run the same command again to carry on")
         sys.exit(3)
