@@ -7,7 +7,7 @@ a variable wins over the file. `load_settings` turns whatever is wrong into one 
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
@@ -23,9 +23,10 @@ from pydantic_settings import (
 from newsletter.errors import SettingsError
 
 SETTINGS_FILE = Path("newsletter.toml")
-# A shorter key can be guessed offline from a single link (RFC 2104 §3 asks for at least the
-# hash's output length, 32 octets for SHA-256).
-SHORTEST_SECRET = 32
+# A shorter key can be guessed offline from a single link; 32 characters or more are better (RFC
+# 2104 §3 asks for the hash's output length, 32 octets).
+SHORTEST_SECRET = 16
+SLOWEST = 1 / 86_400
 
 
 class Settings(BaseSettings):
@@ -46,7 +47,8 @@ class Settings(BaseSettings):
     )
     smtp_url: SecretStr | None = Field(
         default=None,
-        description="relay: smtp://user:password@host:port?starttls=true, or smtps://…",
+        description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
+        "several, parted by spaces, share the mail by `weight=3` and stand in for each other",
     )
     base_url: str = Field(
         default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
@@ -63,15 +65,53 @@ class Settings(BaseSettings):
     postal_address: str | None = Field(
         default=None, description="postal address at the foot of every mail; the law asks for one"
     )
+    count_clicks: bool = Field(
+        default=False,
+        description="count clicks on papers by a redirect; the privacy page then says so",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses of reverse proxies whose X-Forwarded-For is believed, by commas",
+    )
     dkim_key_file: Path | None = Field(
         default=None, description="PEM file with the RSA key that signs the mails"
     )
     dkim_selector: str = Field(default="newsletter", description="DKIM selector")
+    dkim_ed25519_key_file: Path | None = Field(
+        default=None, description="PEM file with an Ed25519 key for a second signature"
+    )
+    dkim_ed25519_selector: str = Field(
+        default="newsletter-ed25519", description="DKIM selector of the second signature"
+    )
     dkim_domain: str | None = Field(
         default=None, description="DKIM domain; the From address's domain unless set"
     )
     bounce_domain: str | None = Field(
         default=None, description="domain of the envelope sender; the From address's unless set"
+    )
+    imap_url: SecretStr | None = Field(
+        default=None,
+        description="mailbox that bounces come to: imaps://user:password@host/INBOX",
+    )
+    ses_topic_arn: str | None = Field(
+        default=None, description="SNS topic that Amazon SES reports to; opens /webhooks/ses"
+    )
+    sendgrid_webhook_key: str | None = Field(
+        default=None,
+        description="SendGrid's verification key of signed events; opens /webhooks/sendgrid",
+    )
+    postmark_webhook_password: SecretStr | None = Field(
+        default=None,
+        description="user:password that Postmark is told to send; opens /webhooks/postmark",
+    )
+    mailgun_webhook_key: SecretStr | None = Field(
+        default=None, description="Mailgun's webhook signing key; opens /webhooks/mailgun"
+    )
+    pause_above_bounces: float = Field(
+        default=0.05, ge=0, le=1, description="share of bounces above which a send run pauses"
+    )
+    pause_above_complaints: float = Field(
+        default=0.003, ge=0, le=1, description="share of complaints above which a send run pauses"
     )
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("hf", "arxiv", "feeds"),
@@ -100,6 +140,40 @@ class Settings(BaseSettings):
         description="mail address that sources can reach you at; sent to them with each request",
     )
 
+    rate: float | None = Field(
+        default=None, ge=SLOWEST, description="messages a second, over all processes and machines"
+    )
+    domain_rates: Annotated[dict[str, float], NoDecode] = Field(
+        default={},
+        description="messages a second to one recipient domain: `example.org=5,example.com=0.5`",
+    )
+    warm_up: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(),
+        description="messages on the first, second, … day of mailing, for a new address: "
+        "`200,500,1000,2000`; no limit afterwards",
+    )
+    uncertain: Literal["resend", "hold"] = Field(
+        default="resend",
+        description="what happens to mail that a relay may or may not have taken: `resend` once, "
+        "or `hold` it for `newsletter retry --status uncertain`",
+    )
+    sqlite_synchronous: Literal["NORMAL", "FULL"] = Field(
+        default="NORMAL",
+        description="`FULL` loses nothing in a power cut; with `NORMAL` the last commits may be "
+        "lost then, and up to as many mails sent twice",
+    )
+    metrics_file: Path | None = Field(
+        default=None,
+        description="file that `newsletter send` keeps its figures in, for Prometheus' textfile "
+        "collector",
+    )
+
+    feature_model: str = Field(
+        default="wordllama",
+        description="how papers become vectors: wordllama, or a sentence-transformers model's "
+        "name, folder or package (needs the extra `semantic`)",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -118,7 +192,9 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _split_list(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return [key.strip() for key in value.split(",") if key.strip()]
 
     @field_validator("feeds", mode="before")
     @classmethod
@@ -142,6 +218,42 @@ class Settings(BaseSettings):
                 raise ValueError(f"{value!r} is no venue; an example: ICLR.cc/2027/Conference")
         return values
 
+    @field_validator("domain_rates", mode="before")
+    @classmethod
+    def _split_rates(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        rates = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            domain, _, rate = part.partition("=")
+            try:
+                rates[domain.strip().lower()] = float(rate)
+            except ValueError as error:
+                raise ValueError(f"{part!r} is not of the form example.org=5") from error
+        return rates
+
+    @field_validator("domain_rates")
+    @classmethod
+    def _some_rate(cls, value: dict[str, float]) -> dict[str, float]:
+        # At less than one a day the digest of tomorrow waits for that of today.
+        if not all(domain and SLOWEST <= rate < float("inf") for domain, rate in value.items()):
+            raise ValueError("each rate must be a number of messages a second, above 0")
+        return value
+
+    @field_validator("warm_up", mode="before")
+    @classmethod
+    def _split_days(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("warm_up")
+    @classmethod
+    def _some_a_day(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(day < 1 for day in value):
+            raise ValueError("each day needs a whole number of messages, 1 or more")
+        return value
+
     @field_validator("secret_keys")
     @classmethod
     def _long_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -163,8 +275,8 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _relay(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parts = urlsplit(value.get_secret_value())
+        for url in value.get_secret_value().split() if value is not None else ():
+            parts = urlsplit(url)
             if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
                 raise ValueError("needs the form smtp://host:port or smtps://host:port")
         return value
@@ -195,6 +307,21 @@ class Settings(BaseSettings):
         if value is not None and any(ord(character) < 32 for character in value):
             raise ValueError("must be one line without control characters")
         return value
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The signing keys in clear, newest first, for the one place that signs."""
+        return tuple(key.get_secret_value() for key in self.secret_keys)
+
+    @property
+    def relay_url(self) -> str:
+        """The relays' URLs in clear, passwords and all; never print them."""
+        return self.smtp_url.get_secret_value() if self.smtp_url else ""
+
+    @property
+    def from_domain(self) -> str:
+        """The operator's own domain: that of the From address."""
+        return (self.from_address or "localhost").rpartition("@")[2]
 
     def require(self, *names: str) -> None:
         """Check that the named settings are given.

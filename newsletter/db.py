@@ -52,11 +52,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
     """An engine for ``url``.
 
-    SQLite runs in WAL mode with foreign keys on; synchronous is NORMAL, so a power cut may
-    lose the last commits but never corrupts, and a killed process loses nothing.
+    SQLite runs in WAL mode with foreign keys on. With ``synchronous`` NORMAL a power cut may lose
+    the last commits but never corrupts, and a killed process loses nothing; with FULL a power cut
+    loses nothing either, for a tenth of a millisecond a commit and what the disk takes to sync.
 
     Raises:
         DatabaseError: the URL cannot be read, or names a driver that is not installed.
@@ -82,34 +83,46 @@ def connect(url: str) -> Engine:
             "'newsletter[postgres]'"
         ) from error
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(synchronous: str, connection: Any, _record: Any) -> None:
     # The driver's own transaction handling commits behind one's back; _begin_sqlite does it.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute(f"PRAGMA synchronous = {synchronous}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
 
 def _begin_sqlite(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN")
+    # A transaction that reads first and writes later fails at once when another wrote in
+    # between (SQLITE_BUSY_SNAPSHOT), whatever the time-out; IMMEDIATE waits its turn instead.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager
 def session_scope(engine: Engine) -> Iterator[Session]:
-    """One transaction: committed at the end, rolled back if anything is raised."""
-    with Session(engine, expire_on_commit=False) as session, session.begin():
+    """One transaction that may write: committed at the end, rolled back if anything is raised."""
+    writer = engine.execution_options(writes=True)
+    with Session(writer, expire_on_commit=False) as session, session.begin():
         yield session
 
 
-def _alembic(engine: Engine) -> AlembicConfig:
+@contextmanager
+def read_scope(engine: Engine) -> Iterator[Session]:
+    """One consistent view for reading; on SQLite it holds up no writer."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+def alembic_config(engine: Engine) -> AlembicConfig:
+    """Alembic, pointed at our migrations and this database."""
     config = AlembicConfig()
     config.set_main_option("script_location", str(bundled("alembic")).replace("%", "%%"))
     config.attributes["engine"] = engine
@@ -122,7 +135,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     Raises:
         DatabaseError: the database cannot be opened.
     """
-    config = _alembic(engine)
+    config = alembic_config(engine)
     before = revision(engine)
     command.upgrade(config, "head")
     return before, head(engine)
@@ -130,7 +143,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 def head(engine: Engine) -> str:
     """The newest revision that this version knows."""
-    return str(ScriptDirectory.from_config(_alembic(engine)).get_current_head())
+    return str(ScriptDirectory.from_config(alembic_config(engine)).get_current_head())
 
 
 def revision(engine: Engine) -> str | None:

@@ -1,12 +1,31 @@
 """One subscriber's digest as a value: what the reader will see, before any markup."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import bindparam
+from sqlmodel import Session, SQLModel, select
+
+from newsletter.models import (
+    DigestLength,
+    EditionPaper,
+    Paper,
+)
+
+# A late feed, a weekly cadence or a vacation catches up; older papers are not news.
+CANDIDATE_WINDOW = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestPaper:
-    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence."""
+    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
+
+    ``highlights`` are (start, end) offsets in characters of ``abstract``: what to show in bold.
+    """
 
     paper_id: int
     position: int
@@ -22,19 +41,33 @@ class DigestPaper:
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
+    highlights: tuple[tuple[int, int], ...] = ()
+
+
+class Occasion(StrEnum):
+    """Why a digest goes out: a cadence, a confirmation just given, a vacation over, or no paper."""
+
+    REGULAR = "regular"
+    WELCOME = "welcome"
+    BEST_OF = "best_of"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class DigestSection:
-    """Papers under one heading: a topic's name, or what the section is for."""
+    """Papers under one heading: a topic's name, or what the section is for; ``note`` says more."""
 
     name: str
     papers: tuple[DigestPaper, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """Everything a message is made of. Frozen in rows, so a retry gives the same bytes."""
+    """Everything a message is made of. Frozen in rows, so a retry gives the same bytes.
+
+    ``reason`` is for a digest without papers: one sentence on why there are none.
+    """
 
     delivery_id: int
     subscriber_public_id: str
@@ -47,8 +80,172 @@ class Digest:
     created_at: datetime
     sections: tuple[DigestSection, ...]
     coverage: str = ""
+    length: DigestLength = DigestLength.NORMAL
+    occasion: Occasion = Occasion.REGULAR
+    reason: str = ""
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
         """All papers, in the order the reader meets them."""
         return tuple(paper for section in self.sections for paper in section.papers)
+
+
+# A title longer than this is cut in subjects: phones show about 40 characters, desktops 80.
+SUBJECT_TITLE = 60
+
+
+def subject_line(titles: Sequence[str]) -> str:
+    """The subject of a digest: its first paper, and how many more there are."""
+    first = _shortened(titles[0], SUBJECT_TITLE)
+    more = len(titles) - 1
+    if not more:
+        return first
+    return f"{first} + {more} more paper{'s' if more > 1 else ''}"
+
+
+def preheader_line(titles: Sequence[str]) -> str:
+    """What mailboxes show after the subject: the next titles."""
+    return _shortened(" · ".join(titles[1:4]) or titles[0], 140)
+
+
+def _shortened(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    return text[:most].rsplit(" ", 1)[0].rstrip(" ,.:;-") + "…"
+
+
+def content_of(paper: Paper) -> dict[str, Any]:
+    """What a digest shows of a paper, as JSON: the form an edition freezes it in."""
+    return {
+        "title": paper.title,
+        "url": paper.url,
+        "authors": paper.authors,
+        "source": paper.source,
+        "categories": paper.categories,
+        "abstract": paper.abstract,
+        "published_at": paper.published_at.isoformat() if paper.published_at else None,
+        "upvotes": paper.upvotes,
+        "code_url": paper.code_url,
+        "project_url": paper.project_url,
+    }
+
+
+def load_contents(session: Session, edition_id: int) -> dict[int, dict[str, Any]]:
+    """All papers of an edition as it froze them, by paper id; read once a send run."""
+    rows = session.exec(select(EditionPaper).where(EditionPaper.edition_id == edition_id))
+    return {row.paper_id: row.content for row in rows}
+
+
+# Columns and statements made once, not objects: a send run reads these for every message, and
+# mapped objects cost it more than all else that it does but signing.
+_delivery = SQLModel.metadata.tables["delivery"].c
+_item = SQLModel.metadata.tables["digest_item"].c
+_ROWS = (
+    sqlalchemy.select(
+        _delivery.id,
+        _delivery.to_address,
+        _delivery.to_name,
+        _delivery.message_id,
+        _delivery.subject,
+        _delivery.created_at,
+        _delivery.length,
+        SQLModel.metadata.tables["subscriber"].c.public_id,
+        SQLModel.metadata.tables["edition"].c.issue_date,
+        SQLModel.metadata.tables["edition"].c.coverage,
+    )
+    .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
+    .join(SQLModel.metadata.tables["edition"])
+    .where(_delivery.id.in_(bindparam("ids", expanding=True)))
+)
+_ITEMS = (
+    sqlalchemy.select(
+        _item.delivery_id,
+        _item.paper_id,
+        _item.section,
+        _item.position,
+        _item.score,
+        _item.explanation,
+        _item.highlights,
+    )
+    .where(_item.delivery_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_item.delivery_id, _item.position)
+)
+
+
+def load(
+    session: Session, delivery_ids: Sequence[int], contents: Mapping[int, Mapping[str, Any]]
+) -> dict[int, Digest]:
+    """Digests frozen in rows, by delivery id; ``contents`` from `load_contents`."""
+    connection = session.connection()
+    items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
+    for item in connection.execute(_ITEMS, {"ids": delivery_ids}).all():
+        paper = digest_paper(
+            contents[item.paper_id],
+            paper_id=item.paper_id,
+            position=item.position,
+            score=item.score,
+            explanation=item.explanation,
+            highlights=item.highlights,
+        )
+        items[item.delivery_id].append((item.section, paper))
+    return {
+        row.id: Digest(
+            delivery_id=row.id,
+            subscriber_public_id=row.public_id,
+            to_address=row.to_address,
+            to_name=row.to_name,
+            message_id=row.message_id,
+            subject=row.subject,
+            preheader=preheader_line([paper.title for _, paper in items[row.id][:4]]),
+            issue_date=row.issue_date,
+            created_at=row.created_at,
+            sections=sections_of(items[row.id]),
+            coverage=row.coverage,
+            length=row.length,
+        )
+        for row in connection.execute(_ROWS, {"ids": delivery_ids})
+    }
+
+
+def offsets_of(abstract: str, passages: Sequence[str]) -> list[list[int]]:
+    """Where ``passages`` stand in ``abstract``, as (start, end); those that do not are left out."""
+    starts = [(abstract.find(passage), len(passage)) for passage in passages]
+    return [[start, start + length] for start, length in starts if start >= 0]
+
+
+def digest_paper(
+    content: Mapping[str, Any],
+    *,
+    paper_id: int,
+    position: int,
+    score: float,
+    explanation: str,
+    highlights: Sequence[Sequence[int]] = (),
+) -> DigestPaper:
+    """A paper as one digest shows it."""
+    published = content["published_at"]
+    return DigestPaper(
+        paper_id=paper_id,
+        position=position,
+        title=content["title"],
+        url=content["url"],
+        authors=tuple(content["authors"]),
+        source=content["source"],
+        categories=tuple(content["categories"]),
+        abstract=content["abstract"],
+        published_at=datetime.fromisoformat(published) if published else None,
+        score=score,
+        explanation=explanation,
+        upvotes=content["upvotes"],
+        code_url=content["code_url"],
+        project_url=content["project_url"],
+        highlights=tuple((start, end) for start, end in highlights),
+    )
+
+
+def sections_of(items: Sequence[tuple[str, DigestPaper]]) -> tuple[DigestSection, ...]:
+    """Papers in order of position, under the sections in order of their first paper."""
+    grouped: dict[str, list[DigestPaper]] = {}
+    for section, paper in items:
+        grouped.setdefault(section, []).append(paper)
+    return tuple(DigestSection(name, tuple(papers)) for name, papers in grouped.items())

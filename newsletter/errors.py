@@ -12,13 +12,16 @@
     │   └── ParseError              an answer came that is not what it should be
     ├── TokenError                  a link token or address token is not ours
     ├── RenderError                 a digest could not be turned into a message
+    ├── StoppedError                a send run could not go on; running it again carries on
     └── TransportError              the relay did not take a message
         ├── TransientTransportError   4xx, time-out, connection lost before the data: try later
+        │   └── RelayError              no relay could be used at all: not this message's fault
         ├── PermanentTransportError   5xx: do not try again
         └── UncertainTransportError   lost after the final dot: the relay may have accepted it
 
 Whoever catches decides by type. ``exit_code`` is what the command line exits with when the
-error reaches it: 2 for wrong use or settings, 1 for work that was tried and failed.
+error reaches it: 2 for wrong use or settings, 1 for work that was tried and failed, 3 for work
+that was stopped and goes on when run again.
 """
 
 from typing import ClassVar
@@ -88,6 +91,12 @@ class RenderError(NewsletterError):
     """A digest could not be turned into a message."""
 
 
+class StoppedError(NewsletterError):
+    """A send run could not go on (relay or database gone, disk full); the next one carries on."""
+
+    exit_code = 3
+
+
 class TransportError(NewsletterError):
     """The relay did not take a message; ``code`` is its SMTP reply, 0 when there was none."""
 
@@ -99,6 +108,10 @@ class TransportError(NewsletterError):
 
 class TransientTransportError(TransportError):
     """4xx, a time-out, or a connection lost before the data was complete."""
+
+
+class RelayError(TransientTransportError):
+    """No relay could be reached, greeted or logged in to: no message is to blame for that."""
 
 
 class PermanentTransportError(TransportError):

@@ -62,6 +62,14 @@ class Cadence(StrEnum):
     WEEKLY = "weekly"
 
 
+class DigestLength(StrEnum):
+    """How much of each abstract a digest shows: nothing, its first sentences, all."""
+
+    COMPACT = "compact"
+    NORMAL = "normal"
+    FULL = "full"
+
+
 class InterestKind(StrEnum):
     """What a stated interest is made of."""
 
@@ -143,7 +151,7 @@ class FetchStatus(StrEnum):
     FAILED = "failed"
 
 
-def _status(kind: type[StrEnum], **options: Any) -> Any:
+def _status(kind: type[StrEnum], *, default: Any = ..., **options: Any) -> Any:
     """A text column that holds one of ``kind``'s values, and nothing else (CHECK)."""
     column = Column(
         Enum(
@@ -155,9 +163,11 @@ def _status(kind: type[StrEnum], **options: Any) -> Any:
             values_callable=lambda members: [member.value for member in members],
         ),
         nullable=False,
+        # Statements that insert many rows at once know the column only.
+        default=None if default is ... else default,
         **options,
     )
-    return Field(sa_column=column)
+    return Field(default, sa_column=column)
 
 
 def _key(target: str, *, nullable: bool = False, index: bool = True, **options: Any) -> Any:
@@ -177,18 +187,18 @@ def _key(target: str, *, nullable: bool = False, index: bool = True, **options: 
 
 def _moment(*, nullable: bool = False) -> Any:
     """A UTC moment; now unless given, or empty where that has a meaning."""
-    column = Column(UtcDateTime, nullable=nullable)
     if nullable:
-        return Field(default=None, sa_column=column)
+        return Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    column = Column(UtcDateTime, nullable=False, default=utc_now)
     return Field(default_factory=utc_now, sa_column=column)
 
 
 def _strings() -> Any:
-    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
 
 
 def _text(default: str = "") -> Any:
-    return Field(default=default, sa_column=Column(Text, nullable=False))
+    return Field(default=default, sa_column=Column(Text, nullable=False, default=default))
 
 
 class Paper(SQLModel, table=True):
@@ -260,7 +270,7 @@ class FetchLog(SQLModel, table=True):
     known: int = 0
     failed: int = 0
     errors: list[dict[str, str]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False)
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
 
 
@@ -278,6 +288,8 @@ class Subscriber(SQLModel, table=True):
         CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
         CheckConstraint("max_papers BETWEEN 1 AND 50", name="max_papers"),
         CheckConstraint("min_score BETWEEN 0 AND 100", name="min_score"),
+        CheckConstraint("weekly_budget BETWEEN 1 AND 350", name="weekly_budget"),
+        CheckConstraint("popularity BETWEEN 0 AND 100", name="popularity"),
         Index("ix_subscriber_status", "status"),
     )
 
@@ -292,7 +304,12 @@ class Subscriber(SQLModel, table=True):
     send_hour: int = 7
     time_zone: str = Field(default="UTC", max_length=64)
     max_papers: int = 10
+    length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
     min_score: int = 0
+    popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
+    outside_picks: bool = True  # one or two papers from outside the usual
+    weekly_budget: int | None = None  # papers a week, over all digests
+    tell_when_nothing: bool = False  # a short mail on a day without papers
     vacation_until: date | None = None
     created_at: datetime = _moment()
     # Consent record (bulk-mail law 27).
@@ -343,15 +360,49 @@ class Feedback(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
+class Space(SQLModel, table=True):
+    """What all topics share, as npz bytes; the newest row is the current one.
+
+    ``parameters`` are the feature space's; ``collaboration`` is what others liked, where a
+    check on held-out feedback said that it helps. The ids are digests of the content.
+    """
+
+    __tablename__: ClassVar[str] = "feature_space"
+
+    id: str = Field(primary_key=True, max_length=64)
+    model: str = Field(max_length=200)
+    papers: int = 0  # how many it was fitted on
+    parameters: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    collaboration_id: str = Field(default="", max_length=16)
+    collaboration: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    created_at: datetime = _moment()
+
+
+class PaperVector(SQLModel, table=True):
+    """A paper in one feature space: little-endian float16 numbers."""
+
+    __tablename__: ClassVar[str] = "paper_vector"
+
+    paper_id: int = _key("paper.id", index=False, primary_key=True)
+    feature_space: str = Field(max_length=64)
+    vector: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class Profile(SQLModel, table=True):
-    """The learned state of one topic: float32 coefficients in one feature space."""
+    """The learned state of one topic: its evidence added up, in one feature space.
+
+    ``coefficients`` are three rows of little-endian float32: the sums over likes, dislikes and
+    stated texts, faded to ``trained_at``; the weights are what went into the first two.
+    """
 
     __tablename__: ClassVar[str] = "profile"
 
     topic_id: int = _key("topic.id", index=False, primary_key=True)
     version: int = 1
-    feature_space: str = Field(max_length=64)
+    feature_space: str = Field(max_length=80)  # with the id of what others liked
     coefficients: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    like_weight: float = 0.0
+    dislike_weight: float = 0.0
     trained_at: datetime = _moment()
 
 
@@ -363,9 +414,20 @@ class Edition(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_date: date = Field(unique=True)
     status: EditionStatus = _status(EditionStatus)
-    prepared: int = 0
+    coverage: str = _text()  # what was read for it, in one line for the reader
+    note: str = _text()  # why a send run paused it; "" when a person did, or nobody
     opened_at: datetime = _moment()
     finished_at: datetime | None = _moment(nullable=True)
+
+
+class EditionPaper(SQLModel, table=True):
+    """A paper as an edition shows it: a later revision or vote must not change a resent digest."""
+
+    __tablename__: ClassVar[str] = "edition_paper"
+
+    edition_id: int = _key("edition.id", index=False, primary_key=True)
+    paper_id: int = _key("paper.id", primary_key=True)
+    content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class Delivery(SQLModel, table=True):
@@ -394,10 +456,13 @@ class Delivery(SQLModel, table=True):
     subscriber_id: int = _key("subscriber.id")
     kind: DeliveryKind = _status(DeliveryKind)
     to_address: str = Field(max_length=320)
+    to_name: str = Field(default="", max_length=200)
+    length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
     message_id: str = Field(max_length=250, unique=True)
     subject: str = _text()
     status: DeliveryStatus = _status(DeliveryStatus)
     attempts: int = 0
+    resends: int = 0  # attempts made after the delivery was uncertain
     created_at: datetime = _moment()
     not_before: datetime | None = _moment(nullable=True)
     lease_until: datetime | None = _moment(nullable=True)
@@ -405,6 +470,20 @@ class Delivery(SQLModel, table=True):
     finished_at: datetime | None = _moment(nullable=True)
     smtp_code: int | None = None
     smtp_response: str = _text()
+
+
+class Pace(SQLModel, table=True):
+    """How fast mail may go: shared by all processes and machines, kept across restarts.
+
+    ``name`` is ``all``, ``domain:…`` or ``day:…``; ``next_at`` is the first moment that is not
+    given away yet, ``used`` how many messages a day of the warm-up has had.
+    """
+
+    __tablename__: ClassVar[str] = "pace"
+
+    name: str = Field(primary_key=True, max_length=260)
+    next_at: datetime | None = _moment(nullable=True)
+    used: int = 0
 
 
 class DigestItem(SQLModel, table=True):
@@ -425,6 +504,22 @@ class DigestItem(SQLModel, table=True):
     position: int = 0
     score: float = 0.0
     explanation: str = _text()
+    # (start, end) offsets in characters of the abstract: what matters to this reader.
+    highlights: list[list[int]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
+    )
+
+
+class NoDigest(SQLModel, table=True):
+    """Why a subscriber who was due got no digest in an edition."""
+
+    __tablename__: ClassVar[str] = "no_digest"
+    __table_args__ = (UniqueConstraint("edition_id", "subscriber_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    edition_id: int = _key("edition.id", index=False)
+    subscriber_id: int = _key("subscriber.id")
+    reason: str = _text()
 
 
 class DeliveryEvent(SQLModel, table=True):
@@ -439,6 +534,10 @@ class DeliveryEvent(SQLModel, table=True):
     provider: str = Field(max_length=40)
     provider_event_id: str = Field(max_length=250)
     occurred_at: datetime = _moment()
+    # Of a bounce: `newsletter.bounces.Permanence`, `Reason` and the status code ("5.1.1").
+    permanence: str = Field(default="", max_length=12)
+    reason: str = Field(default="", max_length=40)
+    status: str = Field(default="", max_length=12)
     detail: str = _text()
 
 
@@ -450,3 +549,43 @@ class Suppression(SQLModel, table=True):
     address_hash: str = Field(primary_key=True, max_length=64)
     reason: SuppressionReason = _status(SuppressionReason)
     created_at: datetime = _moment()
+    note: str = _text()  # the operator's own words; never an address
+
+
+class SuppressionRemoval(SQLModel, table=True):
+    """A suppression that the operator lifted, and why."""
+
+    __tablename__: ClassVar[str] = "suppression_removal"
+
+    id: int | None = Field(default=None, primary_key=True)
+    address_hash: str = Field(max_length=64, index=True)
+    reason: SuppressionReason = _status(SuppressionReason)
+    suppressed_at: datetime = _moment()
+    removed_at: datetime = _moment()
+    note: str = _text()
+
+
+class KeptMail(SQLModel, table=True):
+    """An inbound mail that nothing was done about, for the operator to look at."""
+
+    __tablename__: ClassVar[str] = "kept_mail"
+    __table_args__ = (Index("ix_kept_mail_received_at", "received_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    fingerprint: str = Field(max_length=64, unique=True)
+    received_at: datetime = _moment()
+    kind: str = Field(max_length=20)  # `newsletter.bounces.Kind`
+    sender: str = _text()
+    subject: str = _text()
+    size: int = 0  # of the whole mail, in bytes; the content is cut at a mebibyte
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class RateLimit(SQLModel, table=True):
+    """How often somebody unnamed did something in a while; the key is a keyed hash."""
+
+    __tablename__: ClassVar[str] = "rate_limit"
+
+    key: str = Field(primary_key=True, max_length=64)
+    until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    count: int = 0

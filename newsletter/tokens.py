@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
@@ -20,7 +21,9 @@ from newsletter.errors import TokenError
 MAC_BYTES = 16
 # Local parts are compared in lower case because relays change it; 80 bits in base32.
 VERP_MAC_BYTES = 10
-_VERP = re.compile(r"^bounce\+(?P<delivery>\d{1,18})-(?P<mac>[a-z2-7]{16})@", re.IGNORECASE)
+_VERP = re.compile(
+    r"^bounce\+(?P<delivery>\d{1,18})-(?P<mac>[a-z2-7]{16})@", re.IGNORECASE | re.ASCII
+)
 _VALUE = re.compile(r"^[A-Za-z0-9_~:-]{1,200}$")
 
 
@@ -33,6 +36,8 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     VIEW = "view"
     ERASE = "erase"
+    FEED = "feed"
+    CLICK = "click"
     BOUNCE = "bounce"
 
 
@@ -56,10 +61,21 @@ class Signer:
             for purpose in Purpose
         }
 
-    def sign(self, purpose: Purpose, value: str, *, lifetime: int | None = None) -> str:
-        """A token holding ``value`` (letters, digits, ``_ ~ : -``); ``lifetime`` in seconds."""
+    def sign(
+        self,
+        purpose: Purpose,
+        value: str,
+        *,
+        lifetime: int | None = None,
+        since: datetime | None = None,
+    ) -> str:
+        """A token holding ``value`` (letters, digits, ``_ ~ : -``); ``lifetime`` in seconds.
+
+        The lifetime counts from ``since``, or from now: a message rendered twice must hold the
+        same link twice.
+        """
         if lifetime is not None:
-            value = f"{value}~{int(time.time()) + lifetime}"
+            value = f"{value}~{int(since.timestamp() if since else time.time()) + lifetime}"
         if not _VALUE.match(value):
             raise TokenError("a token's value may hold letters, digits, _ ~ : and - only")
         return f"{value}.{_text(_mac(self._derived[purpose][0], value))}"
@@ -72,7 +88,8 @@ class Signer:
         """
         value, _, mac = token.rpartition(".")
         if not _VALUE.match(value) or not any(
-            hmac.compare_digest(_text(_mac(key, value)), mac) for key in self._derived[purpose]
+            hmac.compare_digest(_text(_mac(key, value)).encode(), mac.encode())
+            for key in self._derived[purpose]
         ):
             raise TokenError("this link is damaged or was not made here")
         if not expires:
@@ -94,7 +111,7 @@ class Signer:
             return None
         delivery_id, mac = int(found["delivery"]), found["mac"].lower()
         for key in self._derived[Purpose.BOUNCE]:
-            if hmac.compare_digest(_verp_mac(key, delivery_id), mac):
+            if hmac.compare_digest(_verp_mac(key, delivery_id).encode(), mac.encode()):
                 return delivery_id
         return None
 
@@ -103,9 +120,12 @@ class Signer:
 
         Rotate by putting a new key in front; dropping the last one forgets suppressions.
         """
-        return hmac.new(
-            self.keys[-1].encode(), b"newsletter/address/" + email.lower().encode(), sha256
-        ).hexdigest()
+        return self.keyed_hash("address", email.lower())
+
+    def keyed_hash(self, kind: str, value: str) -> str:
+        """Keyed hash of something personal, of which only sameness matters."""
+        message = f"newsletter/{kind}/{value}".encode()
+        return hmac.new(self.keys[-1].encode(), message, sha256).hexdigest()
 
 
 def _mac(key: bytes, value: str) -> bytes:

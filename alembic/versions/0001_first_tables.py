@@ -38,11 +38,23 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("prepared", sa.Integer(), nullable=False),
+        sa.Column("coverage", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
         sa.Column("opened_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_edition")),
         sa.UniqueConstraint("issue_date", name=op.f("uq_edition_issue_date")),
+    )
+    op.create_table(
+        "feature_space",
+        sa.Column("id", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("model", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
+        sa.Column("papers", sa.Integer(), nullable=False),
+        sa.Column("parameters", sa.LargeBinary(), nullable=False),
+        sa.Column("collaboration_id", sqlmodel.sql.sqltypes.AutoString(length=16), nullable=False),
+        sa.Column("collaboration", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_space")),
     )
     op.create_table(
         "fetch_log",
@@ -73,6 +85,29 @@ def upgrade() -> None:
     with op.batch_alter_table("fetch_log", schema=None) as batch_op:
         batch_op.create_index("ix_fetch_log_started_at", ["started_at"], unique=False)
 
+    op.create_table(
+        "kept_mail",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("received_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(length=20), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kept_mail")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_kept_mail_fingerprint")),
+    )
+    with op.batch_alter_table("kept_mail", schema=None) as batch_op:
+        batch_op.create_index("ix_kept_mail_received_at", ["received_at"], unique=False)
+
+    op.create_table(
+        "pace",
+        sa.Column("name", sqlmodel.sql.sqltypes.AutoString(length=260), nullable=False),
+        sa.Column("next_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_pace")),
+    )
     op.create_table(
         "paper",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -108,6 +143,16 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("paper", schema=None) as batch_op:
         batch_op.create_index("ix_paper_first_seen_at", ["first_seen_at"], unique=False)
+
+    op.create_table(
+        "rate_limit",
+        sa.Column("key", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("until", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_limit")),
+    )
+    with op.batch_alter_table("rate_limit", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rate_limit_until"), ["until"], unique=False)
 
     op.create_table(
         "source_state",
@@ -157,7 +202,24 @@ def upgrade() -> None:
         sa.Column("send_hour", sa.Integer(), nullable=False),
         sa.Column("time_zone", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
         sa.Column("max_papers", sa.Integer(), nullable=False),
+        sa.Column(
+            "length",
+            sa.Enum(
+                "compact",
+                "normal",
+                "full",
+                name="digestlength",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
         sa.Column("min_score", sa.Integer(), nullable=False),
+        sa.Column("popularity", sa.Integer(), nullable=False),
+        sa.Column("outside_picks", sa.Boolean(), nullable=False),
+        sa.Column("weekly_budget", sa.Integer(), nullable=True),
+        sa.Column("tell_when_nothing", sa.Boolean(), nullable=False),
         sa.Column("vacation_until", sa.Date(), nullable=True),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("consent_at", newsletter.db.UtcDateTime(timezone=True), nullable=True),
@@ -172,8 +234,12 @@ def upgrade() -> None:
         sa.CheckConstraint("email = lower(email)", name=op.f("ck_subscriber_email_lower")),
         sa.CheckConstraint("max_papers BETWEEN 1 AND 50", name=op.f("ck_subscriber_max_papers")),
         sa.CheckConstraint("min_score BETWEEN 0 AND 100", name=op.f("ck_subscriber_min_score")),
+        sa.CheckConstraint("popularity BETWEEN 0 AND 100", name=op.f("ck_subscriber_popularity")),
         sa.CheckConstraint("send_hour BETWEEN 0 AND 23", name=op.f("ck_subscriber_send_hour")),
         sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_subscriber_weekday")),
+        sa.CheckConstraint(
+            "weekly_budget BETWEEN 1 AND 350", name=op.f("ck_subscriber_weekly_budget")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
         sa.UniqueConstraint("email", name=op.f("uq_subscriber_email")),
         sa.UniqueConstraint("public_id", name=op.f("uq_subscriber_public_id")),
@@ -203,8 +269,38 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("address_hash", name=op.f("pk_suppression")),
     )
+    op.create_table(
+        "suppression_removal",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("address_hash", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column(
+            "reason",
+            sa.Enum(
+                "unsubscribed",
+                "bounced",
+                "complained",
+                "erased",
+                "operator",
+                name="suppressionreason",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("suppressed_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("removed_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suppression_removal")),
+    )
+    with op.batch_alter_table("suppression_removal", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_suppression_removal_address_hash"), ["address_hash"], unique=False
+        )
+
     op.create_table(
         "delivery",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -224,6 +320,20 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("to_address", sqlmodel.sql.sqltypes.AutoString(length=320), nullable=False),
+        sa.Column("to_name", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
+        sa.Column(
+            "length",
+            sa.Enum(
+                "compact",
+                "normal",
+                "full",
+                name="digestlength",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
         sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(length=250), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column(
@@ -248,6 +358,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("resends", sa.Integer(), nullable=False),
         sa.Column("created_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("not_before", newsletter.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("lease_until", newsletter.db.UtcDateTime(timezone=True), nullable=True),
@@ -288,6 +399,50 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "edition_paper",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"],
+            ["edition.id"],
+            name=op.f("fk_edition_paper_edition_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["paper.id"], name=op.f("fk_edition_paper_paper_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("edition_id", "paper_id", name=op.f("pk_edition_paper")),
+    )
+    with op.batch_alter_table("edition_paper", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_edition_paper_paper_id"), ["paper_id"], unique=False)
+
+    op.create_table(
+        "no_digest",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_no_digest_edition_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+            name=op.f("fk_no_digest_subscriber_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_no_digest")),
+        sa.UniqueConstraint(
+            "edition_id", "subscriber_id", name=op.f("uq_no_digest_edition_id_subscriber_id")
+        ),
+    )
+    with op.batch_alter_table("no_digest", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_no_digest_subscriber_id"), ["subscriber_id"], unique=False
+        )
+
+    op.create_table(
         "paper_alias",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("paper_id", sa.Integer(), nullable=False),
@@ -304,6 +459,16 @@ def upgrade() -> None:
     with op.batch_alter_table("paper_alias", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_paper_alias_paper_id"), ["paper_id"], unique=False)
 
+    op.create_table(
+        "paper_vector",
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["paper.id"], name=op.f("fk_paper_vector_paper_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("paper_id", name=op.f("pk_paper_vector")),
+    )
     op.create_table(
         "topic",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -345,6 +510,9 @@ def upgrade() -> None:
             "provider_event_id", sqlmodel.sql.sqltypes.AutoString(length=250), nullable=False
         ),
         sa.Column("occurred_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("permanence", sqlmodel.sql.sqltypes.AutoString(length=12), nullable=False),
+        sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(length=12), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["delivery_id"],
@@ -375,6 +543,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("score", sa.Float(), nullable=False),
         sa.Column("explanation", sa.Text(), nullable=False),
+        sa.Column("highlights", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["delivery_id"],
             ["delivery.id"],
@@ -482,8 +651,10 @@ def upgrade() -> None:
         "profile",
         sa.Column("topic_id", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column("feature_space", sqlmodel.sql.sqltypes.AutoString(length=80), nullable=False),
         sa.Column("coefficients", sa.LargeBinary(), nullable=False),
+        sa.Column("like_weight", sa.Float(), nullable=False),
+        sa.Column("dislike_weight", sa.Float(), nullable=False),
         sa.Column("trained_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["topic_id"], ["topic.id"], name=op.f("fk_profile_topic_id"), ondelete="CASCADE"
@@ -512,10 +683,19 @@ def downgrade() -> None:
 
     op.drop_table("delivery_event")
     op.drop_table("topic")
+    op.drop_table("paper_vector")
     with op.batch_alter_table("paper_alias", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_paper_alias_paper_id"))
 
     op.drop_table("paper_alias")
+    with op.batch_alter_table("no_digest", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_no_digest_subscriber_id"))
+
+    op.drop_table("no_digest")
+    with op.batch_alter_table("edition_paper", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_edition_paper_paper_id"))
+
+    op.drop_table("edition_paper")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_delivery_unfinished",
@@ -525,6 +705,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_subscriber_id"))
 
     op.drop_table("delivery")
+    with op.batch_alter_table("suppression_removal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_suppression_removal_address_hash"))
+
+    op.drop_table("suppression_removal")
     op.drop_table("suppression")
     with op.batch_alter_table("subscriber", schema=None) as batch_op:
         batch_op.drop_index("ix_subscriber_status")
@@ -532,13 +716,23 @@ def downgrade() -> None:
 
     op.drop_table("subscriber")
     op.drop_table("source_state")
+    with op.batch_alter_table("rate_limit", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rate_limit_until"))
+
+    op.drop_table("rate_limit")
     with op.batch_alter_table("paper", schema=None) as batch_op:
         batch_op.drop_index("ix_paper_first_seen_at")
 
     op.drop_table("paper")
+    op.drop_table("pace")
+    with op.batch_alter_table("kept_mail", schema=None) as batch_op:
+        batch_op.drop_index("ix_kept_mail_received_at")
+
+    op.drop_table("kept_mail")
     with op.batch_alter_table("fetch_log", schema=None) as batch_op:
         batch_op.drop_index("ix_fetch_log_started_at")
 
     op.drop_table("fetch_log")
+    op.drop_table("feature_space")
     op.drop_table("edition")
     # ### end Alembic commands ###

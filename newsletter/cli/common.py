@@ -2,9 +2,12 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
 from newsletter import db
@@ -24,7 +27,7 @@ def open_database(*required: str) -> tuple[Settings, Engine]:
     """
     settings = load_settings()
     settings.require(*required)
-    engine = db.connect(settings.database_url)
+    engine = db.connect(settings.database_url, synchronous=settings.sqlite_synchronous)
     db.require_current(engine)
     return settings, engine
 
@@ -32,3 +35,15 @@ def open_database(*required: str) -> tuple[Settings, Engine]:
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Calls of ``progress(done, total)`` as a bar on a terminal; elsewhere they print nothing."""
+    if not err.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,155 @@
+"""Papers as the templates see them: every text clean, every link safe. Pure but for a log line."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from newsletter import wording
+from newsletter.digest import DigestPaper, DigestSection
+from newsletter.models import DigestLength, Signal
+
+logger = logging.getLogger(__name__)
+
+ACTIONS = (
+    ("Relevant", Signal.RELEVANT),
+    ("Not relevant", Signal.NOT_RELEVANT),
+    ("Save", Signal.SAVED),
+)
+SOURCE_NAMES = {
+    "arxiv": "arXiv",
+    "biorxiv": "bioRxiv",
+    "crossref": "Crossref",
+    "hf": "Hugging Face",
+    "medrxiv": "medRxiv",
+    "openalex": "OpenAlex",
+    "openreview": "OpenReview",
+    "pubmed": "PubMed",
+    "semantic-scholar": "Semantic Scholar",
+}
+# More categories than this say less than fewer; cross-lists run to ten.
+MOST_CATEGORIES = 4
+# One hostile paper must not fill a message; real titles end before 300 characters.
+LONGEST_TITLE = 400
+LONGEST_NAME = 100
+LONGEST_EXPLANATION = 400
+# For screen readers, in the label of three links: enough to know the paper by.
+LABEL_CHARACTERS = 48
+
+
+class Shown(NamedTuple):
+    """What a digest shows of a paper to everybody who gets it at this length and score in words.
+
+    All that belongs to one subscriber is left out, so equal values give equal cards.
+    """
+
+    paper_id: int
+    title: str
+    url: str
+    authors: tuple[str, ...]
+    source: str
+    categories: tuple[str, ...]
+    abstract: str
+    published_at: datetime | None
+    upvotes: int
+    code_url: str | None
+    project_url: str | None
+    highlights: tuple[tuple[int, int], ...]
+    fit: str
+    explained: bool
+    length: DigestLength
+
+
+def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
+    """The part of ``paper`` that does not depend on who reads it."""
+    return Shown(
+        paper.paper_id,
+        paper.title,
+        paper.url,
+        paper.authors,
+        paper.source,
+        paper.categories,
+        paper.abstract,
+        paper.published_at,
+        paper.upvotes,
+        paper.code_url,
+        paper.project_url,
+        paper.highlights,
+        wording.score_in_words(paper.score),
+        explained,
+        length,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One paper as a template fills it in; ``links`` and ``actions`` are (name, URL)."""
+
+    title: str
+    short_title: str
+    url: str | None
+    authors: str
+    origin: str
+    fit: str
+    explanation: str
+    abstract: tuple[wording.Passage, ...]
+    links: tuple[tuple[str, str], ...]
+    actions: tuple[tuple[str, str], ...]
+
+
+def heading(section: DigestSection) -> tuple[str, str]:
+    """Name and note of a section, clean."""
+    return _brief(section.name, LONGEST_NAME), _brief(section.note, LONGEST_EXPLANATION)
+
+
+def explanation(text: str) -> str:
+    """Why a paper is there, clean."""
+    return _brief(text, LONGEST_EXPLANATION)
+
+
+def card(paper: Shown, *, why: str, feedback_url: str) -> Card:
+    """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal."""
+    title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
+    base = f"{feedback_url}/{paper.paper_id}"
+    known = (("Code", paper.code_url), ("Project page", paper.project_url))
+    links = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
+    return Card(
+        title=title,
+        short_title=wording.shortened(title, LABEL_CHARACTERS),
+        url=_safe(paper.url, paper.paper_id),
+        authors=wording.authors_in_words(paper.authors),
+        origin=_origin(paper),
+        fit=paper.fit,
+        explanation=why,
+        abstract=wording.passages(paper.abstract, paper.highlights, paper.length),
+        links=tuple((name, url) for name, url in links if url),
+        actions=tuple((name, f"{base}/{signal}") for name, signal in ACTIONS),
+    )
+
+
+def _brief(text: str, most: int) -> str:
+    return wording.shortened(wording.one_line(text), most)
+
+
+def _safe(url: str, paper_id: int) -> str | None:
+    """A paper with a bad link is shown without it: one source must not stop everyone's digest."""
+    safe = wording.safe_url(url)
+    if safe is None and url.strip():
+        logger.warning(
+            "paper %d: a link that is not plain http or https was left out: %a", paper_id, url[:80]
+        )
+    return safe
+
+
+def _origin(paper: Shown) -> str:
+    """``arXiv · cs.CL, cs.LG · 18 November · 21 upvotes``, as far as known."""
+    source = SOURCE_NAMES.get(paper.source, paper.source)
+    pieces = [
+        _brief(source, LONGEST_NAME),
+        ", ".join(
+            _brief(category, LONGEST_NAME) for category in paper.categories[:MOST_CATEGORIES]
+        ),
+        f"{paper.published_at.day} {paper.published_at:%B}" if paper.published_at else "",
+        wording.count_in_words(paper.upvotes, "upvote") if paper.upvotes else "",
+    ]
+    return " · ".join(piece for piece in pieces if piece)

@@ -1,0 +1,70 @@
+"""`newsletter demo`: the main job on embedded defaults, then an inbox page to look at."""
+
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.markup import escape
+
+from newsletter.cli.common import out
+from newsletter.demo import inbox, main_job
+from newsletter.demo.mailbox import Mailbox, MailboxServer
+from newsletter.errors import UsageError
+from newsletter.web import create_app
+
+
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the inbox page.", min=1, max=65535)] = 8025,
+    once: Annotated[bool, typer.Option("--once", help="Leave the .eml files and exit.")] = False,
+    output: Annotated[
+        Path, typer.Option("--output", help="Folder of the demo; made anew each time.")
+    ] = Path("newsletter-demo"),
+) -> None:
+    """Do the main job on sample data, then serve an inbox page to look at every digest."""
+    if not once:
+        _check_port(port)
+    main_job.make_folder(output)
+    mailbox = Mailbox(output)
+    server = MailboxServer(mailbox)
+    server.start()
+    try:
+        settings = main_job.make_settings(output, port=port, smtp_port=server.port)
+        engine = main_job.run(settings, out.print)
+        letters = mailbox.letters()
+        if once:
+            out.print(f"\n{len(letters)} messages in {escape(str(output))}/*.eml")
+            return
+        app = create_app(engine, settings)
+        app.include_router(inbox.make_router(mailbox))
+        _say_what_next(port, output)
+        uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
+    finally:
+        server.stop()
+
+
+def _check_port(port: int) -> None:
+    """Fail before the work rather than after it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UsageError(
+                f"port {port} cannot be used ({error.strerror}): name another with --port"
+            ) from error
+
+
+def _say_what_next(port: int, folder: Path) -> None:
+    command = escape(str(Path(sys.argv[0]).absolute()))
+    out.print(
+        f"\n[bold]Open http://127.0.0.1:{port}/inbox[/] to read every digest; its links work.\n\n"
+        "What to try next, in another terminal:\n"
+        f"  cd {escape(str(folder))}\n"
+        f"  {command} status            counts that add up\n"
+        f"  {command} send              again: nobody gets anything twice\n"
+        f"  {command} subscribers list  who is there\n\n"
+        "Ctrl-C ends the demo; everything it made stays in the folder."
+    )

@@ -1,0 +1,47 @@
+"""`newsletter doctor`: what is wrong, and how to mend it."""
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from newsletter import doctor
+from newsletter.cli.common import out, print_json
+from newsletter.config import load_settings
+from newsletter.doctor import Finding, Level
+
+_SIGNS = {
+    Level.OK: "[green]ok[/]     ",
+    Level.NOTE: "[dim]note[/]   ",
+    Level.WARNING: "[yellow]warning[/]",
+    Level.PROBLEM: "[bold red]problem[/]",
+}
+
+
+def examine_installation(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Look at relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to mend what is wrong.
+
+    Nothing is sent and nothing is changed. Exits with 1 when there is a problem.
+    """
+    findings = []
+    for finding in doctor.examine(load_settings()):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in findings]})
+    counts = Counter(finding.level for finding in findings)
+    if not as_json:
+        out.print(f"{counts[Level.PROBLEM]} problems, {counts[Level.WARNING]} warnings")
+    if counts[Level.PROBLEM]:
+        raise typer.Exit(1)
+
+
+def _print(finding: Finding) -> None:
+    out.print(f"{_SIGNS[finding.level]} {finding.check:<9} {escape(finding.what)}")
+    if finding.mend:
+        out.print(f"                  → {escape(finding.mend)}")

@@ -1,0 +1,107 @@
+"""`newsletter evaluate`: ranking quality on a folder of data."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from newsletter import evaluation
+from newsletter.cli.common import out, print_json
+from newsletter.config import load_settings
+from newsletter.errors import UsageError
+from newsletter.evaluation import Evaluation, baselines, curves
+from newsletter.evaluation.baselines import Baseline
+from newsletter.evaluation.curves import Point
+from newsletter.evaluation.metrics import Quality
+
+
+def evaluate(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="papers.tsv, saves.tsv, candidates.tsv and truth.tsv; or reviews as CSV files.",
+        ),
+    ],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+    with_baselines: Annotated[
+        bool, typer.Option("--baselines", help="Others beside ours, on a sample of subscribers.")
+    ] = False,
+    with_curves: Annotated[
+        bool, typer.Option("--curves", help="New subscribers: 0 to 20 likes, keywords or not.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the curves (svg, png, pdf).")
+    ] = None,
+) -> None:
+    """Rank a folder's new papers for its subscribers, and compare with what they saved."""
+    model = load_settings().feature_model
+    libraries = evaluation.load(folder)
+    if (with_curves or plot) and len(libraries) > 1:
+        raise UsageError("curves need subscribers with libraries; reviews are single topics")
+    ours = evaluation.evaluate(libraries, model)
+    others = baselines.run(libraries) if with_baselines else []
+    points = curves.curve(libraries[0], model) if with_curves or plot else []
+    if plot:
+        curves.plot(points, plot)
+    if as_json:
+        print_json(_as_json(ours, others, points))
+    else:
+        _print(ours, others, points)
+
+
+def _as_json(ours: Evaluation, others: list[Baseline], points: list[Point]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        **ours.quality.as_json(),
+        "seconds_fit": round(ours.seconds_fit, 2),
+        "seconds_score": round(ours.seconds_score, 2),
+        "feature_space": ours.feature_space,
+        "others_liked": {
+            "weight": ours.others.weight,
+            "held_out_recall_without": round(ours.others.without, 4),
+            "held_out_recall_with": round(ours.others.with_others, 4),
+            "subscribers": ours.others.subscribers,
+        },
+    }
+    if others:
+        found["baselines"] = {
+            other.name: {**other.quality.as_json(), "seconds": round(other.seconds, 2)}
+            for other in others
+        }
+    if points:
+        found["curves"] = [
+            {"likes": point.likes, "keywords": point.keywords, **point.quality.as_json()}
+            for point in points
+        ]
+    return found
+
+
+def _print(ours: Evaluation, others: list[Baseline], points: list[Point]) -> None:
+    table = Table("ranker", "recall@20", "recall@100", "nDCG@20", "AUC", "subscribers", "seconds")
+    seconds = ours.seconds_fit + ours.seconds_score
+    table.add_row(f"ours ({ours.feature_space})", *_cells(ours.quality), f"{seconds:.1f}")
+    for other in others:
+        table.add_row(other.name, *_cells(other.quality), f"{other.seconds:.1f}")
+    out.print(table)
+    asked = ours.others
+    if asked.subscribers:
+        out.print(
+            f"What others liked counts {asked.weight:g}: recall of held-out likes "
+            f"{asked.without:.3f} without, {asked.with_others:.3f} with "
+            f"({asked.subscribers} subscribers)."
+        )
+    if points:
+        table = Table(
+            "likes", "keywords", "recall@20", "recall@100", "nDCG@20", "AUC", "subscribers"
+        )
+        for point in points:
+            stated = "five" if point.keywords else "none"
+            table.add_row(str(point.likes), stated, *_cells(point.quality))
+        out.print(table)
+
+
+def _cells(quality: Quality) -> list[str]:
+    figures = (quality.recall_20, quality.recall_100, quality.ndcg_20, quality.auc)
+    return [*(f"{figure:.4f}" for figure in figures), str(quality.users)]

@@ -1,0 +1,281 @@
+"""`newsletter subscribers`: add, import, export, list, show, erase."""
+
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from sqlmodel import Session, col, func, select
+
+from newsletter import db, subscribers
+from newsletter.cli.common import err, open_database, out, print_json
+from newsletter.errors import InputError, UsageError
+from newsletter.models import Delivery, Subscriber, SubscriberStatus
+from newsletter.subscribers.csv_reading import LIST_COLUMNS, Remark
+from newsletter.subscribers.csv_writing import export_rows, write_csv
+from newsletter.tokens import Signer
+
+# More lines than a screen holds help nobody; `--json` prints every one.
+SHOWN_REMARKS = 20
+
+subscriber_commands = typer.Typer(help="Who gets digests, and of what.", no_args_is_help=True)
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+EmailArgument = Annotated[str, typer.Argument(help="The subscriber's address.")]
+ConfirmedOption = Annotated[
+    bool, typer.Option("--confirmed", help="State that consent was given elsewhere.")
+]
+
+
+@subscriber_commands.command()
+def add(
+    email: EmailArgument,
+    name: Annotated[str, typer.Option(help="How the mail greets them.")] = "",
+    topic: Annotated[str, typer.Option(help="Name of the topic.")] = "",
+    text: Annotated[str, typer.Option(help="What they care about, in a sentence or two.")] = "",
+    keywords: Annotated[str, typer.Option(help="Parted by ;")] = "",
+    categories: Annotated[str, typer.Option(help="Parted by ; as in cs.CL;stat.ML")] = "",
+    authors: Annotated[str, typer.Option(help="Parted by ;")] = "",
+    seed_papers: Annotated[str, typer.Option(help="arXiv ids or DOIs, parted by ;")] = "",
+    mutes: Annotated[str, typer.Option(help="Words to avoid, parted by ;")] = "",
+    cadence: Annotated[str, typer.Option(help="daily, weekdays or weekly")] = "",
+    weekday: Annotated[str, typer.Option(help="Day of a weekly digest.")] = "",
+    timezone: Annotated[str, typer.Option(help="As in Europe/Berlin")] = "",
+    send_hour: Annotated[str, typer.Option(help="0 to 23, in their time zone.")] = "",
+    max_papers: Annotated[str, typer.Option(help="1 to 50")] = "",
+    min_score: Annotated[str, typer.Option(help="0 to 100")] = "",
+    confirmed: ConfirmedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add one subscriber, with one topic."""
+    settings, engine = open_database("secret_keys")
+    request = subscribers.parse_topic(
+        name=topic,
+        text=text,
+        keywords=keywords.split(";"),
+        categories=categories.split(";"),
+        authors=authors.split(";"),
+        seed_papers=seed_papers.split(";"),
+        mutes=mutes.split(";"),
+    )
+    wanted = subscribers.parse_preferences(
+        cadence=cadence,
+        weekday=weekday,
+        time_zone=timezone,
+        send_hour=send_hour,
+        max_papers=max_papers,
+        min_score=min_score,
+    )
+    with db.session_scope(engine) as session:
+        added = subscribers.add(
+            session,
+            Signer(settings.keys),
+            email=email,
+            name=name,
+            preferences=wanted,
+            topics=[request],
+            confirmed=confirmed,
+            source="command line",
+        )
+        described = describe(session, added)
+    if as_json:
+        print_json({"subscriber": described})
+        return
+    state = "active" if confirmed else "pending: gets no digest until they confirm"
+    out.print(f"{escape(added.email)} added ({state})")
+
+
+@subscriber_commands.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV with a header line.")],
+    confirmed: ConfirmedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add subscribers from a CSV file; an opt-out is never brought back.
+
+    Columns: email, name, cadence, weekday, timezone, send_hour, max_papers, topic, text,
+    keywords, categories, authors, seed_papers, mutes. All but the first are optional, lists are
+    parted by semicolons, several lines with one email and different topics make several topics.
+    """
+    settings, engine = open_database("secret_keys")
+    signer = Signer(settings.keys)
+    report = subscribers.import_csv(engine, signer, file, confirmed=confirmed)
+    if as_json:
+        print_json(asdict(report))
+        return
+    state = "active" if confirmed else "pending until they confirm; --confirmed states consent"
+    out.print(
+        f"{escape(report.file)}: {report.added} subscribers added ({state}), "
+        f"{report.topics_added} topics added, {report.confirmed} pending ones activated, "
+        f"{len(report.unchanged)} lines known already, {len(report.refused)} lines refused"
+    )
+    _print_remarks("known", report.unchanged)
+    _print_remarks("refused", report.refused)
+
+
+def _print_remarks(title: str, remarks: list[Remark]) -> None:
+    for remark in remarks[:SHOWN_REMARKS]:
+        err.print(f"  {title}: line {remark.line}: {escape(remark.email)} {escape(remark.reason)}")
+    if len(remarks) > SHOWN_REMARKS:
+        err.print(f"  … and {len(remarks) - SHOWN_REMARKS} more {title} (--json lists every one)")
+
+
+@subscriber_commands.command("export")
+def export_file(
+    output: Annotated[Path | None, typer.Option(help="File to write; else the screen.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write all subscribers as CSV, one line a topic, as `import` reads it."""
+    _, engine = open_database()
+    with db.read_scope(engine) as session:
+        rows = export_rows(session)
+        if as_json:
+            print_json({"subscribers": [_with_lists(row) for row in rows]})
+            return
+        try:
+            opened = output.open("w", encoding="utf-8", newline="") if output else None
+        except OSError as error:
+            raise UsageError(f"cannot write {output}: {error.strerror}") from error
+        with opened or nullcontext(sys.stdout) as file:
+            count = write_csv(rows, file)
+    if output:
+        out.print(f"{count} lines written to {escape(str(output))}")
+
+
+def _with_lists(row: dict[str, str]) -> dict[str, Any]:
+    return {name: (cell.split(";") if name in LIST_COLUMNS else cell) for name, cell in row.items()}
+
+
+@subscriber_commands.command("list")
+def list_all(
+    status: Annotated[SubscriberStatus | None, typer.Option(help="Only these.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List subscribers by address."""
+    _, engine = open_database()
+    query = select(Subscriber).order_by(col(Subscriber.email))
+    if status:
+        query = query.where(Subscriber.status == status)
+    with db.read_scope(engine) as session:
+        found = session.exec(query).all()
+    if as_json:
+        print_json({"subscribers": [_row(subscriber) for subscriber in found]})
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("address", "name", "status", "cadence", "hour", "since"):
+        table.add_column(heading)
+    for subscriber in found:
+        table.add_row(
+            escape(subscriber.email),
+            escape(subscriber.name),
+            subscriber.status,
+            subscriber.cadence,
+            f"{subscriber.send_hour}:00 {subscriber.time_zone}",
+            f"{subscriber.created_at:%Y-%m-%d}",
+        )
+    out.print(table if found else "no subscribers yet: newsletter subscribers add, or import")
+
+
+@subscriber_commands.command()
+def show(email: EmailArgument, as_json: JsonOption = False) -> None:
+    """Show everything kept about one subscriber."""
+    _, engine = open_database()
+    with db.read_scope(engine) as session:
+        described = describe(session, _required(session, email))
+    if as_json:
+        print_json({"subscriber": described})
+        return
+    topics = described.pop("topics")
+    deliveries = described.pop("deliveries")
+    for key, value in described.items():
+        out.print(f"{key + ':':<18}{escape(str('' if value is None else value))}")
+    for topic in topics:
+        out.print(f"{'topic:':<18}{escape(topic.pop('name'))}")
+        for key, value in topic.items():
+            shown = ", ".join(value) if isinstance(value, list) else str(value)
+            if value:
+                out.print(f"{'':<18}{key}: {escape(shown)}")
+    counted = ", ".join(f"{count} {status}" for status, count in deliveries.items())
+    out.print(f"{'deliveries:':<18}{counted or 'none'}")
+
+
+@subscriber_commands.command()
+def erase(
+    email: EmailArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a subscriber and all that belongs to them; a keyed hash stays.
+
+    The hash keeps a later import from bringing the address back.
+    """
+    _, engine = open_database()
+    with db.session_scope(engine) as session:
+        subscriber = _required(session, email)
+        if not yes and not as_json:
+            typer.confirm(f"Erase {subscriber.email} for good?", abort=True, err=True)
+        subscribers.erase(session, subscriber.public_id)
+    if as_json:
+        print_json({"email": subscriber.email, "erased": True})
+        return
+    out.print(f"{escape(subscriber.email)} erased; a later import of the address is refused")
+
+
+def _required(session: Session, email: str) -> Subscriber:
+    subscriber = subscribers.find_by_email(session, email)
+    if subscriber is None:
+        raise InputError("is no subscriber", where=f"address {email!r}")
+    return subscriber
+
+
+def _row(subscriber: Subscriber) -> dict[str, Any]:
+    return {
+        "email": subscriber.email,
+        "name": subscriber.name,
+        "status": subscriber.status,
+        "cadence": subscriber.cadence,
+        "weekday": subscriber.weekday,
+        "send_hour": subscriber.send_hour,
+        "timezone": subscriber.time_zone,
+        "max_papers": subscriber.max_papers,
+        "min_score": subscriber.min_score,
+        "public_id": subscriber.public_id,
+        "created_at": subscriber.created_at.isoformat(),
+    }
+
+
+def describe(session: Session, subscriber: Subscriber) -> dict[str, Any]:
+    """Everything kept about one subscriber, as plain values."""
+    moments = {
+        name: moment.isoformat() if (moment := getattr(subscriber, name)) else None
+        for name in ("consent_at", "confirmed_at", "unsubscribed_at")
+    }
+    counted = session.exec(
+        select(Delivery.status, func.count())
+        .where(Delivery.subscriber_id == subscriber.id)
+        .group_by(col(Delivery.status))
+    ).all()
+    suppressed = subscribers.suppressions(session, [subscriber.address_hash])
+    return {
+        **_row(subscriber),
+        **moments,
+        "consent_source": subscriber.consent_source,
+        "consent_wording": subscriber.consent_wording,
+        "suppressed": suppressed.get(subscriber.address_hash),
+        "topics": [
+            {
+                "name": topic.request.name,
+                "quota": topic.request.quota,
+                "paused": topic.request.paused,
+                **{
+                    column: topic.values(kind, muted=muted)
+                    for column, (kind, muted) in subscribers.COLUMN_KINDS.items()
+                },
+            }
+            for topic in subscribers.topics_of(session, subscribers.row_id(subscriber))
+        ],
+        "deliveries": dict(counted),
+    }

@@ -1,0 +1,118 @@
+"""`newsletter suppressions`: who gets no mail, why, and what to do about it."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from newsletter import db
+from newsletter import inbound as inbound_mail
+from newsletter.cli.common import err, open_database, out, print_json
+from newsletter.errors import UsageError
+from newsletter.inbound import suppressions
+from newsletter.models import SuppressionReason
+from newsletter.tokens import Signer
+
+suppression_commands = typer.Typer(help="Addresses that get no mail.", no_args_is_help=True)
+EmailArgument = Annotated[str, typer.Argument(help="The address.")]
+NoteOption = Annotated[str, typer.Option("--reason", help="Why, in your own words.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@suppression_commands.command("list")
+def list_suppressions(
+    kind: Annotated[SuppressionReason | None, typer.Option("--kind", help="Only these.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Suppressed addresses; of those without a subscriber only a keyed hash is left."""
+    _, engine = open_database()
+    with db.read_scope(engine) as session:
+        found = suppressions.listing(session, reason=kind, limit=limit)
+    if as_json:
+        names = ("address_hash", "email", "reason", "created_at", "note")
+        print_json(
+            {"suppressions": [{name: getattr(row, name) for name in names} for row in found]}
+        )
+        return
+    for row in found:
+        shown = row.email or f"(no subscriber, {row.address_hash[:12]}…)"
+        out.print(escape(f"{_day(row.created_at)} {row.reason:12} {shown} {row.note}".rstrip()))
+    if not found:
+        err.print("no address is suppressed")
+
+
+@suppression_commands.command()
+def add(email: EmailArgument, reason: NoteOption) -> None:
+    """Suppress an address."""
+    settings, engine = open_database("secret_keys")
+    with db.session_scope(engine) as session:
+        is_new = suppressions.add(session, Signer(settings.keys), email, note=reason)
+    out.print(escape(f"{email}: {'suppressed' if is_new else 'was suppressed before'}"))
+
+
+@suppression_commands.command()
+def remove(email: EmailArgument, reason: NoteOption) -> None:
+    """Let an address get mail again; whoever left by themselves cannot be brought back."""
+    settings, engine = open_database("secret_keys")
+    with db.session_scope(engine) as session:
+        was_there = suppressions.remove(
+            session, Signer(settings.keys), email, note=reason, now=db.utc_now()
+        )
+    if not was_there:
+        raise UsageError(f"{email} is not suppressed")
+    out.print(escape(f"{email}: no longer suppressed"))
+
+
+@suppression_commands.command("import")
+def import_suppressions(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="One address a line, or CSV.")],
+    reason: NoteOption = "",
+    kind: Annotated[
+        SuppressionReason, typer.Option("--kind", help="What they are suppressed for.")
+    ] = SuppressionReason.OPERATOR,
+    as_json: JsonOption = False,
+) -> None:
+    """Suppress every address of a file, such as another provider's list."""
+    settings, engine = open_database("secret_keys")
+    with db.session_scope(engine) as session:
+        done = suppressions.import_file(
+            session, Signer(settings.keys), path, reason=kind, note=reason
+        )
+    if as_json:
+        refused = [{"line": line, "what": what} for line, what in done.refused]
+        print_json({"added": done.added, "known": done.known, "refused": refused})
+        return
+    for line, what in done.refused:
+        err.print(escape(f"{path}, line {line}: {what}"))
+    out.print(f"{done.added} suppressed, {done.known} known before, {len(done.refused)} refused")
+
+
+@suppression_commands.command()
+def show(email: EmailArgument, as_json: JsonOption = False) -> None:
+    """Why does this person get no mail: all that happened to an address."""
+    settings, engine = open_database("secret_keys")
+    with db.read_scope(engine) as session:
+        found = inbound_mail.history(session, Signer(settings.keys), email)
+    if as_json:
+        entries: list[dict[str, Any]] = [
+            {"at": entry.at, "what": entry.what} for entry in found.entries
+        ]
+        print_json(
+            {
+                "email": found.email,
+                "gets_mail": found.gets_mail,
+                "verdict": found.verdict,
+                "entries": entries,
+            }
+        )
+        return
+    for entry in found.entries:
+        out.print(escape(f"{entry.at:%Y-%m-%d %H:%M} {entry.what}"))
+    out.print(f"[bold]{escape(found.verdict)}[/]")
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"

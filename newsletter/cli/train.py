@@ -1,0 +1,39 @@
+"""`newsletter train`: profiles from interests and feedback."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from sqlmodel import Session, select
+
+from newsletter import db, profiles
+from newsletter.cli.common import open_database, out
+from newsletter.errors import UsageError
+from newsletter.models import Subscriber
+
+
+def train(
+    subscriber: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Only this subscriber's profiles.")
+    ] = None,
+) -> None:
+    """Fit what all topics share, and every topic's profile, from interests and feedback."""
+    settings, engine = open_database()
+    with db.session_scope(engine) as session:
+        chosen = None if subscriber is None else _subscriber_id(session, subscriber)
+        report = profiles.train(session, chosen, model=settings.feature_model)
+    if report.rebuilt:
+        out.print(f"feature space {report.feature_space} fitted anew: {report.rebuilt}")
+    out.print(escape(f"{report.topics} topics trained over {report.papers} papers"))
+
+
+def _subscriber_id(session: Session, email: str) -> int:
+    """The subscriber with this address.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = session.exec(select(Subscriber.id).where(Subscriber.email == email.lower())).first()
+    if found is None:
+        raise UsageError(f"no subscriber has the address {email}")
+    return found

@@ -1,0 +1,150 @@
+"""Encoded pieces of digests: what subscribers have in common is rendered and encoded once.
+
+A fragment is a template's output in quoted-printable with slots left open for what belongs to
+one subscriber. Filling slots and joining is all that is left to do for a message; the result
+decodes to exactly what the whole template would have given (a test holds that).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from markupsafe import escape
+
+from newsletter import cards, markup, mime
+from newsletter.cards import Shown
+
+# Control characters cannot come from outside: `wording.one_line` takes them out of every text.
+_SLOT = re.compile("\x02([a-z]+)\x03")
+_SPECIAL = re.compile("[&<>\"']")
+_SOFT_BREAK = b"=\r\n"
+# Shorter plain texts are quoted-printable as they stand, on one line of at most 76 (RFC 2045).
+_SHORT = 75
+_AS_IT_STANDS = re.compile(r"[A-Za-z0-9](?:[!-<>-~]| (?! ))*")
+# A fragment of a paper takes about 6 KB: 12 MB. An edition has some hundred papers in three
+# lengths and three degrees of fit, most of which never occur.
+_MOST_PAPERS = 2000
+
+
+def slot(name: str) -> str:
+    """The mark that stands for a slot while a template is rendered."""
+    return f"\x02{name}\x03"
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Encoded text in ``pieces``; each of ``slots`` is (index of an empty piece, its name).
+
+    ``size`` is in octets before encoding, without what goes into the slots.
+    """
+
+    pieces: list[bytes]
+    slots: tuple[tuple[int, str], ...]
+    size: int
+
+    def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
+        """The pieces with ``values`` (from `encoded`) in the slots."""
+        pieces = self.pieces.copy()
+        for index, name in self.slots:
+            pieces[index] = values[name]
+        return pieces
+
+    def filled_size(self, sizes: Mapping[str, int]) -> int:
+        """Octets before encoding with slots of these sizes."""
+        return self.size + sum(sizes[name] for _, name in self.slots)
+
+
+class Pair(NamedTuple):
+    """The same thing in HTML and in plain text."""
+
+    html: Fragment
+    text: Fragment
+
+
+class Frame(NamedTuple):
+    """What stands before, between and after the things that a template loops over."""
+
+    head: Pair
+    between: Pair | None  # None where nothing stands between, which is usual
+    foot: Pair
+
+    def pairs(self) -> Iterator[Pair]:
+        """Those that are there."""
+        return (pair for pair in self if pair)
+
+
+def encoded(text: str) -> bytes:
+    """``text`` in quoted-printable on lines of its own, so that anything can follow."""
+    if len(text) < _SHORT and _AS_IT_STANDS.fullmatch(text):
+        return text.encode() + _SOFT_BREAK
+    lines = mime.quoted_printable(text)
+    return lines if lines.endswith(b"\r\n") or not lines else lines + _SOFT_BREAK
+
+
+def encoded_both(text: str) -> tuple[bytes, bytes]:
+    """``text`` `encoded` for HTML and for plain text."""
+    plain = encoded(text)
+    return (encoded(in_html(text)) if _SPECIAL.search(text) else plain), plain
+
+
+def in_html(text: str) -> str:
+    """``text`` as it stands in HTML, attributes included."""
+    return str(escape(text))
+
+
+class Fragments:
+    """Makes and keeps the fragments of the digest template."""
+
+    def __init__(self, feedback_url: str) -> None:
+        """``feedback_url`` is where answers go, without the token of the delivery."""
+        self._templates = markup.compiled("digest")
+        self._feedback_url = f"{feedback_url}/{slot('token')}"
+        self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
+        self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
+
+    def frame(self, values: dict[str, Any], *, empty: bool) -> Frame:
+        """The template around its sections; with ``empty`` it has none, and all is head.
+
+        Not kept here: only the caller knows which values stand for how many digests.
+        """
+        sections = () if empty else (None, None)
+        return _frame(
+            markup.render(template, values | {"sections": sections}, closed="section")
+            for template in self._templates
+        )
+
+    def _make_section(self, name: str, note: str) -> Frame:
+        """A section around its papers."""
+        section = {"name": name, "note": note, "papers": (None, None)}
+        return _frame(
+            markup.render_block(template, "section", {"section": section}, closed="paper")
+            for template in self._templates
+        )
+
+    def _make_paper(self, paper: Shown) -> Pair:
+        """A card with the slots ``token`` and ``why``."""
+        why = slot("why") if paper.explained else ""
+        card = cards.card(paper, why=why, feedback_url=self._feedback_url)
+        html, text = (
+            markup.render_block(template, "paper", {"paper": card}) for template in self._templates
+        )
+        return Pair(_fragment(html), _fragment(text))
+
+
+def _frame(rendered: Iterable[str]) -> Frame:
+    """HTML and text, each closed at none or two places."""
+    html, text = ((*page.split(markup.CLOSED), "", "")[:3] for page in rendered)
+    head, between, foot = (
+        Pair(_fragment(h), _fragment(t)) for h, t in zip(html, text, strict=True)
+    )
+    return Frame(head, between if html[1] or text[1] else None, foot)
+
+
+def _fragment(text: str) -> Fragment:
+    parts = _SLOT.split(text)
+    literals = parts[::2]
+    pieces = [encoded(part) if at % 2 == 0 else b"" for at, part in enumerate(parts)]
+    slots = tuple((at, parts[at]) for at in range(1, len(parts), 2))
+    return Fragment(pieces, slots, sum(len(literal.encode()) for literal in literals))

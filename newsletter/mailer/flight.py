@@ -1,0 +1,143 @@
+"""What was in the air when a process was killed.
+
+Results share a commit, so a process that is killed leaves rows ``sending`` of three sorts: not
+handed over yet, in the relay's hands, and answered. A file of two short lines a message tells
+them apart for whoever takes over: what a process wrote survives it (not a power cut, after which
+the file is not believed and every such row is uncertain). So the copies that a kill can cause are
+no more than its open connections, however large the groups.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from newsletter.deliveries import Result
+from newsletter.errors import StoppedError
+from newsletter.mailer import owners
+from newsletter.models import DeliveryStatus
+
+# The file starts over when it is this long and its lines are mostly of recorded results.
+LONGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """What a log tells: results that may not be recorded, and deliveries without a result."""
+
+    results: Mapping[int, Result]
+    in_air: frozenset[int]
+
+
+def folder_for(engine: Engine) -> Path:
+    """Where logs are kept: beside an SQLite database, else in the working folder."""
+    name = engine.url.database if engine.dialect.name == "sqlite" else None
+    return Path(name).resolve().parent if name else Path.cwd()
+
+
+def _path(folder: Path, owner: str) -> Path:
+    return folder / f"newsletter-{owner.rpartition(':')[2]}.flight"
+
+
+@dataclass(slots=True)
+class FlightLog:
+    """Written by one run; every line is in the system's hands before the call returns."""
+
+    folder: Path
+    owner: str
+    _file: int = -1
+    _size: int = 0
+    _in_air: set[int] = field(default_factory=set)
+
+    def open(self) -> None:
+        """Start the file.
+
+        Raises:
+            StoppedError: it cannot be written.
+        """
+        path = _path(self.folder, self.owner)
+        try:
+            self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
+        except OSError as error:
+            raise StoppedError(f"cannot write {path}: {error.strerror}") from error
+        self._start()
+
+    def _start(self) -> None:
+        self._size = 0
+        self._write([owners.boot(), self.owner])
+        for delivery_id in self._in_air:
+            self._write([delivery_id])
+
+    def taking_off(self, delivery_id: int) -> None:
+        """A message is about to be handed over."""
+        self._in_air.add(delivery_id)
+        self._write([delivery_id])
+
+    def landed(self, result: Result) -> None:
+        """An attempt has a result, which is not recorded yet."""
+        self._in_air.discard(result.delivery_id)
+        retry = result.retry_at.isoformat() if result.retry_at else None
+        values = (result.status, result.code, result.response, result.at.isoformat(), retry)
+        self._write([result.delivery_id, *values])
+
+    def recorded(self, waiting: list[Result]) -> None:
+        """All results but ``waiting`` are committed."""
+        if self._size > LONGEST:
+            # In place, and not by a new file: between the cut and the lines that follow, a kill
+            # leaves an empty file, which says that nothing can be known.
+            os.ftruncate(self._file, 0)
+            self._start()
+            for result in waiting:
+                self.landed(result)
+
+    def close(self) -> None:
+        """The run has ended with everything recorded."""
+        os.close(self._file)
+        _path(self.folder, self.owner).unlink(missing_ok=True)
+
+    def _write(self, values: list[Any]) -> None:
+        line = json.dumps(values).encode() + b"\n"
+        try:
+            os.write(self._file, line)
+        except OSError as error:
+            raise StoppedError(f"cannot write the flight log: {error.strerror}") from error
+        self._size += len(line)
+
+
+def read(folder: Path, owner: str) -> Flight | None:
+    """What a dead owner's log tells; None when there is none to believe."""
+    try:
+        *lines, _torn = _path(folder, owner).read_bytes().split(b"\n")
+        head, *entries = [json.loads(line) for line in lines]
+    except (OSError, ValueError):
+        return None
+    if not owners.boot() or head != [owners.boot(), owner]:
+        return None  # of another boot: a power cut may have taken its last lines
+    results: dict[int, Result] = {}
+    in_air: set[int] = set()
+    for delivery_id, *landed in entries:
+        if not landed:
+            in_air.add(delivery_id)
+            results.pop(delivery_id, None)
+            continue
+        in_air.discard(delivery_id)
+        status, code, response, at, retry = landed
+        results[delivery_id] = Result(
+            delivery_id,
+            DeliveryStatus(status),
+            code,
+            response,
+            datetime.fromisoformat(at),
+            datetime.fromisoformat(retry) if retry else None,
+        )
+    return Flight(results, frozenset(in_air))
+
+
+def forget(folder: Path, owner: str) -> None:
+    """The log has been used; its owner is gone."""
+    _path(folder, owner).unlink(missing_ok=True)

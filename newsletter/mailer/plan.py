@@ -1,0 +1,53 @@
+"""What a send run is to do, as a value that can go to another process; and the run made of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from newsletter import deliveries
+from newsletter.config import Settings
+from newsletter.mailer.pacing import Limits
+from newsletter.mailer.run import SendRun
+from newsletter.render import Renderer
+from newsletter.tokens import Signer
+from newsletter.transports import Transport
+from newsletter.transports.relays import RelayPool
+from newsletter.transports.smtp import parse_relays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendPlan:
+    """One edition's run; ``edition_id`` None is for the messages of no edition."""
+
+    settings: Settings
+    edition_id: int | None
+    connections: int
+    rate: float | None = None
+    limit: int | None = None
+    only: int | None = None
+
+    @property
+    def resends(self) -> int:
+        """How often what is uncertain is sent again."""
+        return deliveries.RESENDS if self.settings.uncertain == "resend" else 0
+
+    def run(self, engine: Engine) -> SendRun:
+        """The run, ready to go.
+
+        Raises:
+            SettingsError: a setting that sending needs is missing or bad.
+        """
+        settings = self.settings
+        transport: Callable[[], Transport] = RelayPool(parse_relays(settings.relay_url)).transport
+        return SendRun(
+            engine,
+            Renderer(settings, Signer(settings.keys)),
+            transport,
+            edition_id=self.edition_id,
+            connections=self.connections,
+            limit=self.limit,
+            only=self.only,
+            limits=Limits(self.rate or settings.rate, settings.domain_rates, settings.warm_up),
+            resends=self.resends,
+        )

@@ -1,0 +1,344 @@
+"""A send run in one process: turns of the ledger on one side, connections on the other.
+
+Results wait for their commit in no more than one group, and nothing is handed over while a group
+is full: so what a relay has taken and the ledger does not know is at most one group and one
+message a connection, and by the flight log, after a kill, no more than the latter.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from newsletter.db import utc_now
+from newsletter.deliveries import RESENDS, Result
+from newsletter.errors import RelayError, StoppedError
+from newsletter.mailer import flight, owners
+from newsletter.mailer.attempts import Rendering, attempt
+from newsletter.mailer.books import Books, Job, Turn
+from newsletter.mailer.pacing import AHEAD, Limits
+from newsletter.mailer.retries import StormWatch
+from newsletter.models import DeliveryStatus
+from newsletter.transports import Transport
+
+# Results that may wait for their commit. Turns come at half of that, so that begins and results go
+# on beside the sending; in a commit of 50 a row costs a tenth of what it costs alone.
+GROUP = 100
+# What was begun and still waits for a connection after a second is begun anew: an unsubscribe or
+# a pause must not lose to a slow relay.
+FRESH_SECONDS = 1.0
+# The ledger hears of results, and the run of a pause, at least this often.
+TICK_SECONDS = 0.25
+# A relay that restarts is back in less; waiting longer is for a later run, or `--watch`.
+RELAY_PATIENCE = 8.0
+# A locked database is waited for this long beyond its own ten seconds before the run ends.
+DATABASE_PATIENCE = 20.0
+# What a domain's rate holds back is waited for when the first of it is due this soon.
+SOON = timedelta(seconds=10)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Outcomes of a run so far, of ``total`` deliveries that waited at its start.
+
+    ``stopped`` says why it ended before the end; "" if it did not.
+    """
+
+    total: int
+    outcomes: Counter[DeliveryStatus] = field(default_factory=Counter)
+    stopped: str = ""
+
+    @property
+    def done(self) -> int:
+        """How many deliveries this run has dealt with."""
+        return self.outcomes.total()
+
+
+class SendRun:
+    """Drains what is due of one edition, or with ``edition_id`` None the messages of none.
+
+    ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
+    uncertain ones are held. Set ``stop`` to drain: nothing more begins, what is in flight is
+    finished and recorded. ``on_progress`` is called after each result.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        renderer: Rendering,
+        transport: Callable[[], Transport],
+        *,
+        edition_id: int | None,
+        connections: int = 4,
+        limit: int | None = None,
+        only: int | None = None,
+        limits: Limits | None = None,
+        resends: int = RESENDS,
+    ) -> None:
+        self.stop = asyncio.Event()
+        self.on_progress: Callable[[Tally], None] = lambda tally: None
+        self._renderer = renderer
+        self._transport = transport
+        self._connections = connections
+        self._left = limit
+        self._is_partial = limit is not None or only is not None
+        owner = owners.new_owner()
+        self._books = Books(engine, edition_id, limits or Limits(), resends, only, owner)
+        if limit is not None:
+            self._books.claim_ahead = 1  # what is over the limit is for others
+        self._log = flight.FlightLog(flight.folder_for(engine), owner)
+        self._storm = StormWatch()
+        self._tally = Tally(0)
+        self._jobs: deque[Job] = deque()
+        self._refused: list[Job] = []  # by every relay: to be put back
+        self._results: list[Result] = []
+        self._in_flight = 0
+        self._group = min(GROUP // 2, 2 * connections)
+        self._moments: list[datetime] = []
+        self._begun_at = self._landed_at = self._empty_since = 0.0
+        self._relay_failed_at: float | None = None
+        self._is_over = self._is_paused = False
+        self._ledger_wanted = asyncio.Event()
+        self._work = asyncio.Event()
+        # SQLite lets go of Python's lock at every row, and in a thread would wait for it, up to 5
+        # ms, as often: that halves the rate. PostgreSQL waits for the network, and does it better.
+        is_remote = engine.dialect.name != "sqlite"
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger") if is_remote else None
+
+    async def run(self) -> Tally:
+        """Send until nothing is due, the limit is reached, or ``stop`` is set.
+
+        ``Tally.stopped`` says why it ended before the end, if it did.
+
+        Raises:
+            StoppedError: the database cannot be read or written; the next run settles what this
+                one began.
+        """
+        self._log.open()
+        try:
+            self._tally.total = await self._ask(self._books.open)
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(self._connections):
+                    tasks.create_task(self._connection())
+                lost = await self._keep_ledger()
+            if lost is not None:
+                raise lost
+            await self._ask(self._books.close)
+            self._log.close()
+        finally:
+            owners.forget(self._books.owner)
+            if self._thread is not None:
+                self._thread.shutdown(wait=False, cancel_futures=True)
+        return self._tally
+
+    async def _keep_ledger(self) -> StoppedError | None:
+        """Turn after turn until there is nothing to do; the error if the database was lost."""
+        lost = None
+        try:
+            while not await self._is_done():
+                if self._storm.reason and not self._is_paused:
+                    self._is_paused = await self._ask(self._books.pause, self._storm.reason)
+                await self._put_back()
+                want = await self._wanted()
+                if want or self._results:
+                    await self._turn(want)
+                await self._rest()
+        except StoppedError as error:
+            self.stop.set()  # what is in flight still lands, in the flight log
+            lost = error
+        self._is_over = True
+        self._work.set()
+        while self._in_flight:  # only if the database was lost
+            await self._rest()
+        return lost
+
+    async def _rest(self) -> None:
+        """Until the ledger is wanted, or a tick has gone by."""
+        try:
+            async with asyncio.timeout(TICK_SECONDS):
+                await self._ledger_wanted.wait()
+        except TimeoutError:
+            pass
+        self._ledger_wanted.clear()
+
+    async def _is_done(self) -> bool:
+        if self._in_flight or self._jobs or self._refused or self._results:
+            return False
+        if self.stop.is_set() or self._left == 0:
+            return True
+        # Only a claim that came back empty makes it worth asking what is left.
+        if not self._empty_since or time.monotonic() < self._empty_since + TICK_SECONDS:
+            return False
+        self._empty_since = 0.0
+        return await self._is_exhausted()
+
+    async def _is_exhausted(self) -> bool:
+        """Whether there is nothing to wait for; what the dead hold is taken over on the way."""
+        halted, outlook = await self._ask(self._books.outlook)
+        if halted:
+            self._tally.stopped = halted
+            return True
+        if self._is_partial:
+            return True
+        if outlook.next_queued is not None and outlook.next_queued < utc_now() + SOON:
+            return False
+        if outlook.leased:
+            await self._ask(self._books.recover)
+            return False
+        return True
+
+    async def _wanted(self) -> int:
+        """How many deliveries to begin now."""
+        now = time.monotonic()
+        is_busy = self._in_flight >= self._connections
+        if (
+            self.stop.is_set()
+            or now < self._empty_since + TICK_SECONDS
+            or len(self._jobs) > self._group // 2
+            or (is_busy and now - self._landed_at > TICK_SECONDS)
+        ):
+            return 0
+        want = self._group if self._left is None else min(self._group, self._left)
+        if not want or self._books.limits.rate is None:
+            return want
+        if not self._moments or self._moments[0] < utc_now() - 2 * AHEAD:
+            self._moments = await self._ask(self._books.moments, want)
+        return min(want, len(self._moments)) if self._moments[0] < utc_now() + AHEAD else 0
+
+    async def _turn(self, want: int) -> None:
+        results = self._results[:]
+        turn: Turn = await self._ask(self._books.turn, results, want, self._moments[:want])
+        del self._results[: len(results)]
+        self._log.recorded(self._results)
+        if turn.jobs:
+            self._begun_at = time.monotonic()
+            self._jobs.extend(turn.jobs)
+            self._moments = self._moments[want:]
+            if self._left is not None:
+                self._left -= len(turn.jobs)
+        elif want and not turn.is_empty:
+            self._ledger_wanted.set()  # postponed or suppressed: there may be more
+        self._empty_since = time.monotonic() if turn.is_empty else 0.0
+        self._tally.outcomes[DeliveryStatus.SUPPRESSED] += turn.suppressed
+        if turn.halted:
+            self._give_up(turn.halted)
+        self._work.set()
+
+    @property
+    def _is_stale(self) -> bool:
+        return time.monotonic() - self._begun_at > FRESH_SECONDS
+
+    async def _put_back(self) -> None:
+        """Undo the begin of what no relay took, and of what waited too long for one."""
+        back, self._refused = self._refused, []
+        if self._jobs and (self.stop.is_set() or self._is_stale):
+            back += self._jobs
+            self._jobs.clear()
+            # What goes this slowly is begun in smaller groups.
+            self._group = max(self._connections, self._group // 2)
+        if back:
+            await self._ask(self._books.put_back, [job.delivery_id for job in back])
+            self._empty_since = 0.0  # there is something to claim again
+            self._left = None if self._left is None else self._left + len(back)
+
+    async def _connection(self) -> None:
+        """One connection: take a begun delivery, hand it over, note the result."""
+        transport = self._transport()
+        try:
+            while (job := await self._next_job()) is not None:
+                self._in_flight += 1
+                try:
+                    await self._attempt(transport, job)
+                finally:
+                    self._in_flight -= 1
+                    if len(self._results) >= GROUP // 2 or len(self._jobs) <= self._group // 2:
+                        self._ledger_wanted.set()
+        finally:
+            await transport.close()
+
+    async def _next_job(self) -> Job | None:
+        while not self._is_over:
+            is_free = len(self._results) < GROUP and not self.stop.is_set()
+            if is_free and self._jobs and not self._is_stale:
+                return self._jobs.popleft()
+            self._ledger_wanted.set()
+            self._work.clear()
+            await self._work.wait()
+        return None
+
+    async def _attempt(self, transport: Transport, job: Job) -> None:
+        try:
+            result = await attempt(job, self._renderer, transport, taking_off=self._log.taking_off)
+        except RelayError as error:
+            self._refused.append(job)
+            await self._relay_failed(error)
+            return
+        except StoppedError as error:
+            self._refused.append(job)
+            self._give_up(str(error))
+            return
+        self._relay_failed_at = None
+        self._landed_at = time.monotonic()
+        self._group = min(GROUP // 2, self._group + 1)
+        self._land(job, result)
+
+    def _land(self, job: Job, result: Result) -> None:
+        self._results.append(result)
+        try:
+            self._log.landed(result)
+        except StoppedError as error:
+            self._give_up(str(error))
+        self._books.domains.note(job.domain, result)
+        self._tally.outcomes[result.status] += 1
+        self.on_progress(self._tally)
+        if self._storm.note(result):
+            self._give_up(self._storm.reason)
+
+    async def _relay_failed(self, error: RelayError) -> None:
+        now = time.monotonic()
+        self._relay_failed_at = self._relay_failed_at or now
+        if now - self._relay_failed_at > RELAY_PATIENCE:
+            self._give_up(str(error))
+        else:
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _give_up(self, reason: str) -> None:
+        """Drain, and say why."""
+        self._tally.stopped = self._tally.stopped or reason
+        self.stop.set()
+        self._ledger_wanted.set()
+
+    async def _ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the ledger; wait for a database that is locked or restarts.
+
+        Raises:
+            StoppedError: it stayed away.
+        """
+        loop = asyncio.get_running_loop()
+        until = time.monotonic() + DATABASE_PATIENCE
+        while True:
+            try:
+                if self._thread is None:
+                    return call(*args, **kwargs)
+                return await loop.run_in_executor(self._thread, lambda: call(*args, **kwargs))
+            except (OperationalError, InterfaceError) as error:
+                if time.monotonic() > until:
+                    raise _database_lost(error) from error
+            except DBAPIError as error:
+                raise _database_lost(error) from error
+            await asyncio.sleep(TICK_SECONDS)
+
+
+def _database_lost(error: DBAPIError) -> StoppedError:
+    first_line = str(error.orig).strip().partition("\n")[0]
+    return StoppedError(f"the database cannot be used: {first_line}")

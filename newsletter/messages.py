@@ -1,0 +1,103 @@
+"""Two encoded bodies and an addressee to a signed message in its envelope. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from newsletter import dkim, mime
+from newsletter.config import Settings
+from newsletter.mime import Header
+from newsletter.tokens import Purpose, Signer
+from newsletter.transports import Envelope
+
+# Exchange: no receipts, no out-of-office. Not "All", which would also stop its bounces.
+NO_AUTO_REPLIES = "DR, RN, NRN, OOF, AutoReply"
+# RFC 5321 §4.5.3.1.1: what a local part may have; the mailto link is left out over that.
+LONGEST_LOCAL_PART = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressed:
+    """Who gets a message, and what was fixed before its first attempt."""
+
+    delivery_id: int
+    public_id: str
+    to_address: str
+    to_name: str
+    message_id: str
+    subject: str
+    created_at: datetime
+
+
+class MessageMaker:
+    """Puts headers and signatures around bodies, one message like the other (law 1 to 17)."""
+
+    def __init__(self, settings: Settings, signer: Signer) -> None:
+        """Check and keep what all messages share.
+
+        Raises:
+            SettingsError: the From address is missing, or a DKIM key cannot be used.
+            RenderError: the base URL cannot stand in a header.
+        """
+        settings.require("from_address")
+        sender = mime.address(str(settings.from_address), "the From address")
+        domain = sender.rpartition("@")[2]
+        self._signer = signer
+        self._base_url = settings.base_url
+        self._bounce_domain = settings.bounce_domain or domain
+        self._signatures = dkim.signatures(settings, domain)
+        name = settings.site_name
+        list_id = f"newsletter.{settings.dkim_domain or domain}"
+        self._from: Header = ("From", mime.mailbox("From", name, sender))
+        self._shared: tuple[Header, ...] = (
+            ("List-Id", mime.mailbox("List-Id", name, list_id)),
+            ("List-Help", mime.uris(f"{settings.base_url}/")),
+            ("List-Owner", mime.uris(f"mailto:{sender}")),
+            ("List-Post", "NO"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+            ("Auto-Submitted", "auto-generated"),
+            ("X-Auto-Response-Suppress", NO_AUTO_REPLIES),
+            ("MIME-Version", "1.0"),
+        )
+
+    def envelope(self, to: Addressed, text: Sequence[bytes], html: Sequence[bytes]) -> Envelope:
+        """The message to ``to``; the bodies come in pieces, from `mime.quoted_printable`.
+
+        Raises:
+            RenderError: an address, a name, the subject or the Message-ID cannot be sent.
+        """
+        recipient = mime.address(to.to_address, "the recipient")
+        boundary = mime.boundary_for(to.message_id)
+        headers = (self._from, *self._own_headers(to, recipient, boundary), *self._shared)
+        body = mime.multipart_alternative(boundary, text, html)
+        signed = ""
+        if self._signatures:
+            canonical = dkim.relaxed_headers(headers)
+            body_hash = dkim.body_hash(body)
+            moment = int(to.created_at.timestamp())
+            for signature in self._signatures:
+                signed += signature.header(canonical, body_hash, moment)
+        return Envelope(
+            delivery_id=to.delivery_id,
+            sender=self._signer.verp_address(to.delivery_id, self._bounce_domain),
+            recipient=recipient,
+            data=b"".join((signed.encode(), mime.header_lines(headers), b"\r\n", body)),
+        )
+
+    def _own_headers(self, to: Addressed, recipient: str, boundary: str) -> tuple[Header, ...]:
+        return (
+            ("To", mime.mailbox("To", to.to_name, recipient)),
+            ("Subject", mime.unstructured("Subject", to.subject)),
+            ("Date", mime.moment(to.created_at)),
+            ("Message-ID", mime.message_id(to.message_id)),
+            ("List-Unsubscribe", self._unsubscribe(to.public_id)),
+            ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
+        )
+
+    def _unsubscribe(self, public_id: str) -> str:
+        token = self._signer.sign(Purpose.UNSUBSCRIBE, public_id)
+        link = f"{self._base_url}/unsubscribe/{token}"
+        local_part = f"unsubscribe+{token}"
+        if len(local_part) > LONGEST_LOCAL_PART:
+            return mime.uris(link)
+        return mime.uris(link, f"mailto:{local_part}@{self._bounce_domain}")

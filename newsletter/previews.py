@@ -1,0 +1,82 @@
+"""One subscriber's digest to look at: the frozen one, else what would be frozen now."""
+
+from datetime import date
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from newsletter import digest, profiles, ranking
+from newsletter.db import session_scope, utc_now
+from newsletter.digest import Digest
+from newsletter.errors import UsageError
+from newsletter.models import Delivery, DeliveryStatus, Edition, Paper, Subscriber
+
+
+def preview(engine: Engine, email: str, issue_date: date) -> Digest:
+    """The digest of ``email`` for a date; what is shown after `prepare` is what is sent.
+
+    Raises:
+        UsageError: nobody has that address, or there is nothing to show, and why.
+    """
+    with session_scope(engine) as session:  # features of new papers may be stored on the way
+        wanted = email.strip().lower()
+        subscriber = session.exec(select(Subscriber).where(Subscriber.email == wanted)).first()
+        if subscriber is None:
+            raise UsageError(f"no subscriber has the address {wanted}")
+        frozen = _frozen(session, subscriber, issue_date)
+        return frozen or would_be(session, subscriber, issue_date)
+
+
+def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Digest | None:
+    delivery = session.exec(
+        select(Delivery)
+        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+        .where(
+            Edition.issue_date == issue_date,
+            Delivery.subscriber_id == subscriber.id,
+            Delivery.status != DeliveryStatus.CANCELLED,
+        )
+    ).first()
+    if delivery is None or delivery.id is None or delivery.edition_id is None:
+        return None
+    contents = digest.load_contents(session, delivery.edition_id)
+    return digest.load(session, [delivery.id], contents)[delivery.id]
+
+
+def would_be(session: Session, subscriber: Subscriber, issue_date: date) -> Digest:
+    """Ranked now and shown as a value only: delivery 0, which is in no row."""
+    candidates = profiles.load_candidates(session, utc_now() - digest.CANDIDATE_WINDOW)
+    [ranked] = ranking.rank(candidates, profiles.load_profiles(session, [subscriber.id or 0]))
+    if not ranked.picks:
+        raise UsageError(f"{subscriber.email} would get no digest: {ranked.reason}")
+    ids = [pick.paper_id for pick in ranked.picks]
+    papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
+    contents = {paper.id: digest.content_of(paper) for paper in papers}
+    items = [
+        (
+            pick.section,
+            digest.digest_paper(
+                contents[pick.paper_id],
+                paper_id=pick.paper_id,
+                position=pick.position,
+                score=pick.score,
+                explanation=pick.explanation,
+                highlights=digest.offsets_of(contents[pick.paper_id]["abstract"], pick.highlights),
+            ),
+        )
+        for pick in ranked.picks
+    ]
+    titles = [paper.title for _, paper in items]
+    return Digest(
+        delivery_id=0,
+        subscriber_public_id=subscriber.public_id,
+        to_address=subscriber.email,
+        to_name=subscriber.name,
+        message_id="preview@localhost",
+        subject=digest.subject_line(titles),
+        preheader=digest.preheader_line(titles),
+        issue_date=issue_date,
+        created_at=utc_now(),
+        sections=digest.sections_of(items),
+        length=subscriber.length,
+    )

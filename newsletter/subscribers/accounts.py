@@ -1,0 +1,251 @@
+"""A subscriber's life: added, confirmed, paused, unsubscribed, erased.
+
+Every change is one UPDATE that names the states it may start from, so two clicks at once, or a
+click and a send run, cannot undo each other. Callers own the transaction.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, update
+from sqlmodel import Session, SQLModel, col, select
+
+from newsletter.db import utc_now
+from newsletter.errors import InputError
+from newsletter.models import (
+    Interest,
+    Subscriber,
+    SubscriberStatus,
+    SuppressionReason,
+    Topic,
+)
+from newsletter.subscribers.suppression import lift_own_decision, suppress, suppressions
+from newsletter.subscribers.values import (
+    LONGEST_NAME,
+    Preferences,
+    TopicRequest,
+    clean_line,
+    normalise_email,
+    parse_topic,
+)
+from newsletter.tokens import Signer
+
+_row = SQLModel.metadata.tables["subscriber"].c
+# Written once, against the table: a provider's wave of one-click requests is thousands of these.
+_UNSUBSCRIBE = (
+    update(SQLModel.metadata.tables["subscriber"])
+    .where(_row.public_id == bindparam("leaving"), _row.status != SubscriberStatus.UNSUBSCRIBED)
+    .values(status=SubscriberStatus.UNSUBSCRIBED, unsubscribed_at=bindparam("moment"))
+    .returning(_row.address_hash)
+)
+# Which text people agreed to; a new wording gets a new name, old rows keep theirs.
+CONSENT_WORDING = "2026-11"
+
+
+def new_public_id() -> str:
+    """128 random bits, url-safe: names a subscriber in links without telling anything."""
+    return secrets.token_urlsafe(16)
+
+
+def find(session: Session, public_id: str) -> Subscriber | None:
+    """The subscriber that links name ``public_id``; None once erased."""
+    return session.exec(select(Subscriber).where(Subscriber.public_id == public_id)).one_or_none()
+
+
+def find_by_email(session: Session, email: str) -> Subscriber | None:
+    """The subscriber with this address.
+
+    Raises:
+        InputError: not an address.
+    """
+    wanted = normalise_email(email)
+    return session.exec(select(Subscriber).where(Subscriber.email == wanted)).one_or_none()
+
+
+def add(
+    session: Session,
+    signer: Signer,
+    *,
+    email: str,
+    name: str = "",
+    preferences: Preferences | None = None,
+    topics: Sequence[TopicRequest] = (),
+    confirmed: bool,
+    source: str,
+) -> Subscriber:
+    """Add a subscriber: active when ``confirmed``, else pending until they confirm.
+
+    ``source`` says where consent was given ("sign-up page", "import list.csv"). Without topics
+    one empty topic is made, for feedback to be learned in.
+
+    Raises:
+        InputError: not an address, already a subscriber, opted out, or suppressed.
+    """
+    address = normalise_email(email)
+    address_hash = signer.hash_address(address)
+    if session.exec(select(Subscriber.id).where(Subscriber.email == address)).first():
+        raise InputError("is already a subscriber", where=f"address {address!r}")
+    suppressed = suppressions(session, [address_hash]).get(address_hash)
+    if suppressed:
+        raise InputError(refusal(suppressed), where=f"address {address!r}")
+    now = utc_now()
+    subscriber = Subscriber(
+        **subscriber_values(
+            address=address,
+            address_hash=address_hash,
+            name=clean_line(name, where="name", longest=LONGEST_NAME),
+            preferences=preferences or Preferences(),
+            status=SubscriberStatus.ACTIVE if confirmed else SubscriberStatus.PENDING,
+            source=source,
+            now=now,
+        )
+    )
+    session.add(subscriber)
+    session.flush()
+    for topic in topics or [parse_topic()]:
+        add_topic(session, row_id(subscriber), topic)
+    return subscriber
+
+
+def subscriber_values(
+    *,
+    address: str,
+    address_hash: str,
+    name: str,
+    preferences: Preferences,
+    status: SubscriberStatus,
+    source: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """The columns of a new subscriber's row, for `add` and for the bulk import."""
+    return {
+        "public_id": new_public_id(),
+        "email": address,
+        "address_hash": address_hash,
+        "name": name,
+        "status": status,
+        **asdict(preferences),
+        "created_at": now,
+        "consent_at": now,
+        "consent_source": source[:200],
+        "consent_wording": CONSENT_WORDING,
+        "confirmed_at": None if status == SubscriberStatus.PENDING else now,
+    }
+
+
+def add_topic(session: Session, subscriber_id: int, request: TopicRequest) -> None:
+    """Add one topic with its interests."""
+    topic = Topic(
+        subscriber_id=subscriber_id,
+        name=request.name,
+        quota=request.quota,
+        paused=request.paused,
+    )
+    session.add(topic)
+    session.flush()
+    session.add_all(
+        Interest(topic_id=row_id(topic), kind=clue.kind, value=clue.value, weight=clue.weight)
+        for clue in request.clues
+    )
+    session.flush()
+
+
+def row_id(row: Subscriber | Topic) -> int:
+    """The key of a row that is stored."""
+    if row.id is None:
+        raise ValueError("a row that was never stored has no key")
+    return row.id
+
+
+def refusal(reason: SuppressionReason) -> str:
+    """Why a suppressed address is not added, in words for the operator."""
+    return {
+        SuppressionReason.UNSUBSCRIBED: "has unsubscribed; only its owner can sign up again",
+        SuppressionReason.ERASED: "was erased at its owner's wish; only they can sign up again",
+        SuppressionReason.BOUNCED: "is suppressed: mail to it bounced for good",
+        SuppressionReason.COMPLAINED: "is suppressed: its owner marked our mail as spam",
+        SuppressionReason.OPERATOR: "is suppressed by the operator",
+    }[reason]
+
+
+def confirm(session: Session, public_id: str) -> bool:
+    """The subscriber confirmed: pending becomes active, and their own opt-out is lifted.
+
+    Only a pending subscriber is changed: a confirmation link from before an unsubscribe must
+    not bring the subscription back. Returns whether they are active now.
+    """
+    now = utc_now()
+    changed = session.execute(
+        update(Subscriber)
+        .where(
+            col(Subscriber.public_id) == public_id,
+            col(Subscriber.status) == SubscriberStatus.PENDING,
+        )
+        .values(status=SubscriberStatus.ACTIVE, confirmed_at=now, unsubscribed_at=None)
+        .returning(col(Subscriber.address_hash))
+    ).scalar_one_or_none()
+    if changed is not None:
+        lift_own_decision(session, changed)
+        return True
+    status = session.exec(
+        select(Subscriber.status).where(Subscriber.public_id == public_id)
+    ).one_or_none()
+    return status in {SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED}
+
+
+def unsubscribe(session: Session, public_id: str) -> bool:
+    """Stop all mail, from the next message on; doing it again changes nothing.
+
+    The status and the suppression of the address are written together, and the ledger reads
+    both before each message. Returns whether there is such a subscriber.
+    """
+    address_hash = session.connection().scalar(
+        _UNSUBSCRIBE, {"leaving": public_id, "moment": utc_now()}
+    )
+    if address_hash is not None:
+        session.expire_all()
+        suppress(session, address_hash, SuppressionReason.UNSUBSCRIBED)
+        return True
+    return find(session, public_id) is not None
+
+
+def pause(session: Session, public_id: str) -> bool:
+    """No digests until `resume`; returns whether the subscriber is paused now."""
+    return _switch(session, public_id, SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
+
+
+def resume(session: Session, public_id: str) -> bool:
+    """Digests again after `pause`; returns whether the subscriber is active now."""
+    return _switch(session, public_id, SubscriberStatus.PAUSED, SubscriberStatus.ACTIVE)
+
+
+def _switch(
+    session: Session, public_id: str, before: SubscriberStatus, after: SubscriberStatus
+) -> bool:
+    session.execute(
+        update(Subscriber)
+        .where(col(Subscriber.public_id) == public_id, col(Subscriber.status) == before)
+        .values(status=after)
+    )
+    subscriber = find(session, public_id)
+    return subscriber is not None and subscriber.status == after
+
+
+def erase(session: Session, public_id: str) -> bool:
+    """Delete the subscriber and all that belongs to them; a keyed hash of the address stays.
+
+    The hash keeps a later import from bringing the address back. Returns whether there was
+    such a subscriber.
+    """
+    address_hash = session.execute(
+        delete(Subscriber)
+        .where(col(Subscriber.public_id) == public_id)
+        .returning(col(Subscriber.address_hash))
+    ).scalar_one_or_none()
+    if address_hash is None:
+        return False
+    suppress(session, address_hash, SuppressionReason.ERASED)
+    return True

@@ -1,0 +1,198 @@
+"""What a subscriber changes about themselves: preferences, topics, interests."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from newsletter.errors import InputError
+from newsletter.models import Interest, InterestKind, Profile, Subscriber, Topic
+from newsletter.subscribers.accounts import add_topic, row_id
+from newsletter.subscribers.values import MOST_TOPICS, Clue, Preferences, TopicRequest
+
+# The lists of a form or a CSV line, and the interests that each holds.
+COLUMN_KINDS: dict[str, tuple[InterestKind, bool]] = {
+    "text": (InterestKind.TEXT, False),
+    "keywords": (InterestKind.KEYWORD, False),
+    "categories": (InterestKind.CATEGORY, False),
+    "authors": (InterestKind.AUTHOR, False),
+    "seed_papers": (InterestKind.SEED_PAPER, False),
+    "mutes": (InterestKind.KEYWORD, True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StatedTopic:
+    """A topic as it stands in the tables, its interests sorted by kind."""
+
+    id: int
+    request: TopicRequest
+
+    def values(self, kind: InterestKind, *, muted: bool = False) -> list[str]:
+        """The stated values of one kind, wanted or muted."""
+        return [
+            clue.value
+            for clue in self.request.clues
+            if clue.kind == kind and (clue.weight < 0) == muted
+        ]
+
+
+def preferences_of(subscriber: Subscriber) -> Preferences:
+    """The preferences in a subscriber's row."""
+    return Preferences(
+        **{each.name: getattr(subscriber, each.name) for each in fields(Preferences)}
+    )
+
+
+def set_preferences(session: Session, subscriber_id: int, wanted: Preferences) -> None:
+    """Write preferences that `values.parse_preferences` has checked."""
+    session.execute(
+        update(Subscriber).where(col(Subscriber.id) == subscriber_id).values(asdict(wanted))
+    )
+
+
+def topics_of(session: Session, subscriber_id: int) -> list[StatedTopic]:
+    """All topics of a subscriber, oldest first."""
+    topics = session.exec(
+        select(Topic).where(Topic.subscriber_id == subscriber_id).order_by(col(Topic.id))
+    ).all()
+    clues: dict[int, list[Clue]] = {}
+    for interest in session.exec(
+        select(Interest)
+        .where(col(Interest.topic_id).in_([topic.id for topic in topics]))
+        .order_by(col(Interest.id))
+    ):
+        clues.setdefault(interest.topic_id, []).append(
+            Clue(interest.kind, interest.value, interest.weight)
+        )
+    return [
+        StatedTopic(
+            row_id(topic),
+            TopicRequest(
+                topic.name, tuple(clues.get(row_id(topic), ())), topic.quota, topic.paused
+            ),
+        )
+        for topic in topics
+    ]
+
+
+def set_topics(
+    session: Session, subscriber: Subscriber, wanted: Sequence[tuple[int | None, TopicRequest]]
+) -> None:
+    """Make the subscriber's topics those of ``wanted``: (id of a known topic or None, content).
+
+    Known topics that are not named are deleted, with their profile.
+
+    Raises:
+        InputError: two topics of one name, none or too many, or another's topic.
+    """
+    names = [request.name.casefold() for _, request in wanted]
+    if len(set(names)) < len(names):
+        raise InputError("two topics have the same name", where="topics")
+    if not 1 <= len(wanted) <= MOST_TOPICS:
+        raise InputError(f"{len(wanted)} topics; needs 1 to {MOST_TOPICS}", where="topics")
+    known = {
+        topic.id: topic
+        for topic in session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id))
+    }
+    kept = {topic_id for topic_id, _ in wanted if topic_id is not None}
+    if not kept <= known.keys():
+        raise InputError("a topic that is not there any more; reload the page", where="topics")
+    for topic_id in known.keys() - kept:
+        session.delete(known[topic_id])
+    # Two topics may swap names; a passing name keeps the UNIQUE constraint content.
+    for topic_id in kept:
+        known[topic_id].name = f"\x1f{topic_id}"
+    session.flush()
+    for topic_id, request in wanted:
+        if topic_id is None:
+            add_topic(session, row_id(subscriber), request)
+        else:
+            _rewrite(session, known[topic_id], request)
+    session.flush()
+
+
+def _rewrite(session: Session, topic: Topic, request: TopicRequest) -> None:
+    topic.name, topic.quota, topic.paused = request.name, request.quota, request.paused
+    stated = {
+        (interest.kind, interest.value): interest
+        for interest in session.exec(select(Interest).where(Interest.topic_id == topic.id))
+    }
+    wanted = {(clue.kind, clue.value): clue for clue in request.clues}
+    if {key: each.weight < 0 for key, each in stated.items()} == {
+        key: clue.weight < 0 for key, clue in wanted.items()
+    }:
+        return
+    # What was learned from the old interests is built anew where it is next needed.
+    session.execute(delete(Profile).where(col(Profile.topic_id) == topic.id))
+    gone = [interest.id for key, interest in stated.items() if key not in wanted]
+    session.execute(delete(Interest).where(col(Interest.id).in_(gone)))
+    for key, clue in wanted.items():
+        interest = stated.get(key)
+        if interest is None:
+            session.add(
+                Interest(
+                    topic_id=row_id(topic), kind=clue.kind, value=clue.value, weight=clue.weight
+                )
+            )
+        elif (interest.weight < 0) != (clue.weight < 0):
+            interest.weight = clue.weight
+
+
+@dataclass(frozen=True, slots=True)
+class StatedInterest:
+    """An interest in its row, with its weight."""
+
+    id: int
+    kind: InterestKind
+    value: str
+    weight: float
+
+    @property
+    def evidence(self) -> tuple[str, str]:
+        """How a profile names what it learned from this."""
+        return self.kind.value, self.value
+
+    @property
+    def lead(self) -> str:
+        """The words that lead to the value in a sentence."""
+        return _LEADS[self.kind]
+
+
+_LEADS = {
+    InterestKind.KEYWORD: "You follow the keyword",
+    InterestKind.CATEGORY: "You follow the category",
+    InterestKind.AUTHOR: "You follow the author",
+    InterestKind.SEED_PAPER: "You gave as an example the paper",
+    InterestKind.TEXT: "You wrote:",
+}
+# "Less of this" counts an interest half.
+FULL, LESS = 1.0, 0.5
+
+
+def interests_of(session: Session, topic_id: int) -> list[StatedInterest]:
+    """The interests of one topic, oldest first."""
+    rows = session.exec(
+        select(Interest).where(Interest.topic_id == topic_id).order_by(col(Interest.id))
+    )
+    return [StatedInterest(row.id or 0, row.kind, row.value, row.weight) for row in rows]
+
+
+def weigh(session: Session, subscriber_id: int, interest_id: int, weight: float) -> bool:
+    """Give a wanted interest another weight; returns whether the subscriber has it."""
+    interest = session.exec(
+        select(Interest)
+        .join(Topic, col(Topic.id) == col(Interest.topic_id))
+        .where(
+            Interest.id == interest_id,
+            Topic.subscriber_id == subscriber_id,
+            col(Interest.weight) > 0,
+        )
+    ).one_or_none()
+    if interest is None:
+        return False
+    interest.weight = weight
+    session.execute(delete(Profile).where(col(Profile.topic_id) == interest.topic_id))
+    session.flush()
+    return True

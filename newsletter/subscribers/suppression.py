@@ -1,0 +1,70 @@
+"""Addresses that get no mail, as keyed hashes that outlive the subscriber (bulk-mail law 28)."""
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import Insert, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from newsletter.db import utc_now
+from newsletter.models import Suppression, SuppressionReason
+
+# What the person decided, the person can take back by confirming anew; what a mailbox or the
+# operator decided stays.
+OWN_DECISION = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED})
+# Of two reasons the graver one is kept: who was erased must not be brought back because the
+# operator forgives a bounce.
+GRAVITY = {
+    SuppressionReason.UNSUBSCRIBED: 0,
+    SuppressionReason.BOUNCED: 1,
+    SuppressionReason.OPERATOR: 2,
+    SuppressionReason.COMPLAINED: 3,
+    SuppressionReason.ERASED: 4,
+}
+# SQLite takes 32,766 variables in a statement; a thousand keeps every plan small.
+CHUNK = 1000
+
+
+def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> None:
+    """Suppress the address; the graver reason stays, and doing it again changes nothing."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    lighter = [known for known in SuppressionReason if GRAVITY[known] < GRAVITY[reason]]
+    statement: Insert = (
+        dialect.insert(Suppression)
+        .values(address_hash=address_hash, reason=reason, created_at=utc_now())
+        .on_conflict_do_update(
+            index_elements=["address_hash"],
+            set_={"reason": reason},
+            where=col(Suppression.reason).in_(lighter),
+        )
+    )
+    session.connection().execute(statement)
+
+
+def lift_own_decision(session: Session, address_hash: str) -> None:
+    """Forget that the person had unsubscribed or was erased: they have confirmed anew."""
+    session.execute(
+        delete(Suppression).where(
+            col(Suppression.address_hash) == address_hash,
+            col(Suppression.reason).in_(OWN_DECISION),
+        )
+    )
+
+
+def suppressions(session: Session, hashes: Collection[str]) -> dict[str, SuppressionReason]:
+    """Those of ``hashes`` that are suppressed, and why."""
+    found: dict[str, SuppressionReason] = {}
+    for chunk in chunks(hashes, CHUNK):
+        rows = session.exec(
+            select(Suppression.address_hash, Suppression.reason).where(
+                col(Suppression.address_hash).in_(chunk)
+            )
+        )
+        found.update({key: SuppressionReason(reason) for key, reason in rows})
+    return found
+
+
+def chunks(values: Iterable[str], size: int) -> Iterable[list[str]]:
+    """``values`` in lists of ``size``."""
+    values = list(values)
+    return (values[start : start + size] for start in range(0, len(values), size))

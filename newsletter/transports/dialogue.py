@@ -1,0 +1,188 @@
+"""SMTP once a connection stands: groups of commands out, replies in, and what was surely unsent.
+
+aiosmtplib connects, starts TLS and logs in; a `Dialogue` then takes its transport over, because
+a command a round trip (all that library offers) costs a third of the rate and cannot tell
+whether a message's last byte had left when a connection broke.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+# Longer than any sane answer (RFC 5321 §4.5.3.1.5 allows 512 octets a line): a relay that keeps
+# talking must not fill the memory.
+LONGEST_REPLY = 64 * 1024
+GOODBYE_SECONDS = 5
+
+
+class Reply(NamedTuple):
+    """A relay's answer. ``text`` is one printable line."""
+
+    code: int
+    text: str
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether the relay did what was asked (2xx)."""
+        return 200 <= self.code < 300
+
+
+class Dialogue(asyncio.Protocol):
+    """Commands and replies over a connected transport; ``timeout`` in seconds is for each reply.
+
+    Whatever goes wrong with the connection, or is no SMTP, is a ``ConnectionError`` that says
+    what; after it the dialogue is of no more use.
+    """
+
+    def __init__(self, transport: asyncio.Transport, *, timeout: float, pipelining: bool) -> None:
+        self._transport = transport
+        self._timeout = timeout
+        self._pipelining = pipelining
+        self._received = b""
+        self._lines: list[str] = []
+        self._replies: deque[Reply] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._lost: str | None = None
+        # With TLS bytes wait in two places, of which only one is seen from here.
+        self._buffers_are_seen = transport.get_extra_info("ssl_object") is None
+        self._is_flushed = True
+        transport.set_write_buffer_limits(high=0)
+        transport.set_protocol(self)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the relay has neither closed nor said something unasked (a 421, mostly)."""
+        return self._lost is None and not self._replies and not self._transport.is_closing()
+
+    @property
+    def surely_unfinished(self) -> bool:
+        """Whether the last bytes written had surely not all left when the connection broke."""
+        return self._buffers_are_seen and not self._is_flushed
+
+    async def commands(self, group: Sequence[bytes]) -> list[Reply]:
+        """Replies to a group of commands, in one write where the relay offers PIPELINING.
+
+        Without it (RFC 2920) they go one by one and end with the first that is refused.
+
+        Raises:
+            ConnectionError: the connection was lost, timed out, or did not speak SMTP.
+        """
+        if self._pipelining:
+            self._write(b"".join(group))
+            return [await self._reply() for _ in group]
+        replies: list[Reply] = []
+        for command in group:
+            self._write(command)
+            replies.append(await self._reply())
+            if not replies[-1].is_positive:
+                break
+        return replies
+
+    async def content(self, data: bytes) -> Reply:
+        """The reply to a message's content, whose lines end in CRLF; dots are doubled here.
+
+        Raises:
+            ConnectionError: as for `commands`; then `surely_unfinished` may tell that the relay
+                cannot have the whole message.
+        """
+        stuffed = data.replace(b"\r\n.", b"\r\n..")
+        if stuffed.startswith(b"."):
+            stuffed = b"." + stuffed
+        self._write(stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"))
+        return await self._reply()
+
+    async def quit(self) -> None:
+        """Say goodbye and close; a relay that is slow to answer is not waited for."""
+        self._timeout = min(self._timeout, GOODBYE_SECONDS)
+        try:
+            await self.commands([b"QUIT\r\n"])
+        except ConnectionError:
+            pass  # it is gone already: nothing is lost by it
+        finally:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; what was not written yet never is."""
+        self._transport.abort()
+
+    def _write(self, data: bytes) -> None:
+        if self._lost is not None:
+            raise ConnectionError(self._lost)
+        self._transport.write(data)
+
+    async def _reply(self) -> Reply:
+        if not self._replies:
+            if self._lost is not None:
+                raise ConnectionError(self._lost)
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._waiter
+            except TimeoutError:
+                # An answer that came while this process was busy elsewhere is none too late.
+                if not self._replies:
+                    raise ConnectionError(f"no answer in {self._timeout:g} s") from None
+            finally:
+                self._waiter = None
+        return self._replies.popleft()
+
+    def pause_writing(self) -> None:
+        """The system does not take more for now."""
+        self._is_flushed = False
+
+    def resume_writing(self) -> None:
+        """Everything written has left."""
+        self._is_flushed = True
+
+    def data_received(self, data: bytes) -> None:
+        """Cut what comes into replies."""
+        self._received += data
+        *lines, self._received = self._received.split(b"\n")
+        for line in lines:
+            if not self._take_line(line.decode("utf-8", "replace").rstrip("\r")):
+                return self._break("the relay's answer is no SMTP")
+        if len(self._received) + sum(map(len, self._lines)) > LONGEST_REPLY:
+            return self._break("the relay's answer has no end")
+        if self._replies:
+            self._wake()
+        return None
+
+    def _take_line(self, line: str) -> bool:
+        """Take one line of a reply; False if it is none (RFC 5321 §4.2.1)."""
+        code, mark = line[:3], line[3:4] or " "
+        if len(code) < 3 or not code.isascii() or not code.isdigit() or mark not in {" ", "-"}:
+            return False
+        self._lines.append(line[4:])
+        if mark == " ":
+            self._replies.append(Reply(int(code), one_line(" ".join(self._lines))))
+            self._lines = []
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection ended, by the relay's will or the network's."""
+        reason = one_line(str(exc)) if exc else ""
+        self._lost = self._lost or reason or "connection closed by the relay"
+        self._wake()
+
+    def _break(self, reason: str) -> None:
+        self._lost = reason
+        self._replies.clear()
+        self._transport.abort()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._replies:
+            self._waiter.set_result(None)
+        elif self._lost is not None:
+            self._waiter.set_exception(ConnectionError(self._lost))
+
+
+def one_line(text: str) -> str:
+    """An answer as one printable line; relays may say anything."""
+    if text.isprintable():
+        return " ".join(text.split())[:500]
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:500]

@@ -1,0 +1,122 @@
+"""One's data: taken along, or erased. Only a fresh link, mailed to the address, opens this.
+
+Digests get forwarded with all their links, so none of those is enough (bulk-mail law 28).
+"""
+
+import json
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse
+from sqlmodel import Session
+
+from newsletter import feedback, subscribers
+from newsletter.errors import InputError, TokenError
+from newsletter.models import Subscriber
+from newsletter.tokens import Purpose
+from newsletter.web import forms
+from newsletter.web.limits import Limited, limit
+from newsletter.web.site import READ, Site, SiteDep
+
+router = APIRouter()
+
+
+@router.api_route("/account", methods=READ)
+def account_link_page(site: SiteDep) -> HTMLResponse:
+    """Ask for a fresh link."""
+    return site.page("account_link.html", error="", email="")
+
+
+@router.post("/account")
+def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLResponse:
+    """Mail the link, if somebody has that address; the answer does not tell."""
+    limit(site, request, Limited.ACCOUNT_LINK)
+    email = forms.text_of(form, "email")
+    try:
+        with site.writing() as session:
+            subscribers.request_account_link(
+                session, email, message_domain=site.settings.from_domain
+            )
+    except InputError as error:
+        return site.page("account_link.html", status=422, error=str(error), email=email)
+    return site.message(
+        "Look into your inbox",
+        "If that address is a subscriber's, a mail with a link is on its way to it. The link "
+        "works for an hour.",
+    )
+
+
+def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
+    """Whose link this is.
+
+    Raises:
+        HTTPException: 410, they are erased already.
+        TokenError: the link is not ours, or has expired.
+    """
+    public_id = site.signer.verify(Purpose.ERASE, token, expires=True)
+    subscriber = subscribers.find(session, public_id)
+    if subscriber is None:
+        raise HTTPException(410)
+    return subscriber
+
+
+@router.api_route("/account/{token}", methods=READ)
+def account_page(site: SiteDep, token: str) -> Response:
+    """What is kept, in short, and the buttons."""
+    try:
+        with site.reading() as session:
+            subscriber = _subscriber(session, site, token)
+            judged = len(feedback.judged(session, subscribers.row_id(subscriber)))
+            topics = len(subscribers.topics_of(session, subscribers.row_id(subscriber)))
+    except TokenError as error:
+        return site.page("account_link.html", status=404, error=f"{error}".capitalize(), email="")
+    return site.page(
+        "account.html",
+        action=f"{site.root}/account/{token}",
+        judged=judged,
+        topics=topics,
+        preferences_url=site.preferences_url(subscriber.public_id),
+    )
+
+
+@router.post("/account/{token}/export.json")
+def export_json(site: SiteDep, token: str) -> Response:
+    """Everything that is kept about the subscriber, as JSON."""
+    with site.reading() as session:
+        subscriber = _subscriber(session, site, token)
+        value = subscribers.export(session, subscriber) | {
+            "feedback": feedback.as_json(feedback.judged(session, subscribers.row_id(subscriber)))
+        }
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return attachment(text, "application/json", "my-papers.json")
+
+
+@router.post("/account/{token}/export.bib")
+def export_bibtex(site: SiteDep, token: str) -> Response:
+    """What the subscriber liked and saved, as BibTeX."""
+    with site.reading() as session:
+        subscriber = _subscriber(session, site, token)
+        judged = feedback.judged(session, subscribers.row_id(subscriber))
+    return attachment(feedback.as_bibtex(judged), "application/x-bibtex", "my-papers.bib")
+
+
+@router.post("/account/{token}/erase")
+def erase(site: SiteDep, token: str) -> HTMLResponse:
+    """Delete everything but the keyed hash that keeps the address from coming back."""
+    public_id = site.signer.verify(Purpose.ERASE, token, expires=True)
+    with site.writing() as session:
+        subscribers.erase(session, public_id)
+    return site.message(
+        "You are forgotten",
+        "Everything about you is deleted. What is left is a scrambled mark of your address, from "
+        "which the address cannot be read: it keeps anybody from adding you again.",
+        "If you ever want to come back, sign up yourself on the front page.",
+    )
+
+
+def attachment(text: str, media_type: str, name: str) -> Response:
+    """A file to keep."""
+    return Response(
+        text.encode("utf-8", "replace"),
+        media_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

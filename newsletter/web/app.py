@@ -1,0 +1,99 @@
+"""The application: middleware, error pages, and the routers put together."""
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from sqlalchemy import Engine
+from starlette.exceptions import HTTPException
+
+from newsletter.config import Settings
+from newsletter.errors import TokenError
+from newsletter.tokens import Signer
+from newsletter.web import (
+    account,
+    archive,
+    clicks,
+    confirmation,
+    feedback,
+    front,
+    joining,
+    leaving,
+    preferences,
+    ratings,
+    webhooks,
+)
+from newsletter.web.guards import BodyLimit, SecurityHeaders, UnderPath
+from newsletter.web.site import Site
+
+MESSAGES = {
+    404: ("There is no such page", "The links in your mail lead to the right places."),
+    405: ("This page cannot do that", "The links in your mail lead to the right places."),
+    410: ("This is gone", "The subscription, or the digest, that this link was for is no more."),
+    429: ("Too often", "Somebody in your network asked for this many times. Try again in an hour."),
+}
+
+
+def create_app(engine: Engine, settings: Settings) -> FastAPI:
+    """The site on ``engine``; `newsletter serve` runs it."""
+    site = Site(engine, settings, Signer(settings.keys))
+    app = FastAPI(
+        title=settings.site_name,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # A one-click POST must never be answered 3xx (RFC 8058 §3.1).
+        redirect_slashes=False,
+    )
+    app.state.site = site
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(UnderPath, root=site.root)
+    parts = (
+        front,
+        joining,
+        confirmation,
+        preferences,
+        ratings,
+        feedback,
+        archive,
+        clicks,
+        leaving,
+        account,
+    )
+    for part in parts:
+        app.include_router(part.router)
+    app.include_router(webhooks.router_for(engine, settings))
+    app.add_exception_handler(TokenError, _bad_token)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    return app
+
+
+def _bad_token(request: Request, error: Exception) -> HTMLResponse:
+    site: Site = request.app.state.site
+    return site.message(
+        "This link does not work",
+        f"{str(error).capitalize()}.",
+        "Mail programs sometimes break long links. Open the link from the mail again, or copy "
+        "all of it into the address bar.",
+        status=404,
+    )
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    site: Site = request.app.state.site
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = getattr(error, "headers", None) or {}
+    title, text = MESSAGES.get(status, ("That did not work", "Please try again."))
+    page = site.message(title, text, status=status)
+    page.headers.update(headers)
+    return page
+
+
+def _bad_request(request: Request, error: Exception) -> HTMLResponse:
+    site: Site = request.app.state.site
+    return site.message(
+        "There is no such page",
+        "Something in the address, or in what was sent, is not what this page takes.",
+        status=422,
+    )

@@ -1,0 +1,153 @@
+"""Digests in the browser: one by its own link, all of a subscriber's, and as a private feed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Response
+from fastapi.responses import HTMLResponse
+from sqlmodel import Session, col, select
+
+from newsletter import digest, subscribers
+from newsletter.digest import Digest
+from newsletter.models import (
+    Delivery,
+    DeliveryKind,
+    DeliveryStatus,
+    DigestItem,
+    Edition,
+    EditionPaper,
+    Paper,
+)
+from newsletter.tokens import Purpose
+from newsletter.web import feeds
+from newsletter.web.site import READ, Site, SiteDep
+
+router = APIRouter()
+# Ever so many digests back; a year of weekdays.
+MOST = 260
+IN_FEED = 30
+_ARRIVED = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN, DeliveryStatus.BOUNCED)
+
+
+@router.api_route("/view/{token}", methods=READ)
+def view_page(site: SiteDep, token: str) -> HTMLResponse:
+    """One digest, for whoever the mail reads badly. Without the address: it may be forwarded."""
+    delivery_id = site.delivery_of(Purpose.VIEW, token)
+    with site.reading() as session:
+        delivery = session.get(Delivery, delivery_id)
+        if delivery is None or delivery.edition_id is None:
+            raise HTTPException(410)
+        loaded = digest.load(session, [delivery_id], _contents(session, delivery))[delivery_id]
+    return site.page("view.html", digest=loaded, **links(site, loaded))
+
+
+def _contents(session: Session, delivery: Delivery) -> dict[int, dict[str, Any]]:
+    """The papers of one digest as its edition froze them."""
+    rows = session.exec(
+        select(EditionPaper)
+        .join(DigestItem, col(DigestItem.paper_id) == col(EditionPaper.paper_id))
+        .where(
+            EditionPaper.edition_id == delivery.edition_id, DigestItem.delivery_id == delivery.id
+        )
+    )
+    return {row.paper_id: row.content for row in rows}
+
+
+def links(site: Site, loaded: Digest) -> dict[str, Any]:
+    """The links of a digest's page."""
+    token = site.signer.sign(Purpose.FEEDBACK, str(loaded.delivery_id))
+    return {
+        "feedback": f"{site.root}/feedback/{token}",
+        "preferences_url": site.preferences_url(loaded.subscriber_public_id),
+        "unsubscribe_url": site.unsubscribe_url(loaded.subscriber_public_id),
+    }
+
+
+def _digests(
+    session: Session, subscriber_id: int, limit: int
+) -> Sequence[tuple[Delivery, Edition]]:
+    return session.exec(
+        select(Delivery, Edition)
+        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+        .where(
+            Delivery.subscriber_id == subscriber_id,
+            Delivery.kind == DeliveryKind.DIGEST,
+            col(Delivery.status).in_(_ARRIVED),
+        )
+        .order_by(col(Edition.issue_date).desc())
+        .limit(limit)
+    ).all()
+
+
+@router.api_route("/archive/{token}", methods=READ)
+def archive_page(site: SiteDep, token: str) -> HTMLResponse:
+    """All past digests, and the address of the private feed."""
+    public_id = site.signer.verify(Purpose.PREFERENCES, token)
+    with site.reading() as session:
+        subscriber = subscribers.find(session, public_id)
+        if subscriber is None:
+            raise HTTPException(410)
+        past = _digests(session, subscribers.row_id(subscriber), MOST)
+    return site.page(
+        "archive.html",
+        past=[
+            (edition.issue_date, delivery.subject, _view_url(site, delivery.id))
+            for delivery, edition in past
+        ],
+        feed_url=f"{site.settings.base_url}/feed/{site.signer.sign(Purpose.FEED, public_id)}",
+        preferences_url=site.preferences_url(public_id),
+    )
+
+
+@router.api_route("/feed/{token}", methods=READ)
+def private_feed(site: SiteDep, token: str) -> Response:
+    """The subscriber's digests as Atom; its link opens nothing else."""
+    public_id = site.signer.verify(Purpose.FEED, token)
+    base = site.settings.base_url
+    with site.reading() as session:
+        subscriber = subscribers.find(session, public_id)
+        if subscriber is None:
+            raise HTTPException(410)
+        past = _digests(session, subscribers.row_id(subscriber), IN_FEED)
+        lines = _lines(session, [delivery.id or 0 for delivery, _ in past])
+    entries = tuple(
+        _entry(site, delivery, edition, lines.get(delivery.id or 0, []))
+        for delivery, edition in past
+    )
+    feed = feeds.Feed(
+        title=f"{site.settings.site_name}: your digests",
+        home=f"{base}/",
+        address=f"{base}/feed/{token}",
+        entries=entries,
+    )
+    return feeds.answer(feed, as_json=False)
+
+
+def _lines(session: Session, delivery_ids: Sequence[int]) -> dict[int, list[str]]:
+    """A line per paper, by digest."""
+    lines: dict[int, list[str]] = {}
+    rows = session.exec(
+        select(DigestItem, Paper.title, Paper.url)
+        .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
+        .where(col(DigestItem.delivery_id).in_(delivery_ids))
+        .order_by(col(DigestItem.delivery_id), col(DigestItem.position))
+    )
+    for item, title, url in rows:
+        line = f"{item.position}. {title} ({item.explanation}) {url}"
+        lines.setdefault(item.delivery_id, []).append(line)
+    return lines
+
+
+def _entry(site: Site, delivery: Delivery, edition: Edition, lines: list[str]) -> feeds.Entry:
+    view = site.signer.sign(Purpose.VIEW, str(delivery.id))
+    return feeds.Entry(
+        address=f"{site.settings.base_url}/view/{view}",
+        title=f"{edition.issue_date}: {delivery.subject}",
+        text="\n".join(lines),
+        authors=(),
+        updated=delivery.finished_at or delivery.created_at,
+    )
+
+
+def _view_url(site: Site, delivery_id: int | None) -> str:
+    return f"{site.root}/view/{site.signer.sign(Purpose.VIEW, str(delivery_id))}"

@@ -1,0 +1,33 @@
+"""Double opt-in: the link in the confirmation mail shows a button, the button confirms."""
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from newsletter import subscribers
+from newsletter.tokens import Purpose
+from newsletter.web.site import READ, SiteDep
+
+router = APIRouter()
+
+
+@router.api_route("/confirm/{token}", methods=READ)
+def confirmation_page(site: SiteDep, token: str) -> HTMLResponse:
+    """One button, because mail scanners open links before people do."""
+    site.signer.verify(Purpose.CONFIRM, token, expires=True)
+    return site.page("confirm.html")
+
+
+@router.post("/confirm/{token}")
+def confirm(site: SiteDep, token: str) -> HTMLResponse:
+    """Make a pending subscriber active; pressing twice is the same."""
+    public_id = site.signer.verify(Purpose.CONFIRM, token, expires=True)
+    with site.writing() as session:
+        active = subscribers.confirm(session, public_id)
+    if not active:
+        return site.message(
+            "This subscription has ended",
+            "You unsubscribed after this link was made. To come back, sign up again on the "
+            "front page.",
+            status=410,
+        )
+    return site.page("confirmed.html", preferences_url=site.preferences_url(public_id))

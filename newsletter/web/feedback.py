@@ -1,0 +1,64 @@
+"""Relevant, not relevant, save: the link in the mail shows a button, the button records."""
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import HTMLResponse
+from sqlmodel import Session, col, select
+
+from newsletter import feedback
+from newsletter.models import DigestItem, Paper, Signal, Subscriber
+from newsletter.tokens import Purpose
+from newsletter.web.site import READ, RowId, Site, SiteDep
+
+router = APIRouter()
+
+BUTTONS = {
+    Signal.RELEVANT: "Yes, relevant to me",
+    Signal.NOT_RELEVANT: "Not relevant to me",
+    Signal.SAVED: "Save this paper",
+}
+DONE = {
+    Signal.RELEVANT: "Noted as relevant",
+    Signal.NOT_RELEVANT: "Noted as not relevant",
+    Signal.SAVED: "Saved",
+}
+
+
+def _item(
+    session: Session, site: Site, token: str, paper_id: int
+) -> tuple[DigestItem, Subscriber, Paper]:
+    """The paper in the digest that the link came from.
+
+    The token is that of a delivery: a paper that was not in it is not the bearer's to judge.
+    """
+    delivery_id = site.delivery_of(Purpose.FEEDBACK, token)
+    found = session.exec(
+        select(DigestItem, Subscriber, Paper)
+        .join(Subscriber, col(Subscriber.id) == col(DigestItem.subscriber_id))
+        .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
+        .where(DigestItem.delivery_id == delivery_id, DigestItem.paper_id == paper_id)
+    ).one_or_none()
+    if found is None:
+        raise HTTPException(410)
+    return found
+
+
+@router.api_route("/feedback/{token}/{paper_id}/{signal}", methods=READ)
+def feedback_page(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
+    """The paper and one button."""
+    with site.reading() as session:
+        _, _, paper = _item(session, site, token, paper_id)
+    return site.page("feedback.html", paper=paper, button=BUTTONS[signal])
+
+
+@router.post("/feedback/{token}/{paper_id}/{signal}")
+def give_feedback(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
+    """Record the signal; pressing twice is the same, the opposite signal replaces it."""
+    with site.writing() as session:
+        item, subscriber, paper = _item(session, site, token, paper_id)
+        feedback.record(session, item.subscriber_id, paper_id, signal, topic_id=item.topic_id)
+    return site.page(
+        "feedback_done.html",
+        title=DONE[signal],
+        paper=paper,
+        preferences_url=site.preferences_url(subscriber.public_id),
+    )

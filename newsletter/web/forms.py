@@ -1,0 +1,180 @@
+"""Forms: what a browser posted to checked values, and values back to what a page shows."""
+
+import re
+from dataclasses import asdict, fields
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData, UploadFile
+
+from newsletter.errors import InputError
+from newsletter.subscribers import (
+    COLUMN_KINDS,
+    Preferences,
+    StatedTopic,
+    TopicRequest,
+    parse_preferences,
+    parse_topic,
+)
+from newsletter.subscribers.values import MOST_TOPICS
+
+# The most inputs an honest form has: 20 topics of 10 fields, and the preferences.
+MOST_FIELDS = 300
+# Some 2,000 entries; reading more takes longer than a page may.
+LARGEST_FILE = 1024 * 1024
+LISTS = ("keywords", "categories", "authors", "seed_papers", "mutes")
+# People part by lines, semicolons or commas; a comma in a name or a DOI parts nothing.
+_LINES = re.compile(r"[\n;]")
+_COMMAS = re.compile(r"[\n;,]")
+_SPACED = re.compile(r"\n|[;,]\s|\s[;,]")
+_SEPARATORS = {"authors": _LINES, "seed_papers": _SPACED}
+
+
+async def _read(request: Request) -> FormData:
+    return await request.form(max_fields=MOST_FIELDS, max_files=1)
+
+
+# Read before the endpoint runs, so that endpoints stay plain functions in a thread.
+FormDep = Annotated[FormData, Depends(_read)]
+
+
+def text_of(form: FormData, name: str) -> str:
+    """A text field; empty when it is missing or is a file."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def split(field: str, typed: str) -> list[str]:
+    """The values in a text area."""
+    return _SEPARATORS.get(field, _COMMAS).split(typed.replace("\r\n", "\n"))
+
+
+def numbers(form: FormData, name: str) -> list[int]:
+    """The values of ticked boxes that are keys of rows."""
+    values = (value for value in form.getlist(name) if isinstance(value, str))
+    return [int(value) for value in values if re.fullmatch(r"[0-9]{1,9}", value)]
+
+
+def read_preferences(form: FormData, default: Preferences) -> Preferences:
+    """The preferences in ``form``; what it leaves out keeps ``default``'s value.
+
+    Raises:
+        InputError: names the field and what it may be.
+    """
+    return parse_preferences(
+        cadence=text_of(form, "cadence"),
+        weekday=text_of(form, "weekday"),
+        send_hour=text_of(form, "send_hour"),
+        time_zone=text_of(form, "time_zone"),
+        max_papers=text_of(form, "max_papers"),
+        min_score=text_of(form, "min_score"),
+        weekly_budget=_given(form, "weekly_budget"),
+        length=text_of(form, "length"),
+        popularity=text_of(form, "popularity"),
+        outside_picks=_ticked(form, "outside_picks"),
+        tell_when_nothing=_ticked(form, "tell_when_nothing"),
+        vacation_until=_given(form, "vacation_until"),
+        default=default,
+    )
+
+
+def _given(form: FormData, name: str) -> str | None:
+    return text_of(form, name) if name in form else None
+
+
+def _ticked(form: FormData, name: str) -> bool | None:
+    """A check box; a browser sends nothing for an empty one, so a hidden field stands beside."""
+    return text_of(form, name) == "on" if f"{name}-there" in form else None
+
+
+def preference_fields(stated: Preferences) -> dict[str, Any]:
+    """Preferences as a form shows them."""
+    return {
+        name: "" if value is None else value if isinstance(value, bool) else str(value)
+        for name, value in asdict(stated).items()
+    }
+
+
+def typed_preferences(form: FormData) -> dict[str, Any]:
+    """Preferences as they were typed, to show them again."""
+    return {
+        each.name: _ticked(form, each.name) or False
+        if each.type is bool
+        else text_of(form, each.name)
+        for each in fields(Preferences)
+    }
+
+
+def topic_fields(topic: StatedTopic) -> dict[str, Any]:
+    """A topic as a form shows it: lists one value a line."""
+    return {
+        "id": str(topic.id),
+        "name": topic.request.name,
+        "quota": str(topic.request.quota or ""),
+        "paused": topic.request.paused,
+        **{
+            column: "\n".join(topic.values(kind, muted=muted))
+            for column, (kind, muted) in COLUMN_KINDS.items()
+        },
+    }
+
+
+def typed_topics(form: FormData) -> list[dict[str, Any]]:
+    """The topics as they were typed, to show them again; a new topic left blank is none."""
+    topics = []
+    for number in range(MOST_TOPICS + 1):
+        if f"topic-{number}-name" not in form:
+            continue
+        typed: dict[str, Any] = {
+            field: text_of(form, f"topic-{number}-{field}")
+            for field in ("id", "name", "quota", "text", *LISTS)
+        }
+        if not any(value.strip() for value in typed.values()):
+            continue
+        typed["paused"] = f"topic-{number}-paused" in form
+        typed["delete"] = f"topic-{number}-delete" in form
+        topics.append(typed)
+    return topics
+
+
+def read_topics(form: FormData) -> list[tuple[int | None, TopicRequest]]:
+    """Topics in ``form`` that are not to be deleted: (id of a known one or None, content).
+
+    Raises:
+        InputError: names the topic, the field and what is wrong with it.
+    """
+    return [_topic(typed) for typed in typed_topics(form) if not typed["delete"]]
+
+
+def _topic(typed: dict[str, Any]) -> tuple[int | None, TopicRequest]:
+    if typed["id"] and not re.fullmatch(r"\d{1,18}", typed["id"]):
+        raise InputError("a topic that is not there any more; reload the page", where="topics")
+    if typed["quota"] and not re.fullmatch(r"\d{1,3}", typed["quota"]):
+        raise InputError(f"{typed['quota'][:20]!r}; needs a number from 1 to 50", where="quota")
+    try:
+        request = parse_topic(
+            name=typed["name"],
+            text=typed["text"],
+            **{field: split(field, typed[field]) for field in LISTS},
+            quota=int(typed["quota"]) if typed["quota"] else None,
+            paused=typed["paused"],
+        )
+    except InputError as error:
+        shown = typed["name"][:60] or "new topic"
+        raise InputError(error.what, where=f"{shown}, {error.where}") from error
+    return (int(typed["id"]) if typed["id"] else None), request
+
+
+def file_of(form: FormData, name: str) -> bytes:
+    """An uploaded file; empty when there is none.
+
+    Raises:
+        InputError: it is larger than any bibliography we read.
+    """
+    value = form.get(name)
+    if not isinstance(value, UploadFile):
+        return b""
+    data = value.file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise InputError("is larger than 1 MB", where="bibliography")
+    return data

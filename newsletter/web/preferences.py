@@ -1,0 +1,126 @@
+"""The preferences page. Everything is one form, and saving it is one transaction.
+
+Digests get forwarded with their links, so this page shows neither address nor name (law 28).
+"""
+
+from dataclasses import replace
+from typing import Any
+from zoneinfo import available_timezones
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from newsletter import subscribers
+from newsletter.errors import InputError
+from newsletter.models import Cadence, DigestLength, Subscriber, SubscriberStatus
+from newsletter.subscribers.values import WEEKDAYS
+from newsletter.web import forms
+from newsletter.web.ratings import subscriber_of
+from newsletter.web.site import READ, Site, SiteDep
+
+router = APIRouter()
+# Some 600 names for 350 places; the old spellings (US/Eastern, GMT+5) only confuse.
+TIME_ZONES = sorted(
+    {"UTC"}
+    | {
+        zone
+        for zone in available_timezones()
+        if zone.split("/")[0]
+        in {
+            "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia",
+            "Europe", "Indian", "Pacific",
+        }
+    }
+)  # fmt: skip
+
+
+@router.api_route("/preferences/{token}", methods=READ)
+def preferences_page(site: SiteDep, token: str, saved: bool = False) -> HTMLResponse:
+    """The form as it stands in the tables."""
+    with site.reading() as session:
+        subscriber = subscriber_of(session, site, token)
+        topics = subscribers.topics_of(session, subscribers.row_id(subscriber))
+    fields = forms.preference_fields(subscribers.preferences_of(subscriber))
+    return _page(
+        site,
+        subscriber,
+        token,
+        fields,
+        [forms.topic_fields(topic) for topic in topics],
+        saved=saved,
+    )
+
+
+@router.post("/preferences/{token}")
+def save_preferences(site: SiteDep, token: str, form: forms.FormDep) -> Response:
+    """Save the form, or show it again with what is wrong in it."""
+    try:
+        with site.writing() as session:
+            subscriber = subscriber_of(session, site, token)
+            wanted = forms.read_preferences(form, subscribers.preferences_of(subscriber))
+            subscribers.set_preferences(session, subscribers.row_id(subscriber), wanted)
+            subscribers.set_topics(session, subscriber, forms.read_topics(form))
+    except InputError as error:
+        with site.reading() as session:
+            subscriber = subscriber_of(session, site, token)
+        typed = forms.typed_topics(form)
+        return _page(
+            site, subscriber, token, forms.typed_preferences(form), typed, error=str(error)
+        )
+    return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
+
+
+@router.post("/preferences/{token}/pause")
+def pause(site: SiteDep, token: str) -> RedirectResponse:
+    """No digests until resumed."""
+    with site.writing() as session:
+        subscribers.pause(session, subscriber_of(session, site, token).public_id)
+    return RedirectResponse(f"{site.root}/preferences/{token}", 303)
+
+
+@router.post("/preferences/{token}/weekly")
+def weekly(site: SiteDep, token: str) -> RedirectResponse:
+    """One digest a week, for whoever would leave because of too many."""
+    with site.writing() as session:
+        subscriber = subscriber_of(session, site, token)
+        wanted = replace(subscribers.preferences_of(subscriber), cadence=Cadence.WEEKLY)
+        subscribers.set_preferences(session, subscribers.row_id(subscriber), wanted)
+    return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
+
+
+@router.post("/preferences/{token}/resume")
+def resume(site: SiteDep, token: str) -> RedirectResponse:
+    """Digests again."""
+    with site.writing() as session:
+        subscribers.resume(session, subscriber_of(session, site, token).public_id)
+    return RedirectResponse(f"{site.root}/preferences/{token}", 303)
+
+
+def _page(
+    site: Site,
+    subscriber: Subscriber,
+    token: str,
+    fields: dict[str, Any],
+    topics: list[dict[str, Any]],
+    *,
+    saved: bool = False,
+    error: str = "",
+) -> HTMLResponse:
+    return site.page(
+        "preferences.html",
+        status=422 if error else 200,
+        action=f"{site.root}/preferences/{token}",
+        fields=fields,
+        topics=topics,
+        saved=saved,
+        error=error,
+        status_name=subscriber.status.value,
+        paused=subscriber.status == SubscriberStatus.PAUSED,
+        active=subscriber.status == SubscriberStatus.ACTIVE,
+        cadences=list(Cadence),
+        lengths=list(DigestLength),
+        weekdays=WEEKDAYS,
+        time_zones=sorted({*TIME_ZONES, subscriber.time_zone}),
+        archive_url=f"{site.root}/archive/{token}",
+        unsubscribe_url=site.unsubscribe_url(subscriber.public_id),
+    )

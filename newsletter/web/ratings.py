@@ -1,0 +1,216 @@
+"""What a subscriber has judged and what was learned from it: looked at, undone, sharpened."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlmodel import Session, col, select
+
+from newsletter import feedback, previews, profiles, ranking, subscribers
+from newsletter.candidates import Evidence
+from newsletter.db import utc_now
+from newsletter.errors import UsageError
+from newsletter.models import Paper, Signal, Subscriber
+from newsletter.subscribers import StatedInterest
+from newsletter.tokens import Purpose
+from newsletter.web.forms import FormDep, text_of
+from newsletter.web.site import READ, RowId, Site, SiteDep
+
+router = APIRouter()
+RANKED = 50
+# Three from the top, then every seventh: judging what is sure anyway teaches little, and what
+# stands further down shows where the bounds are.
+OFFERED = (0, 1, 2, 6, 13, 20, 27, 34, 41, 48)
+NEW = timedelta(days=7)
+
+
+class Back(StrEnum):
+    """The page that a button stands on."""
+
+    RATINGS = "ratings"
+    SHARPEN = "sharpen"
+    LEARNED = "learned"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was learned from: an interest or a judgement. ``share`` is in percent."""
+
+    share: int
+    interest: StatedInterest | None = None
+    judged: feedback.Judged | None = None
+
+
+def subscriber_of(session: Session, site: Site, token: str) -> Subscriber:
+    """Whose preferences link this is.
+
+    Raises:
+        HTTPException: 410, the subscriber was erased.
+        TokenError: the link is not ours.
+    """
+    subscriber = subscribers.find(session, site.signer.verify(Purpose.PREFERENCES, token))
+    if subscriber is None:
+        raise HTTPException(410)
+    return subscriber
+
+
+def _page(
+    site: Site, token: str, name: str, undo: int | None, was: Signal | None, **values: Any
+) -> HTMLResponse:
+    """A page with, above it, the way back from what was just pressed."""
+    with site.reading() as session:
+        undone = session.get(Paper, undo) if undo and was else None
+    action = f"{site.root}/preferences/{token}"
+    return site.page(f"{name}.html", action=action, undone=undone, was=was, page=name, **values)
+
+
+Undo = Annotated[int | None, Query(ge=1, lt=2**31)]
+
+
+@router.api_route("/preferences/{token}/ratings", methods=READ)
+def ratings_page(
+    site: SiteDep, token: str, undo: Undo = None, was: Signal | None = None
+) -> HTMLResponse:
+    """All that was judged and saved, each with a way to take it back."""
+    with site.reading() as session:
+        subscriber = subscriber_of(session, site, token)
+        judged = feedback.judged(session, subscribers.row_id(subscriber))
+    return _page(site, token, "ratings", undo, was, judged=judged)
+
+
+@router.post("/preferences/{token}/papers/{paper_id}/{signal}")
+def give(
+    site: SiteDep, token: str, paper_id: RowId, signal: Signal, form: FormDep
+) -> RedirectResponse:
+    """Judge a paper."""
+    with site.writing() as session:
+        subscriber = subscriber_of(session, site, token)
+        if session.get(Paper, paper_id) is None:
+            raise HTTPException(404)
+        feedback.record(session, subscribers.row_id(subscriber), paper_id, signal)
+    return RedirectResponse(f"{site.root}/preferences/{token}/{_back(form)}", 303)
+
+
+@router.post("/preferences/{token}/papers/{paper_id}/{signal}/undo")
+def take_back(
+    site: SiteDep, token: str, paper_id: RowId, signal: Signal, form: FormDep
+) -> RedirectResponse:
+    """Take a judgement back; the page then offers to give it again."""
+    with site.writing() as session:
+        subscriber = subscriber_of(session, site, token)
+        feedback.withdraw(session, subscribers.row_id(subscriber), paper_id, signal)
+    address = f"{site.root}/preferences/{token}/{_back(form)}?undo={paper_id}&was={signal}"
+    return RedirectResponse(address, 303)
+
+
+def _back(form: FormDep) -> Back:
+    named = text_of(form, "back")
+    return Back(named) if named in set(Back) else Back.RATINGS
+
+
+@router.api_route("/preferences/{token}/learned", methods=READ)
+def learned_page(
+    site: SiteDep, token: str, undo: Undo = None, was: Signal | None = None
+) -> HTMLResponse:
+    """What shapes the ranking, in words, each line with "less of this"."""
+    with site.reading() as session:
+        subscriber = subscriber_of(session, site, token)
+        topics = _topics(session, subscribers.row_id(subscriber))
+    return _page(site, token, "learned", undo, was, topics=topics)
+
+
+def _topics(session: Session, subscriber_id: int) -> list[tuple[str, list[Line]]]:
+    """By topic, interests and judgements with their share of its vector, the greatest first."""
+    judged = feedback.judged(session, subscriber_id)
+    titles = {(each.signal.value, each.paper.title): each for each in judged}
+    topics = []
+    for profile in profiles.load_profiles(session, [subscriber_id]):
+        for topic in profile.topics:
+            shares = _shares(topic.evidence)
+            stated = subscribers.interests_of(session, topic.topic_id or 0)
+            lines = [
+                Line(shares.get(each.evidence, 0), interest=each)
+                for each in stated
+                if each.weight > 0
+            ]
+            lines += [
+                Line(share, judged=titles[key]) for key, share in shares.items() if key in titles
+            ]
+            if lines:
+                topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
+    return topics
+
+
+def _shares(evidence: Evidence | None) -> dict[tuple[str, str], int]:
+    """How much each piece weighs among all of a topic, in percent, by kind and label."""
+    if evidence is None or not len(evidence.rows):
+        return {}
+    weights = np.abs(evidence.content)
+    percent = 100 * weights / (weights.sum() or 1)
+    pieces = zip(evidence.kinds, evidence.labels, percent, strict=True)
+    return {(kind, label): round(float(share)) for kind, label, share in pieces}
+
+
+@router.post("/preferences/{token}/interests/{interest_id}/less")
+def less(site: SiteDep, token: str, interest_id: RowId) -> RedirectResponse:
+    """Count an interest half as much."""
+    return _weigh(site, token, interest_id, subscribers.LESS)
+
+
+@router.post("/preferences/{token}/interests/{interest_id}/undo")
+def as_before(site: SiteDep, token: str, interest_id: RowId) -> RedirectResponse:
+    """Count an interest in full again."""
+    return _weigh(site, token, interest_id, subscribers.FULL)
+
+
+def _weigh(site: Site, token: str, interest_id: int, weight: float) -> RedirectResponse:
+    with site.writing() as session:
+        subscriber = subscriber_of(session, site, token)
+        if not subscribers.weigh(session, subscribers.row_id(subscriber), interest_id, weight):
+            raise HTTPException(404)
+    return RedirectResponse(f"{site.root}/preferences/{token}/{Back.LEARNED}", 303)
+
+
+@router.api_route("/preferences/{token}/today", methods=READ)
+def today_page(site: SiteDep, token: str) -> HTMLResponse:
+    """What today's digest would be. Nothing of it is stored."""
+    with site.reading() as session:
+        subscriber = subscriber_of(session, site, token)
+    with site.reading() as session:
+        try:
+            shown = previews.would_be(session, subscriber, utc_now().date())
+            reason = ""
+        except UsageError as error:
+            shown, reason = None, str(error).partition(": ")[2]
+    action = f"{site.root}/preferences/{token}"
+    return site.page("today.html", digest=shown, reason=reason, action=action)
+
+
+@router.api_route("/preferences/{token}/sharpen", methods=READ)
+def sharpen_page(
+    site: SiteDep, token: str, undo: Undo = None, was: Signal | None = None
+) -> HTMLResponse:
+    """Ten papers whose judging teaches most. Nothing of it is stored."""
+    with site.reading() as session:
+        subscriber = subscriber_of(session, site, token)
+        own = subscribers.row_id(subscriber)
+        judged = {each.paper.id: each.signal for each in feedback.judged(session, own)}
+        offered = _offered(session, own, frozenset(judged))
+    return _page(site, token, "sharpen", undo, was, offered=offered, count=len(judged))
+
+
+def _offered(session: Session, subscriber_id: int, judged: frozenset[int | None]) -> list[Paper]:
+    candidates = profiles.load_candidates(session, utc_now() - NEW)
+    [profile] = profiles.load_profiles(session, [subscriber_id])
+    wide = replace(profile, max_papers=RANKED, min_score=0)
+    [ranked] = ranking.rank(candidates, [wide])
+    ids = [pick.paper_id for pick in ranked.picks if pick.paper_id not in judged]
+    places = [place for place in OFFERED if place < len(ids)]
+    chosen = [ids[place] for place in places]
+    chosen += [number for number in ids if number not in chosen][: len(OFFERED) - len(chosen)]
+    found = {p.id: p for p in session.exec(select(Paper).where(col(Paper.id).in_(chosen)))}
+    return [found[number] for number in chosen]

@@ -1,0 +1,110 @@
+"""What every page needs: settings, database, signer, templates."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Path, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from newsletter import wording
+from newsletter.config import Settings, bundled
+from newsletter.db import read_scope, session_scope
+from newsletter.errors import TokenError
+from newsletter.tokens import Purpose, Signer
+
+
+@dataclass(frozen=True)
+class Site:
+    """One running site. Sessions are opened and committed inside an endpoint, so that a page
+    that says "done" is sent after the commit.
+    """
+
+    engine: Engine
+    settings: Settings
+    signer: Signer
+
+    @cached_property
+    def root(self) -> str:
+        """Path that a proxy puts before ours: that of the base URL, without a final slash."""
+        return urlsplit(self.settings.base_url).path.rstrip("/")
+
+    @cached_property
+    def style(self) -> bytes:
+        """The one style sheet."""
+        return (bundled("templates") / "pages" / "style.css").read_bytes()
+
+    @cached_property
+    def _templates(self) -> Environment:
+        templates = Environment(
+            loader=FileSystemLoader(bundled("templates") / "pages"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        # The style sheet may be cached for good: another text has another address.
+        version = sha256(self.style).hexdigest()[:12]
+        templates.filters.update(
+            safe_url=wording.safe_url, names=wording.authors_in_words, day=wording.day_in_words
+        )
+        templates.globals.update(
+            site_name=self.settings.site_name,
+            postal_address=self.settings.postal_address,
+            root=self.root,
+            base_url=self.settings.base_url,
+            style_url=f"{self.root}/style.css?{version}",
+        )
+        return templates
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A session that changes nothing."""
+        return read_scope(self.engine)
+
+    def writing(self) -> AbstractContextManager[Session]:
+        """A transaction that is committed at the end of the block."""
+        return session_scope(self.engine)
+
+    def page(self, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """The template ``name`` as an answer."""
+        return HTMLResponse(self._templates.get_template(name).render(values), status)
+
+    def message(self, title: str, *paragraphs: str, status: int = 200) -> HTMLResponse:
+        """A page with a title and a few words."""
+        return self.page("message.html", status=status, title=title, paragraphs=paragraphs)
+
+    def delivery_of(self, purpose: Purpose, token: str) -> int:
+        """The delivery that ``token`` names.
+
+        Raises:
+            TokenError: the token is not ours, or names no delivery.
+        """
+        value = self.signer.verify(purpose, token)
+        if not value.isdigit():
+            raise TokenError("this link names no digest")
+        return int(value)
+
+    def preferences_url(self, public_id: str) -> str:
+        """Where a subscriber changes what they get."""
+        return f"{self.root}/preferences/{self.signer.sign(Purpose.PREFERENCES, public_id)}"
+
+    def unsubscribe_url(self, public_id: str) -> str:
+        """Where a subscriber leaves."""
+        return f"{self.root}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE, public_id)}"
+
+
+def _site(request: Request) -> Iterator[Site]:
+    yield request.app.state.site
+
+
+READ = ["GET", "HEAD"]
+# The key of a row in an address; keys are 32-bit integers.
+RowId = Annotated[int, Path(ge=1, lt=2**31)]
+SiteDep = Annotated[Site, Depends(_site)]

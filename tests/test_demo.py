@@ -1,0 +1,168 @@
+"""The demo as a newcomer meets it: one command, five digests, live links."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import httpx
+import pytest
+
+COMMAND = [sys.executable, "-c", "from newsletter.cli import main; main()"]
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("NEWSLETTER_")}
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, env=clean, capture_output=True, text=True, check=False
+    )
+
+
+def read(path: Path) -> EmailMessage:
+    return message_from_bytes(path.read_bytes(), policy=policy.default)
+
+
+def body(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder a demo left: with a space in its name, where scripts stumble."""
+    folder = tmp_path_factory.mktemp("demo") / "my demo"
+    done = run("demo", "--once", "--output", str(folder), cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert "5 messages" in done.stdout
+    return folder
+
+
+def test_five_subscribers_get_five_different_digests(once: Path) -> None:
+    messages = [read(path) for path in sorted(once.glob("*.eml"))]
+    assert len(messages) == 5
+    assert len({str(message["To"]) for message in messages}) == 5
+    assert len({str(message["Message-ID"]) for message in messages}) == 5
+    assert len({body(message, "plain") for message in messages}) == 5
+
+
+def test_text_and_html_hold_the_same_papers_and_the_same_links(once: Path) -> None:
+    for path in once.glob("*.eml"):
+        message = read(path)
+        text, html = body(message, "plain"), body(message, "html")
+        links = {link.rstrip(".,)") for link in re.findall(r"https?://[^\s<>\"]+", text)}
+        shown = {link.replace("&amp;", "&") for link in re.findall(r'href="(http[^"]+)"', html)}
+        assert len([link for link in links if "arxiv.org" in link or "hugging" in link]) >= 5
+        assert links == shown
+
+
+def test_each_digest_is_about_what_its_reader_follows(once: Path) -> None:
+    digests = {str(read(path)["To"]): body(read(path), "plain") for path in once.glob("*.eml")}
+    by_name = {address.partition(" ")[0]: text.lower() for address, text in digests.items()}
+    assert "because you follow" in by_name["Ada"]
+    assert "repair" in by_name["Ada"]
+    assert "trending" in by_name["Bob"], "the brand new one gets what others voted for"
+    assert "mri" in by_name["Chitra"]
+    assert "llm reasoning" in by_name["Emi"]
+    assert "interpretability" in by_name["Emi"]
+    assert "robot" in by_name["Luis"]
+    assert "humanoid" not in by_name["Luis"], "a muted word never appears"
+
+
+def test_a_second_send_sends_nothing_and_counts_add_up(once: Path) -> None:
+    before = len(list(once.glob("*.eml")))
+    again = run("send", cwd=once)
+    assert again.returncode == 0, again.stderr
+    assert "5 sent" in again.stdout
+    assert len(list(once.glob("*.eml"))) == before
+    status = run("status", "--json", cwd=once)
+    assert '"prepared": 5' in status.stdout
+    assert '"sent": 5' in status.stdout
+
+
+def test_a_folder_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = run("demo", "--once", "--output", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "not empty" in done.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@dataclass
+class Running:
+    folder: Path
+    url: str
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A demo that serves its inbox, ended with Ctrl-C as a person would."""
+    folder = tmp_path_factory.mktemp("live") / "demo"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--port", str(port), "--output", str(folder)],
+        cwd=folder.parent,
+        stdout=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        try:
+            if httpx.get(f"{url}/inbox").status_code == 200:
+                break
+        except httpx.TransportError:
+            assert process.poll() is None, "the demo ended by itself"
+            time.sleep(0.1)
+    yield Running(folder, url)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=20)
+
+
+def test_the_inbox_shows_every_message_in_every_way(running: Running) -> None:
+    page = httpx.get(f"{running.url}/inbox").text
+    names = re.findall(r'href="/inbox/([^"/]+)"', page)
+    assert len(names) == 5
+    for name in names:
+        for view in ("html", "narrow", "dark", "text", "headers", "source", "checks"):
+            answer = httpx.get(f"{running.url}/inbox/{name}?view={view}")
+            assert answer.status_code == 200, (name, view)
+        frame = httpx.get(f"{running.url}/inbox/{name}/frame")
+        assert "sandbox" in frame.headers["content-security-policy"]
+    assert "List-Unsubscribe" in httpx.get(f"{running.url}/inbox/{names[0]}?view=headers").text
+    assert httpx.get(f"{running.url}/inbox/no-such").status_code == 404
+
+
+def test_unsubscribing_in_the_demo_unsubscribes(running: Running) -> None:
+    message = read(next(running.folder.glob("*luis.eml")))
+    [link] = re.findall(r"<(http[^>]+/unsubscribe/[^>]+)>", str(message["List-Unsubscribe"]))
+    assert httpx.get(link).status_code == 200
+    shown = run("subscribers", "show", "luis@demo.example", cwd=running.folder).stdout
+    assert "active" in shown, "looking at the page changes nothing"
+    done = httpx.post(link, data={"List-Unsubscribe": "One-Click"})
+    assert done.status_code == 200
+    shown = run("subscribers", "show", "luis@demo.example", cwd=running.folder).stdout
+    assert "unsubscribed" in shown
+
+
+def test_feedback_from_a_digest_is_recorded(running: Running) -> None:
+    text = body(read(next(running.folder.glob("*ada.eml"))), "plain")
+    link = re.findall(r"(http\S+/feedback/\S+/relevant)", text)[0]
+    assert httpx.get(link).status_code == 200
+    assert httpx.post(link).status_code == 200
+
+
+def test_a_port_in_use_is_one_line_before_any_work(running: Running, tmp_path: Path) -> None:
+    port = running.url.rpartition(":")[2]
+    done = run("demo", "--port", port, "--output", str(tmp_path / "x"), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+    assert not (tmp_path / "x").exists()

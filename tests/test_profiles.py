@@ -1,0 +1,179 @@
+"""Profiles out of interests and feedback, through both databases."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import Session
+from typer.testing import CliRunner
+
+from newsletter import db, profiles, ranking
+from newsletter.cli import make_app
+from newsletter.models import (
+    Announcement,
+    Cadence,
+    Feedback,
+    Interest,
+    InterestKind,
+    Paper,
+    Signal,
+    Subscriber,
+    SubscriberStatus,
+    Topic,
+)
+
+NOW = datetime.now(UTC)
+PAPERS = [
+    ("Automatic program repair with language models", "Patches for bugs are generated.", "cs.SE"),
+    ("Fault localisation before program repair", "Where is the bug? We rank statements.", "cs.SE"),
+    ("Fuzzing compilers with random programs", "Bugs in compilers are found by fuzzing.", "cs.SE"),
+    ("Protein folding from sequence alone", "Structures of proteins are predicted.", "q-bio.BM"),
+    ("Graph networks for protein binding", "Binding sites of proteins are found.", "q-bio.BM"),
+    ("Galaxy clusters in X-ray surveys", "The mass of galaxy clusters is weighed.", "astro-ph"),
+    ("Dwarf galaxies and dark matter", "Dark matter shapes small galaxies.", "astro-ph"),
+    ("", "", ""),
+    ("银河系中的暗物质", "我们研究了银河系中暗物质的分布。", "astro-ph"),
+    ("Untitled", "", ""),
+]
+
+
+def add_papers(session: Session) -> list[int]:
+    papers = [
+        Paper(
+            source="test",
+            external_id=str(number),
+            title=title,
+            abstract=abstract,
+            authors=[f"Author {number}"],
+            categories=[category] if category else [],
+            announcement=Announcement.NEW,
+            first_seen_at=NOW - timedelta(hours=3),
+            upvotes=number,
+        )
+        for number, (title, abstract, category) in enumerate(PAPERS)
+    ]
+    session.add_all(papers)
+    session.flush()
+    return [paper.id or 0 for paper in papers]
+
+
+def add_subscriber(session: Session, email: str, **preferences: int | bool) -> int:
+    subscriber = Subscriber(
+        public_id=email,
+        email=email,
+        address_hash=email,
+        status=SubscriberStatus.ACTIVE,
+        cadence=Cadence.DAILY,
+        confirmed_at=NOW,
+        **preferences,  # type: ignore[arg-type]
+    )
+    session.add(subscriber)
+    session.flush()
+    return subscriber.id or 0
+
+
+def add_topic(
+    session: Session, subscriber: int, name: str, *interests: tuple[InterestKind, str, float]
+) -> int:
+    topic = Topic(subscriber_id=subscriber, name=name)
+    session.add(topic)
+    session.flush()
+    number = topic.id or 0
+    for kind, value, weight in interests:
+        session.add(Interest(topic_id=number, kind=kind, value=value, weight=weight))
+    session.flush()
+    return number
+
+
+def rank_for(session: Session, *subscribers: int) -> list[ranking.Ranking]:
+    candidates = profiles.load_candidates(session, NOW - timedelta(days=30))
+    return ranking.rank(candidates, profiles.load_profiles(session, subscribers))
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+def test_a_keyword_brings_its_papers_first_and_says_so(session: Session) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org")
+    add_topic(session, reader, "Repair", (InterestKind.KEYWORD, "program repair", 1.0))
+    [found] = rank_for(session, reader)
+    assert {pick.paper_id for pick in found.picks[:2]} == set(papers[:2])
+    assert found.picks[0].section == "Repair"
+    assert "program repair" in found.picks[0].explanation
+
+
+def test_feedback_moves_the_profile_at_once_and_the_explanation_names_the_paper(
+    session: Session,
+) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org", max_papers=3)
+    topic = add_topic(session, reader, "Mine")
+    profiles.train(session)
+    session.add(
+        Feedback(subscriber_id=reader, topic_id=topic, paper_id=papers[3], signal=Signal.RELEVANT)
+    )
+    session.flush()
+    profiles.apply_feedback(session, reader, papers[3], Signal.RELEVANT)
+    [found] = rank_for(session, reader)
+    places = {pick.paper_id: pick for pick in found.picks}
+    assert papers[4] in places
+    assert "Protein folding" in places[papers[4]].explanation
+
+
+def test_muted_words_and_authors_never_appear(session: Session) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org", max_papers=50)
+    add_topic(
+        session,
+        reader,
+        "Bugs",
+        (InterestKind.KEYWORD, "bugs in programs", 1.0),
+        (InterestKind.KEYWORD, "Compilers", -1.0),
+        (InterestKind.AUTHOR, "author 0", -1.0),
+    )
+    [found] = rank_for(session, reader)
+    assert found.picks
+    assert not {papers[0], papers[2]} & {pick.paper_id for pick in found.picks}
+
+
+def test_a_subscriber_without_interests_gets_what_is_trending(session: Session) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "new@example.org", max_papers=3)
+    [found] = rank_for(session, reader)
+    assert [pick.paper_id for pick in found.picks] == papers[:-4:-1]
+    assert found.picks[0].section == "Trending"
+    assert "rending" in found.picks[0].explanation
+
+
+def test_nothing_to_send_has_a_reason(session: Session) -> None:
+    reader = add_subscriber(session, "a@example.org", min_score=100)
+    assert rank_for(session, reader)[0].reason == "no new papers"
+    add_papers(session)
+    topic = add_topic(session, reader, "T", (InterestKind.KEYWORD, "galaxies", 1.0))
+    assert "bar" in rank_for(session, reader)[0].reason
+    for category in ("cs.SE", "q-bio.BM", "astro-ph"):
+        session.add(Interest(topic_id=topic, kind=InterestKind.CATEGORY, value=category, weight=-1))
+    session.add(Interest(topic_id=topic, kind=InterestKind.KEYWORD, value="untitled", weight=-1))
+    session.flush()
+    left = rank_for(session, reader)[0]
+    assert not left.picks
+
+
+def test_train_is_a_command_and_names_an_unknown_address(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEWSLETTER_DATABASE_URL", str(sqlite_engine.url))
+    with db.session_scope(sqlite_engine) as session:
+        add_papers(session)
+        reader = add_subscriber(session, "a@example.org")
+        add_topic(session, reader, "Repair", (InterestKind.KEYWORD, "program repair", 1.0))
+    done = CliRunner().invoke(make_app(), ["train"])
+    assert done.exit_code == 0, done.output
+    assert "1 topics trained over 10 papers" in done.output
+    missing = CliRunner().invoke(make_app(), ["train", "--subscriber", "b@example.org"])
+    assert "b@example.org" in str(missing.exception)

@@ -1,0 +1,120 @@
+"""The SMTP transport against a real server: every failure told apart, none charged to the next."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from newsletter.errors import (
+    PermanentTransportError,
+    SettingsError,
+    TransientTransportError,
+    UncertainTransportError,
+)
+from newsletter.transports import Envelope
+from newsletter.transports.smtp import Relay, SmtpTransport, parse_relay
+from tests.smtp_sink import Sink, running_sink
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with running_sink() as sink:
+        yield sink
+
+
+def envelope(name: str) -> Envelope:
+    data = f"From: a@papers.example\r\nTo: {name}@reader.example\r\nSubject: s\r\n\r\n.hidden\r\n"
+    return Envelope(1, "bounce+1-x@papers.example", f"{name}@reader.example", data.encode())
+
+
+def send_all(port: int, *names: str) -> list[object]:
+    """What each message came to, over one transport: the answer, or the error."""
+
+    async def run() -> list[object]:
+        transport = SmtpTransport(Relay("127.0.0.1", port))
+        outcomes: list[object] = []
+        for name in names:
+            try:
+                outcomes.append(await transport.send(envelope(name)))
+            except (
+                PermanentTransportError,
+                TransientTransportError,
+                UncertainTransportError,
+            ) as error:
+                outcomes.append(error)
+        await transport.close()
+        return outcomes
+
+    return asyncio.run(run())
+
+
+def test_messages_share_a_connection_and_arrive_as_they_were(sink: Sink) -> None:
+    assert send_all(sink.port, "ada", "bob") == ["250 2.0.0 queued as 1"] * 2
+    assert sink.recipients() == ["ada@reader.example", "bob@reader.example"]
+    assert sink.connections == 1
+    assert sink.accepted[0].mail_from == "bounce+1-x@papers.example"
+    assert sink.accepted[0].original_content == envelope("ada").data, "a leading dot survives"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "code"),
+    [
+        ("nobody", PermanentTransportError, 550),
+        ("policy", PermanentTransportError, 550),
+        ("busy", TransientTransportError, 451),
+        ("full", TransientTransportError, 452),
+        ("closing", TransientTransportError, 421),
+        ("lost", UncertainTransportError, 0),
+    ],
+)
+def test_a_failure_is_told_apart_and_the_next_message_goes_out(
+    sink: Sink, name: str, kind: type[Exception], code: int
+) -> None:
+    failed, answer = send_all(sink.port, name, "ada")
+    assert isinstance(failed, kind)
+    assert getattr(failed, "code", None) == code
+    assert answer == "250 2.0.0 queued as 1"
+    assert "ada@reader.example" in sink.recipients()
+
+
+def test_a_relay_that_is_down_is_transient_and_named() -> None:
+    with running_sink() as gone:
+        port = gone.port
+    [error] = send_all(port, "ada")
+    assert isinstance(error, TransientTransportError)
+    assert f"127.0.0.1:{port}" in str(error)
+
+
+def test_a_relay_that_demands_tls_but_offers_none_gets_nothing(sink: Sink) -> None:
+    async def run() -> None:
+        await SmtpTransport(Relay("127.0.0.1", sink.port, starttls=True)).send(envelope("ada"))
+
+    with pytest.raises(TransientTransportError):
+        asyncio.run(run())
+    assert sink.accepted == []
+
+
+def test_relay_urls_are_read() -> None:
+    assert parse_relay("smtp://127.0.0.1:2525") == Relay("127.0.0.1", 2525)
+    assert parse_relay("smtp://mail.example") == Relay("mail.example", 25)
+    full = parse_relay("smtps://ada:p%40ss@mail.example")
+    assert full == Relay("mail.example", 465, "ada", "p@ss", implicit_tls=True)
+    assert parse_relay("smtp://ada:x@mail.example") == Relay(
+        "mail.example", 587, "ada", "x", starttls=True
+    ), "a login over a stripped STARTTLS would be in the clear"
+    assert parse_relay("smtp://mail.example?starttls=false").starttls is False
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtp://mail.example:99999",
+        "smtp://mail.example?starttls=perhaps",
+        "smtp://mail.example?verify=no",
+        "smtp://ada:x@mail.example?starttls=false",
+    ],
+)
+def test_a_relay_url_that_cannot_be_used_is_refused_without_showing_its_password(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_relay(url)
+    assert "ada" not in str(caught.value)
