@@ -50,6 +50,9 @@ format: setup-dev ## Put the formatting right
 	@"$(BIN)/ruff" format .
 	@"$(BIN)/ruff" check --fix .
 
+bench-render: setup-dev ## What a digest costs from rows to signed bytes
+	@"$(BIN)/python" scripts/bench-render $(ARGS)
+
 bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 	@"$(BIN)/python" scripts/bench-ingest "$(PAPERS)"
 
