@@ -150,6 +150,9 @@ def _origin(paper: Shown) -> str:
             _brief(category, LONGEST_NAME) for category in paper.categories[:MOST_CATEGORIES]
         ),
         f"{paper.published_at.day} {paper.published_at:%B}" if paper.published_at else "",
-        wording.count_in_words(paper.upvotes, "upvote") if paper.upvotes else "",
+        # Number and word stay together on a narrow screen.
+        wording.count_in_words(paper.upvotes, "upvote").replace(" ", "\xa0")
+        if paper.upvotes
+        else "",
     ]
     return " · ".join(piece for piece in pieces if piece)
