@@ -211,25 +211,31 @@ def _shared(
     """
     evidence = [one for place in places if (one := topics[place].evidence) is not None]
     # Topics have different numbers of pieces: rectangles, filled up with weights of zero.
-    size = (len(topics), max(len(one.rows) for one in evidence))
-    rows, kinds = np.zeros(size, np.int64), np.full(size, LIKED, np.int8)
-    weights = np.zeros((*size, 3), np.float32)
-    for place, one in zip(places, evidence, strict=True):
-        count, scale = len(one.rows), np.float32(1 / topics[place].scale)
-        rows[place, :count], kinds[place, :count] = one.rows, one.kinds
-        weights[place, :count, 0] = one.content * (scale * one.mix[0])
-        weights[place, :count, 1] = one.content * (scale * one.mix[1])
-        weights[place, : len(one.factors), 2] = one.factors * scale
+    counts = np.zeros(len(topics), np.int64)
+    counts[list(places)] = [len(one.rows) for one in evidence]
+    filled = np.arange(counts.max()) < counts[:, None]
+    rows, kinds = np.zeros(filled.shape, np.int64), np.full(filled.shape, LIKED, np.int8)
+    rows[filled] = np.concatenate([one.rows for one in evidence])
+    kinds[filled] = np.concatenate([one.kinds for one in evidence])
+    scales = np.repeat([1 / topics[place].scale for place in places], counts[list(places)])
+    content = np.concatenate([one.content for one in evidence]) * scales
+    mix = np.repeat(np.array([one.mix for one in evidence]), counts[list(places)], axis=0)
+    weights = np.zeros((*filled.shape, 3), np.float32)
+    weights[filled, :2] = content[:, None] * mix
+    if len(others := np.concatenate([one.factors for one in evidence])):
+        weights[filled, 2] = others * scales
     mine = np.zeros(len(topics), bool)
     mine[list(places)] = True
     order = np.argsort(papers, kind="stable")
     order = order[mine[homes[order]]]
+    if not len(order):
+        return  # none of these topics has a pick
     edges = np.flatnonzero(np.diff(papers[order], prepend=-1))
     for some in np.split(order, edges[1:]):
         home = homes[some]
         found = products[papers[some[0]]][rows[home]]
         found *= weights[home]
-        yield some, found.sum(axis=2), kinds[home]
+        yield some, found[:, :, 0] + found[:, :, 1] + found[:, :, 2], kinds[home]
 
 
 def sentence(
