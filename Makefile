@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: help setup setup-dev demo test check check-mail format bench bench-ingest lock clean
+.PHONY: help setup setup-dev demo test check check-mail format bench bench-ingest bench-ranking lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -49,6 +49,9 @@ check-mail: setup-dev ## Every kind of mail through SpamAssassin, axe-core and o
 format: setup-dev ## Put the formatting right
 	@"$(BIN)/ruff" format .
 	@"$(BIN)/ruff" check --fix .
+
+bench-ranking: setup-dev ## Speed and memory of ranking against bare matrix products
+	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/bench-ranking $(ARGS)
 
 bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 	@"$(BIN)/python" scripts/bench-ingest "$(PAPERS)"

@@ -229,7 +229,7 @@ def _shared(
     order = np.argsort(papers, kind="stable")
     order = order[mine[homes[order]]]
     edges = np.flatnonzero(np.diff(papers[order], prepend=-1))
-    for some in np.split(order, edges[1:]):
+    for some in np.split(order, edges[1:]) if len(order) else ():
         home = homes[some]
         found = products[papers[some[0]]][rows[home]]
         found *= weights[home]
