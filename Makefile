@@ -58,7 +58,7 @@ bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 	@"$(BIN)/python" scripts/bench-ingest "$(PAPERS)"
 
 bench-ranking bench-render bench-send bench-inbound bench-pages: setup-dev ## Each of the others (ARGS=--help)
-	@"$(BIN)/python" scripts/$@ $(ARGS)
+	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/$@ $(ARGS)
 
 chaos: setup-dev ## Kill senders for longer than the tests do (KILLS=200)
 	@CHAOS_KILLS=$${KILLS:-100} "$(BIN)/python" -m pytest -s tests/test_chaos.py

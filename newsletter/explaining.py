@@ -231,7 +231,7 @@ def _shared(
     if not len(order):
         return  # none of these topics has a pick
     edges = np.flatnonzero(np.diff(papers[order], prepend=-1))
-    for some in np.split(order, edges[1:]):
+    for some in np.split(order, edges[1:]) if len(order) else ():
         home = homes[some]
         found = products[papers[some[0]]][rows[home]]
         found *= weights[home]

@@ -214,3 +214,14 @@ def test_rankings_come_back_in_the_order_asked_however_many_topics_each_has() ->
     alone = [ranking.rank(candidates_of(papers), [profile])[0] for profile in profiles]
     assert found == alone
     assert found[0].picks[0].section == ranking.TRENDING
+
+
+def test_a_subscriber_without_a_pick_stands_beside_one_with_picks() -> None:
+    pools = [vectors_of(6, seed=seed) for seed in (8, 9)]
+    strict = reader(with_evidence(pools[0]), subscriber_id=1, min_score=100)
+    other = reader(with_evidence(pools[1]), subscriber_id=2)
+    candidates = candidates_of(vectors_of(20))
+    first, second = ranking.rank(candidates, [strict, other])
+    assert first.reason == "nothing above the bar of 100"
+    assert len(second.picks) == 10
+    assert ranking.rank(candidates, [strict]) == [first]
