@@ -27,6 +27,7 @@ from newsletter.scoring import POPULARITY, Matches, follows, points, popularity
 # least this share of what the first did.
 WORTH_NAMING = 0.3
 LONGEST_LABEL = 70
+LONGEST_SUBJECT = 6  # words
 # In an abstract of three sentences or fewer, bold is no help; of six or more, a second
 # sentence is marked when it matters nearly as much as the first.
 FEWEST_SENTENCES = 4
@@ -250,8 +251,9 @@ def sentence(
         return _followed(topic, candidates, paper) or f"Close to your topic {short(topic.name)}."
     if stated >= 0:
         label = evidence.labels[stated]
-        by_keyword = evidence.kinds[stated] == "keyword"
-        follows = f"you follow {label}" if by_keyword else f"you wrote “{label}”"
+        # A keyword reads as a subject, a sentence of the subscriber's own as a quotation.
+        is_subject = len(label.split()) <= LONGEST_SUBJECT
+        follows = f"you follow {label}" if is_subject else f"you wrote “{label}”"
     if liked < 0:
         return f"Because {follows}."
     verb, title = _VERBS[evidence.kinds[liked]], evidence.labels[liked]
