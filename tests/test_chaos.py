@@ -34,7 +34,7 @@ from newsletter.models import (
 from tests import factories
 from tests.chaos_sink import ChaosSink, running_chaos_sink
 
-KILLS = int(os.environ.get("CHAOS_KILLS", "12"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "6"))
 SEED = int(os.environ.get("CHAOS_SEED", "20261120"))
 BATCH = 80
 ROOT = Path(__file__).parent.parent
