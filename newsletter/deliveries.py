@@ -388,7 +388,7 @@ class Outlook:
     """What is left of an edition when nothing can be claimed now."""
 
     leased: int  # rows that some process holds
-    next_queued: datetime | None  # when the first postponed row may be claimed
+    next_queued: datetime | None  # from when on the first that is no retry may be claimed
     next_deferred: datetime | None  # when the first retry is due
 
 
@@ -399,7 +399,9 @@ def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) ->
     row = session.connection().execute(
         select(
             func.count(_row.lease_until),
-            func.min(case((and_(waits, ~is_deferred), _row.not_before))),
+            func.min(
+                case((and_(waits, ~is_deferred), func.coalesce(_row.not_before, _row.created_at)))
+            ),
             func.min(case((and_(waits, is_deferred), _row.not_before))),
         ).where(_row.edition_id == edition_id, _row.status.in_(UNFINISHED))
     )

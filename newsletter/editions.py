@@ -30,6 +30,7 @@ from newsletter.models import (
     Paper,
     Subscriber,
     SubscriberStatus,
+    Topic,
 )
 from newsletter.papers import Coverage, NothingToSend
 
@@ -183,9 +184,6 @@ def _freeze(
     _note_nothing(session, edition_id, ids, empty, why)
     if not full:
         return 0
-    contents = _freeze_papers(
-        session, edition_id, {pick.paper_id for ranked in full for pick in ranked.picks}
-    )
     addresses = {
         subscriber.id: subscriber
         for subscriber in session.exec(
@@ -194,6 +192,15 @@ def _freeze(
             )
         )
     }
+    # Ranked outside this transaction: who was erased meanwhile is left out, and a topic that
+    # was deleted meanwhile only lends its name to the section.
+    full = [ranked for ranked in full if ranked.subscriber_id in addresses]
+    topics = set(
+        session.exec(select(Topic.id).where(col(Topic.subscriber_id).in_(list(addresses))))
+    )
+    contents = _freeze_papers(
+        session, edition_id, {pick.paper_id for ranked in full for pick in ranked.picks}
+    )
     rows = [
         {
             "edition_id": edition_id,
@@ -222,7 +229,7 @@ def _freeze(
                 "delivery_id": delivery_of[ranked.subscriber_id],
                 "subscriber_id": ranked.subscriber_id,
                 "paper_id": pick.paper_id,
-                "topic_id": pick.topic_id,
+                "topic_id": pick.topic_id if pick.topic_id in topics else None,
                 "section": pick.section,
                 "position": pick.position,
                 "score": pick.score,
@@ -396,4 +403,10 @@ def cancel(engine: Engine, issue_date: date) -> int:
             raise UsageError(f"the edition of {issue_date} was sent already")
         edition.status = EditionStatus.CANCELLED
         edition.finished_at = utc_now()
-        return deliveries.cancel(session, edition.id or 0, utc_now())
+        ended = deliveries.cancel(session, edition.id or 0, utc_now())
+        # Papers that were never sent are candidates again.
+        never = select(Delivery.id).where(
+            Delivery.edition_id == edition.id, Delivery.status == DeliveryStatus.CANCELLED
+        )
+        session.execute(delete(DigestItem).where(col(DigestItem.delivery_id).in_(never)))
+        return ended

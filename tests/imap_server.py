@@ -1,8 +1,10 @@
 """A real IMAP server with one mailbox, for tests: Dovecot, from the machine."""
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,10 +51,11 @@ service anvil {{
 
 
 @contextmanager
-def imap_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+def imap_server() -> Iterator[tuple[str, Path]]:
     """Its URL, with user and password, and the Maildir behind it."""
     program = require_program("dovecot")
-    home = tmp_path / "dovecot"
+    # A folder of its own, because pytest's are too deep: a socket's path has at most 107 bytes.
+    home = Path(tempfile.mkdtemp(prefix="imap-"))
     maildir = home / "Maildir"
     for folder in ("new", "cur", "tmp"):
         (maildir / folder).mkdir(parents=True)
@@ -62,11 +65,6 @@ def imap_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     (home / "dovecot.conf").write_text(DOVECOT.format(home=home, port=port, user=user))
     if os.getuid() == 0:
         subprocess.run(["chown", "-R", user, home], check=True)
-        # Its workers give up root, and pytest keeps others out of its folders.
-        for above in home.parents:
-            if above.stat().st_uid == 0 and above.name.startswith("pytest-"):
-                above.chmod(0o755)
-        tmp_path.chmod(0o755)
     process = subprocess.Popen([program, "-F", "-c", home / "dovecot.conf"])
     try:
         wait_for_port(port)
@@ -74,6 +72,7 @@ def imap_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     finally:
         process.terminate()
         process.wait(timeout=30)
+        shutil.rmtree(home)
 
 
 def free_port() -> int:

@@ -260,8 +260,8 @@ def test_a_mail_that_cannot_be_recorded_stays_with_its_sender(site: Site) -> Non
 
 
 @pytest.fixture
-def dovecot(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    with imap_server(tmp_path) as server:
+def dovecot() -> Iterator[tuple[str, Path]]:
+    with imap_server() as server:
         yield server
 
 

@@ -50,7 +50,7 @@ class StormWatch:
         if result.code:
             self._last.append(result)
         refused = [result for result in self._last if is_policy(result)]
-        if len(refused) >= STORM:
+        if len(refused) >= STORM and not self.reason:
             self.reason = (
                 f"{len(refused)} of the last {len(self._last)} messages were refused by policy; "
                 f"the last: {refused[-1].code} {refused[-1].response}"

@@ -188,9 +188,11 @@ class SendRun:
         if halted:
             self._tally.stopped = halted
             return True
+        if self._is_partial:
+            return True
         if outlook.next_queued is not None and outlook.next_queued < utc_now() + SOON:
             return False
-        if outlook.leased and not self._is_partial:
+        if outlook.leased:
             await self._ask(self._books.recover)
             return False
         return True
@@ -246,6 +248,7 @@ class SendRun:
             self._group = max(self._connections, self._group // 2)
         if back:
             await self._ask(self._books.put_back, [job.delivery_id for job in back])
+            self._empty_since = 0.0  # there is something to claim again
             self._left = None if self._left is None else self._left + len(back)
 
     async def _connection(self) -> None:
