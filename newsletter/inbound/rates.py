@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, and_, case, distinct, func, select
 from sqlmodel import Session, SQLModel
 
 from newsletter.bounces import Reason
+from newsletter.inbound.recording import UNPROVEN
 from newsletter.models import DeliveryStatus, EventKind
 
 # Gmail's and Yahoo's rules for bulk senders: stay under 0.1 %, never reach 0.3 % (law 10).
@@ -34,6 +35,7 @@ _TRIED = (*_ACCEPTED, DeliveryStatus.FAILED)
 _delivery = SQLModel.metadata.tables["delivery"]
 _events = SQLModel.metadata.tables["delivery_event"]
 _event = _events.c
+_is_proven = _event.provider != UNPROVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,14 @@ def rates(session: Session, edition_id: int, *, accepted_only: bool = False) -> 
     With ``accepted_only`` what the relay itself refused is left out.
     """
     domain = _domain_of(session)
-    is_bounce = _event.kind == EventKind.BOUNCED
+    is_bounce = and_(_event.kind == EventKind.BOUNCED, _is_proven)
     rows = session.execute(
         select(
             domain,
             func.count(distinct(_delivery.c.id)),
             _deliveries_with(is_bounce),
             _deliveries_with(and_(is_bounce, _event.reason.in_(POLICY))),
-            _deliveries_with(_event.kind == EventKind.COMPLAINED),
+            _deliveries_with(and_(_event.kind == EventKind.COMPLAINED, _is_proven)),
         )
         .select_from(_delivery.outerjoin(_events, _event.delivery_id == _delivery.c.id))
         .where(
