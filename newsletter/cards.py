@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 from newsletter import wording
@@ -61,7 +60,7 @@ class Shown(NamedTuple):
     length: DigestLength
 
 
-def shown(paper: DigestPaper, length: DigestLength) -> Shown:
+def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
     """The part of ``paper`` that does not depend on who reads it."""
     return Shown(
         paper.paper_id,
@@ -77,7 +76,7 @@ def shown(paper: DigestPaper, length: DigestLength) -> Shown:
         paper.project_url,
         paper.highlights,
         wording.score_in_words(paper.score),
-        bool(explanation(paper.explanation)),
+        explained,
         length,
     )
 
@@ -103,9 +102,8 @@ def heading(section: DigestSection) -> tuple[str, str]:
     return _brief(section.name, LONGEST_NAME), _brief(section.note, LONGEST_EXPLANATION)
 
 
-@lru_cache(maxsize=10_000)
 def explanation(text: str) -> str:
-    """Why a paper is there, clean; explanations recur within an edition."""
+    """Why a paper is there, clean."""
     return _brief(text, LONGEST_EXPLANATION)
 
 
@@ -152,6 +150,9 @@ def _origin(paper: Shown) -> str:
             _brief(category, LONGEST_NAME) for category in paper.categories[:MOST_CATEGORIES]
         ),
         f"{paper.published_at.day} {paper.published_at:%B}" if paper.published_at else "",
-        wording.count_in_words(paper.upvotes, "upvote") if paper.upvotes else "",
+        # Number and word stay together on a narrow screen.
+        wording.count_in_words(paper.upvotes, "upvote").replace(" ", "\xa0")
+        if paper.upvotes
+        else "",
     ]
     return " · ".join(piece for piece in pieces if piece)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, func
+from sqlalchemy import Engine, delete, func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -20,6 +20,7 @@ from newsletter.models import (
     Cadence,
     Delivery,
     DeliveryStatus,
+    DigestItem,
     Edition,
     EditionStatus,
     Subscriber,
@@ -261,4 +262,10 @@ def cancel(engine: Engine, issue_date: date) -> int:
             raise UsageError(f"the edition of {issue_date} was sent already")
         edition.status = EditionStatus.CANCELLED
         edition.finished_at = utc_now()
-        return deliveries.cancel(session, edition.id or 0, utc_now())
+        ended = deliveries.cancel(session, edition.id or 0, utc_now())
+        # Papers that were never sent are candidates again.
+        never = select(Delivery.id).where(
+            Delivery.edition_id == edition.id, Delivery.status == DeliveryStatus.CANCELLED
+        )
+        session.execute(delete(DigestItem).where(col(DigestItem.delivery_id).in_(never)))
+        return ended

@@ -111,6 +111,8 @@ class SentenceEncoder:
     lexical = (0.7, 1.0)  # MiniLM on titles: recall@100 .728 with .7, .722 with 1
 
     def __init__(self, name: str) -> None:
+        if name.startswith((".", os.sep)) and not Path(name).is_dir():
+            raise SettingsError(f"NEWSLETTER_FEATURE_MODEL={name} is not a folder")
         try:
             from sentence_transformers import SentenceTransformer  # noqa: PLC0415
         except ImportError as error:

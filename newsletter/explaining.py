@@ -27,6 +27,7 @@ from newsletter.scoring import POPULARITY, Matches, follows, points, popularity
 # least this share of what the first did.
 WORTH_NAMING = 0.3
 LONGEST_LABEL = 70
+LONGEST_SUBJECT = 6  # words
 # In an abstract of three sentences or fewer, bold is no help; of six or more, a second
 # sentence is marked when it matters nearly as much as the first.
 FEWEST_SENTENCES = 4
@@ -211,25 +212,31 @@ def _shared(
     """
     evidence = [one for place in places if (one := topics[place].evidence) is not None]
     # Topics have different numbers of pieces: rectangles, filled up with weights of zero.
-    size = (len(topics), max(len(one.rows) for one in evidence))
-    rows, kinds = np.zeros(size, np.int64), np.full(size, LIKED, np.int8)
-    weights = np.zeros((*size, 3), np.float32)
-    for place, one in zip(places, evidence, strict=True):
-        count, scale = len(one.rows), np.float32(1 / topics[place].scale)
-        rows[place, :count], kinds[place, :count] = one.rows, one.kinds
-        weights[place, :count, 0] = one.content * (scale * one.mix[0])
-        weights[place, :count, 1] = one.content * (scale * one.mix[1])
-        weights[place, : len(one.factors), 2] = one.factors * scale
+    counts = np.zeros(len(topics), np.int64)
+    counts[list(places)] = [len(one.rows) for one in evidence]
+    filled = np.arange(counts.max()) < counts[:, None]
+    rows, kinds = np.zeros(filled.shape, np.int64), np.full(filled.shape, LIKED, np.int8)
+    rows[filled] = np.concatenate([one.rows for one in evidence])
+    kinds[filled] = np.concatenate([one.kinds for one in evidence])
+    scales = np.repeat([1 / topics[place].scale for place in places], counts[list(places)])
+    content = np.concatenate([one.content for one in evidence]) * scales
+    mix = np.repeat(np.array([one.mix for one in evidence]), counts[list(places)], axis=0)
+    weights = np.zeros((*filled.shape, 3), np.float32)
+    weights[filled, :2] = content[:, None] * mix
+    if len(others := np.concatenate([one.factors for one in evidence])):
+        weights[filled, 2] = others * scales
     mine = np.zeros(len(topics), bool)
     mine[list(places)] = True
     order = np.argsort(papers, kind="stable")
     order = order[mine[homes[order]]]
+    if not len(order):
+        return  # none of these topics has a pick
     edges = np.flatnonzero(np.diff(papers[order], prepend=-1))
-    for some in np.split(order, edges[1:]):
+    for some in np.split(order, edges[1:]) if len(order) else ():
         home = homes[some]
         found = products[papers[some[0]]][rows[home]]
         found *= weights[home]
-        yield some, found.sum(axis=2), kinds[home]
+        yield some, found[:, :, 0] + found[:, :, 1] + found[:, :, 2], kinds[home]
 
 
 def sentence(
@@ -244,8 +251,9 @@ def sentence(
         return _followed(topic, candidates, paper) or f"Close to your topic {short(topic.name)}."
     if stated >= 0:
         label = evidence.labels[stated]
-        by_keyword = evidence.kinds[stated] == "keyword"
-        follows = f"you follow {label}" if by_keyword else f"you wrote “{label}”"
+        # A keyword reads as a subject, a sentence of the subscriber's own as a quotation.
+        is_subject = len(label.split()) <= LONGEST_SUBJECT
+        follows = f"you follow {label}" if is_subject else f"you wrote “{label}”"
     if liked < 0:
         return f"Because {follows}."
     verb, title = _VERBS[evidence.kinds[liked]], evidence.labels[liked]

@@ -6,7 +6,7 @@ decodes to exactly what the whole template would have given (a test holds that).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from newsletter.cards import Shown
 
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
 _SLOT = re.compile("\x02([a-z]+)\x03")
+_SPECIAL = re.compile("[&<>\"']")
 _SOFT_BREAK = b"=\r\n"
 # Shorter plain texts are quoted-printable as they stand, on one line of at most 76 (RFC 2045).
 _SHORT = 75
@@ -25,7 +26,6 @@ _AS_IT_STANDS = re.compile(r"[A-Za-z0-9](?:[!-<>-~]| (?! ))*")
 # A fragment of a paper takes about 6 KB: 12 MB. An edition has some hundred papers in three
 # lengths and three degrees of fit, most of which never occur.
 _MOST_PAPERS = 2000
-_MOST_EXPLANATIONS = 10_000
 
 
 def slot(name: str) -> str:
@@ -35,18 +35,25 @@ def slot(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """``pattern`` is encoded text with ``%(name)b`` where a slot is, for bytes formatting.
+    """Encoded text in ``pieces``; each of ``slots`` is (index of an empty piece, its name).
 
-    ``size`` is in octets before encoding, without what goes into the ``slots``.
+    ``size`` is in octets before encoding, without what goes into the slots.
     """
 
-    pattern: bytes
-    slots: tuple[str, ...]
+    pieces: list[bytes]
+    slots: tuple[tuple[int, str], ...]
     size: int
+
+    def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
+        """The pieces with ``values`` (from `encoded`) in the slots."""
+        pieces = self.pieces.copy()
+        for index, name in self.slots:
+            pieces[index] = values[name]
+        return pieces
 
     def filled_size(self, sizes: Mapping[str, int]) -> int:
         """Octets before encoding with slots of these sizes."""
-        return self.size + sum(map(sizes.__getitem__, self.slots))
+        return self.size + sum(sizes[name] for _, name in self.slots)
 
 
 class Pair(NamedTuple):
@@ -60,8 +67,12 @@ class Frame(NamedTuple):
     """What stands before, between and after the things that a template loops over."""
 
     head: Pair
-    between: Pair
+    between: Pair | None  # None where nothing stands between, which is usual
     foot: Pair
+
+    def pairs(self) -> Iterator[Pair]:
+        """Those that are there."""
+        return (pair for pair in self if pair)
 
 
 def encoded(text: str) -> bytes:
@@ -72,10 +83,10 @@ def encoded(text: str) -> bytes:
     return lines if lines.endswith(b"\r\n") or not lines else lines + _SOFT_BREAK
 
 
-@lru_cache(maxsize=_MOST_EXPLANATIONS)
 def encoded_both(text: str) -> tuple[bytes, bytes]:
-    """``text`` `encoded` for HTML and for plain text; explanations recur within an edition."""
-    return encoded(in_html(text)), encoded(text)
+    """``text`` `encoded` for HTML and for plain text."""
+    plain = encoded(text)
+    return (encoded(in_html(text)) if _SPECIAL.search(text) else plain), plain
 
 
 def in_html(text: str) -> str:
@@ -125,13 +136,15 @@ class Fragments:
 def _frame(rendered: Iterable[str]) -> Frame:
     """HTML and text, each closed at none or two places."""
     html, text = ((*page.split(markup.CLOSED), "", "")[:3] for page in rendered)
-    return Frame(*(Pair(_fragment(h), _fragment(t)) for h, t in zip(html, text, strict=True)))
+    head, between, foot = (
+        Pair(_fragment(h), _fragment(t)) for h, t in zip(html, text, strict=True)
+    )
+    return Frame(head, between if html[1] or text[1] else None, foot)
 
 
 def _fragment(text: str) -> Fragment:
     parts = _SLOT.split(text)
-    literals, slots = parts[::2], tuple(parts[1::2])
-    pattern = encoded(literals[0]).replace(b"%", b"%%")
-    for name, literal in zip(slots, literals[1:], strict=True):
-        pattern += f"%({name})b".encode() + encoded(literal).replace(b"%", b"%%")
-    return Fragment(pattern, slots, sum(len(literal.encode()) for literal in literals))
+    literals = parts[::2]
+    pieces = [encoded(part) if at % 2 == 0 else b"" for at, part in enumerate(parts)]
+    slots = tuple((at, parts[at]) for at in range(1, len(parts), 2))
+    return Fragment(pieces, slots, sum(len(literal.encode()) for literal in literals))

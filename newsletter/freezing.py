@@ -33,6 +33,7 @@ NO_NEWS = {
 _delivery = SQLModel.metadata.tables["delivery"]
 _item = SQLModel.metadata.tables["digest_item"]
 _subscriber = SQLModel.metadata.tables["subscriber"].c
+_topic = SQLModel.metadata.tables["topic"].c
 
 
 def freeze(
@@ -59,24 +60,31 @@ def freeze(
             )
         )
     )
-    wanted = [ranked for ranked in rankings if ranked.subscriber_id not in taken]
+    people = session.connection().execute(
+        sqlalchemy.select(
+            _subscriber.id, _subscriber.email, _subscriber.name, _subscriber.length
+        ).where(_subscriber.id.in_(ids))
+    )
+    # Ranked outside this transaction: who was erased meanwhile is left out, and a topic that
+    # was deleted meanwhile only lends its name to the section.
+    addresses = {person.id: person for person in people if person.id not in taken}
+    wanted = [ranked for ranked in rankings if ranked.subscriber_id in addresses]
     full = [ranked for ranked in wanted if ranked.picks]
     empty = [ranked for ranked in wanted if not ranked.picks]
     _note_nothing(session, edition_id, ids, empty, why)
     if not full:
         return 0
+    topics = set(
+        session.connection().scalars(
+            sqlalchemy.select(_topic.id).where(_topic.subscriber_id.in_(list(addresses)))
+        )
+    )
     contents = _freeze_papers(
         session,
         edition_id,
         {pick.paper_id for ranked in full for pick in ranked.picks},
         contents,
     )
-    people = session.connection().execute(
-        sqlalchemy.select(
-            _subscriber.id, _subscriber.email, _subscriber.name, _subscriber.length
-        ).where(_subscriber.id.in_([ranked.subscriber_id for ranked in full]))
-    )
-    addresses = {person.id: person for person in people}
     rows = [
         {
             "edition_id": edition_id,
@@ -105,7 +113,7 @@ def freeze(
                 "delivery_id": delivery_of[ranked.subscriber_id],
                 "subscriber_id": ranked.subscriber_id,
                 "paper_id": pick.paper_id,
-                "topic_id": pick.topic_id,
+                "topic_id": pick.topic_id if pick.topic_id in topics else None,
                 "section": pick.section,
                 "position": pick.position,
                 "score": pick.score,

@@ -9,7 +9,7 @@ from newsletter import digest, profiles, ranking
 from newsletter.db import session_scope, utc_now
 from newsletter.digest import Digest
 from newsletter.errors import UsageError
-from newsletter.models import Delivery, Edition, Paper, Subscriber
+from newsletter.models import Delivery, DeliveryStatus, Edition, Paper, Subscriber
 
 
 def preview(engine: Engine, email: str, issue_date: date) -> Digest:
@@ -31,7 +31,11 @@ def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Diges
     delivery = session.exec(
         select(Delivery)
         .join(Edition, col(Edition.id) == col(Delivery.edition_id))
-        .where(Edition.issue_date == issue_date, Delivery.subscriber_id == subscriber.id)
+        .where(
+            Edition.issue_date == issue_date,
+            Delivery.subscriber_id == subscriber.id,
+            Delivery.status != DeliveryStatus.CANCELLED,
+        )
     ).first()
     if delivery is None or delivery.id is None or delivery.edition_id is None:
         return None

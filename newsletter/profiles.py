@@ -38,6 +38,10 @@ from newsletter.spaces import load_candidates
 
 __all__ = ["TrainingReport", "apply_feedback", "load_candidates", "load_profiles", "train"]
 
+# An ingest stamps its papers when it starts and may still be storing them while digests are
+# prepared: what came in shortly before the last digest is looked at again. Nobody gets a paper
+# twice by it, for papers that were sent are known.
+LATE = timedelta(hours=6)
 LOOK_BACK = timedelta(days=30)
 BATCH = 1_000  # topics trained at once: 1,408 numbers × 3 sums × 4 bytes × 1,000 = 17 MB
 MOST_LIKES = 2_000_000  # signals that the factors of what others liked are fitted on, newest
@@ -191,7 +195,7 @@ def load_profiles(session: Session, subscriber_ids: Sequence[int]) -> list[Subsc
             min_score=subscribers[number].min_score,
             popularity=subscribers[number].popularity,
             outside_picks=subscribers[number].outside_picks,
-            since=max(oldest, last.get(number, oldest)),
+            since=max(oldest, last.get(number, oldest) - LATE),
             seen=frozenset(seen[number]),
             muted_words=_values(mutes[number], InterestKind.KEYWORD, InterestKind.TEXT),
             muted_authors=_values(mutes[number], InterestKind.AUTHOR),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from newsletter import cards, letters, markup, mime, shortening, wording
 from newsletter.config import Settings
 from newsletter.digest import Digest, DigestPaper, DigestSection, Occasion
-from newsletter.fragments import Fragments, Frame, Pair, encoded, encoded_both, in_html, slot
+from newsletter.fragments import Fragments, Frame, Pair, encoded_both, in_html, slot
 from newsletter.letters import Note
 from newsletter.messages import Addressed, MessageMaker
 from newsletter.models import DigestLength
@@ -166,36 +166,33 @@ class Renderer:
         self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
     ) -> tuple[list[bytes], list[bytes]]:
         """HTML and text, encoded, in pieces."""
-        for_html = {name.encode(): f"{token}=\r\n".encode() for name, token in tokens.items()}
+        for_html = {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
         for_text = dict(for_html)
         for name, said in (words | {"notice": plan.notice}).items():
-            for_html[name.encode()], for_text[name.encode()] = encoded(in_html(said)), encoded(said)
+            for_html[name], for_text[name] = encoded_both(said)
         html: list[bytes] = []
         text: list[bytes] = []
-        for pair, why in self._pairs(digest, plan):
-            for_html[b"why"], for_text[b"why"] = encoded_both(why)
-            html.append(pair.html.pattern % for_html)
-            text.append(pair.text.pattern % for_text)
-        return html, text
 
-    def _pairs(self, digest: Digest, plan: Shape) -> Iterator[tuple[Pair, str]]:
-        """The fragments of a digest in order, each with the explanation that goes into it."""
+        def put(pair: Pair) -> None:
+            html.extend(pair.html.filled(for_html))
+            text.extend(pair.text.filled(for_text))
+
         frame = self._frame_of(digest, noticed=bool(plan.notice))
-        yield frame.head, ""
+        put(frame.head)
         for number, (section, papers) in enumerate(_placed(digest, plan)):
-            if number:
-                yield frame.between, ""
+            if number and frame.between:
+                put(frame.between)
             around = self._fragments.section(*cards.heading(section))
-            yield around.head, ""
+            put(around.head)
             for place, (paper, length) in enumerate(papers):
-                if place:
-                    yield around.between, ""
-                yield (
-                    self._fragments.paper(cards.shown(paper, length)),
-                    cards.explanation(paper.explanation),
-                )
-            yield around.foot, ""
-        yield frame.foot, ""
+                if place and around.between:
+                    put(around.between)
+                why = cards.explanation(paper.explanation)
+                for_html["why"], for_text["why"] = encoded_both(why)
+                put(self._fragments.paper(cards.shown(paper, length, explained=bool(why))))
+            put(around.foot)
+        put(frame.foot)
+        return html, text
 
     def _plan(self, digest: Digest, tokens: dict[str, str], words: dict[str, str]) -> Shape:
         """The papers and lengths that fit under the size at which mailboxes cut."""
@@ -204,11 +201,15 @@ class Renderer:
         sizes["notice"] = shortening.LONGEST_NOTICE
         frame = self._frame_of(digest, noticed=True)
         around = [self._fragments.section(*cards.heading(section)) for section in digest.sections]
-        taken = sum(pair.html.filled_size(sizes) for part in (frame, *around) for pair in part)
+        taken = sum(
+            pair.html.filled_size(sizes) for part in (frame, *around) for pair in part.pairs()
+        )
 
         def size_of(paper: DigestPaper, length: DigestLength) -> int:
-            sizes["why"] = len(in_html(cards.explanation(paper.explanation)).encode())
-            return self._fragments.paper(cards.shown(paper, length)).html.filled_size(sizes)
+            why = cards.explanation(paper.explanation)
+            sizes["why"] = len(in_html(why).encode())
+            fragment = self._fragments.paper(cards.shown(paper, length, explained=bool(why)))
+            return fragment.html.filled_size(sizes)
 
         return shortening.shape(digest.papers, digest.length, size_of, HTML_LIMIT - taken)
 
@@ -281,18 +282,12 @@ def _section_values(
     section: DigestSection, papers: Sequence[PaperAtLength], feedback_url: str
 ) -> dict[str, Any]:
     name, note = cards.heading(section)
-    return {
-        "name": name,
-        "note": note,
-        "papers": [
-            cards.card(
-                cards.shown(paper, length),
-                why=cards.explanation(paper.explanation),
-                feedback_url=feedback_url,
-            )
-            for paper, length in papers
-        ],
-    }
+    made = []
+    for paper, length in papers:
+        why = cards.explanation(paper.explanation)
+        shown = cards.shown(paper, length, explained=bool(why))
+        made.append(cards.card(shown, why=why, feedback_url=feedback_url))
+    return {"name": name, "note": note, "papers": made}
 
 
 def _rendered(name: str, values: dict[str, Any]) -> Parts:

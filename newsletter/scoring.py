@@ -153,11 +153,11 @@ def best(scores: Vectors, count: int) -> tuple[NDArray[np.int32], Vectors]:
     words = packed.astype(np.int32)
     words[scores == NEVER] = -1
     words <<= bits
-    words |= np.arange(columns, dtype=np.int32)
+    words |= np.arange(columns, dtype=np.int32)[::-1]  # of equals the first comes first
     if count < columns:
         words = np.partition(words, columns - count, axis=1)[:, columns - count :]
     words = -np.sort(-words, axis=1)
-    places = words & ((1 << bits) - 1)
+    places = columns - 1 - (words & ((1 << bits) - 1))
     return places, np.take_along_axis(scores, places, axis=1)
 
 

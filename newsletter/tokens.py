@@ -21,7 +21,9 @@ from newsletter.errors import TokenError
 MAC_BYTES = 16
 # Local parts are compared in lower case because relays change it; 80 bits in base32.
 VERP_MAC_BYTES = 10
-_VERP = re.compile(r"^bounce\+(?P<delivery>\d{1,18})-(?P<mac>[a-z2-7]{16})@", re.IGNORECASE)
+_VERP = re.compile(
+    r"^bounce\+(?P<delivery>\d{1,18})-(?P<mac>[a-z2-7]{16})@", re.IGNORECASE | re.ASCII
+)
 _VALUE = re.compile(r"^[A-Za-z0-9_~:-]{1,200}$")
 
 
@@ -86,7 +88,8 @@ class Signer:
         """
         value, _, mac = token.rpartition(".")
         if not _VALUE.match(value) or not any(
-            hmac.compare_digest(_text(_mac(key, value)), mac) for key in self._derived[purpose]
+            hmac.compare_digest(_text(_mac(key, value)).encode(), mac.encode())
+            for key in self._derived[purpose]
         ):
             raise TokenError("this link is damaged or was not made here")
         if not expires:
@@ -108,7 +111,7 @@ class Signer:
             return None
         delivery_id, mac = int(found["delivery"]), found["mac"].lower()
         for key in self._derived[Purpose.BOUNCE]:
-            if hmac.compare_digest(_verp_mac(key, delivery_id), mac):
+            if hmac.compare_digest(_verp_mac(key, delivery_id).encode(), mac.encode()):
                 return delivery_id
         return None
 

@@ -46,6 +46,8 @@ HARMLESS = {
     "Descendant combinator": "only in the dark version",
     "Type selector": "only in the dark version and in resets",
     ":hover": "a nicety for pointers",
+    "ID selector": "a reset for one client",
+    "outline": "a reset for pictures, of which there are none",
     "<body> element": "replaced by a <div>; the page colour stands on the wrapper too",
     "word-spacing": "set to normal",
     "display:none": "the preheader is also of no size and no height",

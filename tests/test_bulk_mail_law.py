@@ -10,6 +10,7 @@ import email.policy
 import re
 from email.header import decode_header
 from email.message import EmailMessage
+from html.parser import HTMLParser
 
 import dkim as dkimpy
 import pytest
@@ -253,6 +254,33 @@ def test_law_20_the_page_can_be_read_by_anything(renderer: Renderer, kind: str) 
         if 'class="act"' in attributes:
             assert f'aria-label="{said}: ' in attributes
     assert re.findall(r"<h(\d)", html)[0] == "1"
+
+
+class Head(HTMLParser):
+    """What a browser finds in the head outside of comments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metas: set[str] = set()
+        self.style = ""
+        self._in_style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_style = tag == "style"
+        if tag == "meta":
+            self.metas.add(dict(attrs).get("name") or dict(attrs).get("http-equiv") or "")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style:
+            self.style += data
+
+
+@every_kind
+def test_law_20_no_comment_swallows_what_narrow_screens_need(renderer: Renderer, kind: str) -> None:
+    head = Head()
+    head.feed(body(KINDS[kind](renderer), "html"))
+    assert {"viewport", "Content-Type", "color-scheme", "referrer"} <= head.metas
+    assert "body { margin:0;" in head.style
 
 
 def luminance(colour: str) -> float:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
-from newsletter import deliveries, editions, previews, profiles, reports
+from newsletter import deliveries, editions, previews, profiles, ranking, reports
 from newsletter.config import Settings, load_settings
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.errors import RenderError, UsageError
@@ -280,6 +280,31 @@ def test_a_cancelled_edition_is_over(engine: Engine, settings: Settings, sink: S
         editions.start_sending(engine, edition_id)
     send(engine, settings, sink, edition_id)
     assert sink.accepted == []
+
+
+def test_a_cancelled_edition_gives_its_papers_back(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
+    stock(engine, "ada@reader.example")
+    prepare(engine)
+    editions.cancel(engine, ISSUE_DATE)
+    assert prepare(engine, ISSUE_DATE + timedelta(days=1)).new == 1
+
+
+def test_who_was_erased_while_digests_were_ranked_stops_nobody(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock(engine, "ada@reader.example", "bob@reader.example")
+    rank = ranking.rank
+
+    def rank_and_erase(*arguments: Any) -> Any:
+        ranked = rank(*arguments)
+        with session_scope(engine) as session:
+            session.delete(session.exec(select(Subscriber)).all()[0])
+        return ranked
+
+    monkeypatch.setattr(ranking, "rank", rank_and_erase)
+    assert prepare(engine).new == 1
 
 
 def test_only_who_is_due_is_prepared(engine: Engine) -> None:

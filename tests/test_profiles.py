@@ -177,3 +177,101 @@ def test_train_is_a_command_and_names_an_unknown_address(
     assert "1 topics trained over 10 papers" in done.output
     missing = CliRunner().invoke(make_app(), ["train", "--subscriber", "b@example.org"])
     assert "b@example.org" in str(missing.exception)
+
+
+def give(
+    session: Session, subscriber: int, paper: int, signal: Signal, topic: int | None = None
+) -> None:
+    session.add(Feedback(subscriber_id=subscriber, topic_id=topic, paper_id=paper, signal=signal))
+    session.flush()
+
+
+def test_signals_one_by_one_give_what_a_training_gives(session: Session) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org")
+    topic = add_topic(session, reader, "Mine", (InterestKind.KEYWORD, "galaxies", 1.0))
+    profiles.train(session)
+    for paper, signal in (
+        (papers[3], Signal.RELEVANT),
+        (papers[4], Signal.SAVED),
+        (papers[0], Signal.NOT_RELEVANT),
+    ):
+        give(session, reader, paper, signal, topic)
+        profiles.apply_feedback(session, reader, paper, signal)
+    [updated] = profiles.load_profiles(session, [reader])
+    profiles.train(session, reader)
+    [trained] = profiles.load_profiles(session, [reader])
+    assert updated.topics[0].vector == pytest.approx(trained.topics[0].vector, abs=1e-3)
+    assert updated.topics[0].scale == pytest.approx(trained.topics[0].scale, abs=1e-3)
+
+
+def test_feedback_without_a_topic_makes_a_section_of_its_own(session: Session) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org", outside_picks=False)
+    give(session, reader, papers[5], Signal.RELEVANT)
+    [found] = rank_for(session, reader)
+    assert found.picks[0].section == profiles.FOR_YOU
+    assert found.picks[0].paper_id in {papers[6], papers[8]}
+    assert papers[5] not in {pick.paper_id for pick in found.picks}
+    assert "liked “Galaxy clusters" in found.picks[0].explanation
+
+
+def test_a_liked_paper_that_is_deleted_is_forgotten(session: Session) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org")
+    topic = add_topic(session, reader, "Mine")
+    give(session, reader, papers[3], Signal.RELEVANT, topic)
+    session.delete(session.get_one(Paper, papers[3]))
+    session.flush()
+    profiles.train(session)
+    [found] = rank_for(session, reader)
+    assert found.picks
+    assert found.picks[0].section == "Trending"
+
+
+def test_a_topic_of_nothing_but_mutes_gets_what_is_trending_without_them(
+    session: Session,
+) -> None:
+    add_papers(session)
+    reader = add_subscriber(session, "a@example.org", max_papers=50)
+    add_topic(session, reader, "No", (InterestKind.KEYWORD, "galaxies", -1.0))
+    [found] = rank_for(session, reader)
+    assert len(found.picks) == 9
+    assert {pick.section for pick in found.picks} == {"Trending"}
+
+
+def test_an_author_and_a_category_count_without_any_keyword(session: Session) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org", outside_picks=False, popularity=0)
+    add_topic(
+        session,
+        reader,
+        "People",
+        (InterestKind.AUTHOR, "Author 6", 1.0),
+        (InterestKind.CATEGORY, "q-bio.BM", 1.0),
+    )
+    [found] = rank_for(session, reader)
+    assert found.picks[0].paper_id == papers[6]
+    assert "author Author 6" in found.picks[0].explanation
+    assert {pick.paper_id for pick in found.picks[1:3]} == set(papers[3:5])
+    assert "category q-bio.BM" in found.picks[1].explanation
+
+
+def test_more_papers_by_half_fit_the_space_anew_and_it_is_said(session: Session) -> None:
+    add_papers(session)
+    first = profiles.train(session)
+    assert first.rebuilt == "first training"
+    assert profiles.train(session).rebuilt == ""
+    session.add_all(
+        Paper(
+            source="test",
+            external_id=f"more-{number}",
+            title=f"Coral reef {number} in warm water",
+            announcement=Announcement.NEW,
+        )
+        for number in range(5)
+    )
+    session.flush()
+    again = profiles.train(session)
+    assert again.rebuilt == "papers grew from 10 to 15"
+    assert again.feature_space != first.feature_space

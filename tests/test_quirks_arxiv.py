@@ -154,7 +154,10 @@ def test_arxiv_api_slices_go_on_to_the_total_and_no_further() -> None:
     assert request.params["start"] == "1"
     assert "cat:cs.AI OR cat:cs.CL" in request.params["search_query"]
     assert after(source, feed(1, 2)) is None
-    assert after(source, feed(29_999, 50_000)) is None
+    request = source.first_request(DAY, DAY)
+    last = source.parse(feed(29_999, 50_000), where="arxiv", request=request)
+    assert (last.next, last.cut_short) == (None, True)
+    assert "50,000 papers match and it serves 30,000" in last.problems[0].what
 
 
 def test_arxiv_api_429_is_plain_text_and_never_reaches_the_xml_parser() -> None:

@@ -14,6 +14,7 @@ from newsletter.sources.pubmed import PubMed
 from tests.source_tools import (
     after,
     as_json,
+    item,
     rss,
 )
 
@@ -39,6 +40,18 @@ def test_feed_multibyte_encodings_are_decoded_first(encoding: str, title: str) -
     text = f"""<?xml version="1.0" encoding="{encoding}"?><rss version="2.0"><channel><item>
         <title>{title}</title><guid>x</guid></item></channel></rss>"""
     assert [record.title for record in feed(text.encode(encoding))] == [title]
+
+
+def test_feed_a_comment_after_the_end_is_not_a_feed_that_breaks_off() -> None:
+    page = Feed().parse(rss(item(1), item(2)) + b"<!-- cached in 0.1 s -->", where="feed")
+    assert (len(page.records), page.cut_short) == (2, False)
+
+
+def test_feed_a_lone_ampersand_and_names_of_html_do_not_cost_the_entry() -> None:
+    entry = "<item><title>Search &amp; Rescue &nbsp;&mdash; R&D</title><guid>x</guid></item>"
+    (record, other) = feed(rss(entry, item(1)))
+    assert record.title == "Search & Rescue — R&D"
+    assert other.title == "A post about the number 1"
 
 
 def test_feed_rdf_items_stand_outside_the_channel(corpus: Path) -> None:

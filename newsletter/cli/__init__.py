@@ -9,9 +9,10 @@ from importlib import import_module
 
 import typer
 from rich.markup import escape
+from sqlalchemy.exc import OperationalError
 
 from newsletter.cli.common import err
-from newsletter.errors import NewsletterError
+from newsletter.errors import DatabaseError, NewsletterError
 
 # Command, module of this package, and what to take from it. Only the module of the command that
 # was asked for is imported: an MTA pipe runs `inbound` once a mail, and the scientific packages
@@ -70,6 +71,9 @@ def main() -> None:
     except NewsletterError as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(error.exit_code)
+    except OperationalError as error:
+        err.print(f"[bold red]error:[/] the database failed: {escape(str(error.orig))}")
+        sys.exit(DatabaseError.exit_code)
     except KeyboardInterrupt:
         err.print("interrupted: run the same command again to carry on")
         sys.exit(3)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 from sqlalchemy import Engine, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 
 from newsletter import bounces, db
 from newsletter import inbound as inbound_mail
@@ -38,12 +38,30 @@ class _Intake:
     signer: Signer | None
     quiet: bool = False
     messages: list[dict[str, Any]] = field(default_factory=list)
+    failed: bool = False
+
+    def take(self, incoming: Incoming) -> None:
+        """`handle` one of many: what is wrong with one mail is told and stops no other.
+
+        Raises:
+            DatabaseError: the database takes nothing at all.
+        """
+        try:
+            self.handle(incoming)
+        except InputError as error:
+            self.complain(error)
+
+    def complain(self, error: InputError) -> None:
+        """Tell the operator, and remember that something went wrong."""
+        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        self.failed = True
 
     def handle(self, incoming: Incoming) -> None:
         """Read one mail, commit what it changes, and only then mark it as seen.
 
         Raises:
-            DatabaseError: the database did not take it.
+            DatabaseError: the database takes nothing.
+            InputError: the database does not take this mail.
         """
         recorded = self._record(incoming)
         if self.engine is not None:
@@ -60,7 +78,9 @@ class _Intake:
                 return inbound_mail.receive(
                     session, self.signer, incoming.data, size=incoming.size, now=db.utc_now()
                 )
-        except OperationalError as error:
+        except (DataError, IntegrityError) as error:
+            raise InputError(f"cannot be recorded: {error.orig}", where=incoming.name) from error
+        except DBAPIError as error:
             raise DatabaseError(f"{incoming.name}: not recorded: {error.orig}") from error
 
 
@@ -103,7 +123,7 @@ def _read_files(files: list[str], as_json: bool) -> None:
     try:
         intake, why_not = _open(load_settings())
         intake.quiet = as_json
-        failed = _take_in(intake, files)
+        _take_in(intake, files)
     except (DatabaseError, SettingsError) as error:
         if not is_pipe:
             raise
@@ -115,21 +135,18 @@ def _read_files(files: list[str], as_json: bool) -> None:
         err.print(f"[yellow]nothing was recorded:[/] {escape(why_not)}")
     if why_not and is_pipe:
         raise typer.Exit(TRY_AGAIN)
-    if failed:
+    if intake.failed:
         raise typer.Exit(InputError.exit_code)
 
 
-def _take_in(intake: _Intake, files: list[str]) -> bool:
-    """Whether some could not be read; the others are read all the same."""
-    failed = False
+def _take_in(intake: _Intake, files: list[str]) -> None:
     for name in files:
         try:
             for incoming in mails([name]):
-                intake.handle(incoming)
+                intake.take(incoming)
         except InputError as error:
-            err.print(f"[bold red]error:[/] {escape(str(error))}")
-            failed = True
-    return failed
+            # The others are read all the same.
+            intake.complain(error)
 
 
 def _open(settings: Settings) -> tuple[_Intake, str]:
@@ -165,7 +182,7 @@ def _poll(every: int, as_json: bool) -> None:
     intake = _Intake(engine, Signer(settings.keys), quiet=as_json)
     while True:
         try:
-            taken = poll(mailbox, intake.handle)
+            taken = poll(mailbox, intake.take)
         except InputError as error:
             if not every:
                 raise

@@ -12,21 +12,23 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter import deliveries, digest, doctor, editions, metrics, schedule
+from newsletter import deliveries, digest, doctor, editions, inbound, metrics, schedule
 from newsletter.cli.common import err, open_database, out, progress_bar
 from newsletter.cli.editions import DateOption, make_renderer, today
 from newsletter.cli.sending import Stop, drain
 from newsletter.config import Settings
-from newsletter.db import read_scope, utc_now
+from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.errors import SettingsError, StoppedError, UsageError
 from newsletter.mailer import SendPlan
 from newsletter.models import Delivery, DeliveryStatus, Edition, EditionStatus, Subscriber
 from newsletter.render import Renderer
+from newsletter.tokens import Signer
 from newsletter.transports import Transport
 from newsletter.transports.files import FileTransport
 from newsletter.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
+PERMANENT = 500  # replies from here on are final (RFC 5321 §4.2.1)
 # What is left unsent in one of these makes the exit code 1.
 NOT_SENT = (
     DeliveryStatus.FAILED,
@@ -70,6 +72,7 @@ class _Sender:
             self.write_metrics()
             if reason or self.stop.is_asked:
                 break
+        self._heed_rejections(edition_id)
         status = editions.finish_if_done(self.engine, edition_id, self.plan.resends)
         failed = _print_summary(self.engine, edition_id)
         if reason:
@@ -78,6 +81,27 @@ class _Sender:
             err.print("run the same command again to carry on")
             return INTERRUPTED
         return 1 if failed else 0
+
+    def _heed_rejections(self, edition_id: int) -> None:
+        """Treat what relays refused for good like bounces; a rejection counts once."""
+        signer = Signer(self.plan.settings.keys)
+        with session_scope(self.engine) as session:
+            refused = session.exec(
+                select(Delivery).where(
+                    Delivery.edition_id == edition_id,
+                    Delivery.status == DeliveryStatus.FAILED,
+                    col(Delivery.smtp_code) >= PERMANENT,
+                )
+            ).all()
+            for row in refused:
+                inbound.record_rejection(
+                    session,
+                    signer,
+                    row.id or 0,
+                    code=row.smtp_code or 0,
+                    response=row.smtp_response,
+                    now=utc_now(),
+                )
 
     def write_metrics(self) -> None:
         """Keep the file for Prometheus' textfile collector, if one is set."""

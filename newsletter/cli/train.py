@@ -24,6 +24,11 @@ def train(
         report = profiles.train(session, chosen, model=settings.feature_model)
     if report.rebuilt:
         out.print(f"feature space {report.feature_space} fitted anew: {report.rebuilt}")
+    if report.others is not None and report.others.subscribers:
+        out.print(
+            f"what others liked counts {report.others.weight:g}: recall of held-out likes "
+            f"{report.others.without:.3f} without, {report.others.with_others:.3f} with"
+        )
     out.print(escape(f"{report.topics} topics trained over {report.papers} papers"))
 
 

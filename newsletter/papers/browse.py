@@ -42,7 +42,9 @@ def between(
     found = session.exec(
         select(Paper)
         .where(*seen)
-        .order_by(col(Paper.upvotes).desc(), col(Paper.published_at).desc(), col(Paper.id))
+        .order_by(
+            col(Paper.upvotes).desc(), col(Paper.published_at).desc().nulls_last(), col(Paper.id)
+        )
         .offset((page - 1) * PAGE)
         .limit(PAGE)
     )

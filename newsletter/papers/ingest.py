@@ -150,8 +150,11 @@ class _Run:
 
     def fail(self, error: SourceError) -> None:
         """The source as a whole failed; what was stored before stays."""
+        # Room for this one: it says more than the hundredth bad entry.
+        self.outcome = replace(
+            self.outcome, failure=str(error), errors=self.outcome.errors[: MOST_ERRORS - 1]
+        )
         self._note([Problem(error.where, error.what)])
-        self.outcome = replace(self.outcome, failure=str(error))
 
     def finish(self) -> None:
         """Close the log row."""

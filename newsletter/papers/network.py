@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from newsletter.db import session_scope, utc_now
+from newsletter.errors import FetchError
 from newsletter.models import SourceState
 from newsletter.papers.ingest import Outcome, Progress, ingest_pages, no_progress
 from newsletter.sources import Page, Request, Source
@@ -16,6 +17,8 @@ from newsletter.sources.fetch import Fetcher, Validators
 
 # Where a source begins that was never read.
 FIRST_DAYS = timedelta(days=7)
+# All of arXiv is 3,000 pages; a server that always has one more must not hold a run for ever.
+MOST_PAGES = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +104,21 @@ class _Reading:
         self.since = since
 
     def pages(self) -> Iterator[Page]:
-        """Page after page; when the next one is asked for, the last one is stored."""
+        """Page after page; when the next one is asked for, the last one is stored.
+
+        Raises:
+            SourceError: there is no usable answer, or no end of them.
+        """
         harvest = self.cursor.harvest if self.since is None else None
+        pages = 0
         while True:
             harvest = harvest or self._begin()
             request: Request | None = harvest.request
             while request is not None:
+                pages += 1
+                if pages > MOST_PAGES:
+                    what = f"stopped after {MOST_PAGES:,} pages; a harvest goes on in the next run"
+                    raise FetchError(what, where=self.source.name, transient=False)
                 page = self._ask(request)
                 yield page
                 if page.cut_short:

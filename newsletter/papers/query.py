@@ -27,6 +27,6 @@ def trending(
     if until is not None:
         query = query.where(col(Paper.first_seen_at) <= until)
     ordered = query.order_by(
-        col(Paper.upvotes).desc(), col(Paper.published_at).desc(), col(Paper.id)
+        col(Paper.upvotes).desc(), col(Paper.published_at).desc().nulls_last(), col(Paper.id)
     )
     return session.exec(ordered.limit(limit)).all()

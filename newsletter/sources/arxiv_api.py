@@ -6,14 +6,14 @@ from datetime import date
 from xml.etree.ElementTree import Element
 
 from newsletter.errors import FetchError, ParseError
-from newsletter.sources.base import Page, PaperRecord, Request, Source
+from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
 from newsletter.sources.reading import read_entries
 from newsletter.sources.record import BadEntryError, make, split_arxiv_id
 from newsletter.sources.xml import children, elements, local, text
 
 _URL = "https://export.arxiv.org/api/query"
-# arXiv advises slices of at most 2,000 and serves 30,000 in all; a hundred is a quick answer.
-_SLICE = 100
+# arXiv allows slices of 2,000 and serves 30,000 in all; two hundred are a quick answer.
+_SLICE = 200
 _MOST = 30_000
 _NUMBERS = ("totalResults", "startIndex")
 
@@ -56,8 +56,11 @@ class ArxivApi(Source):
             what = f"an empty page although {total} papers match"
             raise FetchError(what, where=where, transient=True)
         following = start + page.announced
-        if request is None or page.cut_short or following >= min(total, _MOST):
+        if request is None or page.cut_short or following >= total:
             return page
+        if following >= _MOST:
+            what = f"{total:,} papers match and it serves {_MOST:,}: read the rest with arxiv-oai"
+            return replace(page, problems=(*page.problems, Problem(where, what)), cut_short=True)
         return replace(page, next=_slice(request.params["search_query"], following))
 
 

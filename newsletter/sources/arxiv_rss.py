@@ -27,8 +27,6 @@ _OPENING = re.compile(
 # A bad category is answered by a feed with this title.
 _ERROR = re.compile(rb"<title>\s*(Feed error[^<]*)</title>", re.IGNORECASE)
 _HEAD = 2_000
-# A comma parts authors, except inside a bracket with their affiliations.
-_COMMA = re.compile(r",\s*(?![^()]*\))")
 
 
 class ArxivFeed(Source):
@@ -90,5 +88,5 @@ def _paper(item: Element) -> PaperRecord:
 
 def split_authors(line: str) -> list[str]:
     """Names out of one comma-joined line, affiliations in brackets left out."""
-    names = (re.sub(r"\([^()]*\)", "", name) for name in _COMMA.split(line))
+    names = re.sub(r"\([^()]*\)", "", line).split(",")
     return [part for name in names for part in re.split(r"\s+and\s+", name.strip())]

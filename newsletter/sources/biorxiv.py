@@ -10,7 +10,7 @@ from typing import Any
 from newsletter.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
 from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
-from newsletter.sources.record import given_first, make
+from newsletter.sources.record import given_first, make, raw_abstract
 
 _HEADINGS = (
     "Abstract|Background(?: and (?:Aims?|Objectives?|Purpose))?|Objectives?|Aims?|Purpose|"
@@ -127,7 +127,7 @@ def _paper(entry: Any, server: str) -> PaperRecord:
         related_dois=[row.get("published")],
         version=version,
         title=title,
-        abstract=tidy_abstract(row["abstract"]) if isinstance(row.get("abstract"), str) else None,
+        abstract=tidy_abstract(raw_abstract(row.get("abstract"))),
         authors=[given_first(name) for name in str(row.get("authors") or "").split(";")],
         categories=[row.get("category")],
         published=row.get("date") if version == "1" else _first_posted(doi),

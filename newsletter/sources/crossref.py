@@ -8,7 +8,7 @@ from typing import Any
 from newsletter.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
 from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
-from newsletter.sources.record import make
+from newsletter.sources.record import make, raw_abstract
 
 _URL = "https://api.crossref.org/works"
 _ROWS = 100
@@ -89,10 +89,8 @@ def _paper(entry: Any) -> PaperRecord:
     )
 
 
-def _abstract(text: object) -> str | None:
-    if not isinstance(text, str):
-        return None
-    return _TITLE.sub(r" \1: ", _HEADING.sub("", text))
+def _abstract(text: object) -> str:
+    return _TITLE.sub(r" \1: ", _HEADING.sub("", raw_abstract(text)))
 
 
 def _name(author: dict[str, Any]) -> str:

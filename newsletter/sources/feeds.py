@@ -5,7 +5,6 @@ import re
 from calendar import timegm
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from html.parser import HTMLParser
 from io import BytesIO
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -14,6 +13,7 @@ import feedparser
 
 from newsletter.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
+from newsletter.sources.markup import mended, text_of_html
 from newsletter.sources.reading import (
     as_dict,
     as_entry,
@@ -35,12 +35,11 @@ from newsletter.text import tidy
 # Feeds with an archive are followed while their entries are news, and no further than this.
 _MOST_PAGES = 10
 _TITLE_FROM_TEXT = 100
-_PROLOG = re.compile(rb"^.*?(?=<[A-Za-z])", re.DOTALL)
+_WEB_PAGE = re.compile(rb"^\s*(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+)?html\b", re.I | re.S)
 # What feedparser's loose parser raises on some garbage.
 _TRIPS = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-_ENDS = (b"</rss>", b"</feed>", b"</rdf:rdf>")
+_END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
 _DOI = re.compile(r"\b(10\.\d{4,9}/[^\s\"'<>?#]+)")
-_BLOCKS = re.compile(r"p|br|div|li|[uo]l|h[1-6]|t[rd]|table|blockquote|pre")
 
 
 class Feed(Source):
@@ -67,7 +66,7 @@ class Feed(Source):
             return self._json_feed(body, where, request)
         feed = _parsed(body, where)
         entries = list(feed.entries)
-        complete = body.rstrip().lower().endswith(_ENDS)
+        complete = _is_complete(body)
         if not complete and not entries:
             raise ParseError("the feed breaks off before its first entry", where=where)
         read = entries if complete else entries[:-1]
@@ -91,13 +90,15 @@ class Feed(Source):
     def _entry(self, entry: Any) -> PaperRecord:
         link, name = str(entry.get("link") or "").strip(), str(entry.get("id") or "").strip()
         content = as_dict(next(iter(as_list(entry.get("content"))), None))
-        body = html_text(str(entry.get("summary") or content.get("value") or ""))
+        body = text_of_html(str(entry.get("summary") or content.get("value") or ""))
         authors = [as_dict(author).get("name") for author in as_list(entry.get("authors"))]
-        moments = entry.get("published_parsed") or entry.get("updated_parsed")
+        moments = entry.get("published_parsed")
+        if moments is None and "updated_parsed" in entry:
+            moments = entry["updated_parsed"]
         return self._paper(
             name=name or link,
             link=link or name,
-            title=html_text(str(entry.get("title") or "")),
+            title=text_of_html(str(entry.get("title") or "")),
             body=body,
             authors=[name for author in authors if author for name in _names(str(author))],
             tags=[as_dict(tag).get("term") for tag in as_list(entry.get("tags"))],
@@ -109,7 +110,7 @@ class Feed(Source):
         item = as_entry(entry)
         link = str(item.get("url") or item.get("external_url") or "")
         authors = [*as_list(item.get("authors")), item.get("author")]
-        body = item.get("content_text") or html_text(str(item.get("content_html") or ""))
+        body = item.get("content_text") or text_of_html(str(item.get("content_html") or ""))
         return self._paper(
             name=str(item.get("id") or link),
             link=link or str(item.get("id") or ""),
@@ -166,19 +167,25 @@ def _parsed(body: bytes, where: str) -> Any:
     Raises:
         ParseError: it declares entities, is a web page, or nothing feedparser can read.
     """
-    prolog = _PROLOG.match(body)
-    if prolog and b"<!ENTITY" in prolog[0]:
-        raise ParseError("refused: it declares entities of its own", where=where)
+    if _WEB_PAGE.search(body[:2000]):
+        raise ParseError("a feed was expected, not a web page", where=where)
+    if b"<" not in body:
+        raise ParseError(f"a feed was expected: {beginning(body)}", where=where)
+    document = mended(body, where=where)
     try:
         # A stream, since feedparser takes a plain string for a file or an address.
-        feed = feedparser.parse(BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
+        feed = feedparser.parse(BytesIO(document), sanitize_html=False, resolve_relative_uris=False)
     except _TRIPS as error:
         raise ParseError("a feed was expected; this cannot be read as one", where=where) from error
     if not feed.get("version"):
-        if re.search(rb"<(?:!doctype\s+)?html", body[:2000], re.IGNORECASE):
-            raise ParseError("a feed was expected, not a web page", where=where)
         raise ParseError(f"a feed was expected: {beginning(body)}", where=where)
     return feed
+
+
+def _is_complete(body: bytes) -> bool:
+    """Whether the document was closed; a comment may follow, no more entries."""
+    ends = [found.end() for found in _END.finditer(body)]
+    return bool(ends) and re.search(rb"<(?:item|entry)\b", body[ends[-1] :]) is None
 
 
 def _following(request: Request | None, page: Page, target: object) -> Request | None:
@@ -201,40 +208,3 @@ def _moment(parsed: Any) -> datetime | None:
         return datetime.fromtimestamp(timegm(parsed), tz=UTC) if parsed else None
     except (OverflowError, TypeError, ValueError):
         return None
-
-
-class _Text(HTMLParser):
-    """Collects the text of HTML; scripts and styles are not text."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self.hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A block begins on a new line."""
-        self.hidden += tag in {"script", "style"}
-        if _BLOCKS.fullmatch(tag):
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        """And what follows it, too."""
-        self.hidden -= tag in {"script", "style"} and self.hidden > 0
-        if _BLOCKS.fullmatch(tag):
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        """Text, unless it is code."""
-        if not self.hidden:
-            self.parts.append(data)
-
-
-def html_text(markup: str) -> str:
-    """The text of a piece of HTML, as much of it as an abstract can hold."""
-    if "<" not in markup and "&" not in markup:
-        return markup
-    reader = _Text()
-    # Posts carry pictures inline as text; beyond this nothing of the beginning is left.
-    reader.feed(markup[:200_000])
-    reader.close()
-    return "".join(reader.parts).strip()

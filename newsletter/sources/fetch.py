@@ -7,6 +7,7 @@ to another scheme and bodies of another type are refused.
 
 import ipaddress
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -234,11 +235,14 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
 
 
 def _is_internal(host: str) -> bool:
-    """Whether a host is an address inside this machine or its network."""
+    """Whether a host leads into this machine or its network, by whatever name or notation."""
+    if host.rstrip(".").endswith(("localhost", ".local", ".internal")):
+        return True
     try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return False  # leads nowhere: asking it will say so
+    return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
 
 
 def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) -> FetchError:

@@ -93,6 +93,8 @@ def _paper(row: dict[str, Any]) -> PaperRecord:
         arxiv_id = None
     if source is not None and not (isinstance(source, str) and 0 < len(source.strip()) <= 40):
         raise BadEntryError("source must be a name of 1 to 40 characters")
+    if source in {"doi", "title"}:
+        raise BadEntryError(f"source cannot be {source!r}: papers are known by that already")
     return make(
         source=source.strip() if source else "jsonl",
         external_id=given or _derived_id(row.get("title")),

@@ -30,6 +30,8 @@ LONGEST_DOI = 300
 # arXiv allows 1,920 characters of abstract; a feed may carry whole posts.
 LONGEST_TITLE = 1_000
 LONGEST_ABSTRACT = 10_000
+# Text is cut to this many times its length before it is cleaned, whatever somebody sends.
+_RAW = 4
 # A collaboration's paper can name thousands; a digest shows a few.
 MOST_AUTHORS = 500
 MOST_CATEGORIES = 50
@@ -66,12 +68,12 @@ def make(
     Raises:
         BadEntryError: there is no id or no title, so it cannot be kept.
     """
-    key = tidy(external_id) if isinstance(external_id, str) else ""
+    key = tidy(external_id[:LONGEST_URL]) if isinstance(external_id, str) else ""
     if not key:
         raise BadEntryError("it has no id")
     if len(key) > LONGEST_ID:
         raise BadEntryError(f"its id is longer than {LONGEST_ID} characters")
-    shown = shorten(clean(title), LONGEST_TITLE) if isinstance(title, str) else ""
+    shown = _text(title, LONGEST_TITLE)
     if not shown:
         raise BadEntryError(f"it has no title (id {key})")
     found_doi = canonical_doi(doi)
@@ -85,7 +87,7 @@ def make(
         source=source,
         external_id=key,
         title=shown,
-        abstract=shorten(clean(abstract), LONGEST_ABSTRACT) if isinstance(abstract, str) else "",
+        abstract=_text(abstract, LONGEST_ABSTRACT),
         authors=_names(authors, MOST_AUTHORS),
         categories=_names(categories, MOST_CATEGORIES),
         url=web_address(url) or _own_address(arxiv_id, found_doi),
@@ -101,11 +103,20 @@ def make(
     )
 
 
+def _text(value: object, longest: int) -> str:
+    return shorten(clean(value[: _RAW * longest]), longest) if isinstance(value, str) else ""
+
+
+def raw_abstract(value: object) -> str:
+    """As much of an abstract as is worth looking at; empty when it is no text."""
+    return value[: _RAW * LONGEST_ABSTRACT] if isinstance(value, str) else ""
+
+
 def _names(values: Iterable[object], most: int) -> tuple[str, ...]:
     """Cleaned, without repetitions, in order."""
     names: dict[str, None] = {}
     for value in values:
-        if isinstance(value, str) and (name := clean(value)[:LONGEST_NAME].strip(" ,;")):
+        if isinstance(value, str) and (name := _text(value, LONGEST_NAME).strip(" ,;")):
             names[name] = None
         if len(names) >= most:
             break

@@ -19,8 +19,10 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
 DC = "{http://purl.org/dc/elements/1.1/}"
 
+# Formulas nest a dozen deep; beyond this somebody tries the stack.
+_DEEPEST = 50
 # Characters XML 1.0 does not allow (§2.2) come raw from some servers; they carry no meaning.
-_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def elements(body: bytes, wanted: frozenset[str], *, where: str) -> Iterator[Element]:
@@ -33,7 +35,7 @@ def elements(body: bytes, wanted: frozenset[str], *, where: str) -> Iterator[Ele
     """
     if not body.startswith((b"\xff\xfe", b"\xfe\xff")):
         # Some servers begin with an empty line, which XML forbids before its declaration.
-        body = _FORBIDDEN.sub(b" ", body).lstrip()
+        body = FORBIDDEN.sub(b" ", body).lstrip()
     try:
         for _, element in iterparse(BytesIO(body), events=("end",)):
             if local(element) in wanted:
@@ -76,10 +78,12 @@ def text(element: Element | None, name: str | None = None) -> str:
     return _inside(element).strip() if element is not None else ""
 
 
-def _inside(element: Element) -> str:
+def _inside(element: Element, depth: int = 0) -> str:
+    if depth > _DEEPEST:
+        return "".join(element.itertext())
     parts = [element.text or ""]
     for part in element:
-        inner = _inside(part)
+        inner = _inside(part, depth + 1)
         if local(part) in {"sub", "sup"}:
             inner = script(inner.strip(), up=local(part) == "sup")
             # A pretty-printer put the line break here, not the author.

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, update
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, delete, update
+from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.db import utc_now
 from newsletter.errors import InputError
@@ -33,6 +33,14 @@ from newsletter.subscribers.values import (
 )
 from newsletter.tokens import Signer
 
+_row = SQLModel.metadata.tables["subscriber"].c
+# Written once, against the table: a provider's wave of one-click requests is thousands of these.
+_UNSUBSCRIBE = (
+    update(SQLModel.metadata.tables["subscriber"])
+    .where(_row.public_id == bindparam("leaving"), _row.status != SubscriberStatus.UNSUBSCRIBED)
+    .values(status=SubscriberStatus.UNSUBSCRIBED, unsubscribed_at=bindparam("moment"))
+    .returning(_row.address_hash)
+)
 # Which text people agreed to; a new wording gets a new name, old rows keep theirs.
 CONSENT_WORDING = "2026-11"
 
@@ -194,16 +202,11 @@ def unsubscribe(session: Session, public_id: str) -> bool:
     The status and the suppression of the address are written together, and the ledger reads
     both before each message. Returns whether there is such a subscriber.
     """
-    address_hash = session.execute(
-        update(Subscriber)
-        .where(
-            col(Subscriber.public_id) == public_id,
-            col(Subscriber.status) != SubscriberStatus.UNSUBSCRIBED,
-        )
-        .values(status=SubscriberStatus.UNSUBSCRIBED, unsubscribed_at=utc_now())
-        .returning(col(Subscriber.address_hash))
-    ).scalar_one_or_none()
+    address_hash = session.connection().scalar(
+        _UNSUBSCRIBE, {"leaving": public_id, "moment": utc_now()}
+    )
     if address_hash is not None:
+        session.expire_all()
         suppress(session, address_hash, SuppressionReason.UNSUBSCRIBED)
         return True
     return find(session, public_id) is not None

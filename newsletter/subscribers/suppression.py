@@ -12,19 +12,33 @@ from newsletter.models import Suppression, SuppressionReason
 # What the person decided, the person can take back by confirming anew; what a mailbox or the
 # operator decided stays.
 OWN_DECISION = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED})
+# Of two reasons the graver one is kept: who was erased must not be brought back because the
+# operator forgives a bounce.
+GRAVITY = {
+    SuppressionReason.UNSUBSCRIBED: 0,
+    SuppressionReason.BOUNCED: 1,
+    SuppressionReason.OPERATOR: 2,
+    SuppressionReason.COMPLAINED: 3,
+    SuppressionReason.ERASED: 4,
+}
 # SQLite takes 32,766 variables in a statement; a thousand keeps every plan small.
 CHUNK = 1000
 
 
 def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> None:
-    """Suppress the address; the first reason stays, and doing it again changes nothing."""
+    """Suppress the address; the graver reason stays, and doing it again changes nothing."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    lighter = [known for known in SuppressionReason if GRAVITY[known] < GRAVITY[reason]]
     statement: Insert = (
         dialect.insert(Suppression)
         .values(address_hash=address_hash, reason=reason, created_at=utc_now())
-        .on_conflict_do_nothing(index_elements=["address_hash"])
+        .on_conflict_do_update(
+            index_elements=["address_hash"],
+            set_={"reason": reason},
+            where=col(Suppression.reason).in_(lighter),
+        )
     )
-    session.execute(statement)
+    session.connection().execute(statement)
 
 
 def lift_own_decision(session: Session, address_hash: str) -> None:

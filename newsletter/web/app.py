@@ -20,6 +20,7 @@ from newsletter.web import (
     leaving,
     preferences,
     ratings,
+    webhooks,
 )
 from newsletter.web.guards import BodyLimit, SecurityHeaders, UnderPath
 from newsletter.web.site import Site
@@ -61,6 +62,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     for part in parts:
         app.include_router(part.router)
+    app.include_router(webhooks.router_for(engine, settings))
     app.add_exception_handler(TokenError, _bad_token)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)

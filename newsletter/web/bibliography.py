@@ -17,7 +17,7 @@ from newsletter.text import clean
 
 # A few hundred entries say what somebody works on; the newest ones stand last in most files.
 MOST_ENTRIES = 150
-_RIS_START = re.compile(r"^\s*TY  - ", re.MULTILINE)
+_RIS_START = re.compile(r"^[ \t]*TY  - ", re.MULTILINE)
 # Where reference managers put an arXiv id or a DOI.
 _ID_FIELDS = (
     "doi",

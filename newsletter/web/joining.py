@@ -15,7 +15,7 @@ from newsletter.subscribers import Preferences, TopicRequest
 from newsletter.subscribers.values import DEFAULT_TOPIC, MOST_INTERESTS, Clue
 from newsletter.web import bibliography, forms
 from newsletter.web.limits import Limited, limit
-from newsletter.web.preferences import TIME_ZONES
+from newsletter.web.preferences import ZONE_OPTIONS
 from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
@@ -117,7 +117,7 @@ def _form(
         fields=typed,
         offered=offered,
         picked=picked,
-        time_zones=TIME_ZONES,
+        zone_options=ZONE_OPTIONS,
         error=error,
     )
 
