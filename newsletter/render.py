@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 from newsletter import cards, letters, markup, mime, shortening, wording
 from newsletter.config import Settings
-from newsletter.digest import Digest, DigestPaper, DigestSection, Occasion
+from newsletter.digest import Digest, DigestPaper, DigestSection
 from newsletter.fragments import Fragments, Frame, Pair, encoded_both, in_html, slot
 from newsletter.letters import Note
 from newsletter.messages import Addressed, MessageMaker
-from newsletter.models import DigestLength
+from newsletter.models import DigestLength, Occasion
 from newsletter.shortening import HTML_LIMIT, Shape
 from newsletter.tokens import Purpose, Signer
 from newsletter.transports import Envelope
