@@ -32,7 +32,7 @@ LAYERS = [
     ["mime", "markup", "cards", "letters", "shortening"],
     ["dkim", "fragments"],
     ["messages"],
-    ["render", "doctor"],
+    ["render", "doctor", "freezing"],
     ["checks", "editions", "mailer", "metrics", "previews", "reports", "schedule"],
     ["report_page"],
     ["web"],
