@@ -70,6 +70,15 @@ class DigestLength(StrEnum):
     FULL = "full"
 
 
+class Occasion(StrEnum):
+    """Why a digest goes out: a cadence, the first of all, a vacation over, or no paper."""
+
+    REGULAR = "regular"
+    WELCOME = "welcome"
+    BEST_OF = "best_of"
+    NOTHING = "nothing"
+
+
 class InterestKind(StrEnum):
     """What a stated interest is made of."""
 
@@ -132,6 +141,13 @@ class EventKind(StrEnum):
     COMPLAINED = "complained"
     CLICKED = "clicked"
     UNSUBSCRIBED = "unsubscribed"
+
+
+class ClickBy(StrEnum):
+    """Who clicked: the detail of a clicked event from the pages. Only a person's means anything."""
+
+    PERSON = "person"
+    MACHINE = "machine"
 
 
 class SuppressionReason(StrEnum):
@@ -458,6 +474,7 @@ class Delivery(SQLModel, table=True):
     to_address: str = Field(max_length=320)
     to_name: str = Field(default="", max_length=200)
     length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
+    occasion: Occasion = _status(Occasion, default=Occasion.REGULAR)
     message_id: str = Field(max_length=250, unique=True)
     subject: str = _text()
     status: DeliveryStatus = _status(DeliveryStatus)
