@@ -1,6 +1,5 @@
 """Two encoded bodies and an addressee to a signed message in its envelope. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,8 +71,8 @@ class MessageMaker:
             ("MIME-Version", "1.0"),
         )
 
-    def envelope(self, to: Addressed, text: Sequence[bytes], html: Sequence[bytes]) -> Envelope:
-        """The message to ``to``; the bodies come in pieces, from `mime.quoted_printable`.
+    def envelope(self, to: Addressed, text: bytes, html: bytes) -> Envelope:
+        """The message to ``to``; the bodies come from `mime.quoted_printable`.
 
         Raises:
             RenderError: an address, a name, the subject or the Message-ID cannot be sent.
@@ -96,7 +95,7 @@ class MessageMaker:
             delivery_id=to.delivery_id,
             sender=sender,
             recipient=recipient,
-            data=b"".join((signed.encode(), mime.header_lines(headers), b"\r\n", body)),
+            data=b"".join((signed.encode(), mime.header_lines(headers), b"\r\n", *body)),
         )
 
     def _own_headers(self, to: Addressed, recipient: str, boundary: str) -> tuple[Header, ...]:

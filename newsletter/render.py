@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from newsletter import cards, letters, markup, mime, shortening, wording
 from newsletter.config import Settings
 from newsletter.digest import Digest, DigestPaper, DigestSection
-from newsletter.fragments import Fragments, Frame, Pair, encoded_both, in_html, slot
+from newsletter.fragments import NO_SLOT, Fragments, Frame, Pair, encoded_both, in_html, slot
 from newsletter.letters import Note
 from newsletter.messages import Addressed, MessageMaker
 from newsletter.models import DigestLength, Occasion
@@ -79,7 +79,7 @@ class Renderer:
         tokens, words = self._tokens(digest), self._words(digest)
         html, text = self._filled(digest, tokens, words, shortening.unshortened(digest))
         # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
-        if sum(map(len, html)) > 0.9 * HTML_LIMIT:
+        if len(html) > 0.9 * HTML_LIMIT:
             plan = self._plan(digest, tokens, words)
             html, text = self._filled(digest, tokens, words, plan)
         to = Addressed(
@@ -161,14 +161,15 @@ class Renderer:
         # No name: whoever signed up may have typed anything there (law 29).
         addressed = Addressed(subject=note.subject, to_name="", **to)
         return self._maker.envelope(
-            addressed, [mime.quoted_printable(text)], [mime.quoted_printable(html)]
+            addressed, mime.quoted_printable(text), mime.quoted_printable(html)
         )
 
     def _filled(
         self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
-    ) -> tuple[list[bytes], list[bytes]]:
-        """HTML and text, encoded, in pieces."""
+    ) -> tuple[bytes, bytes]:
+        """HTML and text, encoded."""
         for_html = {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
+        for_html[NO_SLOT] = b""
         for_text = dict(for_html)
         for name, said in (words | {"notice": plan.notice}).items():
             for_html[name], for_text[name] = encoded_both(said)
@@ -176,8 +177,8 @@ class Renderer:
         text: list[bytes] = []
 
         def put(pair: Pair) -> None:
-            html.extend(pair.html.filled(for_html))
-            text.extend(pair.text.filled(for_text))
+            pair.html.fill(html, for_html)
+            pair.text.fill(text, for_text)
 
         frame = self._frame_of(digest, noticed=bool(plan.notice))
         put(frame.head)
@@ -194,7 +195,7 @@ class Renderer:
                 put(self._fragments.paper(cards.shown(paper, length, explained=bool(why))))
             put(around.foot)
         put(frame.foot)
-        return html, text
+        return b"".join(html), b"".join(text)
 
     def _plan(self, digest: Digest, tokens: dict[str, str], words: dict[str, str]) -> Shape:
         """The papers and lengths that fit under the size at which mailboxes cut."""

@@ -246,7 +246,7 @@ def test_two_rows_in_digests_keep_every_link_and_share_one_name(engine: Engine) 
         # And every digest can be made again as it was.
         shown: list[digest.DigestPaper] = []
         for delivery in session.exec(select(Delivery).order_by(col(Delivery.id))):
-            contents = digest.load_contents(session, delivery.edition_id or 0)
+            contents = digest.Contents(digest.load_contents(session, delivery.edition_id or 0))
             number = delivery.id or 0
             shown += digest.load(session, [number], contents)[number].papers
         assert [paper.title for paper in shown] == [first.title, second.title, second.title]

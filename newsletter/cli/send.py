@@ -280,7 +280,7 @@ async def _write_files(engine: Engine, renderer: Renderer, edition_id: int, fold
     """Every unsent digest of the edition as a file; the ledger is left alone."""
     transport: Transport = FileTransport(folder)
     with read_scope(engine) as session:
-        contents = digest.load_contents(session, edition_id)
+        contents = digest.Contents(digest.load_contents(session, edition_id))
         ids = session.exec(
             select(Delivery.id).where(
                 Delivery.edition_id == edition_id,
