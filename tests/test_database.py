@@ -164,7 +164,11 @@ def test_a_migration_keeps_every_row(engine: Engine) -> None:
         topic = Topic(subscriber_id=subscriber.id or 0, name="Engines")
         session.add(topic)
         session.flush()
-        clue: dict[str, Any] = {"topic_id": topic.id or 0, "kind": InterestKind.TEXT, "value": "机" * 2000}
+        clue: dict[str, Any] = {
+            "topic_id": topic.id or 0,
+            "kind": InterestKind.TEXT,
+            "value": "机" * 2000,
+        }
         session.add(Interest(**clue))
     config = db.alembic_config(engine)
     before = count_rows(engine)

@@ -215,6 +215,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
                 sender.engine,
                 issue_date,
                 message_domain=sender.plan.settings.from_domain,
+                sources=sender.plan.settings.sources,
                 subscriber_ids=ids,
             )
         except UsageError:

@@ -19,7 +19,7 @@ from newsletter.subscribers.joining import (
     request_account_link,
     sign_up,
 )
-from newsletter.subscribers.notes import queue_note
+from newsletter.subscribers.notes import invite, queue_note
 from newsletter.subscribers.preferences import (
     COLUMN_KINDS,
     FULL,
@@ -62,6 +62,7 @@ __all__ = [
     "find_by_email",
     "import_csv",
     "interests_of",
+    "invite",
     "normalise_email",
     "paper_identity",
     "parse_preferences",
