@@ -226,15 +226,26 @@ def retry(engine: Engine, issue_date: date, statuses: Sequence[DeliveryStatus]) 
         return number
 
 
-def being_sent(engine: Engine, since: datetime) -> list[int]:
-    """Editions opened after ``since`` that are not sent to the end, oldest first."""
+def unfinished(engine: Engine, since: datetime, resends: int = deliveries.RESENDS) -> list[int]:
+    """Editions opened after ``since`` with digests still to send, oldest first.
+
+    What counts is their deliveries, not their status: a process may have died between freezing
+    digests and saying so. Paused and cancelled ones stay as the operator left them.
+    """
     with read_scope(engine) as session:
         found = session.exec(
             select(Edition.id)
-            .where(Edition.status == EditionStatus.SENDING, Edition.opened_at > since)
+            .where(
+                col(Edition.status).not_in((EditionStatus.PAUSED, EditionStatus.CANCELLED)),
+                Edition.opened_at > since,
+            )
             .order_by(col(Edition.issue_date))
         )
-        return [number or 0 for number in found]
+        return [
+            number or 0
+            for number in found
+            if deliveries.is_unfinished(session, number or 0, resends)
+        ]
 
 
 def pause(engine: Engine, issue_date: date) -> None:
