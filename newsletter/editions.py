@@ -13,8 +13,9 @@ from sqlalchemy import Engine, delete, func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from newsletter import deliveries, digest, freezing, papers, profiles, ranking
+from newsletter import deliveries, digest, freezing, papers, profiles, ranking, spaces
 from newsletter.db import read_scope, session_scope, utc_now
+from newsletter.encoders import DEFAULT
 from newsletter.errors import UsageError
 from newsletter.models import (
     Cadence,
@@ -92,6 +93,7 @@ def prepare(
     message_domain: str,
     sources: Sequence[str] = (),
     subscriber_ids: Sequence[int] | None = None,
+    model: str = DEFAULT,
     progress: Progress = lambda done, total: None,
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
@@ -115,8 +117,10 @@ def prepare(
         wanted = set(subscriber_ids)
         due = [number for number in due if number in wanted]
     if due:
-        with session_scope(engine) as session:
-            candidates = profiles.load_candidates(session, now - digest.CANDIDATE_WINDOW)
+        since = now - digest.CANDIDATE_WINDOW
+        spaces.catch_up(engine, since, model)
+        with read_scope(engine) as session:
+            candidates = profiles.load_candidates(session, since, model)
     new = nothing = 0
     contents: dict[int, dict[str, Any]] = {}
     for start in range(0, len(due), CHUNK):

@@ -446,7 +446,7 @@ def test_a_run_renews_its_leases_while_a_relay_takes_its_time(
 ) -> None:
     edition_id = make_edition(engine, *readers(1))
     monkeypatch.setattr(run, "RENEW_SECONDS", 0.0)
-    until = []
+    until: list[Any] = []
 
     async def main() -> None:
         one = make_run(engine, edition_id, Relay("127.0.0.1", sink.port))

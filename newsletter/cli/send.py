@@ -176,6 +176,7 @@ def send(
             issue_date,
             message_domain=settings.from_domain,
             sources=settings.sources,
+            model=settings.feature_model,
             progress=progress,
         )
     if dry_run:
@@ -219,6 +220,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
                 message_domain=sender.plan.settings.from_domain,
                 sources=sender.plan.settings.sources,
                 subscriber_ids=ids,
+                model=sender.plan.settings.feature_model,
             )
         except UsageError:
             continue  # that edition was cancelled
