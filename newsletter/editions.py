@@ -9,22 +9,30 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import Engine, delete, func
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
-from newsletter import deliveries, digest, freezing, papers, profiles, ranking, spaces
+from newsletter import (
+    deliveries,
+    digest,
+    freezing,
+    papers,
+    profiles,
+    ranking,
+    schedule,
+    spaces,
+)
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.encoders import DEFAULT
 from newsletter.errors import UsageError
 from newsletter.models import (
-    Cadence,
     Delivery,
     DeliveryStatus,
     DigestItem,
     Edition,
     EditionStatus,
-    Subscriber,
     SubscriberStatus,
 )
 from newsletter.papers import Coverage
@@ -32,7 +40,6 @@ from newsletter.papers import Coverage
 # Subscribers ranked and frozen per transaction: enough for matrix products to pay, few enough
 # that another writer never waits long and memory stays flat.
 CHUNK = 500
-SATURDAY = 5
 
 Progress = Callable[[int, int], None]
 
@@ -77,15 +84,6 @@ def open_edition(engine: Engine, issue_date: date) -> int:
         return open_edition(engine, issue_date)  # somebody else was first: theirs it is
 
 
-def is_due(subscriber: Subscriber, issue_date: date) -> bool:
-    """Whether an active subscriber's cadence has a digest on ``issue_date``."""
-    if subscriber.vacation_until and subscriber.vacation_until >= issue_date:
-        return False
-    if subscriber.cadence == Cadence.WEEKLY:
-        return issue_date.weekday() == subscriber.weekday
-    return subscriber.cadence == Cadence.DAILY or issue_date.weekday() < SATURDAY
-
-
 def prepare(
     engine: Engine,
     issue_date: date,
@@ -99,9 +97,8 @@ def prepare(
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
     ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``sources`` are
-    the names of those that should have been read; with ``subscriber_ids`` only those
-    subscribers are looked at; ``progress`` is called with how many subscribers
-    are done, of how many.
+    the names of those that should have been read; who is due is judged by cadence, or given as
+    ``subscriber_ids``; ``progress`` is called with how many subscribers are done, of how many.
 
     Raises:
         UsageError: the edition was cancelled.
@@ -111,11 +108,8 @@ def prepare(
     with read_scope(engine) as session:
         if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
-        due = _due_without_digest(session, edition_id, issue_date)
+        due = _due_without_digest(session, edition_id, issue_date, subscriber_ids)
         why = coverage_of(session, session.get_one(Edition, edition_id), sources).nothing_to_send()
-    if subscriber_ids is not None:
-        wanted = set(subscriber_ids)
-        due = [number for number in due if number in wanted]
     if due:
         since = now - digest.CANDIDATE_WINDOW
         spaces.catch_up(engine, since, model)
@@ -144,15 +138,20 @@ def prepare(
     return Prepared(edition_id, len(due), new, nothing)
 
 
-def _due_without_digest(session: Session, edition_id: int, issue_date: date) -> list[int]:
+def _due_without_digest(
+    session: Session, edition_id: int, issue_date: date, subscriber_ids: Sequence[int] | None
+) -> list[int]:
     has_one = select(Delivery.subscriber_id).where(Delivery.edition_id == edition_id)
-    active = session.exec(
-        select(Subscriber)
-        .where(Subscriber.status == SubscriberStatus.ACTIVE, col(Subscriber.id).not_in(has_one))
-        .order_by(col(Subscriber.id))
-        .execution_options(yield_per=1000)
+    row = SQLModel.metadata.tables["subscriber"].c
+    active = session.connection().execute(
+        sqlalchemy.select(row.id, row.cadence, row.weekday, row.vacation_until)
+        .where(row.status == SubscriberStatus.ACTIVE, row.id.not_in(has_one))
+        .order_by(row.id)
     )
-    return [subscriber.id or 0 for subscriber in active if is_due(subscriber, issue_date)]
+    if subscriber_ids is not None:
+        wanted = set(subscriber_ids)
+        return [number for number, *_ in active if number in wanted]
+    return [number for number, *wish in active if schedule.is_due(issue_date, *wish)]
 
 
 def _close_preparation(engine: Engine, edition_id: int, sources: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Rankings to rows: everything a digest is made of, as it will be sent and resent."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from newsletter.models import (
     Edition,
     EditionPaper,
     NoDigest,
+    Occasion,
     Paper,
 )
 from newsletter.papers import NothingToSend
@@ -48,6 +49,7 @@ def freeze(
 ) -> int:
     """Write the digests of one chunk; returns how many. Whoever got one meanwhile is left out.
 
+    Without papers there is a digest only for who asked to be told so; why is recorded for all.
     ``contents`` are the papers frozen so far; this chunk's join them.
     """
     # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
@@ -62,17 +64,26 @@ def freeze(
     )
     people = session.connection().execute(
         sqlalchemy.select(
-            _subscriber.id, _subscriber.email, _subscriber.name, _subscriber.length
+            _subscriber.id,
+            _subscriber.email,
+            _subscriber.name,
+            _subscriber.length,
+            _subscriber.tell_when_nothing,
+            _subscriber.vacation_until,
         ).where(_subscriber.id.in_(ids))
     )
     # Ranked outside this transaction: who was erased meanwhile is left out, and a topic that
     # was deleted meanwhile only lends its name to the section.
     addresses = {person.id: person for person in people if person.id not in taken}
     wanted = [ranked for ranked in rankings if ranked.subscriber_id in addresses]
-    full = [ranked for ranked in wanted if ranked.picks]
     empty = [ranked for ranked in wanted if not ranked.picks]
     _note_nothing(session, edition_id, ids, empty, why)
-    if not full:
+    mailed = [
+        ranked
+        for ranked in wanted
+        if ranked.picks or addresses[ranked.subscriber_id].tell_when_nothing
+    ]
+    if not mailed:
         return 0
     topics = set(
         session.connection().scalars(
@@ -82,9 +93,10 @@ def freeze(
     contents = _freeze_papers(
         session,
         edition_id,
-        {pick.paper_id for ranked in full for pick in ranked.picks},
+        {pick.paper_id for ranked in mailed for pick in ranked.picks},
         contents,
     )
+    occasions = _occasions(session, mailed, addresses)
     rows = [
         {
             "edition_id": edition_id,
@@ -94,39 +106,69 @@ def freeze(
             "to_name": addresses[ranked.subscriber_id].name,
             "length": addresses[ranked.subscriber_id].length,
             "message_id": f"{secrets.token_hex(16)}@{message_domain}",
+            "occasion": occasions[ranked.subscriber_id],
             "subject": digest.subject_line(
-                [contents[pick.paper_id]["title"] for pick in ranked.picks]
+                [contents[pick.paper_id]["title"] for pick in ranked.picks],
+                occasions[ranked.subscriber_id],
             ),
             "status": DeliveryStatus.QUEUED,
             "created_at": now,
         }
-        for ranked in full
+        for ranked in mailed
     ]
     made = session.connection().execute(
         insert(_delivery).returning(_delivery.c.id, _delivery.c.subscriber_id), rows
     )
     delivery_of = {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
-    session.connection().execute(
-        insert(_item),
-        [
-            {
-                "delivery_id": delivery_of[ranked.subscriber_id],
-                "subscriber_id": ranked.subscriber_id,
-                "paper_id": pick.paper_id,
-                "topic_id": pick.topic_id if pick.topic_id in topics else None,
-                "section": pick.section,
-                "position": pick.position,
-                "score": pick.score,
-                "explanation": pick.explanation,
-                "highlights": digest.offsets_of(
-                    contents[pick.paper_id]["abstract"], pick.highlights
-                ),
-            }
-            for ranked in full
-            for pick in ranked.picks
-        ],
-    )
-    return len(full)
+    items = [
+        {
+            "delivery_id": delivery_of[ranked.subscriber_id],
+            "subscriber_id": ranked.subscriber_id,
+            "paper_id": pick.paper_id,
+            "topic_id": pick.topic_id if pick.topic_id in topics else None,
+            "section": pick.section,
+            "position": pick.position,
+            "score": pick.score,
+            "explanation": pick.explanation,
+            "highlights": digest.offsets_of(contents[pick.paper_id]["abstract"], pick.highlights),
+        }
+        for ranked in mailed
+        for pick in ranked.picks
+    ]
+    if items:
+        session.connection().execute(insert(_item), items)
+    return len(mailed)
+
+
+def _occasions(
+    session: Session, rankings: Sequence[ranking.Ranking], people: Mapping[int, Any]
+) -> dict[int, Occasion]:
+    """Why each digest goes out, by subscriber id; ``people`` are their rows."""
+    column = _delivery.c
+    last = {
+        number: moment.date()
+        for number, moment in session.connection().execute(
+            sqlalchemy.select(column.subscriber_id, sqlalchemy.func.max(column.created_at))
+            .where(
+                column.subscriber_id.in_([ranked.subscriber_id for ranked in rankings]),
+                column.kind == DeliveryKind.DIGEST,
+                column.occasion != Occasion.NOTHING,
+                column.status != DeliveryStatus.CANCELLED,
+            )
+            .group_by(column.subscriber_id)
+        )
+    }
+
+    def occasion(ranked: ranking.Ranking) -> Occasion:
+        if not ranked.picks:
+            return Occasion.NOTHING
+        before = last.get(ranked.subscriber_id)
+        if before is None:
+            return Occasion.WELCOME
+        vacation = people[ranked.subscriber_id].vacation_until
+        return Occasion.BEST_OF if vacation and before <= vacation else Occasion.REGULAR
+
+    return {ranked.subscriber_id: occasion(ranked) for ranked in rankings}
 
 
 def _note_nothing(

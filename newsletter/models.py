@@ -143,6 +143,13 @@ class EventKind(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
 
 
+class ClickBy(StrEnum):
+    """Who clicked: the detail of a clicked event from the pages. Only a person's means anything."""
+
+    PERSON = "person"
+    MACHINE = "machine"
+
+
 class SuppressionReason(StrEnum):
     """Why an address gets no mail any more."""
 

@@ -145,7 +145,10 @@ def send(
         typer.Option("--due", help="Only who is due now by their hour and zone; with --watch on."),
     ] = False,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Send though mails are not signed, or links not HTTPS.")
+        bool,
+        typer.Option(
+            "--anyway", help="Send though mails are not signed, links not HTTPS, or many bounce."
+        ),
     ] = False,
 ) -> None:
     """Send an edition; run it again to resume. Nobody gets it twice."""
@@ -163,6 +166,7 @@ def send(
         rate=rate,
         limit=limit,
         only=_subscriber(engine, only) if only else None,
+        heeds_reputation=not anyway,
     )
     stop = Stop()
     stop.listen()

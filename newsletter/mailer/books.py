@@ -20,6 +20,7 @@ from newsletter.deliveries import Outlook, Result
 from newsletter.digest import Digest
 from newsletter.mailer import flight, owners, pacing
 from newsletter.mailer.pacing import Limits
+from newsletter.mailer.reputation import ReputationWatch
 from newsletter.mailer.retries import DomainWatch
 from newsletter.models import (
     Delivery,
@@ -99,6 +100,7 @@ class Books:
     owner: str
     claim_ahead: int = CLAIM_AHEAD
     domains: DomainWatch = field(default_factory=DomainWatch)
+    reputation: ReputationWatch = field(default_factory=ReputationWatch)
     _claimed: list[int] = field(default_factory=list)
     _contents: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -253,6 +255,11 @@ class Books:
         """Why nothing may begin, or "", and what there is to wait for."""
         with read_scope(self.engine) as session:
             return self.halted(session), deliveries.outlook(session, self.edition_id, self.resends)
+
+    def why_pause(self) -> str:
+        """Why what comes back says to stop; "" while it does not."""
+        with read_scope(self.engine) as session:
+            return self.reputation.why_pause(session)
 
     def pause(self, reason: str) -> bool:
         """Stop the edition in all processes, and say why; always True."""

@@ -14,7 +14,7 @@ from newsletter.subscribers.accounts import (
 from newsletter.subscribers.exporting import export
 from newsletter.subscribers.importing import ImportReport, import_csv
 from newsletter.subscribers.joining import request_account_link, sign_up
-from newsletter.subscribers.notes import queue_note
+from newsletter.subscribers.notes import invite, queue_note
 from newsletter.subscribers.preferences import (
     COLUMN_KINDS,
     FULL,
@@ -55,6 +55,7 @@ __all__ = [
     "find_by_email",
     "import_csv",
     "interests_of",
+    "invite",
     "normalise_email",
     "paper_identity",
     "parse_preferences",
