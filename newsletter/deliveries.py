@@ -400,7 +400,7 @@ def counts(session: Session, edition_id: int | None) -> dict[DeliveryStatus, int
     return totals
 
 
-def is_unfinished(session: Session, edition_id: int, resends: int = RESENDS) -> bool:
+def is_unfinished(session: Session, edition_id: int | None, resends: int = RESENDS) -> bool:
     """Whether a send run, now or later, still has something to do for the edition."""
     found = select(_row.id).where(_row.edition_id == edition_id, _is_open(resends)).limit(1)
     return session.connection().scalar(found) is not None
