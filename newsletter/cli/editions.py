@@ -67,6 +67,7 @@ def prepare(date: DateOption = None) -> None:
             date or today(),
             message_domain=settings.from_domain,
             sources=settings.sources,
+            model=settings.feature_model,
             progress=progress,
         )
     out.print(

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from newsletter import db, editions, feedback, papers, profiles, subscribers
+from newsletter import db, editions, feedback, papers, subscribers, training
 from newsletter.config import Settings, load_settings
 from newsletter.db import session_scope, utc_now
 from newsletter.demo.postman import send
@@ -77,8 +77,7 @@ def run(settings: Settings, say: Say) -> Engine:
     issue_date = utc_now().date()
     _ingest(engine, say)
     _sign_up(engine, signer, issue_date, say)
-    with session_scope(engine) as session:
-        report = profiles.train(session)
+    report = training.train(engine)
     say(f"trained   {report.topics} topics on {report.papers} papers")
     prepared = editions.prepare(engine, issue_date, message_domain=settings.from_domain)
     say(f"prepared  {prepared.new} digests for the edition of {issue_date}")
