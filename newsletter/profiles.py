@@ -169,13 +169,15 @@ def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: 
     session.flush()
 
 
-def load_profiles(session: Session, subscriber_ids: Sequence[int]) -> list[SubscriberProfile]:
+def load_profiles(
+    session: Session, subscriber_ids: Sequence[int], model: str = DEFAULT
+) -> list[SubscriberProfile]:
     """What ranking needs of these subscribers, in their order; unknown ids are left out.
 
     Reads only. A topic whose profile is missing, or stands in another feature space, is built
     on the spot from its rows.
     """
-    key, basis = spaces.current(session, store=False)
+    key, basis = spaces.current(session, model, store=False)
     subscribers = {row.id: row for row in spaces.rows(session, Subscriber, "id", subscriber_ids)}
     topics = _topics(session, subscriber_ids)
     flat = [topic for several in topics.values() for topic in several]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, col, delete, func, select
 
 from newsletter import collaboration, explaining, features, learning
 from newsletter.candidates import Candidates, SentencesOf
@@ -24,6 +24,8 @@ IN_LIMIT = 500  # values in one IN (…); SQLite allows 32,766 variables, plans 
 # content, so what is kept here is never out of date.
 _KEPT = 2
 _loaded: dict[str, Basis] = {}
+# By database and model: how many papers it was fitted on, its id, itself.
+_unstored: dict[tuple[str, str], tuple[int, str, Basis]] = {}
 
 
 def basis_id(space_id: str, collaboration_id: str) -> str:
@@ -46,13 +48,27 @@ def current(session: Session, model: str = DEFAULT, *, store: bool = True) -> tu
     )
     found = session.exec(newest).first()
     if found is None or not found[2]:  # one fitted on no papers knows no words
-        return fit(session, model, store=store)
+        return fit(session, model) if store else _for_now(session, model)
     key = basis_id(found[0], found[1])
     if key not in _loaded:
         row = session.get_one(Space, found[0])
         others = None if row.collaboration is None else collaboration.load(row.collaboration)
         _keep(key, Basis(features.load(row.id, row.parameters), others))
     return key, _loaded[key]
+
+
+def _for_now(session: Session, model: str) -> tuple[str, Basis]:
+    """A space that is in no row, for pages that look before the first training.
+
+    Kept in this process until the papers have grown: fitting takes seconds.
+    """
+    papers = session.exec(select(func.count()).select_from(Paper)).one()
+    place = (repr(session.get_bind().engine.url), model)
+    fitted_on, key, basis = _unstored.get(place, (0, "", None))
+    if basis is None or papers >= max(1, fitted_on) * features.GROWTH:
+        key, basis = fit(session, model, store=False)
+        _unstored[place] = (papers, key, basis)
+    return key, basis
 
 
 def _keep(key: str, basis: Basis) -> None:
@@ -93,13 +109,15 @@ def put_collaboration(
     return key, joined
 
 
-def load_candidates(session: Session, since: datetime, model: str = DEFAULT) -> Candidates:
-    """Papers first seen since then; vectors that are missing are computed and stored.
+def load_candidates(
+    session: Session, since: datetime, model: str = DEFAULT, *, store: bool = True
+) -> Candidates:
+    """Papers first seen since then; vectors that are missing are computed, and stored if asked.
 
     Raises:
         SettingsError: the encoder of the space is not installed.
     """
-    key, basis = current(session, model)
+    key, basis = current(session, model, store=store)
     papers = session.exec(
         select(Paper).where(col(Paper.first_seen_at) >= since).order_by(col(Paper.id))
     ).all()
@@ -112,7 +130,7 @@ def load_candidates(session: Session, since: datetime, model: str = DEFAULT) -> 
         categories=tuple(tuple(paper.categories) for paper in papers),
         upvotes=np.array([paper.upvotes for paper in papers], np.int64),
         first_seen=np.array([paper.first_seen_at.timestamp() for paper in papers], np.float64),
-        vectors=basis.extend(content(session, basis, papers)),
+        vectors=basis.extend(content(session, basis, papers, store=store)),
         ridge=learning.ridge_of(basis.space),
         sentences=sentences_of([paper.abstract for paper in papers], basis),
     )
