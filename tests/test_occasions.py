@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from newsletter import editions, profiles
+from newsletter import editions, training
 from newsletter.config import Settings, load_settings
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.models import Delivery, DigestItem, Occasion, Subscriber
@@ -42,7 +42,7 @@ def add_papers(engine: Engine, *numbers: int) -> None:
     with session_scope(engine) as session:
         for number in numbers:
             factories.make_paper(session, number)
-        profiles.train(session)
+    training.train(engine)
 
 
 def add_reader(engine: Engine, email: str = "ada@reader.example", **fields: object) -> None:

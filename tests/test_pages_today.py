@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from newsletter import profiles
+from newsletter import training
 from newsletter.db import session_scope, utc_now
 from tests.factories import make_paper
 from tests.visiting import add_reader, everything, preferences, visit
@@ -57,8 +57,7 @@ def test_looking_at_previews_tells_the_database_to_write_nothing(
 ) -> None:
     fresh_papers(engine)
     if trained:
-        with session_scope(engine) as session:
-            profiles.train(session)
+        training.train(engine)
         fresh_papers(engine, start=100)  # without vectors yet
     before = everything(engine)
     with visit(engine) as client, statements(engine) as told:

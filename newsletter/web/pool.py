@@ -39,6 +39,6 @@ class Pool:
         with self._lock:  # of several requests at once, one loads
             if self._kept is None or key != self._key or time.monotonic() > self._until:
                 since = utc_now() - digest.CANDIDATE_WINDOW
-                self._kept = profiles.load_candidates(session, since, self.model, store=False)
+                self._kept = profiles.load_candidates(session, since, self.model)
                 self._key, self._until = key, time.monotonic() + FRESH
             return self._kept
