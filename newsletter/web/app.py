@@ -20,6 +20,7 @@ from newsletter.web import (
     leaving,
     preferences,
     ratings,
+    today,
     webhooks,
 )
 from newsletter.web.guards import BodyLimit, SecurityHeaders, UnderPath
@@ -54,6 +55,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
         confirmation,
         preferences,
         ratings,
+        today,
         feedback,
         archive,
         clicks,
