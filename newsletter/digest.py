@@ -62,6 +62,21 @@ class DigestPaper(NamedTuple):
         """The paper's title, as it was frozen."""
         return self.frozen.title
 
+    @property
+    def url(self) -> str:
+        """Where the paper can be read, as its source gave it."""
+        return self.frozen.url
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """Everyone who wrote it."""
+        return self.frozen.authors
+
+    @property
+    def abstract(self) -> str:
+        """What ``highlights`` count in."""
+        return self.frozen.abstract
+
 
 @dataclass(frozen=True, slots=True)
 class DigestSection:

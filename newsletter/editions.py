@@ -14,8 +14,18 @@ from sqlalchemy import Engine, delete, func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col, select
 
-from newsletter import deliveries, digest, freezing, papers, profiles, ranking, schedule
+from newsletter import (
+    deliveries,
+    digest,
+    freezing,
+    papers,
+    profiles,
+    ranking,
+    schedule,
+    spaces,
+)
 from newsletter.db import read_scope, session_scope, utc_now
+from newsletter.encoders import DEFAULT
 from newsletter.errors import UsageError
 from newsletter.models import (
     Delivery,
@@ -81,6 +91,7 @@ def prepare(
     message_domain: str,
     sources: Sequence[str] = (),
     subscriber_ids: Sequence[int] | None = None,
+    model: str = DEFAULT,
     progress: Progress = lambda done, total: None,
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
@@ -100,8 +111,10 @@ def prepare(
         due = _due_without_digest(session, edition_id, issue_date, subscriber_ids)
         why = coverage_of(session, session.get_one(Edition, edition_id), sources).nothing_to_send()
     if due:
-        with session_scope(engine) as session:
-            candidates = profiles.load_candidates(session, now - digest.CANDIDATE_WINDOW)
+        since = now - digest.CANDIDATE_WINDOW
+        spaces.catch_up(engine, since, model)
+        with read_scope(engine) as session:
+            candidates = profiles.load_candidates(session, since, model)
     new = nothing = 0
     contents: dict[int, dict[str, Any]] = {}
     for start in range(0, len(due), CHUNK):
@@ -216,15 +229,26 @@ def retry(engine: Engine, issue_date: date, statuses: Sequence[DeliveryStatus]) 
         return number
 
 
-def being_sent(engine: Engine, since: datetime) -> list[int]:
-    """Editions opened after ``since`` that are not sent to the end, oldest first."""
+def unfinished(engine: Engine, since: datetime, resends: int = deliveries.RESENDS) -> list[int]:
+    """Editions opened after ``since`` with digests still to send, oldest first.
+
+    What counts is their deliveries, not their status: a process may have died between freezing
+    digests and saying so. Paused and cancelled ones stay as the operator left them.
+    """
     with read_scope(engine) as session:
         found = session.exec(
             select(Edition.id)
-            .where(Edition.status == EditionStatus.SENDING, Edition.opened_at > since)
+            .where(
+                col(Edition.status).not_in((EditionStatus.PAUSED, EditionStatus.CANCELLED)),
+                Edition.opened_at > since,
+            )
             .order_by(col(Edition.issue_date))
         )
-        return [number or 0 for number in found]
+        return [
+            number or 0
+            for number in found
+            if deliveries.is_unfinished(session, number or 0, resends)
+        ]
 
 
 def pause(engine: Engine, issue_date: date) -> None:

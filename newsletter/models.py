@@ -5,6 +5,7 @@ Times are UTC, keys are integers, rows that belong to a subscriber go with the s
 
 from datetime import date, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    String,
     Text,
     UniqueConstraint,
     text,
@@ -217,6 +219,11 @@ def _text(default: str = "") -> Any:
     return Field(default=default, sa_column=Column(Text, nullable=False, default=default))
 
 
+def hash_of_value(value: str) -> str:
+    """What stands for an interest's value in the index."""
+    return sha256(value.encode()).hexdigest()[:32]
+
+
 class Paper(SQLModel, table=True):
     """One paper, however many sources, days and versions it was seen in."""
 
@@ -336,6 +343,16 @@ class Subscriber(SQLModel, table=True):
     unsubscribed_at: datetime | None = _moment(nullable=True)
 
 
+class SignUp(SQLModel, table=True):
+    """What a sign-up asked for. Anybody may have typed it: it counts once it is confirmed."""
+
+    __tablename__: ClassVar[str] = "sign_up"
+
+    subscriber_id: int = _key("subscriber.id", index=False, primary_key=True)
+    asked_at: datetime = _moment()
+    asked: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
 class Topic(SQLModel, table=True):
     """One named interest of a subscriber: its own profile, its own section of the digest."""
 
@@ -353,12 +370,24 @@ class Interest(SQLModel, table=True):
     """One stated clue in a topic; a negative weight mutes."""
 
     __tablename__: ClassVar[str] = "interest"
-    __table_args__ = (UniqueConstraint("topic_id", "kind", "value"),)
+    # By hash: a paragraph of Chinese is longer than PostgreSQL's indexes take (2,704 octets).
+    __table_args__ = (
+        UniqueConstraint("topic_id", "kind", "value_hash"),
+        CheckConstraint("length(value) BETWEEN 1 AND 2000", name="value_length"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     topic_id: int = _key("topic.id", index=False)
     kind: InterestKind = _status(InterestKind)
     value: str = _text()
+    value_hash: str = Field(
+        default=None,
+        sa_column=Column(
+            String(32),
+            nullable=False,
+            default=lambda row: hash_of_value(row.get_current_parameters()["value"]),
+        ),
+    )
     weight: float = 1.0
 
 

@@ -16,6 +16,8 @@ from newsletter.errors import DatabaseError
 from newsletter.models import (
     DeliveryEvent,
     EventKind,
+    Interest,
+    InterestKind,
     Paper,
     Subscriber,
     SubscriberStatus,
@@ -159,6 +161,15 @@ def test_a_migration_keeps_every_row(engine: Engine) -> None:
         edition = factories.make_edition(session)
         subscriber = factories.make_subscriber(session)
         factories.make_digest(session, edition, subscriber, [factories.make_paper(session)])
+        topic = Topic(subscriber_id=subscriber.id or 0, name="Engines")
+        session.add(topic)
+        session.flush()
+        clue: dict[str, Any] = {
+            "topic_id": topic.id or 0,
+            "kind": InterestKind.TEXT,
+            "value": "机" * 2000,
+        }
+        session.add(Interest(**clue))
     config = db.alembic_config(engine)
     before = count_rows(engine)
     assert before["digest_item"] == before["delivery"] == 1
@@ -167,6 +178,8 @@ def test_a_migration_keeps_every_row(engine: Engine) -> None:
     command.upgrade(config, "head")
 
     assert count_rows(engine) == before
+    with pytest.raises(IntegrityError), db.session_scope(engine) as session:
+        session.add(Interest(**clue))  # told apart by hash, also from rows of before
 
 
 def count_rows(engine: Engine) -> dict[str, int]:

@@ -28,6 +28,7 @@ LAYERS = [
     ["papers", "subscribers", "deliveries", "spaces", "wording", "schedule"],
     ["evidence"],
     ["profiles", "evaluation"],
+    ["training"],
     ["digest", "inbound", "feedback"],
     ["mime", "markup", "cards", "letters", "shortening"],
     ["dkim", "fragments"],

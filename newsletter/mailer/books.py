@@ -124,6 +124,11 @@ class Books:
         for owner in dead:
             flight.forget(folder, owner)
 
+    def renew(self) -> None:
+        """Keep what this run holds from being taken over."""
+        with session_scope(self.engine) as session:
+            deliveries.renew(session, self.owner, utc_now())
+
     def moments(self, want: int) -> list[datetime]:
         """When up to ``want`` messages may go, at least one; none are given without a rate."""
         if self.limits.rate is None:
@@ -139,7 +144,7 @@ class Books:
         turn, claimed = Turn(), self._claimed
         go_at: dict[int, datetime] = {}
         with session_scope(self.engine) as session:
-            deliveries.record(session, results)
+            deliveries.record(session, results, owner=self.owner)
             begun: list[int] = []
             if want:
                 claimed = claimed or self._claim(session, want * self.claim_ahead)
@@ -317,8 +322,19 @@ def _settle(session: Session, owner: str, left: flight.Flight | None) -> None:
     if left is None:
         return
     begun = deliveries.sending(session, owner)
-    deliveries.record(session, [left.results[i] for i in begun if i in left.results])
-    untouched = [i for i in begun if i not in left.results and i not in left.in_air]
+    answered = [
+        result
+        for result in left.results.values()
+        if begun.get(result.delivery_id) == result.attempt
+    ]
+    deliveries.record(session, answered, owner=owner)
+    # What the log tells of an earlier attempt, recorded long since, says nothing of this one.
+    known = {result.delivery_id for result in answered}
+    untouched = [
+        number
+        for number, attempt in begun.items()
+        if number not in known and left.in_air.get(number) != attempt
+    ]
     deliveries.put_back(session, untouched, owner=owner)
     logger.info("took over from %s: %d begun, %d untouched", owner, len(begun), len(untouched))
 

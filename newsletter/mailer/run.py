@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from newsletter.db import utc_now
-from newsletter.deliveries import RESENDS, Result
+from newsletter.deliveries import LEASE, RESENDS, Result
 from newsletter.errors import RelayError, StoppedError
 from newsletter.mailer import flight, owners
 from newsletter.mailer.attempts import Rendering, attempt
@@ -37,6 +37,8 @@ GROUP = 100
 FRESH_SECONDS = 1.0
 # The ledger hears of results, and the run of a pause, at least this often.
 TICK_SECONDS = 0.25
+# A relay may take ten minutes for one message (RFC 5321 §4.5.3.2), and a lease must not end first.
+RENEW_SECONDS = LEASE.total_seconds() / 4
 # A relay that restarts is back in less; waiting longer is for a later run, or `--watch`.
 RELAY_PATIENCE = 8.0
 # A locked database is waited for this long beyond its own ten seconds before the run ends.
@@ -109,6 +111,7 @@ class SendRun:
         self._group = min(GROUP // 2, 2 * connections)
         self._moments: list[datetime] = []
         self._begun_at = self._landed_at = self._empty_since = 0.0
+        self._renewed_at = time.monotonic()
         self._relay_failed_at: float | None = None
         self._is_over = self._is_paused = False
         self._ledger_wanted = asyncio.Event()
@@ -151,6 +154,9 @@ class SendRun:
             while not await self._is_done():
                 await self._pause_if_harmful()
                 await self._put_back()
+                if time.monotonic() - self._renewed_at > RENEW_SECONDS:
+                    self._renewed_at = time.monotonic()
+                    await self._ask(self._books.renew)
                 want = await self._wanted()
                 if want or self._results:
                     await self._turn(want)
@@ -288,7 +294,7 @@ class SendRun:
 
     async def _attempt(self, transport: Transport, job: Job) -> None:
         try:
-            result = await attempt(job, self._renderer, transport, taking_off=self._log.taking_off)
+            result = await attempt(job, self._renderer, transport, log=self._log)
         except RelayError as error:
             self._refused.append(job)
             await self._relay_failed(error)
