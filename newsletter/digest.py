@@ -240,7 +240,7 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
     connection = session.connection()
     rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
-    found = connection.execute(_ITEMS, {"ids": delivery_ids})
+    found = connection.execute(_ITEMS, {"ids": delivery_ids}).all()
     for delivery_id, paper_id, section, position, score, explanation, highlights in found:
         paper = DigestPaper(contents[paper_id], position, score, explanation, _spans_in(highlights))
         items[delivery_id].append((section, paper))

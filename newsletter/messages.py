@@ -1,5 +1,6 @@
 """Two encoded bodies and an addressee to a signed message in its envelope. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -71,8 +72,8 @@ class MessageMaker:
             ("MIME-Version", "1.0"),
         )
 
-    def envelope(self, to: Addressed, text: bytes, html: bytes) -> Envelope:
-        """The message to ``to``; the bodies come from `mime.quoted_printable`.
+    def envelope(self, to: Addressed, text: Sequence[bytes], html: Sequence[bytes]) -> Envelope:
+        """The message to ``to``; the bodies come in pieces, from `mime.quoted_printable`.
 
         Raises:
             RenderError: an address, a name, the subject or the Message-ID cannot be sent.

@@ -163,10 +163,12 @@ def quoted_printable(text: str) -> bytes:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "  " in text or "\t" in text:
         text = _SPACES.sub(" ", text)
-    lines = b"\n" + binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True)
+    lines = binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True)
     # A dot that begins a line is doubled on the way, and not every receiver takes it back (RFC
     # 2049 §3): it goes on a line of its own, encoded.
-    return lines.replace(b"\n.", b"\n=2E=\n").replace(b"\n", b"\r\n")[2:]
+    if b"\n." in lines or lines.startswith(b"."):
+        lines = (b"\n" + lines).replace(b"\n.", b"\n=2E=\n")[1:]
+    return lines.replace(b"\n", b"\r\n") if b"\n" in lines else lines
 
 
 def header_lines(headers: Sequence[Header]) -> bytes:
@@ -183,14 +185,16 @@ def header_lines(headers: Sequence[Header]) -> bytes:
     return text.encode()
 
 
-def multipart_alternative(boundary: str, text: bytes, html: bytes) -> tuple[bytes, ...]:
+def multipart_alternative(
+    boundary: str, text: Sequence[bytes], html: Sequence[bytes]
+) -> tuple[bytes, ...]:
     """The body in pieces: plain text first, then HTML (law 18), both in quoted-printable."""
     mark = boundary.encode()
     return (
         b"--%b\r\n%b\r\n\r\n" % (mark, _PART % b"plain"),
-        text,
+        *text,
         b"\r\n--%b\r\n%b\r\n\r\n" % (mark, _PART % b"html"),
-        html,
+        *html,
         b"\r\n--%b--\r\n" % mark,
     )
 
@@ -213,10 +217,11 @@ def _encoded(text: str, start: int) -> str:
     """Encoded-words (RFC 2047), each of whole characters, one a line."""
     # Q triples what it must encode, B grows everything by a third.
     units = [_Q_OF.get(char) or _q(char) for char in text]
-    in_q = 3 * sum(map(len, units)) <= 4 * len(text.encode())
+    ends = list(accumulate(map(len, units)))
+    in_q = 3 * ends[-1] <= 4 * len(text.encode())
     if not in_q:
         units = list(text)
-    ends = list(accumulate(len(unit if in_q else unit.encode()) for unit in units))
+        ends = list(accumulate(len(char.encode()) for char in units))
     words: list[str] = []
     at, used, room = 0, 0, _octets(LINE - start, in_q)
     while at < len(units):

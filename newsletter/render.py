@@ -79,7 +79,7 @@ class Renderer:
         tokens, words = self._tokens(digest), self._words(digest)
         html, text = self._filled(digest, tokens, words, shortening.unshortened(digest))
         # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
-        if len(html) > 0.9 * HTML_LIMIT:
+        if sum(map(len, html)) > 0.9 * HTML_LIMIT:
             plan = self._plan(digest, tokens, words)
             html, text = self._filled(digest, tokens, words, plan)
         to = Addressed(
@@ -161,13 +161,13 @@ class Renderer:
         # No name: whoever signed up may have typed anything there (law 29).
         addressed = Addressed(subject=note.subject, to_name="", **to)
         return self._maker.envelope(
-            addressed, mime.quoted_printable(text), mime.quoted_printable(html)
+            addressed, [mime.quoted_printable(text)], [mime.quoted_printable(html)]
         )
 
     def _filled(
         self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
-    ) -> tuple[bytes, bytes]:
-        """HTML and text, encoded."""
+    ) -> tuple[list[bytes], list[bytes]]:
+        """HTML and text, encoded, in pieces."""
         for_html = {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
         for_html[NO_SLOT] = b""
         for_text = dict(for_html)
@@ -180,6 +180,7 @@ class Renderer:
             pair.html.fill(html, for_html)
             pair.text.fill(text, for_text)
 
+        explanation, shown, fragment = cards.explanation, cards.shown, self._fragments.paper
         frame = self._frame_of(digest, noticed=bool(plan.notice))
         put(frame.head)
         for number, (section, papers) in enumerate(_placed(digest, plan)):
@@ -190,12 +191,12 @@ class Renderer:
             for place, (paper, length) in enumerate(papers):
                 if place and around.between:
                     put(around.between)
-                why = cards.explanation(paper.explanation)
+                why = explanation(paper.explanation)
                 for_html["why"], for_text["why"] = encoded_both(why)
-                put(self._fragments.paper(cards.shown(paper, length, explained=bool(why))))
+                put(fragment(shown(paper, length, explained=bool(why))))
             put(around.foot)
         put(frame.foot)
-        return b"".join(html), b"".join(text)
+        return html, text
 
     def _plan(self, digest: Digest, tokens: dict[str, str], words: dict[str, str]) -> Shape:
         """The papers and lengths that fit under the size at which mailboxes cut."""
