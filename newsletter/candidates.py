@@ -55,18 +55,26 @@ class Candidates:
         return self.vectors[:, : len(self.ridge)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Papers and texts that are evidence, each once; ``keys`` are paper ids and the texts."""
+
+    keys: tuple[int | str, ...]
+    vectors: Vectors  # (P, D)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What shaped a topic's vector, m pieces, and what each one's share of a score is.
 
     The share of piece ``i`` in the raw score of a paper x is ``content[i] · (mix[0] · e·x +
-    mix[1] · e·(ridge∘x))`` over the content coordinates of e = ``pool[rows[i]]``, plus
-    ``factors[i] · e·x`` over the factors. The pool is one array for a whole batch of topics.
+    mix[1] · e·(ridge∘x))`` over the content coordinates of e = ``pool.vectors[rows[i]]``, plus
+    ``factors[i] · e·x`` over the factors. A whole batch of topics has one pool.
     """
 
     kinds: NDArray[np.int8]  # (m,) codes, see KINDS
     labels: tuple[str, ...]  # in one line, short enough for a sentence
-    pool: Vectors
+    pool: Pool
     rows: NDArray[np.int64]
     content: Vectors  # (m,)
     factors: Vectors  # (m,)

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from sqlmodel import Session, col, select
 
 from newsletter import learning, spaces
-from newsletter.candidates import KINDS, Evidence, EvidenceKind
+from newsletter.candidates import KINDS, Evidence, EvidenceKind, Pool
 from newsletter.encoders import Vectors
 from newsletter.explaining import short
 from newsletter.features import PaperText
@@ -39,9 +39,9 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Pieces of evidence of some topics, by topic id, over one pool of vectors (P, D)."""
+    """Pieces of evidence of some topics, by topic id, over one pool."""
 
-    pool: Vectors
+    pool: Pool
     pieces: dict[int, list[_Piece]]
 
     def sums(self, topic_ids: Sequence[int]) -> Sums:
@@ -55,10 +55,10 @@ class Gathered:
                 if piece.part == part
             ]
             places, rows, weights = zip(*several, strict=True) if several else ((), (), ())
-            shape = (len(topic_ids), len(self.pool))
+            shape = (len(topic_ids), len(self.pool.keys))
             found[part] = csr_matrix((np.array(weights, np.float32), (places, rows)), shape)
         likes, dislikes, texts = (
-            np.asarray(found[part] @ self.pool, np.float32)
+            np.asarray(found[part] @ self.pool.vectors, np.float32)
             for part in ("likes", "dislikes", "texts")
         )
         weight, against = (
@@ -90,8 +90,8 @@ class Gathered:
 
 
 @dataclass
-class _Pool:
-    """Papers and texts, each once."""
+class _Gathering:
+    """Papers and texts, each once, before they have vectors."""
 
     papers: dict[int, Paper]
     texts: dict[str, int] = field(default_factory=dict)
@@ -102,13 +102,14 @@ class _Pool:
     def row_of_text(self, text: str) -> int:
         return len(self.papers) + self.texts.setdefault(text, len(self.texts))
 
-    def vectors(self, session: Session, basis: Basis) -> Vectors:
+    def pool(self, session: Session, basis: Basis) -> Pool:
         content = spaces.content(session, basis, list(self.papers.values()), store=False)
         numbers = np.array(list(self.papers), np.int64)
         stated = basis.space.transform([PaperText(text) for text in self.texts])
         found = [basis.as_evidence(content, numbers)] if len(content) else []
         found += [basis.as_evidence(stated)] if len(stated) else []
-        return np.vstack(found) if found else np.zeros((0, basis.dimensions), np.float32)
+        vectors = np.vstack(found) if found else np.zeros((0, basis.dimensions), np.float32)
+        return Pool((*self.papers, *self.texts), vectors)
 
 
 def gather(
@@ -133,38 +134,38 @@ def gather(
     seeds = _seed_papers(session, interests)
     wanted = {paper for several in signals.values() for _, paper, _, _ in several}
     found = spaces.rows(session, Paper, "id", sorted(wanted | set(seeds.values())))
-    pool = _Pool({paper.id or 0: paper for paper in found})
+    gathering = _Gathering({paper.id or 0: paper for paper in found})
     pieces: dict[int, list[_Piece]] = {}
     for key, topic in zip(keys, topics, strict=True):
-        stated = [_stated(interest, pool, seeds) for interest in interests[key]]
+        stated = [_stated(interest, gathering, seeds) for interest in interests[key]]
         given = [
-            _given(pool, paper, signal, (now - at).total_seconds() / 86_400)
+            _given(gathering, paper, signal, (now - at).total_seconds() / 86_400)
             for number, paper, signal, at in signals[topic.subscriber_id]
-            if number in {None, topic.id} and paper in pool.papers
+            if number in {None, topic.id} and paper in gathering.papers
         ]
         # Liked and saved is one like: the first piece about a paper stands.
         once = {(piece.part, piece.row): piece for piece in (*given[::-1], *stated) if piece}
         pieces[key] = list(once.values())
-    return Gathered(pool.vectors(session, basis), pieces)
+    return Gathered(gathering.pool(session, basis), pieces)
 
 
-def _stated(interest: Interest, pool: _Pool, seeds: dict[str, int]) -> _Piece | None:
+def _stated(interest: Interest, gathering: _Gathering, seeds: dict[str, int]) -> _Piece | None:
     """A stated interest; categories and authors count by themselves, not in the vector."""
     if interest.kind in _TEXTS:
         kind: EvidenceKind = "text" if interest.kind is InterestKind.TEXT else "keyword"
-        row = pool.row_of_text(interest.value)
+        row = gathering.row_of_text(interest.value)
         return _Piece(kind, interest.value, "texts", row, interest.weight)
     paper = seeds.get(interest.value) if interest.kind is InterestKind.SEED_PAPER else None
-    if paper is None or paper not in pool.papers:
+    if paper is None or paper not in gathering.papers:
         return None
-    title = pool.papers[paper].title
-    return _Piece("seed_paper", title, "likes", pool.rows[paper], interest.weight)
+    title = gathering.papers[paper].title
+    return _Piece("seed_paper", title, "likes", gathering.rows[paper], interest.weight)
 
 
-def _given(pool: _Pool, paper: int, signal: Signal, age: float) -> _Piece:
+def _given(gathering: _Gathering, paper: int, signal: Signal, age: float) -> _Piece:
     weight = float(0.5 ** (max(0.0, age) / HALF_LIFE_DAYS))
-    title = pool.papers[paper].title
-    return _Piece(signal.value, title, PART_OF[signal], pool.rows[paper], weight)
+    title = gathering.papers[paper].title
+    return _Piece(signal.value, title, PART_OF[signal], gathering.rows[paper], weight)
 
 
 _Signal = tuple[int | None, int, Signal, datetime]
