@@ -1,5 +1,6 @@
 """Runs migrations on the engine that newsletter.db hands over."""
 
+from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 import newsletter.models  # noqa: F401  (registers every table)
@@ -17,8 +18,18 @@ def include_object(
     )
 
 
+def keep_foreign_keys(connection: Connection, *, kept: bool) -> None:
+    """On SQLite a table is changed by dropping it, and rows that point at its rows would go too.
+
+    SQLite takes this only between transactions, so it goes to the driver, which begins none.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.connection.driver_connection.execute(f"PRAGMA foreign_keys = {int(kept)}")
+
+
 engine = context.config.attributes["engine"]
 with engine.connect() as connection:
+    keep_foreign_keys(connection, kept=False)
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,
@@ -30,3 +41,4 @@ with engine.connect() as connection:
     with context.begin_transaction():
         context.run_migrations()
     connection.commit()
+    keep_foreign_keys(connection, kept=True)

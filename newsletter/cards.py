@@ -107,16 +107,20 @@ def explanation(text: str) -> str:
     return _brief(text, LONGEST_EXPLANATION)
 
 
-def card(paper: Shown, *, why: str, feedback_url: str) -> Card:
-    """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal."""
+def card(paper: Shown, *, why: str, feedback_url: str, click_url: str = "") -> Card:
+    """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal.
+
+    ``click_url`` is where its clicks are counted, without the paper; "" where they are not.
+    """
     title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
     base = f"{feedback_url}/{paper.paper_id}"
     known = (("Code", paper.code_url), ("Project page", paper.project_url))
     links = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
+    url = _safe(paper.url, paper.paper_id)
     return Card(
         title=title,
         short_title=wording.shortened(title, LABEL_CHARACTERS),
-        url=_safe(paper.url, paper.paper_id),
+        url=f"{click_url}/{paper.paper_id}" if url and click_url else url,
         authors=wording.authors_in_words(paper.authors),
         origin=_origin(paper),
         fit=paper.fit,

@@ -30,7 +30,7 @@ FEWEST_SUBSCRIBERS = 50
 
 @dataclass(frozen=True)
 class Collaboration:
-    """Fitted factors. ``weight`` is how much they count, found by `profiles.train`'s check.
+    """Fitted factors. ``weight`` is how much they count, found by `training.train`'s check.
 
     ``landmarks`` (m, d) and ``coefficients`` (m, f) give any paper's factors, with
     ``like_coefficients`` (m, f) what liking it would say about a subscriber; ``likes`` (k, f)

@@ -11,9 +11,10 @@ from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import DateTime, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from alembic import command
 from newsletter.config import bundled
@@ -119,6 +120,12 @@ def read_scope(engine: Engine) -> Iterator[Session]:
     """One consistent view for reading; on SQLite it holds up no writer."""
     with Session(engine, expire_on_commit=False) as session:
         yield session
+
+
+def upsert(session: Session, table: str) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT into ``table`` that takes ON CONFLICT, which SQL leaves to each database."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    return insert(SQLModel.metadata.tables[table])
 
 
 def alembic_config(engine: Engine) -> AlembicConfig:

@@ -67,9 +67,10 @@ _NO_LEASE = {"lease_until": None, "lease_owner": None}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one attempt. ``retry_at`` goes with a deferral."""
+    """What became of the ``attempt`` (from 1 on). ``retry_at`` goes with a deferral."""
 
     delivery_id: int
+    attempt: int
     status: DeliveryStatus
     code: int
     response: str
@@ -113,8 +114,13 @@ def _is_claimable(now: datetime, resends: int) -> ColumnElement[bool]:
         _is_open(resends),
         _row.status != DeliveryStatus.SENDING,
         or_(_row.not_before.is_(None), _row.not_before <= now),
-        or_(_row.lease_until.is_(None), _row.lease_until < now),
+        or_(_row.lease_until.is_(None), _has_lapsed(now)),
     )
+
+
+def _has_lapsed(now: datetime) -> ColumnElement[bool]:
+    """Whether a lease is over, or was given by a clock that has been set back since."""
+    return or_(_row.lease_until < now, _row.lease_until > now + 2 * LEASE)
 
 
 def _is_open(resends: int) -> ColumnElement[bool]:
@@ -267,9 +273,24 @@ def put_back(session: Session, ids: Collection[int], *, owner: str) -> int:
     return session.connection().execute(back).rowcount
 
 
+def renew(session: Session, owner: str, now: datetime) -> None:
+    """Prolong all leases of an owner who is at work: relays may take longer than a lease."""
+    held = update(_delivery).where(_row.lease_owner == owner).values(lease_until=now + LEASE)
+    session.connection().execute(held)
+
+
+# A result may come late, when the lease has lapsed and the row was taken over. It settles what
+# became uncertain by that; but of a later attempt, by whomever, it says nothing.
 _RECORDED = (
     update(_delivery)
-    .where(_row.id == bindparam("row_id"), _row.status == DeliveryStatus.SENDING)
+    .where(
+        _row.id == bindparam("row_id"),
+        _row.attempts == bindparam("attempt"),
+        or_(
+            and_(_row.status == DeliveryStatus.SENDING, _row.lease_owner == bindparam("owner")),
+            _row.status == DeliveryStatus.UNCERTAIN,
+        ),
+    )
     .values(
         status=bindparam("new_status"),
         smtp_code=bindparam("code"),
@@ -281,13 +302,15 @@ _RECORDED = (
 )
 
 
-def record(session: Session, results: Sequence[Result]) -> None:
-    """Write what became of attempts; only rows still ``sending`` take a result."""
+def record(session: Session, results: Sequence[Result], *, owner: str) -> None:
+    """Write what became of attempts that ``owner`` began; a row takes that of its last only."""
     if not results:
         return
     rows: list[dict[str, Any]] = [
         {
             "row_id": result.delivery_id,
+            "attempt": result.attempt,
+            "owner": owner,
             "new_status": result.status,
             "code": result.code,
             "response": result.response,
@@ -306,9 +329,7 @@ def recover(session: Session, *, now: datetime, dead_owners: Sequence[str] = ())
     """
     for owner in dead_owners:
         release(session, owner)
-    gone = or_(
-        _row.lease_until.is_(None), _row.lease_until < now, _row.lease_owner.in_(dead_owners)
-    )
+    gone = or_(_row.lease_until.is_(None), _has_lapsed(now), _row.lease_owner.in_(dead_owners))
     lost = (
         update(_delivery)
         .where(_row.status == DeliveryStatus.SENDING, gone)
@@ -323,10 +344,12 @@ def recover(session: Session, *, now: datetime, dead_owners: Sequence[str] = ())
     return session.connection().execute(lost).rowcount
 
 
-def sending(session: Session, owner: str) -> list[int]:
-    """What ``owner`` has begun and not recorded."""
-    begun = select(_row.id).where(_row.lease_owner == owner, _row.status == DeliveryStatus.SENDING)
-    return list(session.connection().scalars(begun))
+def sending(session: Session, owner: str) -> dict[int, int]:
+    """What ``owner`` has begun and not recorded: the number of the attempt by delivery."""
+    begun = select(_row.id, _row.attempts).where(
+        _row.lease_owner == owner, _row.status == DeliveryStatus.SENDING
+    )
+    return {number: attempt for number, attempt in session.connection().execute(begun)}  # noqa: C416
 
 
 def owners(session: Session) -> list[str]:
@@ -377,7 +400,7 @@ def counts(session: Session, edition_id: int | None) -> dict[DeliveryStatus, int
     return totals
 
 
-def is_unfinished(session: Session, edition_id: int, resends: int = RESENDS) -> bool:
+def is_unfinished(session: Session, edition_id: int | None, resends: int = RESENDS) -> bool:
     """Whether a send run, now or later, still has something to do for the edition."""
     found = select(_row.id).where(_row.edition_id == edition_id, _is_open(resends)).limit(1)
     return session.connection().scalar(found) is not None

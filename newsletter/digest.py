@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy
@@ -13,6 +12,7 @@ from sqlmodel import Session, SQLModel, select
 from newsletter.models import (
     DigestLength,
     EditionPaper,
+    Occasion,
     Paper,
 )
 
@@ -42,15 +42,6 @@ class DigestPaper:
     code_url: str | None = None
     project_url: str | None = None
     highlights: tuple[tuple[int, int], ...] = ()
-
-
-class Occasion(StrEnum):
-    """Why a digest goes out: a cadence, a confirmation just given, a vacation over, or no paper."""
-
-    REGULAR = "regular"
-    WELCOME = "welcome"
-    BEST_OF = "best_of"
-    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +85,14 @@ class Digest:
 SUBJECT_TITLE = 60
 
 
-def subject_line(titles: Sequence[str]) -> str:
+BEFORE_TITLE = {Occasion.WELCOME: "Welcome! ", Occasion.BEST_OF: "While you were away: "}
+
+
+def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -> str:
     """The subject of a digest: its first paper, and how many more there are."""
-    first = _shortened(titles[0], SUBJECT_TITLE)
+    if not titles:
+        return "No new papers for you today"
+    first = BEFORE_TITLE.get(occasion, "") + _shortened(titles[0], SUBJECT_TITLE)
     more = len(titles) - 1
     if not more:
         return first
@@ -104,8 +100,8 @@ def subject_line(titles: Sequence[str]) -> str:
 
 
 def preheader_line(titles: Sequence[str]) -> str:
-    """What mailboxes show after the subject: the next titles."""
-    return _shortened(" · ".join(titles[1:4]) or titles[0], 140)
+    """What mailboxes show after the subject: the next titles, or the first again."""
+    return _shortened(" · ".join(titles[1:4] or titles), 140)
 
 
 def _shortened(text: str, most: int) -> str:
@@ -149,6 +145,9 @@ _ROWS = (
         _delivery.subject,
         _delivery.created_at,
         _delivery.length,
+        _delivery.occasion,
+        _delivery.edition_id,
+        _delivery.subscriber_id,
         SQLModel.metadata.tables["subscriber"].c.public_id,
         SQLModel.metadata.tables["edition"].c.issue_date,
         SQLModel.metadata.tables["edition"].c.coverage,
@@ -177,6 +176,7 @@ def load(
 ) -> dict[int, Digest]:
     """Digests frozen in rows, by delivery id; ``contents`` from `load_contents`."""
     connection = session.connection()
+    rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
     for item in connection.execute(_ITEMS, {"ids": delivery_ids}).all():
         paper = digest_paper(
@@ -188,6 +188,8 @@ def load(
             highlights=item.highlights,
         )
         items[item.delivery_id].append((item.section, paper))
+    empty = [row for row in rows if row.occasion is Occasion.NOTHING]
+    reasons = _reasons(session, empty) if empty else {}
     return {
         row.id: Digest(
             delivery_id=row.id,
@@ -196,15 +198,31 @@ def load(
             to_name=row.to_name,
             message_id=row.message_id,
             subject=row.subject,
-            preheader=preheader_line([paper.title for _, paper in items[row.id][:4]]),
+            preheader=preheader_line([paper.title for _, paper in items[row.id][:4]])
+            or reasons.get(row.id, ""),
             issue_date=row.issue_date,
             created_at=row.created_at,
             sections=sections_of(items[row.id]),
             coverage=row.coverage,
             length=row.length,
+            occasion=row.occasion,
+            reason=reasons.get(row.id, ""),
         )
-        for row in connection.execute(_ROWS, {"ids": delivery_ids})
+        for row in rows
     }
+
+
+def _reasons(session: Session, rows: Sequence[Any]) -> dict[int, str]:
+    """Why digests without papers have none, by delivery id."""
+    table = SQLModel.metadata.tables["no_digest"].c
+    found = session.connection().execute(
+        sqlalchemy.select(table.edition_id, table.subscriber_id, table.reason).where(
+            table.edition_id.in_({row.edition_id for row in rows}),
+            table.subscriber_id.in_([row.subscriber_id for row in rows]),
+        )
+    )
+    reasons = {(edition_id, number): reason for edition_id, number, reason in found}
+    return {row.id: reasons.get((row.edition_id, row.subscriber_id), "") for row in rows}
 
 
 def offsets_of(abstract: str, passages: Sequence[str]) -> list[list[int]]:

@@ -4,48 +4,42 @@
 renders and hands over. So a preview is what is sent, and a crash loses nothing.
 """
 
-import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, insert
+import sqlalchemy
+from sqlalchemy import Engine, delete, func
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
-from newsletter import deliveries, digest, papers, profiles, ranking
+from newsletter import (
+    deliveries,
+    digest,
+    freezing,
+    papers,
+    profiles,
+    ranking,
+    schedule,
+    spaces,
+)
 from newsletter.db import read_scope, session_scope, utc_now
+from newsletter.encoders import DEFAULT
 from newsletter.errors import UsageError
 from newsletter.models import (
-    Cadence,
     Delivery,
-    DeliveryKind,
     DeliveryStatus,
     DigestItem,
     Edition,
-    EditionPaper,
     EditionStatus,
-    NoDigest,
-    Paper,
-    Subscriber,
     SubscriberStatus,
-    Topic,
 )
-from newsletter.papers import Coverage, NothingToSend
+from newsletter.papers import Coverage
 
 # Subscribers ranked and frozen per transaction: enough for matrix products to pay, few enough
 # that another writer never waits long and memory stays flat.
 CHUNK = 500
-SATURDAY = 5
-
-# Why there were no new papers for anybody; what each subscriber's own bar did comes from ranking.
-NO_NEWS = {
-    NothingToSend.NOTHING_ANNOUNCED: "nothing was announced",
-    NothingToSend.LATE: "a source is late",
-    NothingToSend.FAILED: "a source could not be read",
-    NothingToSend.BELOW_BAR: ranking.NO_NEW,
-}
 
 Progress = Callable[[int, int], None]
 
@@ -90,15 +84,6 @@ def open_edition(engine: Engine, issue_date: date) -> int:
         return open_edition(engine, issue_date)  # somebody else was first: theirs it is
 
 
-def is_due(subscriber: Subscriber, issue_date: date) -> bool:
-    """Whether an active subscriber's cadence has a digest on ``issue_date``."""
-    if subscriber.vacation_until and subscriber.vacation_until >= issue_date:
-        return False
-    if subscriber.cadence == Cadence.WEEKLY:
-        return issue_date.weekday() == subscriber.weekday
-    return subscriber.cadence == Cadence.DAILY or issue_date.weekday() < SATURDAY
-
-
 def prepare(
     engine: Engine,
     issue_date: date,
@@ -106,14 +91,14 @@ def prepare(
     message_domain: str,
     sources: Sequence[str] = (),
     subscriber_ids: Sequence[int] | None = None,
+    model: str = DEFAULT,
     progress: Progress = lambda done, total: None,
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
     ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``sources`` are
-    the names of those that should have been read; with ``subscriber_ids`` only those
-    subscribers are looked at; ``progress`` is called with how many subscribers
-    are done, of how many.
+    the names of those that should have been read; who is due is judged by cadence, or given as
+    ``subscriber_ids``; ``progress`` is called with how many subscribers are done, of how many.
 
     Raises:
         UsageError: the edition was cancelled.
@@ -123,22 +108,28 @@ def prepare(
     with read_scope(engine) as session:
         if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
-        due = _due_without_digest(session, edition_id, issue_date)
+        due = _due_without_digest(session, edition_id, issue_date, subscriber_ids)
         why = coverage_of(session, session.get_one(Edition, edition_id), sources).nothing_to_send()
-    if subscriber_ids is not None:
-        wanted = set(subscriber_ids)
-        due = [number for number in due if number in wanted]
     if due:
-        with session_scope(engine) as session:
-            candidates = profiles.load_candidates(session, now - digest.CANDIDATE_WINDOW)
+        since = now - digest.CANDIDATE_WINDOW
+        spaces.catch_up(engine, since, model)
+        with read_scope(engine) as session:
+            ranker = ranking.Ranker(profiles.load_candidates(session, since, model))
     new = nothing = 0
+    contents: dict[int, dict[str, Any]] = {}
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         with read_scope(engine) as session:
-            rankings = ranking.rank(candidates, profiles.load_profiles(session, chunk))
+            rankings = ranker.rank(profiles.load_profiles(session, chunk))
         with session_scope(engine) as session:
-            frozen = _freeze(
-                session, edition_id, rankings, message_domain=message_domain, now=now, why=why
+            frozen = freezing.freeze(
+                session,
+                edition_id,
+                rankings,
+                contents,
+                message_domain=message_domain,
+                now=now,
+                why=why,
             )
         new += frozen
         nothing += sum(not ranked.picks for ranked in rankings)
@@ -147,149 +138,20 @@ def prepare(
     return Prepared(edition_id, len(due), new, nothing)
 
 
-def _due_without_digest(session: Session, edition_id: int, issue_date: date) -> list[int]:
+def _due_without_digest(
+    session: Session, edition_id: int, issue_date: date, subscriber_ids: Sequence[int] | None
+) -> list[int]:
     has_one = select(Delivery.subscriber_id).where(Delivery.edition_id == edition_id)
-    active = session.exec(
-        select(Subscriber)
-        .where(Subscriber.status == SubscriberStatus.ACTIVE, col(Subscriber.id).not_in(has_one))
-        .order_by(col(Subscriber.id))
-        .execution_options(yield_per=1000)
+    row = SQLModel.metadata.tables["subscriber"].c
+    active = session.connection().execute(
+        sqlalchemy.select(row.id, row.cadence, row.weekday, row.vacation_until)
+        .where(row.status == SubscriberStatus.ACTIVE, row.id.not_in(has_one))
+        .order_by(row.id)
     )
-    return [subscriber.id or 0 for subscriber in active if is_due(subscriber, issue_date)]
-
-
-def _freeze(
-    session: Session,
-    edition_id: int,
-    rankings: Sequence[ranking.Ranking],
-    *,
-    message_domain: str,
-    now: datetime,
-    why: NothingToSend,
-) -> int:
-    """Write the digests of one chunk; returns how many. Whoever got one meanwhile is left out."""
-    # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
-    session.exec(select(Edition.id).where(Edition.id == edition_id).with_for_update())
-    ids = [ranked.subscriber_id for ranked in rankings]
-    taken = set(
-        session.exec(
-            select(Delivery.subscriber_id).where(
-                Delivery.edition_id == edition_id, col(Delivery.subscriber_id).in_(ids)
-            )
-        )
-    )
-    wanted = [ranked for ranked in rankings if ranked.subscriber_id not in taken]
-    full = [ranked for ranked in wanted if ranked.picks]
-    empty = [ranked for ranked in wanted if not ranked.picks]
-    _note_nothing(session, edition_id, ids, empty, why)
-    if not full:
-        return 0
-    addresses = {
-        subscriber.id: subscriber
-        for subscriber in session.exec(
-            select(Subscriber).where(
-                col(Subscriber.id).in_([ranked.subscriber_id for ranked in full])
-            )
-        )
-    }
-    # Ranked outside this transaction: who was erased meanwhile is left out, and a topic that
-    # was deleted meanwhile only lends its name to the section.
-    full = [ranked for ranked in full if ranked.subscriber_id in addresses]
-    topics = set(
-        session.exec(select(Topic.id).where(col(Topic.subscriber_id).in_(list(addresses))))
-    )
-    contents = _freeze_papers(
-        session, edition_id, {pick.paper_id for ranked in full for pick in ranked.picks}
-    )
-    rows = [
-        {
-            "edition_id": edition_id,
-            "subscriber_id": ranked.subscriber_id,
-            "kind": DeliveryKind.DIGEST,
-            "to_address": addresses[ranked.subscriber_id].email,
-            "to_name": addresses[ranked.subscriber_id].name,
-            "length": addresses[ranked.subscriber_id].length,
-            "message_id": f"{secrets.token_hex(16)}@{message_domain}",
-            "subject": digest.subject_line(
-                [contents[pick.paper_id]["title"] for pick in ranked.picks]
-            ),
-            "status": DeliveryStatus.QUEUED,
-            "created_at": now,
-        }
-        for ranked in full
-    ]
-    made = session.execute(
-        insert(Delivery).returning(col(Delivery.id), col(Delivery.subscriber_id)), rows
-    )
-    delivery_of = {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
-    session.execute(
-        insert(DigestItem),
-        [
-            {
-                "delivery_id": delivery_of[ranked.subscriber_id],
-                "subscriber_id": ranked.subscriber_id,
-                "paper_id": pick.paper_id,
-                "topic_id": pick.topic_id if pick.topic_id in topics else None,
-                "section": pick.section,
-                "position": pick.position,
-                "score": pick.score,
-                "explanation": pick.explanation,
-                "highlights": digest.offsets_of(
-                    contents[pick.paper_id]["abstract"], pick.highlights
-                ),
-            }
-            for ranked in full
-            for pick in ranked.picks
-        ],
-    )
-    return len(full)
-
-
-def _note_nothing(
-    session: Session,
-    edition_id: int,
-    ids: Sequence[int],
-    empty: Sequence[ranking.Ranking],
-    why: NothingToSend,
-) -> None:
-    """Record why; what an earlier preparation recorded for these subscribers is replaced."""
-    session.execute(
-        delete(NoDigest).where(
-            col(NoDigest.edition_id) == edition_id, col(NoDigest.subscriber_id).in_(ids)
-        )
-    )
-    if empty:
-        session.execute(
-            insert(NoDigest),
-            [
-                {
-                    "edition_id": edition_id,
-                    "subscriber_id": ranked.subscriber_id,
-                    "reason": NO_NEWS[why] if ranked.reason == ranking.NO_NEW else ranked.reason,
-                }
-                for ranked in empty
-            ],
-        )
-
-
-def _freeze_papers(
-    session: Session, edition_id: int, paper_ids: Iterable[int]
-) -> dict[int, dict[str, Any]]:
-    """Contents of the papers as this edition shows them, by id; new ones are frozen now."""
-    frozen = digest.load_contents(session, edition_id)
-    missing = sorted(set(paper_ids) - set(frozen))
-    if missing:
-        found = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
-        new = {paper.id or 0: digest.content_of(paper) for paper in found}
-        session.execute(
-            insert(EditionPaper),
-            [
-                {"edition_id": edition_id, "paper_id": paper_id, "content": content}
-                for paper_id, content in new.items()
-            ],
-        )
-        frozen |= new
-    return frozen
+    if subscriber_ids is not None:
+        wanted = set(subscriber_ids)
+        return [number for number, *_ in active if number in wanted]
+    return [number for number, *wish in active if schedule.is_due(issue_date, *wish)]
 
 
 def _close_preparation(engine: Engine, edition_id: int, sources: Sequence[str]) -> None:
@@ -367,15 +229,26 @@ def retry(engine: Engine, issue_date: date, statuses: Sequence[DeliveryStatus]) 
         return number
 
 
-def being_sent(engine: Engine, since: datetime) -> list[int]:
-    """Editions opened after ``since`` that are not sent to the end, oldest first."""
+def unfinished(engine: Engine, since: datetime, resends: int = deliveries.RESENDS) -> list[int]:
+    """Editions opened after ``since`` with digests still to send, oldest first.
+
+    What counts is their deliveries, not their status: a process may have died between freezing
+    digests and saying so. Paused and cancelled ones stay as the operator left them.
+    """
     with read_scope(engine) as session:
         found = session.exec(
             select(Edition.id)
-            .where(Edition.status == EditionStatus.SENDING, Edition.opened_at > since)
+            .where(
+                col(Edition.status).not_in((EditionStatus.PAUSED, EditionStatus.CANCELLED)),
+                Edition.opened_at > since,
+            )
             .order_by(col(Edition.issue_date))
         )
-        return [number or 0 for number in found]
+        return [
+            number or 0
+            for number in found
+            if deliveries.is_unfinished(session, number or 0, resends)
+        ]
 
 
 def pause(engine: Engine, issue_date: date) -> None:

@@ -103,7 +103,7 @@ class _Gathering:
         return len(self.papers) + self.texts.setdefault(text, len(self.texts))
 
     def pool(self, session: Session, basis: Basis) -> Pool:
-        content = spaces.content(session, basis, list(self.papers.values()), store=False)
+        content = spaces.content(session, basis, list(self.papers.values()))
         numbers = np.array(list(self.papers), np.int64)
         stated = basis.space.transform([PaperText(text) for text in self.texts])
         found = [basis.as_evidence(content, numbers)] if len(content) else []

@@ -97,10 +97,14 @@ def in_html(text: str) -> str:
 class Fragments:
     """Makes and keeps the fragments of the digest template."""
 
-    def __init__(self, feedback_url: str) -> None:
-        """``feedback_url`` is where answers go, without the token of the delivery."""
+    def __init__(self, feedback_url: str, click_url: str = "") -> None:
+        """``feedback_url`` is where answers go, without the token of the delivery.
+
+        ``click_url`` is where clicks are counted, likewise; "" where they are not.
+        """
         self._templates = markup.compiled("digest")
         self._feedback_url = f"{feedback_url}/{slot('token')}"
+        self._click_url = f"{click_url}/{slot('click')}" if click_url else ""
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
 
@@ -124,9 +128,11 @@ class Fragments:
         )
 
     def _make_paper(self, paper: Shown) -> Pair:
-        """A card with the slots ``token`` and ``why``."""
+        """A card with the slots ``token``, ``why``, and ``click`` where clicks are counted."""
         why = slot("why") if paper.explained else ""
-        card = cards.card(paper, why=why, feedback_url=self._feedback_url)
+        card = cards.card(
+            paper, why=why, feedback_url=self._feedback_url, click_url=self._click_url
+        )
         html, text = (
             markup.render_block(template, "paper", {"paper": card}) for template in self._templates
         )

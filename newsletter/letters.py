@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from newsletter import wording
-from newsletter.digest import Digest, Occasion
+from newsletter.digest import Digest
+from newsletter.models import Occasion
 
 # An address not confirmed after three days was a typing mistake, or somebody else's.
 CONFIRM_SECONDS = 3 * 24 * 3600
@@ -67,7 +68,7 @@ def digest_lead(digest: Digest, site: str) -> str:
     papers = wording.count_in_words(len(digest.papers), "paper")
     verb = "is" if len(digest.papers) == 1 else "are"
     if not digest.papers:
-        said = f"there is nothing for you today. {wording.one_line(digest.reason)}"
+        said = f"there is no paper for you today: {wording.one_line(digest.reason)}."
     elif digest.occasion is Occasion.WELCOME:
         said = f"this is your first digest from {site}: {papers}, chosen from the last days."
     elif digest.occasion is Occasion.BEST_OF:

@@ -14,6 +14,16 @@ from newsletter.transports import Envelope
 NO_AUTO_REPLIES = "DR, RN, NRN, OOF, AutoReply"
 # RFC 5321 §4.5.3.1.1: what a local part may have; the mailto link is left out over that.
 LONGEST_LOCAL_PART = 64
+# The signed bounce address once more, in the message: bounces that lost their envelope and webhooks
+# still tell whose they are. Not signed by DKIM, for nobody but us acts on it.
+MARK = "X-Newsletter-Delivery"
+# Where providers take a value of ours that their webhooks give back, by the setting that opens the
+# webhook. Amazon SES gives back the mark itself, among the message's headers.
+_CARRIED = {
+    "postmark_webhook_password": ("X-PM-Metadata-delivery", "{}"),
+    "sendgrid_webhook_key": ("X-SMTPAPI", '{{"unique_args": {{"delivery": "{}"}}}}'),
+    "mailgun_webhook_key": ("X-Mailgun-Variables", '{{"delivery": "{}"}}'),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +56,8 @@ class MessageMaker:
         self._base_url = settings.base_url
         self._bounce_domain = settings.bounce_domain or domain
         self._signatures = dkim.signatures(settings, domain)
+        carried = (each for setting, each in _CARRIED.items() if getattr(settings, setting))
+        self._marks = ((MARK, "{}"), *carried)
         name = settings.site_name
         list_id = f"newsletter.{settings.dkim_domain or domain}"
         self._from: Header = ("From", mime.mailbox("From", name, sender))
@@ -68,7 +80,10 @@ class MessageMaker:
         """
         recipient = mime.address(to.to_address, "the recipient")
         boundary = mime.boundary_for(to.message_id)
-        headers = (self._from, *self._own_headers(to, recipient, boundary), *self._shared)
+        sender = self._signer.verp_address(to.delivery_id, self._bounce_domain)
+        own = self._own_headers(to, recipient, boundary)
+        marks = ((name, form.format(sender)) for name, form in self._marks)
+        headers = (self._from, *own, *self._shared, *marks)
         body = mime.multipart_alternative(boundary, text, html)
         signed = ""
         if self._signatures:
@@ -79,7 +94,7 @@ class MessageMaker:
                 signed += signature.header(canonical, body_hash, moment)
         return Envelope(
             delivery_id=to.delivery_id,
-            sender=self._signer.verp_address(to.delivery_id, self._bounce_domain),
+            sender=sender,
             recipient=recipient,
             data=b"".join((signed.encode(), mime.header_lines(headers), b"\r\n", body)),
         )

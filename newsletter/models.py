@@ -5,6 +5,7 @@ Times are UTC, keys are integers, rows that belong to a subscriber go with the s
 
 from datetime import date, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    String,
     Text,
     UniqueConstraint,
     text,
@@ -68,6 +70,15 @@ class DigestLength(StrEnum):
     COMPACT = "compact"
     NORMAL = "normal"
     FULL = "full"
+
+
+class Occasion(StrEnum):
+    """Why a digest goes out: a cadence, the first of all, a vacation over, or no paper."""
+
+    REGULAR = "regular"
+    WELCOME = "welcome"
+    BEST_OF = "best_of"
+    NOTHING = "nothing"
 
 
 class InterestKind(StrEnum):
@@ -132,6 +143,13 @@ class EventKind(StrEnum):
     COMPLAINED = "complained"
     CLICKED = "clicked"
     UNSUBSCRIBED = "unsubscribed"
+
+
+class ClickBy(StrEnum):
+    """Who clicked: the detail of a clicked event from the pages. Only a person's means anything."""
+
+    PERSON = "person"
+    MACHINE = "machine"
 
 
 class SuppressionReason(StrEnum):
@@ -199,6 +217,11 @@ def _strings() -> Any:
 
 def _text(default: str = "") -> Any:
     return Field(default=default, sa_column=Column(Text, nullable=False, default=default))
+
+
+def hash_of_value(value: str) -> str:
+    """What stands for an interest's value in the index."""
+    return sha256(value.encode()).hexdigest()[:32]
 
 
 class Paper(SQLModel, table=True):
@@ -320,6 +343,16 @@ class Subscriber(SQLModel, table=True):
     unsubscribed_at: datetime | None = _moment(nullable=True)
 
 
+class SignUp(SQLModel, table=True):
+    """What a sign-up asked for. Anybody may have typed it: it counts once it is confirmed."""
+
+    __tablename__: ClassVar[str] = "sign_up"
+
+    subscriber_id: int = _key("subscriber.id", index=False, primary_key=True)
+    asked_at: datetime = _moment()
+    asked: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
 class Topic(SQLModel, table=True):
     """One named interest of a subscriber: its own profile, its own section of the digest."""
 
@@ -337,12 +370,24 @@ class Interest(SQLModel, table=True):
     """One stated clue in a topic; a negative weight mutes."""
 
     __tablename__: ClassVar[str] = "interest"
-    __table_args__ = (UniqueConstraint("topic_id", "kind", "value"),)
+    # By hash: a paragraph of Chinese is longer than PostgreSQL's indexes take (2,704 octets).
+    __table_args__ = (
+        UniqueConstraint("topic_id", "kind", "value_hash"),
+        CheckConstraint("length(value) BETWEEN 1 AND 2000", name="value_length"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     topic_id: int = _key("topic.id", index=False)
     kind: InterestKind = _status(InterestKind)
     value: str = _text()
+    value_hash: str = Field(
+        default=None,
+        sa_column=Column(
+            String(32),
+            nullable=False,
+            default=lambda row: hash_of_value(row.get_current_parameters()["value"]),
+        ),
+    )
     weight: float = 1.0
 
 
@@ -458,6 +503,7 @@ class Delivery(SQLModel, table=True):
     to_address: str = Field(max_length=320)
     to_name: str = Field(default="", max_length=200)
     length: DigestLength = _status(DigestLength, default=DigestLength.NORMAL)
+    occasion: Occasion = _status(Occasion, default=Occasion.REGULAR)
     message_id: str = Field(max_length=250, unique=True)
     subject: str = _text()
     status: DeliveryStatus = _status(DeliveryStatus)

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from newsletter import digest, profiles, ranking
-from newsletter.db import session_scope, utc_now
+from newsletter.db import read_scope, utc_now
 from newsletter.digest import Digest
 from newsletter.errors import UsageError
 from newsletter.models import Delivery, DeliveryStatus, Edition, Paper, Subscriber
@@ -18,7 +18,7 @@ def preview(engine: Engine, email: str, issue_date: date) -> Digest:
     Raises:
         UsageError: nobody has that address, or there is nothing to show, and why.
     """
-    with session_scope(engine) as session:  # features of new papers may be stored on the way
+    with read_scope(engine) as session:
         wanted = email.strip().lower()
         subscriber = session.exec(select(Subscriber).where(Subscriber.email == wanted)).first()
         if subscriber is None:

@@ -1,25 +1,19 @@
-"""Profiles: trained from interests and feedback, updated by each signal, loaded for ranking.
+"""Profiles: stored by a training, updated by each signal, loaded for ranking.
 
 A profile is sums over a topic's evidence, so a signal is one more summand, applied at once.
-`train` refits what all topics share: the feature space where papers or the setting changed,
-and what other subscribers liked where a check on held-out feedback says that it helps.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from newsletter import evidence, features, heldout, spaces
+from newsletter import evidence, spaces
 from newsletter.candidates import SubscriberProfile, TopicProfile
 from newsletter.db import utc_now
-from newsletter.encoders import DEFAULT
-from newsletter.heldout import Finding
 from newsletter.learning import Basis, Sums
 from newsletter.models import (
     Delivery,
@@ -30,108 +24,20 @@ from newsletter.models import (
     Paper,
     Profile,
     Signal,
-    Space,
     Subscriber,
     Topic,
 )
 from newsletter.spaces import load_candidates
 
-__all__ = ["TrainingReport", "apply_feedback", "load_candidates", "load_profiles", "train"]
+__all__ = ["apply_feedback", "load_candidates", "load_profiles", "store", "versions"]
 
 # An ingest stamps its papers when it starts and may still be storing them while digests are
 # prepared: what came in shortly before the last digest is looked at again. Nobody gets a paper
 # twice by it, for papers that were sent are known.
 LATE = timedelta(hours=6)
 LOOK_BACK = timedelta(days=30)
-BATCH = 1_000  # topics trained at once: 1,408 numbers × 3 sums × 4 bytes × 1,000 = 17 MB
-MOST_LIKES = 2_000_000  # signals that the factors of what others liked are fitted on, newest
-MOST_LIKED = 20_000  # papers, the same
 SHOWN = 20  # signals of a subscriber that an explanation looks through, newest
 FOR_YOU = "For you"  # the topic of a subscriber who gave signals and named no topic
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingReport:
-    """What a training did; ``rebuilt`` says why the feature space was fitted anew, if it was.
-
-    ``others`` is what the check on held-out feedback found, where it was made.
-    """
-
-    feature_space: str
-    topics: int
-    papers: int
-    rebuilt: str = ""
-    others: Finding | None = None
-
-
-def train(
-    session: Session, subscriber_id: int | None = None, *, model: str = DEFAULT
-) -> TrainingReport:
-    """Refit what all topics share, then every topic's profile.
-
-    With ``subscriber_id`` only that subscriber's profiles, in the space there is. ``model`` is
-    the setting `feature_model`.
-
-    Raises:
-        SettingsError: the encoder is not installed.
-    """
-    papers = session.exec(select(func.count()).select_from(Paper)).one()
-    rebuilt, others = "", None
-    if subscriber_id is None:
-        rebuilt = _why_rebuild(session, papers, model)
-        key, basis = spaces.fit(session, model) if rebuilt else spaces.current(session, model)
-        key, basis, others = _fit_others(session, basis)
-    else:
-        key, basis = spaces.current(session, model)
-    wanted = select(Topic).order_by(col(Topic.id))
-    if subscriber_id is not None:
-        wanted = wanted.where(Topic.subscriber_id == subscriber_id)
-    topics = session.exec(wanted).all()
-    now = utc_now()
-    for start in range(0, len(topics), BATCH):
-        some = topics[start : start + BATCH]
-        gathered = evidence.gather(session, basis, some, now)
-        sums = gathered.sums([topic.id or 0 for topic in some])
-        stored = _stored(session, some)
-        for place, topic in enumerate(some):
-            row = stored.get(topic.id) or _blank(topic)
-            _store(session, row, key, _one(sums, place), now)
-        session.flush()
-    return TrainingReport(key, len(topics), papers, rebuilt, others)
-
-
-def _why_rebuild(session: Session, papers: int, model: str) -> str:
-    row = session.exec(select(Space).order_by(col(Space.created_at).desc()).limit(1)).first()
-    if row is None:
-        return "first training"
-    if row.model != model:
-        return f"the feature model is now {model}, not {row.model}"
-    if papers >= row.papers * features.GROWTH:
-        return f"papers grew from {row.papers} to {papers}"
-    return ""
-
-
-def _fit_others(session: Session, basis: Basis) -> tuple[str, Basis, Finding]:
-    """What others liked, from all likes, where held-out ones say that it helps."""
-    rows = session.exec(
-        select(Feedback.subscriber_id, Feedback.paper_id)
-        .where(col(Feedback.signal).in_((Signal.RELEVANT, Signal.SAVED)))
-        .order_by(col(Feedback.id).desc())
-        .limit(MOST_LIKES)
-    ).all()
-    newest = dict.fromkeys(paper for _, paper in rows)
-    liked = np.sort(np.array(list(newest)[:MOST_LIKED], np.int64))
-    pairs = np.unique(np.array(rows, np.int64).reshape(-1, 2), axis=0)
-    pairs = pairs[np.isin(pairs[:, 1], liked)]
-    subscribers, places = np.unique(pairs[:, 0], return_inverse=True)
-    likes = csr_matrix(
-        (np.ones(len(pairs), np.float32), (places, np.searchsorted(liked, pairs[:, 1]))),
-        shape=(len(subscribers), len(liked)),
-    )
-    papers = {paper.id: paper for paper in spaces.rows(session, Paper, "id", liked.tolist())}
-    vectors = spaces.content(session, basis, [papers[number] for number in liked.tolist()])
-    others, finding = heldout.collaborate(basis.space, vectors, likes, liked)
-    return *spaces.put_collaboration(session, basis, others), finding
 
 
 def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: Signal) -> None:
@@ -169,13 +75,34 @@ def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: 
     session.flush()
 
 
+def versions(session: Session, topics: Sequence[Topic]) -> dict[int | None, int]:
+    """How often each topic's profile was written, by topic id; one that has none is left out."""
+    return {number: row.version for number, row in _stored(session, topics).items()}
+
+
+def store(
+    session: Session,
+    topics: Sequence[Topic],
+    sums: Sums,
+    places: Sequence[int],
+    *,
+    key: str,
+    now: datetime,
+) -> None:
+    """Write profiles in the space ``key``; ``places`` are the topics' rows of ``sums``."""
+    stored = _stored(session, topics)
+    for topic, place in zip(topics, places, strict=True):
+        _store(session, stored.get(topic.id) or _blank(topic), key, _one(sums, place), now)
+    session.flush()
+
+
 def load_profiles(session: Session, subscriber_ids: Sequence[int]) -> list[SubscriberProfile]:
     """What ranking needs of these subscribers, in their order; unknown ids are left out.
 
     Reads only. A topic whose profile is missing, or stands in another feature space, is built
     on the spot from its rows.
     """
-    key, basis = spaces.current(session, store=False)
+    key, basis = spaces.current(session)
     subscribers = {row.id: row for row in spaces.rows(session, Subscriber, "id", subscriber_ids)}
     topics = _topics(session, subscriber_ids)
     flat = [topic for several in topics.values() for topic in several]

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 from newsletter import cards, letters, markup, mime, shortening, wording
 from newsletter.config import Settings
-from newsletter.digest import Digest, DigestPaper, DigestSection, Occasion
+from newsletter.digest import Digest, DigestPaper, DigestSection
 from newsletter.fragments import Fragments, Frame, Pair, encoded_both, in_html, slot
 from newsletter.letters import Note
 from newsletter.messages import Addressed, MessageMaker
-from newsletter.models import DigestLength
+from newsletter.models import DigestLength, Occasion
 from newsletter.shortening import HTML_LIMIT, Shape
 from newsletter.tokens import Purpose, Signer
 from newsletter.transports import Envelope
@@ -63,7 +63,8 @@ class Renderer:
         self._postal_address = wording.one_line(settings.postal_address or "")
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
-        self._fragments = Fragments(f"{self._base_url}/feedback")
+        self._click_url = f"{self._base_url}/click" if settings.count_clicks else ""
+        self._fragments = Fragments(f"{self._base_url}/feedback", self._click_url)
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
     def digest(self, digest: Digest) -> Envelope:
@@ -108,10 +109,11 @@ class Renderer:
         )
         if whole:
             values["links"]["view"] = ""
-        feedback_url = f"{self._base_url}/feedback/{tokens['token']}"
+        urls = {"feedback_url": f"{self._base_url}/feedback/{tokens['token']}"}
+        if self._click_url:
+            urls["click_url"] = f"{self._click_url}/{tokens['click']}"
         values["sections"] = [
-            _section_values(section, papers, feedback_url)
-            for section, papers in _placed(digest, plan)
+            _section_values(section, papers, urls) for section, papers in _placed(digest, plan)
         ]
         return _rendered("digest", values)
 
@@ -256,7 +258,8 @@ class Renderer:
     def _tokens(self, digest: Digest) -> dict[str, str]:
         """One HMAC for all answers of a delivery: paper and signal stand beside it in the path."""
         sign, delivery = self._signer.sign, str(digest.delivery_id)
-        return {
+        counted = {"click": sign(Purpose.CLICK, delivery)} if self._click_url else {}
+        return counted | {
             "token": sign(Purpose.FEEDBACK, delivery),
             "view": sign(Purpose.VIEW, delivery),
             "preferences": sign(Purpose.PREFERENCES, digest.subscriber_public_id),
@@ -279,14 +282,14 @@ def _heading(section: DigestSection) -> tuple[str, str]:
 
 
 def _section_values(
-    section: DigestSection, papers: Sequence[PaperAtLength], feedback_url: str
+    section: DigestSection, papers: Sequence[PaperAtLength], urls: dict[str, str]
 ) -> dict[str, Any]:
     name, note = cards.heading(section)
     made = []
     for paper, length in papers:
         why = cards.explanation(paper.explanation)
         shown = cards.shown(paper, length, explained=bool(why))
-        made.append(cards.card(shown, why=why, feedback_url=feedback_url))
+        made.append(cards.card(shown, why=why, **urls))
     return {"name": name, "note": note, "papers": made}
 
 

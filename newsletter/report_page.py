@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from newsletter.config import bundled
 from newsletter.deliveries import COUNTED_AS
 from newsletter.models import Delivery, DeliveryStatus
-from newsletter.reports import Report
+from newsletter.reports import Report, what_came_back
 
 BARS = 60
 WIDTH, HEIGHT = 900, 180
@@ -101,4 +101,6 @@ def as_html(report: Report, picture: Picture) -> str:
     )
     colours = {status.value: colour for status, colour in COLOURS.items()}
     template = environment.get_template("report.html")
-    return template.render(report=report, picture=picture, colours=colours)
+    return template.render(
+        report=report, picture=picture, colours=colours, came_back=what_came_back(report)
+    )

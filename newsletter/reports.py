@@ -9,8 +9,12 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from newsletter import deliveries, papers
+from newsletter import deliveries, inbound, papers
 from newsletter.db import utc_now
+from newsletter.inbound import Rates
+from newsletter.inbound.kept import kept_count
+from newsletter.inbound.rates import as_json as rates_as_json
+from newsletter.inbound.rates import in_words, worth_showing
 from newsletter.models import (
     Delivery,
     DeliveryStatus,
@@ -43,6 +47,8 @@ class Report:
     later: dict[str, int]
     coverage: str
     note: str  # why a send run paused it
+    rates: Rates
+    kept_mails: int  # came in about nobody that could be found
     undelivered: tuple[Undelivered, ...]
     without_digest: tuple[tuple[str, str], ...]
 
@@ -60,6 +66,8 @@ def edition_report(session: Session, edition: Edition) -> Report:
         later={status.value: raw[status] for status in deliveries.COUNTED_AS},
         coverage=edition.coverage,
         note=edition.note,
+        rates=inbound.rates(session, edition_id),
+        kept_mails=kept_count(session),
         undelivered=_undelivered(session, edition_id),
         without_digest=_without_digest(session, edition_id),
     )
@@ -115,7 +123,18 @@ def sources_now(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
 
 def as_dict(report: Report) -> dict[str, Any]:
     """The report as one JSON object."""
-    return asdict(report)
+    return asdict(report) | {"rates": rates_as_json(report.rates)}
+
+
+def what_came_back(report: Report) -> list[str]:
+    """Bounce and complaint rates in words, of all and by domain, and how many mails are kept."""
+    lines = [in_words(rate) for rate in worth_showing(report.rates) if rate.tried]
+    if report.kept_mails:
+        kept = "1 mail is" if report.kept_mails == 1 else f"{report.kept_mails} mails are"
+        lines.append(
+            f"{kept} kept that came in about nobody known: `newsletter inbound --kept` lists them"
+        )
+    return lines
 
 
 def as_csv(report: Report) -> str:

@@ -1,16 +1,19 @@
 """The feature space and the papers' vectors in the database; candidates out of it."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
+from sqlalchemy import Engine
 from sqlmodel import Session, col, delete, select
 
 from newsletter import collaboration, explaining, features, learning
 from newsletter.candidates import Candidates, SentencesOf
 from newsletter.collaboration import Collaboration
+from newsletter.db import read_scope, session_scope, upsert, utc_now
 from newsletter.encoders import DEFAULT, Vectors
 from newsletter.features import PaperText
 from newsletter.learning import Basis
@@ -31,28 +34,43 @@ def basis_id(space_id: str, collaboration_id: str) -> str:
     return f"{space_id}/{collaboration_id}" if collaboration_id else space_id
 
 
-def current(session: Session, model: str = DEFAULT, *, store: bool = True) -> tuple[str, Basis]:
-    """The current basis and its id; fitted now on the stored papers where there is none.
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A feature space fitted on so many papers, and not stored yet."""
 
-    ``model`` counts only then; ``store=False`` keeps the database as it is.
+    basis: Basis
+    model: str
+    papers: int
+
+
+def current(session: Session, model: str = DEFAULT) -> tuple[str, Basis]:
+    """The current basis and its id; where none is stored, one fitted now. Reads only.
+
+    ``model`` counts only then.
 
     Raises:
         SettingsError: the encoder of the space is not installed.
     """
-    newest = (
-        select(Space.id, Space.collaboration_id, Space.papers)
-        .order_by(col(Space.created_at).desc())
-        .limit(1)
-    )
-    found = session.exec(newest).first()
-    if found is None or not found[2]:  # one fitted on no papers knows no words
-        return fit(session, model, store=store)
-    key = basis_id(found[0], found[1])
+    stored = _newest(session)
+    if stored is None:
+        fitted = fit(session, model)
+        return fitted.basis.space.id, fitted.basis
+    key = basis_id(*stored)
     if key not in _loaded:
-        row = session.get_one(Space, found[0])
+        row = session.get_one(Space, stored[0])
         others = None if row.collaboration is None else collaboration.load(row.collaboration)
         _keep(key, Basis(features.load(row.id, row.parameters), others))
     return key, _loaded[key]
+
+
+def _newest(session: Session) -> tuple[str, str] | None:
+    """Ids of the current space and of what others liked; one fitted on no papers is none."""
+    found = session.exec(
+        select(Space.id, Space.collaboration_id, Space.papers)
+        .order_by(col(Space.created_at).desc())
+        .limit(1)
+    ).first()
+    return (found[0], found[1]) if found and found[2] else None
 
 
 def _keep(key: str, basis: Basis) -> None:
@@ -61,21 +79,69 @@ def _keep(key: str, basis: Basis) -> None:
     _loaded[key] = basis
 
 
-def fit(session: Session, model: str, *, store: bool = True) -> tuple[str, Basis]:
-    """A space fitted on the newest papers, in place of the one there was.
+def fit(session: Session, model: str) -> Fitted:
+    """A space fitted on the newest papers. Reads only; `put` stores it.
 
     Raises:
         SettingsError: the encoder cannot be loaded.
     """
     papers = session.exec(select(Paper).order_by(col(Paper.id).desc()).limit(FITTED_ON)).all()
     space = features.fit([text_of(paper) for paper in papers], model)
-    basis = Basis(space)
-    if store:
-        session.execute(delete(Space))
-        session.add(Space(id=space.id, model=model, papers=len(papers), parameters=space.dump()))
-        session.flush()
-        _keep(space.id, basis)
-    return space.id, basis
+    return Fitted(Basis(space), model, len(papers))
+
+
+def put(session: Session, fitted: Fitted) -> None:
+    """Store a space in place of the one there was; two may store the same at once."""
+    space = fitted.basis.space
+    session.execute(delete(Space).where(col(Space.id) != space.id))
+    new = upsert(session, "feature_space").values(
+        id=space.id,
+        model=fitted.model,
+        papers=fitted.papers,
+        parameters=space.dump(),
+        collaboration_id="",
+        created_at=utc_now(),
+    )
+    session.execute(new.on_conflict_do_nothing())
+    _keep(space.id, fitted.basis)
+
+
+def catch_up(engine: Engine, since: datetime, model: str = DEFAULT) -> None:
+    """Store what ranking the papers first seen since then needs: the space, and their vectors.
+
+    Computed from a reading view, which holds up nobody, and written in one short transaction.
+
+    Raises:
+        SettingsError: the encoder of the space is not installed.
+    """
+    with read_scope(engine) as session:
+        fitted = None if _newest(session) else fit(session, model)
+        basis = fitted.basis if fitted else current(session, model)[1]
+        papers = session.exec(select(Paper).where(col(Paper.first_seen_at) >= since)).all()
+        _, computed = _vectors(session, basis, papers)
+    if fitted is None and not computed:
+        return
+    with session_scope(engine) as session:
+        if fitted is not None:
+            put(session, fitted)
+        for some in slices(sorted(computed)):
+            # A paper may have been found to be another one meanwhile.
+            present = session.exec(select(Paper.id).where(col(Paper.id).in_(some)))
+            _put_vectors(session, basis.space.id, {i: computed[i] for i in present if i})
+
+
+def _put_vectors(session: Session, space_id: str, vectors: Mapping[int, bytes]) -> None:
+    if not vectors:
+        return
+    new = upsert(session, "paper_vector")
+    changed = {"feature_space": new.excluded.feature_space, "vector": new.excluded.vector}
+    session.connection().execute(
+        new.on_conflict_do_update(index_elements=["paper_id"], set_=changed),
+        [
+            {"paper_id": number, "feature_space": space_id, "vector": vector}
+            for number, vector in vectors.items()
+        ],
+    )
 
 
 def put_collaboration(
@@ -94,7 +160,7 @@ def put_collaboration(
 
 
 def load_candidates(session: Session, since: datetime, model: str = DEFAULT) -> Candidates:
-    """Papers first seen since then; vectors that are missing are computed and stored.
+    """Papers first seen since then; vectors that are missing are computed. Reads only.
 
     Raises:
         SettingsError: the encoder of the space is not installed.
@@ -135,32 +201,28 @@ def sentences_of(abstracts: Sequence[str], basis: Basis) -> SentencesOf:
     return find
 
 
-def content(
-    session: Session, basis: Basis, papers: Sequence[Paper], *, store: bool = True
-) -> Vectors:
-    """(n, d) content vectors of ``papers``; missing ones are computed, and stored if asked."""
-    space = basis.space
+def content(session: Session, basis: Basis, papers: Sequence[Paper]) -> Vectors:
+    """(n, d) content vectors of ``papers``; those that are not stored are computed. Reads only."""
+    stored, computed = _vectors(session, basis, papers)
+    found = stored | computed
+    joined = b"".join(found[paper.id or 0] for paper in papers)
+    return np.frombuffer(joined, "<f2").reshape(-1, basis.space.dimensions).astype(np.float32)
+
+
+def _vectors(
+    session: Session, basis: Basis, papers: Sequence[Paper]
+) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    """Vectors by paper id: those that are stored, and the others, computed."""
     numbers = [paper.id or 0 for paper in papers]
-    stored = {row.paper_id: row for row in rows(session, PaperVector, "paper_id", numbers)}
-    missing = [
-        paper
-        for paper in papers
-        if paper.id not in stored or stored[paper.id].feature_space != space.id
-    ]
-    computed = space.transform([text_of(paper) for paper in missing]).astype("<f2")
-    found = {number: row.vector for number, row in stored.items()}
-    for paper, vector in zip(missing, computed, strict=True):
-        found[paper.id or 0] = vector.tobytes()
-        if store:
-            row = stored.get(paper.id or 0) or PaperVector(
-                paper_id=paper.id or 0, feature_space="", vector=b""
-            )
-            row.feature_space, row.vector = space.id, vector.tobytes()
-            session.add(row)
-    if store:
-        session.flush()
-    joined = b"".join(found[number] for number in numbers)
-    return np.frombuffer(joined, "<f2").reshape(-1, space.dimensions).astype(np.float32)
+    stored = {
+        row.paper_id: row.vector
+        for row in rows(session, PaperVector, "paper_id", numbers)
+        if row.feature_space == basis.space.id
+    }
+    missing = [paper for paper in papers if paper.id not in stored]
+    computed = basis.space.transform([text_of(paper) for paper in missing]).astype("<f2")
+    new = {p.id or 0: vector.tobytes() for p, vector in zip(missing, computed, strict=True)}
+    return stored, new
 
 
 def text_of(paper: Paper) -> PaperText:

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from newsletter import dkim
 from newsletter.config import Settings
-from newsletter.digest import Digest, DigestPaper, DigestSection, Occasion
-from newsletter.models import DigestLength
+from newsletter.digest import Digest, DigestPaper, DigestSection
+from newsletter.models import DigestLength, Occasion
 from newsletter.render import Renderer
 from newsletter.tokens import Signer
 from newsletter.transports import Envelope
@@ -142,7 +142,7 @@ def digest(papers: int = 6, **fields: Any) -> Digest:
 LIT = (ABSTRACT.index("On 214"), ABSTRACT.index(" Wrong hints"))
 AUTHORS = ("Ada Lovelace", "Émilie du Châtelet", "Grace Hopper")
 
-EMPTY: dict[str, Any] = {"papers": 0, "sections": (), "reason": "It is a holiday."}
+EMPTY: dict[str, Any] = {"papers": 0, "sections": (), "reason": "nothing was announced"}
 # Every kind of mail, as the law's tests and `make check-mail` take them.
 KINDS: dict[str, Callable[[Renderer], Envelope]] = {
     "digest": lambda r: r.digest(digest(15)),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from newsletter import db, editions, papers, profiles
+from newsletter import db, editions, papers, training
 from newsletter.config import Settings
 from newsletter.demo.mailbox import Letter, Mailbox, MailboxServer
 from newsletter.mailer import SendRun
@@ -59,8 +59,7 @@ def service(folder: Path) -> Iterator[Service]:
     db.upgrade(engine)
     with as_file(files("newsletter") / "sample" / "papers.jsonl") as sample:
         papers.ingest_file(engine, sample)
-    with db.session_scope(engine) as session:
-        profiles.train(session)
+    training.train(engine)
     inbox = folder / "inbox"
     inbox.mkdir()
     mailbox = Mailbox(inbox)

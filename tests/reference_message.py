@@ -40,6 +40,7 @@ def build(settings: Settings, signer: Signer, renderer: Renderer, digest: Digest
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "DR, RN, NRN, OOF, AutoReply"
+    message["X-Newsletter-Delivery"] = signer.verp_address(digest.delivery_id, domain)
     message.set_content(text)
     message.add_alternative(html, subtype="html")
     return message

@@ -8,13 +8,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError, StatementError
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel, func, select
 
+from alembic import command
 from newsletter import db
 from newsletter.errors import DatabaseError
 from newsletter.models import (
     DeliveryEvent,
     EventKind,
+    Interest,
+    InterestKind,
     Paper,
     Subscriber,
     SubscriberStatus,
@@ -151,6 +154,40 @@ def test_migrations_make_the_same_check_constraints_as_models(
         if type(constraint).__name__ == "CheckConstraint"
     }
     assert migrated == modelled
+
+
+def test_a_migration_keeps_every_row(engine: Engine) -> None:
+    with db.session_scope(engine) as session:
+        edition = factories.make_edition(session)
+        subscriber = factories.make_subscriber(session)
+        factories.make_digest(session, edition, subscriber, [factories.make_paper(session)])
+        topic = Topic(subscriber_id=subscriber.id or 0, name="Engines")
+        session.add(topic)
+        session.flush()
+        clue: dict[str, Any] = {
+            "topic_id": topic.id or 0,
+            "kind": InterestKind.TEXT,
+            "value": "机" * 2000,
+        }
+        session.add(Interest(**clue))
+    config = db.alembic_config(engine)
+    before = count_rows(engine)
+    assert before["digest_item"] == before["delivery"] == 1
+
+    command.downgrade(config, "0002")
+    command.upgrade(config, "head")
+
+    assert count_rows(engine) == before
+    with pytest.raises(IntegrityError), db.session_scope(engine) as session:
+        session.add(Interest(**clue))  # told apart by hash, also from rows of before
+
+
+def count_rows(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        return {
+            name: connection.scalar(select(func.count()).select_from(table)) or 0
+            for name, table in SQLModel.metadata.tables.items()
+        }
 
 
 def test_a_database_without_tables_says_which_command_makes_them(database_url: str) -> None:

@@ -168,14 +168,54 @@ def test_a_result_is_taken_only_by_a_row_that_is_sending(engine: Engine, edition
         ids = claim(session, edition)
         deliveries.begin(session, ids[:1], owner="one", now=NOW)
         deliveries.record(
-            session, [Result(number, DeliveryStatus.SENT, 250, "ok", NOW) for number in ids]
+            session,
+            [Result(number, 1, DeliveryStatus.SENT, 250, "ok", NOW) for number in ids],
+            owner="one",
         )
     with session_scope(engine) as session:
         counts = deliveries.counts(session, edition.id)
         assert counts[DeliveryStatus.SENT] == 1
         assert counts[DeliveryStatus.QUEUED] == 2
-        deliveries.record(session, [Result(ids[0], DeliveryStatus.FAILED, 550, "late", NOW)])
+        deliveries.record(
+            session, [Result(ids[0], 1, DeliveryStatus.FAILED, 550, "late", NOW)], owner="one"
+        )
         assert session.get_one(Delivery, ids[0]).smtp_response == "ok"
+
+
+def test_a_late_result_never_overwrites_whoever_took_the_row_over(
+    engine: Engine, edition: Edition
+) -> None:
+    lapsed = NOW + LEASE + timedelta(seconds=1)
+    with session_scope(engine) as session:
+        first, second, _ = ids = claim(session, edition, "slow")
+        deliveries.begin(session, ids, owner="slow", now=NOW)
+    with session_scope(engine) as session:
+        assert deliveries.recover(session, now=lapsed) == 3
+        deliveries.claim(session, edition.id, owner="next", now=lapsed, limit=2)
+        deliveries.begin(session, [first, second], owner="next", now=lapsed)
+    with session_scope(engine) as session:
+        late = [Result(number, 1, DeliveryStatus.FAILED, 550, "late", lapsed) for number in ids]
+        deliveries.record(session, late, owner="slow")
+        deliveries.record(
+            session, [Result(first, 2, DeliveryStatus.SENT, 250, "ok", lapsed)], owner="next"
+        )
+    with session_scope(engine) as session:
+        taken, going, waiting = (session.get_one(Delivery, number) for number in ids)
+        assert (taken.status, taken.smtp_response) == (DeliveryStatus.SENT, "ok")
+        assert (going.status, going.lease_owner) == (DeliveryStatus.SENDING, "next")
+        # Nobody had tried that one again: the late answer is the truth about it.
+        assert (waiting.status, waiting.smtp_response) == (DeliveryStatus.FAILED, "late")
+
+
+def test_a_lease_is_kept_by_who_renews_it_and_ends_when_the_clock_is_set_back(
+    engine: Engine, edition: Edition
+) -> None:
+    with session_scope(engine) as session:
+        ids = claim(session, edition, "slow")
+        deliveries.begin(session, ids, owner="slow", now=NOW)
+        deliveries.renew(session, "slow", NOW + LEASE / 2)
+        assert deliveries.recover(session, now=NOW + LEASE + timedelta(seconds=1)) == 0
+        assert deliveries.recover(session, now=NOW - timedelta(days=1)) == 3
 
 
 def test_a_deferred_row_waits_until_it_is_time(engine: Engine, edition: Edition) -> None:
@@ -185,7 +225,8 @@ def test_a_deferred_row_waits_until_it_is_time(engine: Engine, edition: Edition)
         deliveries.begin(session, ids, owner="one", now=NOW)
         deliveries.record(
             session,
-            [Result(number, DeliveryStatus.DEFERRED, 451, "busy", NOW, later) for number in ids],
+            [Result(number, 1, DeliveryStatus.DEFERRED, 451, "busy", NOW, later) for number in ids],
+            owner="one",
         )
     with session_scope(engine) as session:
         assert claim(session, edition) == []
@@ -228,7 +269,9 @@ def test_cancelling_ends_what_has_not_begun_and_lets_the_rest_finish(
         ids = claim(session, edition)
         deliveries.begin(session, ids[:1], owner="one", now=NOW)
         assert deliveries.cancel(session, edition.id or 0, NOW) == 2
-        deliveries.record(session, [Result(ids[0], DeliveryStatus.SENT, 250, "ok", NOW)])
+        deliveries.record(
+            session, [Result(ids[0], 1, DeliveryStatus.SENT, 250, "ok", NOW)], owner="one"
+        )
         counts = deliveries.counts(session, edition.id)
         assert counts[DeliveryStatus.CANCELLED] == 2
         assert counts[DeliveryStatus.SENT] == 1

@@ -169,6 +169,19 @@ def test_feedback_from_a_digest_is_recorded(running: Running) -> None:
     assert httpx.post(link, timeout=60).status_code == 200
 
 
+def test_who_signs_up_in_the_demo_gets_the_confirmation_in_its_inbox(running: Running) -> None:
+    form = {"email": "new@demo.example", "text": "Program repair."}
+    assert httpx.post(f"{running.url}/sign-up", data=form, timeout=60).status_code == 200
+    for _ in range(100):
+        if found := list(running.folder.glob("*-new.eml")):
+            break
+        time.sleep(0.2)
+    link = re.findall(r"(http\S+/confirm/\S+)", body(read(found[0]), "plain"))[0]
+    assert "confirmed" in httpx.post(link, timeout=60).text
+    shown = run("subscribers", "show", "new@demo.example", cwd=running.folder).stdout
+    assert "active" in shown
+
+
 def test_a_port_in_use_is_one_line_before_any_work(running: Running, tmp_path: Path) -> None:
     port = running.url.rpartition(":")[2]
     done = run("demo", "--port", port, "--output", str(tmp_path / "x"), cwd=tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
-from newsletter import deliveries, editions, previews, profiles, ranking, reports
+from newsletter import deliveries, editions, previews, ranking, reports, training
 from newsletter.config import Settings, load_settings
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.errors import RenderError, UsageError
@@ -81,7 +81,7 @@ def stock(engine: Engine, *emails: str) -> None:
             factories.make_paper(session, number, title=title, abstract=f"On {title.lower()}.")
         for email in emails:
             sign_up(session, email, "program repair")
-        profiles.train(session)
+    training.train(engine)
 
 
 def prepare(engine: Engine, issue_date: date = ISSUE_DATE) -> editions.Prepared:
@@ -115,7 +115,7 @@ def test_everybody_gets_their_own_ranking_once(
     stock(engine, "ada@reader.example")
     with session_scope(engine) as session:
         sign_up(session, "luis@reader.example", "robot")
-        profiles.train(session)
+    training.train(engine)
     edition_id = prepare_and_send(engine, settings, sink)
     assert sink.recipients() == ["ada@reader.example", "luis@reader.example"]
     first = {str(message["To"]): str(message["Subject"]) for message in sink.messages()}
@@ -379,7 +379,7 @@ def test_who_gets_nothing_has_the_reason_recorded(
     with session_scope(engine) as session:
         sign_up(session, "ada@reader.example", "program repair")
         log(session, "hf", **counts)
-        profiles.train(session)
+    training.train(engine)
     assert prepare(engine).nothing == 1
     with read_scope(engine) as session:
         report = reports.edition_report(session, editions.find(session, ISSUE_DATE))

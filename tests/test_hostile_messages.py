@@ -32,7 +32,7 @@ EXAMPLES = int(os.environ.get("NEWSLETTER_HOSTILE_EXAMPLES", "150"))
 HEADERS = [
     "From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "Content-Type", "List-Id",
     "List-Help", "List-Owner", "List-Post", "List-Unsubscribe-Post", "Auto-Submitted",
-    "X-Auto-Response-Suppress", "MIME-Version",
+    "X-Auto-Response-Suppress", "MIME-Version", "X-Newsletter-Delivery",
 ]  # fmt: skip
 RENDERER = Renderer(mails.settings(), mails.signer())
 

@@ -120,16 +120,61 @@ def test_a_forged_verp_address_is_nobodys(session: Session) -> None:
     assert delivery.status is DeliveryStatus.SENT
 
 
-def test_verp_wins_over_message_id_and_that_over_the_named_recipient(session: Session) -> None:
+def test_verp_wins_over_message_id_that_over_the_mark_and_that_over_the_named_recipient(
+    session: Session,
+) -> None:
     named = sent(session, message_id="named@news.example.org")
     by_id = sent_to(session, "id@reader.example", MESSAGE_ID)
+    by_mark = sent_to(session, "mark@reader.example", "a-mark@news.example.org")
     by_verp = sent_to(session, "verp@reader.example", "verp@news.example.org")
-    receive(session, report(to=verp(by_verp), report_id="1@mx.example"))
-    assert statuses(by_verp, by_id, named) == ["bounced", "sent", "sent"]
-    receive(session, report(report_id="2@mx.example"))
-    assert statuses(by_verp, by_id, named) == ["bounced", "bounced", "sent"]
-    receive(session, report(report_id="3@mx.example", returned=""))
-    assert statuses(by_verp, by_id, named) == ["bounced", "bounced", "bounced"]
+    all_four = (by_verp, by_id, by_mark, named)
+    mark = f"X-Newsletter-Delivery: {verp(by_mark)}\n"
+    receive(session, report(to=verp(by_verp), report_id="1@mx.example", returned=RETURNED + mark))
+    assert statuses(*all_four) == ["bounced", "sent", "sent", "sent"]
+    receive(session, report(report_id="2@mx.example", returned=RETURNED + mark))
+    assert statuses(*all_four) == ["bounced", "bounced", "sent", "sent"]
+    receive(session, report(report_id="3@mx.example", returned=mark))
+    assert statuses(*all_four) == ["bounced", "bounced", "bounced", "sent"]
+    recorded = receive(session, report(report_id="4@mx.example", returned=""))
+    assert recorded.matched
+    assert recorded.is_unproven
+    assert statuses(*all_four) == ["bounced", "bounced", "bounced", "sent"]
+
+
+def test_a_bounce_that_only_names_an_address_is_kept_and_scores_but_suppresses_nobody_at_once(
+    session: Session,
+) -> None:
+    delivery = sent(session, message_id="other@news.example.org")
+    forged = report(to="papers@news.example.org", returned="")
+    recorded = receive(session, forged)
+    assert recorded.actions == (f"{READER}: bounced, by its address alone: score 0.5 of 5, kept",)
+    assert suppression(session) is None
+    assert delivery.status is DeliveryStatus.SENT
+    assert inbound.rates(session, delivery.edition_id or 0).total.bounced == 0
+    [kept] = session.exec(select(KeptMail)).all()
+    assert (kept.kind, kept.content) == ("bounce", forged)
+
+
+def test_claims_on_ten_days_in_a_row_suppress_after_all(session: Session) -> None:
+    delivery = sent(session, message_id="other@news.example.org")
+    for day in range(10):
+        assert suppression(session) is None
+        claim = report(to="papers@news.example.org", returned="", report_id=f"{day}@mx.example")
+        receive(session, claim.replace(b"Hello", b"Hello %d" % day), NOW + timedelta(days=day))
+    assert suppression(session) is SuppressionReason.BOUNCED
+    assert delivery.status is DeliveryStatus.SENT
+
+
+def test_a_complaint_that_only_names_an_address_suppresses_nobody(session: Session) -> None:
+    delivery = sent(session, message_id="other@news.example.org")
+    forged = complaint(returned=f"To: {READER}\nSubject: Your papers\n")
+    recorded = receive(session, forged)
+    assert recorded.matched
+    assert suppression(session) is None
+    assert delivery.status is DeliveryStatus.SENT
+    assert inbound.rates(session, delivery.edition_id or 0).total.complained == 0
+    [kept] = session.exec(select(KeptMail)).all()
+    assert kept.kind == "complaint"
 
 
 def sent_to(session: Session, email: str, message_id: str) -> Delivery:

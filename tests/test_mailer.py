@@ -33,6 +33,7 @@ from newsletter.models import (
 )
 from newsletter.render import Renderer
 from newsletter.tokens import Signer
+from newsletter.transports import Envelope
 from newsletter.transports.relays import RelayPool
 from newsletter.transports.smtp import Relay
 from tests import factories
@@ -394,9 +395,9 @@ def test_what_a_killed_process_left_is_settled_by_its_flight_log(
         deliveries.begin(session, ids[:3], owner=dead, now=now)
     log = flight.FlightLog(flight.folder_for(engine), dead)
     log.open()
-    log.taking_off(ids[0])
-    log.taking_off(ids[1])
-    log.landed(Result(ids[0], DeliveryStatus.SENT, 250, "kept", now))
+    log.taking_off(ids[0], 1)
+    log.taking_off(ids[1], 1)
+    log.landed(Result(ids[0], 1, DeliveryStatus.SENT, 250, "kept", now))
     with session_scope(engine) as session:
         deliveries.postpone(session, {}, owner=dead)
     send(engine, edition_id, sink)
@@ -409,12 +410,74 @@ def test_what_a_killed_process_left_is_settled_by_its_flight_log(
     assert not list(tmp_path.glob("*.flight")), "logs go when they are used"
 
 
+def test_a_resend_that_no_relay_heard_of_is_still_to_come(
+    engine: Engine, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edition_id = make_edition(engine, *readers(2))
+    dead = f"{owners.machine()}:999999999:1:0badcafe"
+    now = utc_now()
+    log = flight.FlightLog(flight.folder_for(engine), dead)
+    log.open()
+    with session_scope(engine) as session:
+        first, second = deliveries.claim(session, edition_id, owner=dead, now=now, limit=9)
+        deliveries.begin(session, [first, second], owner=dead, now=now)
+        lost = [
+            Result(number, 1, DeliveryStatus.UNCERTAIN, 0, "lost", now)
+            for number in (first, second)
+        ]
+        for result in lost:
+            log.taking_off(result.delivery_id, 1)
+            log.landed(result)
+        deliveries.record(session, lost, owner=dead)
+        # The same run begins both anew; it dies before the first is handed over, and when it has
+        # found no relay for the second.
+        deliveries.claim(session, edition_id, owner=dead, now=now, limit=9)
+        deliveries.begin(session, [first, second], owner=dead, now=now)
+    log.taking_off(second, 2)
+    log.stayed(second, 2)
+    send(engine, edition_id, sink)
+    assert sink.recipients() == readers(2)
+    assert counts(engine, edition_id) == {"sent": 2}
+
+
+def test_a_run_renews_its_leases_while_a_relay_takes_its_time(
+    engine: Engine, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edition_id = make_edition(engine, *readers(1))
+    monkeypatch.setattr(run, "RENEW_SECONDS", 0.0)
+    until: list[Any] = []
+
+    async def main() -> None:
+        one = make_run(engine, edition_id, Relay("127.0.0.1", sink.port))
+        answered = asyncio.Event()
+
+        class Slow:
+            async def send(self, envelope: Envelope) -> str:
+                await answered.wait()
+                return "250 at last"
+
+            async def close(self) -> None:
+                pass
+
+        one._transport = Slow
+        sending = asyncio.create_task(one.run())
+        while len(set(until)) < 3:
+            await asyncio.sleep(0.05)
+            until.append(row(engine, readers(1)[0]).lease_until)
+        answered.set()
+        await sending
+
+    asyncio.run(main())
+    assert row(engine, readers(1)[0]).status is DeliveryStatus.SENT
+
+
 def test_a_flight_log_of_another_boot_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = flight.FlightLog(tmp_path, "machine/boot/space:1:1:abc")
     log.open()
-    log.taking_off(1)
+    log.taking_off(1, 1)
     assert flight.read(tmp_path, log.owner) is not None
     monkeypatch.setattr(owners, "boot", lambda: "another")
     assert flight.read(tmp_path, log.owner) is None

@@ -1,18 +1,14 @@
-"""What everybody may see: days, papers, search, feeds, privacy; and clicks where counted."""
+"""What everybody may see: days, papers, search, feeds, privacy."""
 
 import json
-from datetime import timedelta
 from xml.etree import ElementTree
 
 import pytest
 from sqlalchemy import Engine
-from sqlmodel import select
 
-from newsletter.db import read_scope, session_scope, utc_now
-from newsletter.models import Delivery, DeliveryEvent
-from newsletter.tokens import Purpose
+from newsletter.db import session_scope, utc_now
 from tests.factories import make_paper
-from tests.visiting import SIGNER, add_reader, everything, send_digest, visit
+from tests.visiting import add_reader, send_digest, visit
 
 DAY = "2026-11-20"
 
@@ -136,61 +132,6 @@ def test_the_privacy_page_says_what_the_settings_do(sqlite_engine: Engine) -> No
         assert "Clicks are not counted" in client.get("/privacy").text
     with visit(sqlite_engine, count_clicks=True, postal_address="1 Paper Street") as client:
         page = client.get("/privacy").text
-    assert "counts the first click" in page
+    assert "keeps which papers of a digest were" in page
+    assert "not counted" not in page
     assert "1 Paper Street" in page
-
-
-def clicks(engine: Engine) -> list[str]:
-    with read_scope(engine) as session:
-        return [row.detail for row in session.exec(select(DeliveryEvent))]
-
-
-def test_clicks_are_not_counted_unless_the_setting_says_so(
-    engine: Engine, delivery: tuple[int, list[int]]
-) -> None:
-    number, papers = delivery
-    link = f"/click/{SIGNER.sign(Purpose.CLICK, str(number))}/{papers[0]}"
-    before = everything(engine)
-    with visit(engine) as client:
-        answer = client.get(link)
-        assert (answer.status_code, answer.headers["location"]) == (
-            302,
-            "https://arxiv.org/abs/2611.00001",
-        )
-    assert everything(engine) == before
-
-
-def test_counted_clicks_tell_machines_from_people(
-    engine: Engine, delivery: tuple[int, list[int]]
-) -> None:
-    number, papers = delivery
-    links = [f"/click/{SIGNER.sign(Purpose.CLICK, str(number))}/{paper}" for paper in papers]
-    with visit(engine, count_clicks=True) as client:
-        assert client.head(links[0]).status_code == 302
-        assert clicks(engine) == []
-        client.get(links[0])  # seconds after delivery
-        assert clicks(engine) == ["machine"]
-        with session_scope(engine) as session:
-            row = session.get(Delivery, number)
-            assert row
-            row.finished_at = utc_now() - timedelta(hours=1)
-            session.exec(select(DeliveryEvent)).one().occurred_at -= timedelta(hours=1)
-        for link in (links[1], links[1]):
-            client.get(link)
-        assert clicks(engine) == ["machine", "person"]
-        for link in links[2:]:
-            client.get(link)  # every link within seconds
-    assert clicks(engine)[-1] == "machine"
-
-
-def test_a_redirect_leads_only_to_papers_of_the_digest(
-    engine: Engine, delivery: tuple[int, list[int]]
-) -> None:
-    number, _ = delivery
-    with session_scope(engine) as session:
-        other = make_paper(session, 99).id
-    with visit(engine, count_clicks=True) as client:
-        token = SIGNER.sign(Purpose.CLICK, str(number))
-        assert client.get(f"/click/{token}/{other}").status_code == 410
-        assert client.get(f"/click/{token}?to=https://evil.example").status_code == 404
-        assert client.get(f"/click/{token}x/{other}").status_code == 404

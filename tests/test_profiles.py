@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
-from sqlmodel import Session
+from sqlmodel import Session, select
 from typer.testing import CliRunner
 
-from newsletter import db, profiles, ranking
+from newsletter import db, evidence, profiles, ranking, spaces, training
 from newsletter.cli import make_app
+from newsletter.encoders import DEFAULT
 from newsletter.models import (
     Announcement,
     Cadence,
@@ -17,7 +19,9 @@ from newsletter.models import (
     Interest,
     InterestKind,
     Paper,
+    PaperVector,
     Signal,
+    Space,
     Subscriber,
     SubscriberStatus,
     Topic,
@@ -86,6 +90,15 @@ def add_topic(
     return number
 
 
+def train(session: Session, subscriber_id: int | None = None) -> training.TrainingReport:
+    session.commit()
+    engine = session.get_bind()
+    assert isinstance(engine, Engine)
+    report = training.train(engine, subscriber_id)
+    session.expire_all()
+    return report
+
+
 def rank_for(session: Session, *subscribers: int) -> list[ranking.Ranking]:
     candidates = profiles.load_candidates(session, NOW - timedelta(days=30))
     return ranking.rank(candidates, profiles.load_profiles(session, subscribers))
@@ -113,7 +126,7 @@ def test_feedback_moves_the_profile_at_once_and_the_explanation_names_the_paper(
     papers = add_papers(session)
     reader = add_subscriber(session, "a@example.org", max_papers=3)
     topic = add_topic(session, reader, "Mine")
-    profiles.train(session)
+    train(session)
     session.add(
         Feedback(subscriber_id=reader, topic_id=topic, paper_id=papers[3], signal=Signal.RELEVANT)
     )
@@ -190,7 +203,7 @@ def test_signals_one_by_one_give_what_a_training_gives(session: Session) -> None
     papers = add_papers(session)
     reader = add_subscriber(session, "a@example.org")
     topic = add_topic(session, reader, "Mine", (InterestKind.KEYWORD, "galaxies", 1.0))
-    profiles.train(session)
+    train(session)
     for paper, signal in (
         (papers[3], Signal.RELEVANT),
         (papers[4], Signal.SAVED),
@@ -199,7 +212,7 @@ def test_signals_one_by_one_give_what_a_training_gives(session: Session) -> None
         give(session, reader, paper, signal, topic)
         profiles.apply_feedback(session, reader, paper, signal)
     [updated] = profiles.load_profiles(session, [reader])
-    profiles.train(session, reader)
+    train(session, reader)
     [trained] = profiles.load_profiles(session, [reader])
     assert updated.topics[0].vector == pytest.approx(trained.topics[0].vector, abs=1e-3)
     assert updated.topics[0].scale == pytest.approx(trained.topics[0].scale, abs=1e-3)
@@ -223,7 +236,7 @@ def test_a_liked_paper_that_is_deleted_is_forgotten(session: Session) -> None:
     give(session, reader, papers[3], Signal.RELEVANT, topic)
     session.delete(session.get_one(Paper, papers[3]))
     session.flush()
-    profiles.train(session)
+    train(session)
     [found] = rank_for(session, reader)
     assert found.picks
     assert found.picks[0].section == "Trending"
@@ -259,9 +272,9 @@ def test_an_author_and_a_category_count_without_any_keyword(session: Session) ->
 
 def test_more_papers_by_half_fit_the_space_anew_and_it_is_said(session: Session) -> None:
     add_papers(session)
-    first = profiles.train(session)
+    first = train(session)
     assert first.rebuilt == "first training"
-    assert profiles.train(session).rebuilt == ""
+    assert train(session).rebuilt == ""
     session.add_all(
         Paper(
             source="test",
@@ -272,6 +285,62 @@ def test_more_papers_by_half_fit_the_space_anew_and_it_is_said(session: Session)
         for number in range(5)
     )
     session.flush()
-    again = profiles.train(session)
+    again = train(session)
     assert again.rebuilt == "papers grew from 10 to 15"
     assert again.feature_space != first.feature_space
+
+
+def test_a_signal_that_comes_while_a_training_computes_is_neither_held_up_nor_lost(
+    session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org")
+    topic = add_topic(session, reader, "Mine", (InterestKind.KEYWORD, "galaxies", 1.0))
+    train(session)
+    gather, calls = evidence.gather, []
+
+    def gather_and_like(*arguments: Any, **options: Any) -> Any:
+        gathered = gather(*arguments, **options)
+        calls.append(1)
+        if len(calls) == 1:
+            with db.session_scope(engine) as other:
+                give(other, reader, papers[3], Signal.RELEVANT, topic)
+                profiles.apply_feedback(other, reader, papers[3], Signal.RELEVANT)
+        return gathered
+
+    monkeypatch.setattr(evidence, "gather", gather_and_like)
+    train(session)
+    [kept] = profiles.load_profiles(session, [reader])
+    monkeypatch.undo()
+    train(session)
+    [trained] = profiles.load_profiles(session, [reader])
+    assert kept.topics[0].vector == pytest.approx(trained.topics[0].vector, abs=1e-3)
+
+
+def test_two_that_fit_the_first_space_at_once_store_it_once(engine: Engine) -> None:
+    with db.session_scope(engine) as session:
+        add_papers(session)
+    with db.read_scope(engine) as session:
+        fitted = [spaces.fit(session, DEFAULT), spaces.fit(session, DEFAULT)]
+    for one in fitted:
+        with db.session_scope(engine) as session:
+            spaces.put(session, one)
+    with db.read_scope(engine) as session:
+        assert spaces.current(session)[0] == fitted[0].basis.space.id
+        assert len(session.exec(select(Space)).all()) == 1
+
+
+def test_vectors_are_computed_once_and_kept_for_the_next_preparation(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.session_scope(engine) as session:
+        papers = add_papers(session)
+    since = NOW - timedelta(days=30)
+    spaces.catch_up(engine, since)
+    with db.read_scope(engine) as session:
+        assert len(session.exec(select(PaperVector)).all()) == len(papers)
+        stored = spaces.load_candidates(session, since).vectors
+    monkeypatch.setattr(spaces, "_put_vectors", None)  # nothing is left to put
+    spaces.catch_up(engine, since)
+    with db.read_scope(engine) as session:
+        assert (spaces.load_candidates(session, since).vectors == stored).all()

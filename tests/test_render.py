@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from newsletter.digest import Digest, DigestSection, Occasion
+from newsletter.digest import Digest, DigestSection
 from newsletter.errors import RenderError, SettingsError
-from newsletter.models import DigestLength
+from newsletter.models import DigestLength, Occasion
 from newsletter.render import Renderer
 from newsletter.wording import day_in_words
 from tests import mails, reference_message
@@ -261,7 +261,7 @@ def test_a_greeting_uses_the_name_and_says_what_the_occasion_is(renderer: Render
     assert "\nHere is 1 paper chosen for you." in lead(papers=1, to_name="")
     assert "this is your first digest from Morning Papers" in lead(occasion=Occasion.WELCOME)
     assert "announced during your vacation" in lead(occasion=Occasion.BEST_OF)
-    nothing = lead(papers=0, sections=(), occasion=Occasion.NOTHING, reason="It is Sunday.")
-    assert "Ada Lovelace, there is nothing for you today. It is Sunday." in nothing
+    nothing = lead(papers=0, sections=(), occasion=Occasion.NOTHING, reason="nothing was announced")
+    assert "Ada Lovelace, there is no paper for you today: nothing was announced." in nothing
     assert "/unsubscribe/" in nothing
     assert day_in_words(mails.digest().issue_date) == "Friday, 20 November 2026"

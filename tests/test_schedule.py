@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from newsletter import schedule
 from newsletter.db import session_scope
-from newsletter.models import NoDigest, SubscriberStatus
+from newsletter.models import Cadence, DeliveryKind, NoDigest, SubscriberStatus
 from tests import factories
 
 FRIDAY = factories.ISSUE_DATE
@@ -83,3 +83,51 @@ def test_only_active_subscribers_without_that_date_s_digest_are_due(engine: Engi
         )
     with session_scope(engine) as session:
         assert schedule.due(session, now) == {FRIDAY: [early.id, tokyo.id]}
+
+
+def test_cadence_weekday_and_vacation_are_heeded(engine: Engine) -> None:
+    saturday = datetime(2026, 11, 21, 7, 30, tzinfo=UTC)
+    with session_scope(engine) as session:
+        daily = factories.make_subscriber(session, "daily@there.example", cadence=Cadence.DAILY)
+        factories.make_subscriber(session, "workdays@there.example", cadence=Cadence.WEEKDAYS)
+        weekly = factories.make_subscriber(
+            session, "saturdays@there.example", cadence=Cadence.WEEKLY, weekday=5
+        )
+        factories.make_subscriber(
+            session, "mondays@there.example", cadence=Cadence.WEEKLY, weekday=0
+        )
+        factories.make_subscriber(
+            session, "away@there.example", cadence=Cadence.DAILY, vacation_until=saturday.date()
+        )
+        back = factories.make_subscriber(
+            session, "back@there.example", cadence=Cadence.DAILY, vacation_until=FRIDAY
+        )
+    with session_scope(engine) as session:
+        assert schedule.due(session, saturday) == {saturday.date(): [daily.id, weekly.id, back.id]}
+
+
+def test_who_confirmed_by_mail_just_now_is_due_whatever_their_hour_and_cadence(
+    engine: Engine,
+) -> None:
+    now = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+    with session_scope(engine) as session:
+        edition = factories.make_edition(session)
+        found = {
+            name: factories.make_subscriber(
+                session, f"{name}@there.example", cadence=Cadence.WEEKLY, weekday=0, confirmed_at=at
+            )
+            for name, at in {
+                "new": now - timedelta(minutes=6),
+                "judging": now - timedelta(minutes=2),
+                "old": now - timedelta(days=1),
+                "mailed": now - timedelta(minutes=6),
+                "imported": now - timedelta(minutes=6),
+            }.items()
+        }
+        for name in ("new", "judging", "old", "mailed"):
+            factories.make_delivery(
+                session, edition, found[name], edition_id=None, kind=DeliveryKind.CONFIRMATION
+            )
+        factories.make_delivery(session, edition, found["mailed"])
+    with session_scope(engine) as session:
+        assert schedule.due(session, now) == {FRIDAY: [found["new"].id]}

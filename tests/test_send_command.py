@@ -16,10 +16,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Engine
+from sqlmodel import select
 
 from newsletter import deliveries
 from newsletter.db import read_scope, session_scope, utc_now
-from newsletter.models import DeliveryStatus, Edition, EditionStatus
+from newsletter.models import (
+    Delivery,
+    DeliveryKind,
+    DeliveryStatus,
+    Edition,
+    EditionStatus,
+    SubscriberStatus,
+)
 from tests import factories
 from tests.smtp_sink import Sink, running_sink
 
@@ -230,6 +238,63 @@ def test_due_takes_whose_hour_has_come_and_is_safe_to_call_again(
         code, said = newsletter.run("send", "--due")
         assert code == 0, said
     assert [name for name in sink.recipients() if name == "later@there.example"] == []
+
+
+@pytest.mark.parametrize("status", [EditionStatus.DRAFT, EditionStatus.READY, EditionStatus.SENT])
+def test_due_sends_what_a_killed_run_had_frozen(
+    sqlite_engine: Engine, sink: Sink, tmp_path: Path, status: EditionStatus
+) -> None:
+    """The kill came after the freezing and before a word of it in the edition's status."""
+    edition_id = fill(sqlite_engine, "ada@there.example")
+    with session_scope(sqlite_engine) as session:
+        session.get_one(Edition, edition_id).status = status
+    newsletter = Command(sqlite_engine, f"smtp://127.0.0.1:{sink.port}", tmp_path)
+    code, said = newsletter.run("send", "--due")
+    assert code == 0, said
+    assert counts(sqlite_engine, edition_id) == {"sent": 1}
+
+
+def test_due_carries_deferred_mail_and_leaves_a_paused_edition_alone(
+    sqlite_engine: Engine, sink: Sink, tmp_path: Path
+) -> None:
+    edition_id = fill(sqlite_engine, "ada@there.example")
+    with session_scope(sqlite_engine) as session:
+        row = session.exec(select(Delivery)).one()
+        row.status, row.attempts = DeliveryStatus.DEFERRED, 1
+        row.not_before = utc_now() - timedelta(minutes=1)
+        session.get_one(Edition, edition_id).status = EditionStatus.PAUSED
+    newsletter = Command(sqlite_engine, f"smtp://127.0.0.1:{sink.port}", tmp_path)
+    code, said = newsletter.run("send", "--due")
+    assert (code, sink.recipients()) == (0, [])
+    assert f"the edition of {DATE} is paused: by hand" in said
+    with session_scope(sqlite_engine) as session:
+        session.get_one(Edition, edition_id).status = EditionStatus.SENDING
+    assert newsletter.run("send", "--due")[0] == 0
+    assert counts(sqlite_engine, edition_id) == {"sent": 1}
+
+
+def test_due_sends_confirmations_and_says_when_the_relay_is_down(
+    sqlite_engine: Engine, sink: Sink, tmp_path: Path
+) -> None:
+    with session_scope(sqlite_engine) as session:
+        subscriber = factories.make_subscriber(
+            session, "new@there.example", status=SubscriberStatus.PENDING, confirmed_at=None
+        )
+        session.add(
+            Delivery(
+                subscriber_id=subscriber.id or 0,
+                kind=DeliveryKind.CONFIRMATION,
+                to_address=subscriber.email,
+                message_id="one@papers.example",
+                status=DeliveryStatus.QUEUED,
+            )
+        )
+    code, said = Command(sqlite_engine, "smtp://127.0.0.1:1", tmp_path).run("send", "--due")
+    assert code == 3
+    assert "stopped: relay 127.0.0.1:1" in said
+    newsletter = Command(sqlite_engine, f"smtp://127.0.0.1:{sink.port}", tmp_path)
+    assert newsletter.run("send", "--due")[0] == 0
+    assert sink.recipients() == ["new@there.example"]
 
 
 def test_who_is_missing_a_digest_by_a_domain_storm_is_deferred_not_lost(

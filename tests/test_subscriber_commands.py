@@ -89,6 +89,19 @@ def test_an_export_is_read_again_by_an_import(shell: Shell) -> None:
     assert "1 lines known already" in shell.run("import", "out.csv", "--confirmed").stdout
 
 
+def test_who_was_added_without_consent_is_asked_once_a_day(shell: Shell) -> None:
+    shell.settings["NEWSLETTER_FROM"] = "papers@site.example"
+    assert "nobody is pending" in shell.run("invite").stdout
+    assert "subscribers invite" in shell.run("add", "ada@r.example").stdout
+    shell.run("add", "bob@r.example")
+    shell.run("add", "cyd@r.example", "--confirmed")
+    assert shell.json("invite", "ada@r.example") == {"queued": 1, "pending": 1}
+    assert shell.json("invite") == {"queued": 1, "pending": 2}
+    assert "0 of 2 pending" in shell.run("invite").stdout
+    assert shell.json("show", "bob@r.example")["subscriber"]["deliveries"] == {"queued": 1}
+    assert shell.json("show", "cyd@r.example")["subscriber"]["deliveries"] == {}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

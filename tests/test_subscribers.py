@@ -162,7 +162,7 @@ def test_an_unconfirmed_subscriber_is_pending_until_they_confirm(engine: Engine)
     assert status_of(engine, public_id) is SubscriberStatus.PENDING
     for _ in range(2):
         with session_scope(engine) as session:
-            assert subscribers.confirm(session, public_id)
+            assert subscribers.confirm(session, public_id).active
     assert status_of(engine, public_id) is SubscriberStatus.ACTIVE
 
 
@@ -170,7 +170,7 @@ def test_an_old_confirmation_does_not_undo_an_unsubscribe(engine: Engine) -> Non
     with session_scope(engine) as session:
         public_id = add(session).public_id
         subscribers.unsubscribe(session, public_id)
-        assert not subscribers.confirm(session, public_id)
+        assert not subscribers.confirm(session, public_id).active
     assert status_of(engine, public_id) is SubscriberStatus.UNSUBSCRIBED
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from newsletter.cli.common import out
 from newsletter.demo import inbox, main_job
 from newsletter.demo.mailbox import Mailbox, MailboxServer
+from newsletter.demo.postman import postman
 from newsletter.errors import UsageError
 from newsletter.web import create_app
 
@@ -40,7 +41,8 @@ def demo(
         app = create_app(engine, settings)
         app.include_router(inbox.make_router(mailbox))
         _say_what_next(port, output)
-        uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
+        with postman(engine, settings):
+            uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
     finally:
         server.stop()
 
@@ -60,7 +62,8 @@ def _check_port(port: int) -> None:
 def _say_what_next(port: int, folder: Path) -> None:
     command = escape(str(Path(sys.argv[0]).absolute()))
     out.print(
-        f"\n[bold]Open http://127.0.0.1:{port}/inbox[/] to read every digest; its links work.\n\n"
+        f"\n[bold]Open http://127.0.0.1:{port}/inbox[/] to read every digest; its links work.\n"
+        f"Sign up yourself on http://127.0.0.1:{port}/ and read your mails there, too.\n\n"
         "What to try next, in another terminal:\n"
         f"  cd {escape(str(folder))}\n"
         f"  {command} status            counts that add up\n"

@@ -67,6 +67,7 @@ def prepare(date: DateOption = None) -> None:
             date or today(),
             message_domain=settings.from_domain,
             sources=settings.sources,
+            model=settings.feature_model,
             progress=progress,
         )
     out.print(
@@ -133,6 +134,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
     if report.without_digest:
         table.add_row(f"  {len(report.without_digest)}", "due, with nothing to get")
     out.print(table)
+    _print_what_came_back(report)
     for source in sources:
         error = f": {source['error']}" if source["error"] else ""
         words = source["condition"].replace("_", " ")
@@ -142,6 +144,11 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
                 f"{source['failed']} failed{error}"
             )
         )
+
+
+def _print_what_came_back(report: reports.Report) -> None:
+    for line in reports.what_came_back(report):
+        out.print(f"  {line}", markup=False)
 
 
 def report(
@@ -167,6 +174,7 @@ def report(
     if found.note:
         out.print(f"paused: {found.note}", markup=False)
     out.print(f"read: {found.coverage or 'nothing was fetched for it'}")
+    _print_what_came_back(found)
     for row in found.undelivered:
         again = f", again at {row.retry_at:%H:%M} UTC" if row.retry_at else ""
         reason = f"{row.code} {row.reason}" if row.code else row.reason

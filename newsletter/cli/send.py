@@ -63,15 +63,12 @@ class _Sender:
     def edition(self, edition_id: int) -> int:
         """Send one edition as far as it goes now; prints how it stands; returns an exit code."""
         editions.start_sending(self.engine, edition_id)
-        reason = ""
         # First who asked for something just now: a confirmation, a link to an account.
-        for number, workers in ((None, 1), (edition_id, self.workers)):
-            plan = replace(self.plan, edition_id=number)
-            tally = drain(plan, self.engine, workers, self.stop)
-            reason = tally.stopped
+        reason = self.notes()
+        if not reason and not self.stop.is_asked:
+            plan = replace(self.plan, edition_id=edition_id)
+            reason = drain(plan, self.engine, self.workers, self.stop).stopped
             self.write_metrics()
-            if reason or self.stop.is_asked:
-                break
         self._heed_rejections(edition_id)
         status = editions.finish_if_done(self.engine, edition_id, self.plan.resends)
         failed = _print_summary(self.engine, edition_id)
@@ -81,6 +78,12 @@ class _Sender:
             err.print("run the same command again to carry on")
             return INTERRUPTED
         return 1 if failed else 0
+
+    def notes(self) -> str:
+        """Send the messages of no edition; returns why that ended early, or ""."""
+        tally = drain(replace(self.plan, edition_id=None), self.engine, 1, self.stop)
+        self.write_metrics()
+        return tally.stopped
 
     def _heed_rejections(self, edition_id: int) -> None:
         """Treat what relays refused for good like bounces; a rejection counts once."""
@@ -142,7 +145,10 @@ def send(
         typer.Option("--due", help="Only who is due now by their hour and zone; with --watch on."),
     ] = False,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Send though mails are not signed, or links not HTTPS.")
+        bool,
+        typer.Option(
+            "--anyway", help="Send though mails are not signed, links not HTTPS, or many bounce."
+        ),
     ] = False,
 ) -> None:
     """Send an edition; run it again to resume. Nobody gets it twice."""
@@ -160,6 +166,7 @@ def send(
         rate=rate,
         limit=limit,
         only=_subscriber(engine, only) if only else None,
+        heeds_reputation=not anyway,
     )
     stop = Stop()
     stop.listen()
@@ -173,6 +180,7 @@ def send(
             issue_date,
             message_domain=settings.from_domain,
             sources=settings.sources,
+            model=settings.feature_model,
             progress=progress,
         )
     if dry_run:
@@ -208,41 +216,51 @@ def _send_due(sender: _Sender, *, watch: bool) -> int:
 def _send_due_once(sender: _Sender, now: datetime) -> int:
     with read_scope(sender.engine) as session:
         due = schedule.due(session, now)
-    wanted = dict.fromkeys(editions.being_sent(sender.engine, now - WATCHED))
     for issue_date, ids in due.items():
         try:
-            prepared = editions.prepare(
+            editions.prepare(
                 sender.engine,
                 issue_date,
                 message_domain=sender.plan.settings.from_domain,
+                sources=sender.plan.settings.sources,
                 subscriber_ids=ids,
+                model=sender.plan.settings.feature_model,
             )
         except UsageError:
             continue  # that edition was cancelled
-        if prepared.new and not _is_paused(sender.engine, prepared.edition_id):
-            wanted[prepared.edition_id] = None
+    _tell_paused(sender.engine, now - WATCHED)
+    wanted = editions.unfinished(sender.engine, now - WATCHED, sender.plan.resends)
     codes = [0]
     for edition_id in wanted:
         try:
             codes.append(sender.edition(edition_id))
+        except UsageError:
+            continue  # cancelled just now
         except StoppedError as error:
             err.print(f"stopped: {error}", markup=False)
             codes.append(INTERRUPTED)
         if sender.stop.is_asked:
             break
     if not wanted:
-        drain(sender.plan, sender.engine, 1, sender.stop)  # confirmations and account links
+        reason = sender.notes()
+        if reason:
+            err.print(f"stopped: {reason}", markup=False)
+            return INTERRUPTED
         out.print("nobody is due")
     return max(codes)
 
 
-def _is_paused(engine: Engine, edition_id: int) -> bool:
+def _tell_paused(engine: Engine, since: datetime) -> None:
+    """Say which editions opened ``since`` then are paused, for they stay so."""
     with read_scope(engine) as session:
-        edition = session.get_one(Edition, edition_id)
-    if edition.status is EditionStatus.PAUSED:
-        err.print(f"the edition of {edition.issue_date} is paused: {edition.note or 'by hand'}")
-        return True
-    return False
+        paused = session.exec(
+            select(Edition)
+            .where(Edition.status == EditionStatus.PAUSED, Edition.opened_at > since)
+            .order_by(col(Edition.issue_date))
+        ).all()
+    for edition in paused:
+        reason = edition.note or "by hand"
+        err.print(f"the edition of {edition.issue_date} is paused: {reason}", markup=False)
 
 
 def check_ready(settings: Settings, relays: tuple[Relay, ...], *, anyway: bool) -> None:

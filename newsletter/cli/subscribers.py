@@ -84,7 +84,7 @@ def add(
     if as_json:
         print_json({"subscriber": described})
         return
-    state = "active" if confirmed else "pending: gets no digest until they confirm"
+    state = "active" if confirmed else "pending: `newsletter subscribers invite` asks them"
     out.print(f"{escape(added.email)} added ({state})")
 
 
@@ -106,7 +106,7 @@ def import_file(
     if as_json:
         print_json(asdict(report))
         return
-    state = "active" if confirmed else "pending until they confirm; --confirmed states consent"
+    state = "active" if confirmed else "pending: `newsletter subscribers invite` asks them"
     out.print(
         f"{escape(report.file)}: {report.added} subscribers added ({state}), "
         f"{report.topics_added} topics added, {report.confirmed} pending ones activated, "
@@ -121,6 +121,31 @@ def _print_remarks(title: str, remarks: list[Remark]) -> None:
         err.print(f"  {title}: line {remark.line}: {escape(remark.email)} {escape(remark.reason)}")
     if len(remarks) > SHOWN_REMARKS:
         err.print(f"  … and {len(remarks) - SHOWN_REMARKS} more {title} (--json lists every one)")
+
+
+@subscriber_commands.command()
+def invite(
+    email: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Mail those who are pending a confirmation; the next `newsletter send` takes it along.
+
+    Nobody is asked twice within a day.
+    """
+    settings, engine = open_database("from_address", "secret_keys")
+    with db.session_scope(engine) as session:
+        address = None if email is None else _required(session, email).email
+        queued, pending = subscribers.invite(
+            session, email=address, message_domain=settings.from_domain
+        )
+    if as_json:
+        print_json({"queued": queued, "pending": pending})
+        return
+    if not pending:
+        out.print("nobody is pending")
+        return
+    asked = f", {pending - queued} were asked within a day" if pending > queued else ""
+    out.print(f"{queued} of {pending} pending: confirmations queued{asked}")
 
 
 @subscriber_commands.command("export")
@@ -213,10 +238,11 @@ def erase(
     The hash keeps a later import from bringing the address back.
     """
     _, engine = open_database()
-    with db.session_scope(engine) as session:
+    with db.read_scope(engine) as session:
         subscriber = _required(session, email)
-        if not yes and not as_json:
-            typer.confirm(f"Erase {subscriber.email} for good?", abort=True, err=True)
+    if not yes and not as_json:
+        typer.confirm(f"Erase {subscriber.email} for good?", abort=True, err=True)
+    with db.session_scope(engine) as session:
         subscribers.erase(session, subscriber.public_id)
     if as_json:
         print_json({"email": subscriber.email, "erased": True})

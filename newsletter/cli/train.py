@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 from sqlmodel import Session, select
 
-from newsletter import db, profiles
+from newsletter import db, training
 from newsletter.cli.common import open_database, out
 from newsletter.errors import UsageError
 from newsletter.models import Subscriber
@@ -19,9 +19,9 @@ def train(
 ) -> None:
     """Fit what all topics share, and every topic's profile, from interests and feedback."""
     settings, engine = open_database()
-    with db.session_scope(engine) as session:
+    with db.read_scope(engine) as session:
         chosen = None if subscriber is None else _subscriber_id(session, subscriber)
-        report = profiles.train(session, chosen, model=settings.feature_model)
+    report = training.train(engine, chosen, model=settings.feature_model)
     if report.rebuilt:
         out.print(f"feature space {report.feature_space} fitted anew: {report.rebuilt}")
     if report.others is not None and report.others.subscribers:

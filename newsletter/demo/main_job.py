@@ -1,6 +1,5 @@
 """The demo's main job: sample papers and subscribers to digests in a real mailbox."""
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import date
@@ -10,15 +9,14 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from newsletter import db, editions, feedback, papers, profiles, subscribers
+from newsletter import db, editions, feedback, papers, subscribers, training
 from newsletter.config import Settings, load_settings
 from newsletter.db import session_scope, utc_now
+from newsletter.demo.postman import send
 from newsletter.errors import UsageError
-from newsletter.mailer import SendRun
 from newsletter.models import Cadence, Paper, Signal, Subscriber
-from newsletter.render import Renderer
 from newsletter.tokens import Signer
-from newsletter.transports.smtp import SmtpTransport, parse_relay
+from newsletter.transports.smtp import parse_relay
 
 DATABASE = "newsletter.db"
 SAMPLE = files("newsletter") / "sample"
@@ -79,21 +77,14 @@ def run(settings: Settings, say: Say) -> Engine:
     issue_date = utc_now().date()
     _ingest(engine, say)
     _sign_up(engine, signer, issue_date, say)
-    with session_scope(engine) as session:
-        report = profiles.train(session)
+    report = training.train(engine)
     say(f"trained   {report.topics} topics on {report.papers} papers")
     prepared = editions.prepare(engine, issue_date, message_domain=settings.from_domain)
     say(f"prepared  {prepared.new} digests for the edition of {issue_date}")
     editions.start_sending(engine, prepared.edition_id)
-    relay = parse_relay(settings.relay_url)
-    sending = SendRun(
-        engine,
-        Renderer(settings, signer),
-        lambda: SmtpTransport(relay),
-        edition_id=prepared.edition_id,
-    )
-    tally = asyncio.run(sending.run())
+    tally = send(engine, settings, prepared.edition_id)
     editions.finish_if_done(engine, prepared.edition_id)
+    relay = parse_relay(settings.relay_url)
     say(f"sent      {tally.done} messages over SMTP to the built-in mailbox at {relay}")
     return engine
 

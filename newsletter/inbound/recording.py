@@ -4,6 +4,9 @@ An event is written first, under an id of its own: the same mail or webhook agai
 (`delivery_event` is UNIQUE by provider and id). Rules: a dead address and a complaint suppress
 at once; other bounces add to a score that ages; warnings, auto-replies and challenges do nothing;
 an unsubscribe counts only with a token of ours. What nobody can place is kept.
+
+Anybody can write a report that names an address we mailed. One that proves nothing else is kept,
+adds to the score like a transient bounce, and changes no status and no rate.
 """
 
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ from newsletter.bounces import BouncedRecipient, Kind, Outcome
 from newsletter.bounces.mime import LONGEST_MAIL, clean_lines, first, split_headers
 from newsletter.bounces.wording import UNSUBSCRIBE_ADDRESS
 from newsletter.errors import TokenError
-from newsletter.inbound.matching import SENT_ONCE, Match, match
+from newsletter.inbound.matching import SENT_ONCE, Clue, Match, match
 from newsletter.inbound.scoring import SUPPRESS_AT, score, weight
 from newsletter.models import (
     Cadence,
@@ -37,6 +40,7 @@ from newsletter.tokens import Purpose, Signer
 
 _EVENT_KEY = ("provider", "provider_event_id")
 MAIL = "mail"
+UNPROVEN = "unproven mail"
 SMTP = "smtp"
 # Older bounces are stale in any cadence.
 LOOK_BACK = timedelta(days=120)
@@ -53,6 +57,8 @@ class Recorded:
     matched: bool
     actions: tuple[str, ...] = ()
     is_replay: bool = False
+    # Nothing but an address in it, which anybody can write, said whose it is.
+    is_unproven: bool = False
 
 
 def receive(session: Session, signer: Signer, data: bytes, *, size: int, now: datetime) -> Recorded:
@@ -60,7 +66,7 @@ def receive(session: Session, signer: Signer, data: bytes, *, size: int, now: da
     outcome = bounces.read(data)
     mark = fingerprint(data)
     recorded = apply(session, signer, outcome, provider=MAIL, event_id=mark, at=now, now=now)
-    if not recorded.matched or outcome.kind in FOR_THE_OPERATOR:
+    if not recorded.matched or recorded.is_unproven or outcome.kind in FOR_THE_OPERATOR:
         _keep(session, outcome, data, mark=mark, size=size, now=now)
     return recorded
 
@@ -87,6 +93,8 @@ def apply(
     matches = match(session, signer, outcome, now=now)
     if not matches:
         return Recorded(outcome, matched=False)
+    # Webhooks are signed, or know a password: what they say is the provider's own word.
+    is_unproven = provider == MAIL and matches[0].clue is Clue.RECIPIENT
     actions: list[str] = []
     is_replay = False
     for number, found in enumerate(matches):
@@ -94,12 +102,22 @@ def apply(
         if kind is None:
             continue
         event = _event(found.delivery, found.recipient, kind, at)
-        event |= {"provider": provider, "provider_event_id": f"{event_id}#{number}"[:250]}
+        event |= {
+            "provider": UNPROVEN if is_unproven else provider,
+            "provider_event_id": f"{event_id}#{number}"[:250],
+        }
         if not _insert_once(session, DeliveryEvent, event, *_EVENT_KEY):
             is_replay = True
             continue
-        actions += _consequences(session, signer, found, kind, now)
-    return Recorded(outcome, matched=True, actions=tuple(actions), is_replay=is_replay)
+        consequences = _unproven_consequences if is_unproven else _consequences
+        actions += consequences(session, signer, found, kind, now)
+    return Recorded(
+        outcome,
+        matched=True,
+        actions=tuple(actions),
+        is_replay=is_replay,
+        is_unproven=is_unproven,
+    )
 
 
 def record_rejection(
@@ -169,6 +187,16 @@ def _consequences(
     return _suppress_if_dead(session, signer, delivery, found.recipient, now)
 
 
+def _unproven_consequences(
+    session: Session, signer: Signer, found: Match, kind: EventKind, now: datetime
+) -> list[str]:
+    """A claim about an address: only the score of a bounce heeds it."""
+    told = f"{found.delivery.to_address}: {kind}, by its address alone"
+    if kind is not EventKind.BOUNCED:
+        return [f"{told}: kept"]
+    return [f"{told}: {_heed_score(session, signer, found.delivery, now)}, kept"]
+
+
 def _set_status(session: Session, delivery: Delivery, status: DeliveryStatus) -> None:
     """A compare-and-set, like every change in the ledger; a complaint is never taken back."""
     before = [each for each in SENT_ONCE if each is not DeliveryStatus.COMPLAINED]
@@ -188,11 +216,17 @@ def _suppress_if_dead(
     if recipient.is_dead:
         subscribers.suppress(session, address_hash, SuppressionReason.BOUNCED)
         return [f"{told}, suppressed"]
+    return [f"{told}, {_heed_score(session, signer, delivery, now)}"]
+
+
+def _heed_score(session: Session, signer: Signer, delivery: Delivery, now: datetime) -> str:
+    """Suppress an address that failed too often; returns what the score came to, in words."""
+    address_hash = signer.hash_address(delivery.to_address)
     reached = _score(session, delivery, address_hash, now)
     if reached < SUPPRESS_AT:
-        return [f"{told}, score {reached:g} of {SUPPRESS_AT:g}"]
+        return f"score {reached:g} of {SUPPRESS_AT:g}"
     subscribers.suppress(session, address_hash, SuppressionReason.BOUNCED)
-    return [f"{told}, score {reached:g}: suppressed"]
+    return f"score {reached:g}: suppressed"
 
 
 def _score(session: Session, delivery: Delivery, address_hash: str, now: datetime) -> float:
@@ -206,7 +240,12 @@ def _score(session: Session, delivery: Delivery, address_hash: str, now: datetim
     confirmed = subscriber.confirmed_at if subscriber else None
     since = max(filter(None, (now - LOOK_BACK, removed, confirmed)))
     rows = session.exec(
-        select(DeliveryEvent.occurred_at, DeliveryEvent.permanence, DeliveryEvent.reason)
+        select(
+            DeliveryEvent.occurred_at,
+            DeliveryEvent.permanence,
+            DeliveryEvent.reason,
+            DeliveryEvent.provider,
+        )
         .join(Delivery, col(Delivery.id) == col(DeliveryEvent.delivery_id))
         .where(
             Delivery.subscriber_id == delivery.subscriber_id,
@@ -215,7 +254,10 @@ def _score(session: Session, delivery: Delivery, address_hash: str, now: datetim
             col(DeliveryEvent.occurred_at) >= since,
         )
     ).all()
-    days = [(at.date(), weight(permanence, reason)) for at, permanence, reason in rows]
+    days = [
+        (at.date(), weight(permanence, reason, is_unproven=provider == UNPROVEN))
+        for at, permanence, reason, provider in rows
+    ]
     is_weekly = subscriber is not None and subscriber.cadence is Cadence.WEEKLY
     return score(days, now.date(), is_weekly=is_weekly)
 

@@ -19,11 +19,14 @@ PERMANENT_DAY = 1.0
 TRANSIENT_DAY = 0.5
 
 
-def weight(permanence: str, reason: str) -> float:
-    """What a bounce counts for its day."""
+def weight(permanence: str, reason: str, *, is_unproven: bool = False) -> float:
+    """What a bounce counts for its day; one that anybody may have written, no more than a
+    transient one.
+    """
     if reason in NOT_THE_ADDRESS:
         return 0.0
-    if permanence == Permanence.PERMANENT and reason != Reason.MAILBOX_FULL:
+    is_permanent = permanence == Permanence.PERMANENT and reason != Reason.MAILBOX_FULL
+    if is_permanent and not is_unproven:
         return PERMANENT_DAY
     return TRANSIENT_DAY
 

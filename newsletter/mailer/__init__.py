@@ -2,7 +2,8 @@
 
 from newsletter.mailer.pacing import Limits
 from newsletter.mailer.plan import SendPlan
+from newsletter.mailer.reputation import Threshold
 from newsletter.mailer.run import SendRun, Tally
 from newsletter.mailer.workers import Workers
 
-__all__ = ["Limits", "SendPlan", "SendRun", "Tally", "Workers"]
+__all__ = ["Limits", "SendPlan", "SendRun", "Tally", "Threshold", "Workers"]

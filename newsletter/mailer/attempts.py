@@ -1,7 +1,6 @@
 """One attempt: a begun delivery to a message, to a relay, to a result."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from newsletter.errors import (
     UncertainTransportError,
 )
 from newsletter.mailer.books import UNREADABLE, Job
+from newsletter.mailer.flight import FlightLog
 from newsletter.mailer.retries import retry_at
 from newsletter.models import DeliveryKind, DeliveryStatus
 from newsletter.transports import Envelope, Transport
@@ -63,9 +63,9 @@ async def attempt(
     renderer: Rendering,
     transport: Transport,
     *,
-    taking_off: Callable[[int], None],
+    log: FlightLog,
 ) -> Result:
-    """Render and hand over one delivery; ``taking_off`` is called right before the latter.
+    """Render and hand over one delivery; ``log`` hears of it right before the latter.
 
     Raises:
         RelayError: no relay could be used; the delivery was not attempted.
@@ -77,7 +77,7 @@ async def attempt(
         return _result(job, DeliveryStatus.FAILED, 0, reason[:500])
     if job.go_at is not None:
         await asyncio.sleep((job.go_at - utc_now()).total_seconds())
-    taking_off(job.delivery_id)
+    log.taking_off(job.delivery_id, job.attempts)
     try:
         answer = await transport.send(envelope)
     except PermanentTransportError as error:
@@ -85,6 +85,7 @@ async def attempt(
     except UncertainTransportError as error:
         return _result(job, DeliveryStatus.UNCERTAIN, error.code, error.response)
     except RelayError:
+        log.stayed(job.delivery_id, job.attempts)
         raise
     except TransientTransportError as error:
         retry = retry_at(job.attempts, job.created_at, utc_now())
@@ -103,7 +104,7 @@ def _result(
     response: str,
     retry: datetime | None = None,
 ) -> Result:
-    return Result(job.delivery_id, status, code, response, utc_now(), retry)
+    return Result(job.delivery_id, job.attempts, status, code, response, utc_now(), retry)
 
 
 def _render(job: Job, renderer: Rendering) -> Envelope:

@@ -20,6 +20,7 @@ from newsletter.deliveries import Outlook, Result
 from newsletter.digest import Digest
 from newsletter.mailer import flight, owners, pacing
 from newsletter.mailer.pacing import Limits
+from newsletter.mailer.reputation import ReputationWatch
 from newsletter.mailer.retries import DomainWatch
 from newsletter.models import (
     Delivery,
@@ -99,6 +100,7 @@ class Books:
     owner: str
     claim_ahead: int = CLAIM_AHEAD
     domains: DomainWatch = field(default_factory=DomainWatch)
+    reputation: ReputationWatch = field(default_factory=ReputationWatch)
     _claimed: list[int] = field(default_factory=list)
     _contents: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -123,6 +125,11 @@ class Books:
         for owner in dead:
             flight.forget(folder, owner)
 
+    def renew(self) -> None:
+        """Keep what this run holds from being taken over."""
+        with session_scope(self.engine) as session:
+            deliveries.renew(session, self.owner, utc_now())
+
     def moments(self, want: int) -> list[datetime]:
         """When up to ``want`` messages may go, at least one; none are given without a rate."""
         if self.limits.rate is None:
@@ -138,7 +145,7 @@ class Books:
         turn, claimed = Turn(), self._claimed
         go_at: dict[int, datetime] = {}
         with session_scope(self.engine) as session:
-            deliveries.record(session, results)
+            deliveries.record(session, results, owner=self.owner)
             begun: list[int] = []
             if want:
                 claimed = claimed or self._claim(session, want * self.claim_ahead)
@@ -249,6 +256,11 @@ class Books:
         with read_scope(self.engine) as session:
             return self.halted(session), deliveries.outlook(session, self.edition_id, self.resends)
 
+    def why_pause(self) -> str:
+        """Why what comes back says to stop; "" while it does not."""
+        with read_scope(self.engine) as session:
+            return self.reputation.why_pause(session)
+
     def pause(self, reason: str) -> bool:
         """Stop the edition in all processes, and say why; always True."""
         if self.edition_id is not None:
@@ -311,8 +323,19 @@ def _settle(session: Session, owner: str, left: flight.Flight | None) -> None:
     if left is None:
         return
     begun = deliveries.sending(session, owner)
-    deliveries.record(session, [left.results[i] for i in begun if i in left.results])
-    untouched = [i for i in begun if i not in left.results and i not in left.in_air]
+    answered = [
+        result
+        for result in left.results.values()
+        if begun.get(result.delivery_id) == result.attempt
+    ]
+    deliveries.record(session, answered, owner=owner)
+    # What the log tells of an earlier attempt, recorded long since, says nothing of this one.
+    known = {result.delivery_id for result in answered}
+    untouched = [
+        number
+        for number, attempt in begun.items()
+        if number not in known and left.in_air.get(number) != attempt
+    ]
     deliveries.put_back(session, untouched, owner=owner)
     logger.info("took over from %s: %d begun, %d untouched", owner, len(begun), len(untouched))
 

@@ -28,10 +28,13 @@ LONGEST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """What a log tells: results that may not be recorded, and deliveries without a result."""
+    """What a log tells: results that may not be recorded, and the attempts without one.
+
+    Both by delivery.
+    """
 
     results: Mapping[int, Result]
-    in_air: frozenset[int]
+    in_air: Mapping[int, int]
 
 
 def folder_for(engine: Engine) -> Path:
@@ -52,7 +55,7 @@ class FlightLog:
     owner: str
     _file: int = -1
     _size: int = 0
-    _in_air: set[int] = field(default_factory=set)
+    _in_air: dict[int, int] = field(default_factory=dict)
 
     def open(self) -> None:
         """Start the file.
@@ -70,20 +73,25 @@ class FlightLog:
     def _start(self) -> None:
         self._size = 0
         self._write([owners.boot(), self.owner])
-        for delivery_id in self._in_air:
-            self._write([delivery_id])
+        for delivery_id, attempt in self._in_air.items():
+            self._write([delivery_id, attempt])
 
-    def taking_off(self, delivery_id: int) -> None:
+    def taking_off(self, delivery_id: int, attempt: int) -> None:
         """A message is about to be handed over."""
-        self._in_air.add(delivery_id)
-        self._write([delivery_id])
+        self._in_air[delivery_id] = attempt
+        self._write([delivery_id, attempt])
+
+    def stayed(self, delivery_id: int, attempt: int) -> None:
+        """No relay could be used: nobody has heard of the message."""
+        del self._in_air[delivery_id]
+        self._write([delivery_id, attempt, None])
 
     def landed(self, result: Result) -> None:
         """An attempt has a result, which is not recorded yet."""
-        self._in_air.discard(result.delivery_id)
+        self._in_air.pop(result.delivery_id, None)
         retry = result.retry_at.isoformat() if result.retry_at else None
         values = (result.status, result.code, result.response, result.at.isoformat(), retry)
-        self._write([result.delivery_id, *values])
+        self._write([result.delivery_id, result.attempt, *values])
 
     def recorded(self, waiting: list[Result]) -> None:
         """All results but ``waiting`` are committed."""
@@ -119,23 +127,26 @@ def read(folder: Path, owner: str) -> Flight | None:
     if not owners.boot() or head != [owners.boot(), owner]:
         return None  # of another boot: a power cut may have taken its last lines
     results: dict[int, Result] = {}
-    in_air: set[int] = set()
-    for delivery_id, *landed in entries:
+    in_air: dict[int, int] = {}
+    for delivery_id, attempt, *landed in entries:
         if not landed:
-            in_air.add(delivery_id)
+            in_air[delivery_id] = attempt
             results.pop(delivery_id, None)
             continue
-        in_air.discard(delivery_id)
+        in_air.pop(delivery_id, None)
+        if landed == [None]:
+            continue
         status, code, response, at, retry = landed
         results[delivery_id] = Result(
             delivery_id,
+            attempt,
             DeliveryStatus(status),
             code,
             response,
             datetime.fromisoformat(at),
             datetime.fromisoformat(retry) if retry else None,
         )
-    return Flight(results, frozenset(in_air))
+    return Flight(results, in_air)
 
 
 def forget(folder: Path, owner: str) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, SQLModel, col, func, select
+from sqlmodel import Session, col, func, select
 
+from newsletter.db import upsert
 from newsletter.models import Pace
 
 # Moments are given away this far ahead at most: so long may what was begun wait, at most, for
@@ -79,7 +79,6 @@ def give_back_today(session: Session, number: int, *, now: datetime) -> None:
 
 def _locked(session: Session, name: str) -> Pace:
     """The row of that name, made if there is none, locked until the transaction ends."""
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    new = insert(SQLModel.metadata.tables["pace"]).values(name=name, used=0)
+    new = upsert(session, "pace").values(name=name, used=0)
     session.connection().execute(new.on_conflict_do_nothing())
     return session.exec(select(Pace).where(Pace.name == name).with_for_update()).one()

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from newsletter import deliveries
 from newsletter.config import Settings
 from newsletter.mailer.pacing import Limits
+from newsletter.mailer.reputation import Threshold
 from newsletter.mailer.run import SendRun
 from newsletter.render import Renderer
 from newsletter.tokens import Signer
@@ -26,6 +27,16 @@ class SendPlan:
     rate: float | None = None
     limit: int | None = None
     only: int | None = None
+    # With False a run goes on whatever comes back.
+    heeds_reputation: bool = True
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """At which rates the run pauses itself, if at any."""
+        if not self.heeds_reputation:
+            return None
+        settings = self.settings
+        return Threshold(settings.pause_above_bounces, settings.pause_above_complaints)
 
     @property
     def resends(self) -> int:
@@ -50,4 +61,5 @@ class SendPlan:
             only=self.only,
             limits=Limits(self.rate or settings.rate, settings.domain_rates, settings.warm_up),
             resends=self.resends,
+            threshold=self.threshold,
         )

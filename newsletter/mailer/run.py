@@ -18,12 +18,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from newsletter.db import utc_now
-from newsletter.deliveries import RESENDS, Result
+from newsletter.deliveries import LEASE, RESENDS, Result
 from newsletter.errors import RelayError, StoppedError
 from newsletter.mailer import flight, owners
 from newsletter.mailer.attempts import Rendering, attempt
 from newsletter.mailer.books import Books, Job, Turn
 from newsletter.mailer.pacing import AHEAD, Limits
+from newsletter.mailer.reputation import ReputationWatch, Threshold
 from newsletter.mailer.retries import StormWatch
 from newsletter.models import DeliveryStatus
 from newsletter.transports import Transport
@@ -36,6 +37,8 @@ GROUP = 100
 FRESH_SECONDS = 1.0
 # The ledger hears of results, and the run of a pause, at least this often.
 TICK_SECONDS = 0.25
+# A relay may take ten minutes for one message (RFC 5321 §4.5.3.2), and a lease must not end first.
+RENEW_SECONDS = LEASE.total_seconds() / 4
 # A relay that restarts is back in less; waiting longer is for a later run, or `--watch`.
 RELAY_PATIENCE = 8.0
 # A locked database is waited for this long beyond its own ten seconds before the run ends.
@@ -68,8 +71,8 @@ class SendRun:
     """Drains what is due of one edition, or with ``edition_id`` None the messages of none.
 
     ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
-    uncertain ones are held. Set ``stop`` to drain: nothing more begins, what is in flight is
-    finished and recorded. ``on_progress`` is called after each result.
+    uncertain ones are held; what comes back pauses it at ``threshold``. Set ``stop`` to drain:
+    what is in flight is finished and recorded. ``on_progress`` is called after each result.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class SendRun:
         only: int | None = None,
         limits: Limits | None = None,
         resends: int = RESENDS,
+        threshold: Threshold | None = None,
     ) -> None:
         self.stop = asyncio.Event()
         self.on_progress: Callable[[Tally], None] = lambda tally: None
@@ -94,6 +98,7 @@ class SendRun:
         self._is_partial = limit is not None or only is not None
         owner = owners.new_owner()
         self._books = Books(engine, edition_id, limits or Limits(), resends, only, owner)
+        self._books.reputation = ReputationWatch(edition_id, threshold)
         if limit is not None:
             self._books.claim_ahead = 1  # what is over the limit is for others
         self._log = flight.FlightLog(flight.folder_for(engine), owner)
@@ -106,6 +111,7 @@ class SendRun:
         self._group = min(GROUP // 2, 2 * connections)
         self._moments: list[datetime] = []
         self._begun_at = self._landed_at = self._empty_since = 0.0
+        self._renewed_at = time.monotonic()
         self._relay_failed_at: float | None = None
         self._is_over = self._is_paused = False
         self._ledger_wanted = asyncio.Event()
@@ -146,9 +152,11 @@ class SendRun:
         lost = None
         try:
             while not await self._is_done():
-                if self._storm.reason and not self._is_paused:
-                    self._is_paused = await self._ask(self._books.pause, self._storm.reason)
+                await self._pause_if_harmful()
                 await self._put_back()
+                if time.monotonic() - self._renewed_at > RENEW_SECONDS:
+                    self._renewed_at = time.monotonic()
+                    await self._ask(self._books.renew)
                 want = await self._wanted()
                 if want or self._results:
                     await self._turn(want)
@@ -161,6 +169,14 @@ class SendRun:
         while self._in_flight:  # only if the database was lost
             await self._rest()
         return lost
+
+    async def _pause_if_harmful(self) -> None:
+        """Stop all processes in a storm of refusals, or when too much comes back."""
+        if self._books.reputation.is_due and (why := await self._ask(self._books.why_pause)):
+            self._give_up(why)
+        why = self._storm.reason or self._books.reputation.reason
+        if why and not self._is_paused:
+            self._is_paused = await self._ask(self._books.pause, why)
 
     async def _rest(self) -> None:
         """Until the ledger is wanted, or a tick has gone by."""
@@ -278,7 +294,7 @@ class SendRun:
 
     async def _attempt(self, transport: Transport, job: Job) -> None:
         try:
-            result = await attempt(job, self._renderer, transport, taking_off=self._log.taking_off)
+            result = await attempt(job, self._renderer, transport, log=self._log)
         except RelayError as error:
             self._refused.append(job)
             await self._relay_failed(error)

@@ -9,7 +9,6 @@ from newsletter.papers.coverage import (
 )
 from newsletter.papers.ingest import Outcome, ingest_file, ingest_pages
 from newsletter.papers.network import ingest_source
-from newsletter.papers.query import get, papers_first_seen_since, trending
 from newsletter.papers.search import search
 from newsletter.papers.store import Tally, store
 from newsletter.papers.turns import DatabaseTurns
@@ -23,12 +22,9 @@ __all__ = [
     "SourceCoverage",
     "Tally",
     "coverage",
-    "get",
     "ingest_file",
     "ingest_pages",
     "ingest_source",
-    "papers_first_seen_since",
     "search",
     "store",
-    "trending",
 ]

@@ -2,7 +2,15 @@
 
 from sqlalchemy import Table
 
-from newsletter.models import DigestItem, Feedback, FetchLog, Paper, PaperAlias, SourceState
+from newsletter.models import (
+    DigestItem,
+    EditionPaper,
+    Feedback,
+    FetchLog,
+    Paper,
+    PaperAlias,
+    SourceState,
+)
 
 
 def _table(model: type) -> Table:
@@ -15,4 +23,5 @@ ALIAS = _table(PaperAlias)
 STATE = _table(SourceState)
 LOG = _table(FetchLog)
 DIGEST_ITEM = _table(DigestItem)
+EDITION_PAPER = _table(EditionPaper)
 FEEDBACK = _table(Feedback)

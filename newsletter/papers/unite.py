@@ -1,9 +1,9 @@
 """Two rows that turned out to be one paper become one row."""
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Table, delete, func, insert, literal, select, update
 from sqlmodel import Session
 
-from newsletter.papers.tables import ALIAS, DIGEST_ITEM, FEEDBACK, PAPER
+from newsletter.papers.tables import ALIAS, DIGEST_ITEM, EDITION_PAPER, FEEDBACK, PAPER
 
 
 def unite(session: Session, first: int, second: int) -> int:
@@ -18,6 +18,7 @@ def unite(session: Session, first: int, second: int) -> int:
     session.execute(update(ALIAS).where(ALIAS.c.paper_id == drop).values(paper_id=keep))
     _move(session, FEEDBACK, keep, drop, "signal")
     if drop in mailed:
+        _freeze_also(session, keep, drop)
         _move(session, DIGEST_ITEM, keep, drop)
         return keep
     abstract, seen = session.execute(
@@ -30,6 +31,16 @@ def unite(session: Session, first: int, second: int) -> int:
     session.execute(update(PAPER).where(kept, PAPER.c.abstract == "").values(abstract=abstract))
     session.execute(delete(PAPER).where(PAPER.c.id == drop))
     return keep
+
+
+def _freeze_also(session: Session, keep: int, drop: int) -> None:
+    """In editions that froze ``drop`` alone, ``keep`` looks the same: digests are made of that."""
+    frozen = select(EDITION_PAPER.c.edition_id).where(EDITION_PAPER.c.paper_id == keep)
+    copies = select(EDITION_PAPER.c.edition_id, literal(keep), EDITION_PAPER.c.content).where(
+        EDITION_PAPER.c.paper_id == drop, EDITION_PAPER.c.edition_id.not_in(frozen)
+    )
+    names = ["edition_id", "paper_id", "content"]
+    session.execute(insert(EDITION_PAPER).from_select(names, copies))
 
 
 def _move(session: Session, table: Table, keep: int, drop: int, *also: str) -> None:

@@ -2,7 +2,6 @@
 
 from newsletter.subscribers.accounts import (
     add,
-    confirm,
     erase,
     find,
     find_by_email,
@@ -13,8 +12,14 @@ from newsletter.subscribers.accounts import (
 )
 from newsletter.subscribers.exporting import export
 from newsletter.subscribers.importing import ImportReport, import_csv
-from newsletter.subscribers.joining import request_account_link, sign_up
-from newsletter.subscribers.notes import queue_note
+from newsletter.subscribers.joining import (
+    Confirmed,
+    SignUpRequest,
+    confirm,
+    request_account_link,
+    sign_up,
+)
+from newsletter.subscribers.notes import invite, queue_note
 from newsletter.subscribers.preferences import (
     COLUMN_KINDS,
     FULL,
@@ -42,8 +47,10 @@ __all__ = [
     "COLUMN_KINDS",
     "FULL",
     "LESS",
+    "Confirmed",
     "ImportReport",
     "Preferences",
+    "SignUpRequest",
     "StatedInterest",
     "StatedTopic",
     "TopicRequest",
@@ -55,6 +62,7 @@ __all__ = [
     "find_by_email",
     "import_csv",
     "interests_of",
+    "invite",
     "normalise_email",
     "paper_identity",
     "parse_preferences",

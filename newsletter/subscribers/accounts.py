@@ -17,12 +17,13 @@ from newsletter.db import utc_now
 from newsletter.errors import InputError
 from newsletter.models import (
     Interest,
+    SignUp,
     Subscriber,
     SubscriberStatus,
     SuppressionReason,
     Topic,
 )
-from newsletter.subscribers.suppression import lift_own_decision, suppress, suppressions
+from newsletter.subscribers.suppression import suppress, suppressions
 from newsletter.subscribers.values import (
     LONGEST_NAME,
     Preferences,
@@ -171,31 +172,6 @@ def refusal(reason: SuppressionReason) -> str:
     }[reason]
 
 
-def confirm(session: Session, public_id: str) -> bool:
-    """The subscriber confirmed: pending becomes active, and their own opt-out is lifted.
-
-    Only a pending subscriber is changed: a confirmation link from before an unsubscribe must
-    not bring the subscription back. Returns whether they are active now.
-    """
-    now = utc_now()
-    changed = session.execute(
-        update(Subscriber)
-        .where(
-            col(Subscriber.public_id) == public_id,
-            col(Subscriber.status) == SubscriberStatus.PENDING,
-        )
-        .values(status=SubscriberStatus.ACTIVE, confirmed_at=now, unsubscribed_at=None)
-        .returning(col(Subscriber.address_hash))
-    ).scalar_one_or_none()
-    if changed is not None:
-        lift_own_decision(session, changed)
-        return True
-    status = session.exec(
-        select(Subscriber.status).where(Subscriber.public_id == public_id)
-    ).one_or_none()
-    return status in {SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED}
-
-
 def unsubscribe(session: Session, public_id: str) -> bool:
     """Stop all mail, from the next message on; doing it again changes nothing.
 
@@ -209,7 +185,11 @@ def unsubscribe(session: Session, public_id: str) -> bool:
         session.expire_all()
         suppress(session, address_hash, SuppressionReason.UNSUBSCRIBED)
         return True
-    return find(session, public_id) is not None
+    # Whoever had left, and says so again, does not want what a sign-up asked for since.
+    known = find(session, public_id)
+    if known is not None:
+        session.execute(delete(SignUp).where(col(SignUp.subscriber_id) == known.id))
+    return known is not None
 
 
 def pause(session: Session, public_id: str) -> bool:

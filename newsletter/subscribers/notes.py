@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlmodel import Session, col, select
 
 from newsletter.db import utc_now
-from newsletter.models import Delivery, DeliveryKind, DeliveryStatus, Subscriber
+from newsletter.models import Delivery, DeliveryKind, DeliveryStatus, Subscriber, SubscriberStatus
 
 PAUSES = {
     DeliveryKind.CONFIRMATION: timedelta(days=1),
@@ -18,6 +18,22 @@ PAUSES = {
     DeliveryKind.ACCOUNT_LINK: timedelta(hours=1),
 }
 _UNSENT = (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED, DeliveryStatus.CANCELLED)
+
+
+def invite(session: Session, *, message_domain: str, email: str | None = None) -> tuple[int, int]:
+    """Queue a confirmation to every pending subscriber, or to the one with this address.
+
+    Returns how many were queued, and how many are pending in all.
+    """
+    wanted = select(Subscriber).where(Subscriber.status == SubscriberStatus.PENDING)
+    if email is not None:
+        wanted = wanted.where(Subscriber.email == email)
+    pending = session.exec(wanted.order_by(col(Subscriber.id))).all()
+    queued = [
+        queue_note(session, each, DeliveryKind.CONFIRMATION, message_domain=message_domain)
+        for each in pending
+    ]
+    return sum(queued), len(pending)
 
 
 def queue_note(

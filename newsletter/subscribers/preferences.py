@@ -113,6 +113,16 @@ def set_topics(
     session.flush()
 
 
+def put_topic(session: Session, subscriber: Subscriber, request: TopicRequest) -> None:
+    """Give the topic of this name this content; make it where there is none, and room for one."""
+    topics = session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id)).all()
+    same = [topic for topic in topics if topic.name.casefold() == request.name.casefold()]
+    if same:
+        _rewrite(session, same[0], request)
+    elif len(topics) < MOST_TOPICS:
+        add_topic(session, row_id(subscriber), request)
+
+
 def _rewrite(session: Session, topic: Topic, request: TopicRequest) -> None:
     topic.name, topic.quota, topic.paused = request.name, request.quota, request.paused
     stated = {

@@ -1,19 +1,21 @@
 """Counting clicks, where the operator has switched it on: a signed redirect to the paper.
 
 The destination comes from the paper's row, never from the address, so this redirects nowhere
-else. Clicks never change what a digest holds: mail scanners click too (bulk-mail law 22).
+else. A paper of a digest has one row at most: a machine's, which a person's later click makes a
+person's. Mail scanners click too, so only the latter means anything (bulk-mail law 22).
 """
 
 from datetime import timedelta
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse
+from sqlalchemy import and_, literal, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from newsletter import wording
 from newsletter.db import utc_now
-from newsletter.models import Delivery, DeliveryEvent, DigestItem, EventKind, Paper
+from newsletter.models import ClickBy, Delivery, DeliveryEvent, DigestItem, EventKind, Paper
 from newsletter.tokens import Purpose
 from newsletter.web.site import RowId, SiteDep
 
@@ -23,6 +25,8 @@ PROVIDER = "pages"
 SOON = timedelta(seconds=30)
 # Who has opened this many links within SOON of the first opens all of them.
 BURST = 4
+# What browsers and mail programs say when nobody has pressed yet.
+_PREFETCHING = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 
 @router.head("/click/{token}/{paper_id}")
@@ -43,19 +47,9 @@ def click(site: SiteDep, request: Request, token: str, paper_id: RowId) -> Redir
         return RedirectResponse(_address(paper), 302)
     with site.writing() as session:
         delivery, paper = _found(session, delivery_id, paper_id)
-        dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-        session.execute(
-            dialect.insert(DeliveryEvent)
-            .values(
-                delivery_id=delivery_id,
-                kind=EventKind.CLICKED,
-                provider=PROVIDER,
-                provider_event_id=f"click {delivery_id} {paper_id}",
-                occurred_at=utc_now(),
-                detail="machine" if _by_machine(session, delivery) else "person",
-            )
-            .on_conflict_do_nothing(index_elements=["provider", "provider_event_id"])
-        )
+        by_machine = _prefetched(request) or _at_once(delivery)
+        _count(session, delivery_id, paper_id, ClickBy.MACHINE if by_machine else ClickBy.PERSON)
+        _see_through_burst(session, delivery_id)
     return RedirectResponse(_address(paper), 302)
 
 
@@ -78,16 +72,46 @@ def _address(paper: Paper) -> str:
     return address
 
 
-def _by_machine(session: Session, delivery: Delivery) -> bool:
-    """Within seconds of delivery, or one of many links at once."""
+def _prefetched(request: Request) -> bool:
+    said = " ".join(request.headers.get(name, "") for name in _PREFETCHING)
+    return "prefetch" in said.lower() or "preview" in said.lower()
+
+
+def _at_once(delivery: Delivery) -> bool:
+    """Whether the message is still arriving, or has only just."""
+    return delivery.finished_at is None or utc_now() - delivery.finished_at < SOON
+
+
+def _count(session: Session, delivery_id: int, paper_id: int, who: ClickBy) -> None:
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     now = utc_now()
-    if delivery.finished_at is None or now - delivery.finished_at < SOON:
-        return True
-    burst = session.exec(
-        select(DeliveryEvent.id).where(
-            DeliveryEvent.delivery_id == delivery.id,
-            DeliveryEvent.kind == EventKind.CLICKED,
-            col(DeliveryEvent.occurred_at) > now - SOON,
+    session.execute(
+        dialect.insert(DeliveryEvent)
+        .values(
+            delivery_id=delivery_id,
+            kind=EventKind.CLICKED,
+            provider=PROVIDER,
+            provider_event_id=f"click {delivery_id} {paper_id}",
+            occurred_at=now,
+            detail=who,
         )
-    ).all()
-    return len(burst) >= BURST - 1
+        .on_conflict_do_update(
+            index_elements=["provider", "provider_event_id"],
+            set_={"detail": who, "occurred_at": now},
+            where=and_(
+                col(DeliveryEvent.detail) == ClickBy.MACHINE, literal(who == ClickBy.PERSON)
+            ),
+        )
+    )
+
+
+def _see_through_burst(session: Session, delivery_id: int) -> None:
+    """Many links within seconds were one machine's, from the first of them on."""
+    lately = (
+        col(DeliveryEvent.delivery_id) == delivery_id,
+        col(DeliveryEvent.kind) == EventKind.CLICKED,
+        col(DeliveryEvent.provider) == PROVIDER,
+        col(DeliveryEvent.occurred_at) > utc_now() - SOON,
+    )
+    if len(session.exec(select(DeliveryEvent.id).where(*lately)).all()) >= BURST:
+        session.execute(update(DeliveryEvent).where(*lately).values(detail=ClickBy.MACHINE))

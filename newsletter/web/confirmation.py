@@ -2,8 +2,10 @@
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from sqlmodel import Session, col, select
 
-from newsletter import subscribers
+from newsletter import feedback, subscribers
+from newsletter.models import Paper, Signal
 from newsletter.tokens import Purpose
 from newsletter.web.site import READ, SiteDep
 
@@ -22,8 +24,9 @@ def confirm(site: SiteDep, token: str) -> HTMLResponse:
     """Make a pending subscriber active; pressing twice is the same."""
     public_id = site.signer.verify(Purpose.CONFIRM, token, expires=True)
     with site.writing() as session:
-        active = subscribers.confirm(session, public_id)
-    if not active:
+        confirmed = subscribers.confirm(session, public_id)
+        _judge(session, public_id, confirmed.liked)
+    if not confirmed.active:
         return site.message(
             "This subscription has ended",
             "You unsubscribed after this link was made. To come back, sign up again on the "
@@ -31,3 +34,13 @@ def confirm(site: SiteDep, token: str) -> HTMLResponse:
             status=410,
         )
     return site.page("confirmed.html", preferences_url=site.preferences_url(public_id))
+
+
+def _judge(session: Session, public_id: str, liked: tuple[int, ...]) -> None:
+    """Papers picked at the sign-up are relevant from the start."""
+    subscriber = subscribers.find(session, public_id)
+    if subscriber is None or not liked:
+        return
+    for paper_id in session.exec(select(Paper.id).where(col(Paper.id).in_(liked))).all():
+        own = subscribers.row_id(subscriber)
+        feedback.record(session, own, paper_id or 0, Signal.RELEVANT)

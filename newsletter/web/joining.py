@@ -7,11 +7,11 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from newsletter import feedback, subscribers
+from newsletter import subscribers
 from newsletter.errors import InputError
-from newsletter.models import InterestKind, Paper, PaperAlias, Signal
+from newsletter.models import InterestKind, PaperAlias
 from newsletter.papers import browse
-from newsletter.subscribers import Preferences, TopicRequest
+from newsletter.subscribers import SignUpRequest, TopicRequest
 from newsletter.subscribers.values import DEFAULT_TOPIC, MOST_INTERESTS, Clue
 from newsletter.web import bibliography, forms
 from newsletter.web.limits import Limited, limit
@@ -40,11 +40,13 @@ def sign_up(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLRespons
         return _sent(site)
     limit(site, request, Limited.SIGN_UP)
     try:
-        topic = _topic(site, typed, forms.file_of(form, "library"))
-        wanted = subscribers.parse_preferences(
-            cadence=typed["cadence"], time_zone=typed["time_zone"]
+        wanted = SignUpRequest(
+            topic=_topic(site, typed, forms.file_of(form, "library")),
+            cadence=typed["cadence"],
+            time_zone=typed["time_zone"],
+            liked=tuple(sorted(picked)),
         )
-        _store(site, typed["email"], wanted, topic, picked)
+        _store(site, typed["email"], wanted)
     except InputError as error:
         return _form(site, typed, picked, error=str(error))
     return _sent(site)
@@ -82,24 +84,16 @@ def _clue(session: Session, reference: bibliography.Reference) -> Clue:
     return Clue(InterestKind.TEXT, reference.title)
 
 
-def _store(
-    site: Site, email: str, wanted: Preferences, topic: TopicRequest, picked: frozenset[int]
-) -> None:
+def _store(site: Site, email: str, wanted: SignUpRequest) -> None:
     try:
         with site.writing() as session:
-            joined = subscribers.sign_up(
+            subscribers.sign_up(
                 session,
                 site.signer,
                 email=email,
-                preferences=wanted,
-                topics=[topic],
+                request=wanted,
                 message_domain=site.settings.from_domain,
             )
-            if joined is None:
-                return
-            there = session.exec(select(Paper.id).where(col(Paper.id).in_(picked))).all()
-            for paper_id in there:
-                feedback.record(session, subscribers.row_id(joined), paper_id or 0, Signal.RELEVANT)
     except IntegrityError:
         # The same address signed up at the same moment; one of the two is stored.
         return
