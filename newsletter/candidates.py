@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from newsletter.encoders import Vectors
 
-EvidenceKind = Literal["keyword", "text", "seed_paper", "relevant", "saved", "not_relevant"]
+EvidenceKind = Literal[
+    "keyword", "text", "seed_paper", "relevant", "saved", "clicked", "not_relevant"
+]
 # Codes of kinds are places in this tuple: stated ones first, then likes, then the dislike.
 KINDS: tuple[EvidenceKind, ...] = (
     "keyword",
@@ -18,9 +20,10 @@ KINDS: tuple[EvidenceKind, ...] = (
     "seed_paper",
     "relevant",
     "saved",
+    "clicked",
     "not_relevant",
 )
-STATED, LIKED = 2, 5  # codes below the first are stated, from there below the second liked
+STATED, LIKED = 2, 6  # codes below the first are stated, from there below the second liked
 # For some papers, by row: their abstract's sentences, and a content vector (s, d) for each.
 SentencesOf = Callable[[Sequence[int]], list[tuple[tuple[str, ...], Vectors]]]
 
@@ -109,6 +112,8 @@ class SubscriberProfile:
     min_score: float
     since: datetime
     seen: frozenset[int] = frozenset()
+    weekly_budget: int | None = None  # papers a week
+    budget_left: int | None = None  # of these, after what was sent in the last days
     muted_words: tuple[str, ...] = ()
     muted_authors: tuple[str, ...] = ()
     muted_categories: tuple[str, ...] = ()

@@ -120,7 +120,7 @@ def prepare(
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         with read_scope(engine) as session:
-            rankings = ranker.rank(profiles.load_profiles(session, chunk))
+            rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
         with session_scope(engine) as session:
             frozen = freezing.freeze(
                 session,

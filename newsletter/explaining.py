@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.candidates import KINDS, Candidates, SubscriberProfile, TopicProfile
+from newsletter.candidates import KINDS, Candidates, Evidence, SubscriberProfile, TopicProfile
 from newsletter.encoders import Vectors
 from newsletter.scoring import POPULARITY, Matches, follows, points, popularity
 from newsletter.shares import given_by
@@ -24,7 +24,7 @@ FEWEST_SENTENCES = 4
 SENTENCES_FOR_TWO = 6
 NEARLY = 0.85
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"“(\[]?[A-Z0-9])|(?<=[。！？])\s*(?=\S)")
-_VERBS = {2: "named", 3: "liked", 4: "saved"}  # by kind's code
+_VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,20 @@ def split(
     parts.sort(key=lambda part: -abs(part.steps))
     total = sum(part.steps for part in parts)
     return Split(tuple(parts), total, float(points(total)))
+
+
+def weights(evidence: Evidence | None) -> dict[tuple[str, int | str], int]:
+    """How much each piece weighs among all of a topic, in percent, by kind and key in the pool."""
+    if evidence is None or not len(evidence.rows):
+        return {}
+    content = np.abs(evidence.content)
+    percent = (100 * content / (content.sum() or 1)).round().astype(int).tolist()
+    return {
+        (KINDS[kind], evidence.pool.keys[row]): share
+        for kind, row, share in zip(
+            evidence.kinds.tolist(), evidence.rows.tolist(), percent, strict=True
+        )
+    }
 
 
 def sentence(

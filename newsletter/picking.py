@@ -75,7 +75,7 @@ def pick(likeness: Likeness, profiles: Sequence[SubscriberProfile], scores: Vect
         home = scores.argmax(axis=1)
         for place in range(topics):
             scores[:, place][home != place] = NEVER
-    wanted = np.array([profile.max_papers for profile in profiles])
+    wanted = np.array([room_for(profile) for profile in profiles])
     length = max(SHORTLIST, int(wanted.max()))
     columns, steps = best(scores.reshape(size * topics, count), length)
     length = columns.shape[1]
@@ -106,6 +106,12 @@ def pick(likeness: Likeness, profiles: Sequence[SubscriberProfile], scores: Vect
         np.take_along_axis(steps, chosen, axis=1),
         np.take_along_axis(outside, order, axis=1),
     )
+
+
+def room_for(profile: SubscriberProfile) -> int:
+    """How many papers a digest may hold: the subscriber's length, or what the week leaves."""
+    left = profile.budget_left
+    return profile.max_papers if left is None else max(0, min(left, profile.max_papers))
 
 
 def _room(profiles: Sequence[SubscriberProfile], topics: int) -> NDArray[np.int64]:

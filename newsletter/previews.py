@@ -8,11 +8,12 @@ from sqlmodel import Session, col, select
 from newsletter import digest, profiles, ranking
 from newsletter.db import read_scope, utc_now
 from newsletter.digest import Digest
+from newsletter.encoders import DEFAULT
 from newsletter.errors import UsageError
 from newsletter.models import Delivery, DeliveryStatus, Edition, Paper, Subscriber
 
 
-def preview(engine: Engine, email: str, issue_date: date) -> Digest:
+def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) -> Digest:
     """The digest of ``email`` for a date; what is shown after `prepare` is what is sent.
 
     Raises:
@@ -24,7 +25,7 @@ def preview(engine: Engine, email: str, issue_date: date) -> Digest:
         if subscriber is None:
             raise UsageError(f"no subscriber has the address {wanted}")
         frozen = _frozen(session, subscriber, issue_date)
-        return frozen or would_be(session, subscriber, issue_date)
+        return frozen or would_be(session, subscriber, issue_date, model)
 
 
 def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Digest | None:
@@ -43,10 +44,14 @@ def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Diges
     return digest.load(session, [delivery.id], contents)[delivery.id]
 
 
-def would_be(session: Session, subscriber: Subscriber, issue_date: date) -> Digest:
+def would_be(
+    session: Session, subscriber: Subscriber, issue_date: date, model: str = DEFAULT
+) -> Digest:
     """Ranked now and shown as a value only: delivery 0, which is in no row."""
-    candidates = profiles.load_candidates(session, utc_now() - digest.CANDIDATE_WINDOW)
-    [ranked] = ranking.rank(candidates, profiles.load_profiles(session, [subscriber.id or 0]))
+    candidates = profiles.load_candidates(session, utc_now() - digest.CANDIDATE_WINDOW, model)
+    [ranked] = ranking.rank(
+        candidates, profiles.load_profiles(session, [subscriber.id or 0], model)
+    )
     if not ranked.picks:
         raise UsageError(f"{subscriber.email} would get no digest: {ranked.reason}")
     ids = [pick.paper_id for pick in ranked.picks]

@@ -22,7 +22,7 @@ from newsletter.candidates import (
     TopicProfile,
 )
 from newsletter.encoders import Vectors
-from newsletter.picking import Likeness, pick
+from newsletter.picking import Likeness, pick, room_for
 
 __all__ = [
     "NO_NEW",
@@ -203,6 +203,8 @@ def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.M
     fresh, allowed = _allowed(candidates, profile, found)
     if not fresh.any():
         return NO_NEW
+    if not room_for(profile):
+        return f"the weekly budget of {profile.weekly_budget} papers is used up"
     return (
         f"nothing above the bar of {profile.min_score:g}"
         if allowed.any()
@@ -216,7 +218,7 @@ def _trending(
     """What most people upvote, for a subscriber of whom nothing is known yet."""
     _, allowed = _allowed(candidates, profile, found)
     order = np.lexsort((-candidates.first_seen, -candidates.upvotes))
-    papers = order[allowed[order]][: profile.max_papers].tolist()
+    papers = order[allowed[order]][: room_for(profile)].tolist()
     if not papers:
         return Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
     return Ranking(

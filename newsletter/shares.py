@@ -151,7 +151,7 @@ def _looked_up(
     weights /= np.array([scale for _, _, scale in known], np.float32)[:, None, None]
     cells = pieces[:, :, None] * products.shape[1] + papers[:, None, :]
     found = products.reshape(-1, products.shape[2]).take(cells, axis=0, mode="clip")
-    return np.einsum("tmpk,tmk->tmp", found, weights)
+    return np.asarray(np.einsum("tmpk,tmk->tmp", found, weights))
 
 
 def _multiplied(

@@ -63,6 +63,11 @@ def current(session: Session, model: str = DEFAULT) -> tuple[str, Basis]:
     return key, _loaded[key]
 
 
+def is_stored(session: Session) -> bool:
+    """Whether a feature space was fitted and kept."""
+    return _newest(session) is not None
+
+
 def _newest(session: Session) -> tuple[str, str] | None:
     """Ids of the current space and of what others liked; one fitted on no papers is none."""
     found = session.exec(

@@ -295,7 +295,7 @@ def test_who_was_erased_while_digests_were_ranked_stops_nobody(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stock(engine, "ada@reader.example", "bob@reader.example")
-    rank = ranking.rank
+    rank = ranking.Ranker.rank
 
     def rank_and_erase(*arguments: Any) -> Any:
         ranked = rank(*arguments)
@@ -303,7 +303,7 @@ def test_who_was_erased_while_digests_were_ranked_stops_nobody(
             session.delete(session.exec(select(Subscriber)).all()[0])
         return ranked
 
-    monkeypatch.setattr(ranking, "rank", rank_and_erase)
+    monkeypatch.setattr(ranking.Ranker, "rank", rank_and_erase)
     assert prepare(engine).new == 1
 
 

@@ -5,16 +5,14 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
-from newsletter import feedback, previews, profiles, ranking, subscribers
-from newsletter.candidates import Evidence
+from newsletter import evidence, explaining, feedback, previews, profiles, ranking, subscribers
 from newsletter.db import utc_now
 from newsletter.errors import UsageError
-from newsletter.models import Paper, Signal, Subscriber
+from newsletter.models import InterestKind, Paper, Signal, Subscriber
 from newsletter.subscribers import StatedInterest
 from newsletter.tokens import Purpose
 from newsletter.web.forms import FormDep, text_of
@@ -119,40 +117,39 @@ def learned_page(
     """What shapes the ranking, in words, each line with "less of this"."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        topics = _topics(session, subscribers.row_id(subscriber))
+        topics = _topics(session, subscribers.row_id(subscriber), site.settings.feature_model)
     return _page(site, token, "learned", undo, was, topics=topics)
 
 
-def _topics(session: Session, subscriber_id: int) -> list[tuple[str, list[Line]]]:
+def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str, list[Line]]]:
     """By topic, interests and judgements with their share of its vector, the greatest first."""
     judged = feedback.judged(session, subscriber_id)
-    titles = {(each.signal.value, each.paper.title): each for each in judged}
+    signals = {(each.signal.value, each.paper.id): each for each in judged}
     topics = []
-    for profile in profiles.load_profiles(session, [subscriber_id]):
+    for profile in profiles.load_profiles(session, [subscriber_id], model):
         for topic in profile.topics:
-            shares = _shares(topic.evidence)
+            shares = explaining.weights(topic.evidence)
             stated = subscribers.interests_of(session, topic.topic_id or 0)
+            seeds = evidence.seed_papers(
+                session,
+                [each.value for each in stated if each.kind is InterestKind.SEED_PAPER],
+            )
             lines = [
-                Line(shares.get(each.evidence, 0), interest=each)
+                Line(shares.get(_piece(each, seeds), 0), interest=each)
                 for each in stated
                 if each.weight > 0
             ]
             lines += [
-                Line(share, judged=titles[key]) for key, share in shares.items() if key in titles
+                Line(share, judged=signals[key]) for key, share in shares.items() if key in signals
             ]
             if lines:
                 topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
     return topics
 
 
-def _shares(evidence: Evidence | None) -> dict[tuple[str, str], int]:
-    """How much each piece weighs among all of a topic, in percent, by kind and label."""
-    if evidence is None or not len(evidence.rows):
-        return {}
-    weights = np.abs(evidence.content)
-    percent = 100 * weights / (weights.sum() or 1)
-    pieces = zip(evidence.kinds, evidence.labels, percent, strict=True)
-    return {(kind, label): round(float(share)) for kind, label, share in pieces}
+def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | str]:
+    """How a profile names what it learned from an interest."""
+    return interest.kind.value, seeds.get(interest.value, interest.value)
 
 
 @router.post("/preferences/{token}/interests/{interest_id}/less")
@@ -182,7 +179,9 @@ def today_page(site: SiteDep, token: str) -> HTMLResponse:
         subscriber = subscriber_of(session, site, token)
     with site.reading() as session:
         try:
-            shown = previews.would_be(session, subscriber, utc_now().date())
+            shown = previews.would_be(
+                session, subscriber, utc_now().date(), site.settings.feature_model
+            )
             reason = ""
         except UsageError as error:
             shown, reason = None, str(error).partition(": ")[2]
@@ -199,14 +198,16 @@ def sharpen_page(
         subscriber = subscriber_of(session, site, token)
         own = subscribers.row_id(subscriber)
         judged = {each.paper.id: each.signal for each in feedback.judged(session, own)}
-        offered = _offered(session, own, frozenset(judged))
+        offered = _offered(session, own, frozenset(judged), site.settings.feature_model)
     return _page(site, token, "sharpen", undo, was, offered=offered, count=len(judged))
 
 
-def _offered(session: Session, subscriber_id: int, judged: frozenset[int | None]) -> list[Paper]:
-    candidates = profiles.load_candidates(session, utc_now() - NEW)
-    [profile] = profiles.load_profiles(session, [subscriber_id])
-    wide = replace(profile, max_papers=RANKED, min_score=0)
+def _offered(
+    session: Session, subscriber_id: int, judged: frozenset[int | None], model: str
+) -> list[Paper]:
+    candidates = profiles.load_candidates(session, utc_now() - NEW, model)
+    [profile] = profiles.load_profiles(session, [subscriber_id], model)
+    wide = replace(profile, max_papers=RANKED, min_score=0, budget_left=None)
     [ranked] = ranking.rank(candidates, [wide])
     ids = [pick.paper_id for pick in ranked.picks if pick.paper_id not in judged]
     places = [place for place in OFFERED if place < len(ids)]
