@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, func, insert
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter import digest, ranking
@@ -147,16 +147,21 @@ def _occasions(
 ) -> dict[int, Occasion]:
     """Why each digest goes out, by subscriber id; ``people`` are their rows."""
     column = _delivery.c
-    last = {
-        number: moment.date()
-        for number, moment in session.connection().execute(
-            sqlalchemy.select(column.subscriber_id, sqlalchemy.func.max(column.created_at))
-            .where(
-                column.subscriber_id.in_([ranked.subscriber_id for ranked in rankings]),
-                column.kind == DeliveryKind.DIGEST,
-                column.occasion != Occasion.NOTHING,
-                column.status != DeliveryStatus.CANCELLED,
+    is_digest = sqlalchemy.and_(
+        column.kind == DeliveryKind.DIGEST,
+        column.occasion != Occasion.NOTHING,
+        column.status != DeliveryStatus.CANCELLED,
+    )
+    asked = column.kind == DeliveryKind.CONFIRMATION
+    history = {
+        number: (last, was_asked)
+        for number, last, was_asked in session.connection().execute(
+            sqlalchemy.select(
+                column.subscriber_id,
+                func.max(sqlalchemy.case((is_digest, column.created_at))),
+                func.max(sqlalchemy.case((asked, 1), else_=0)),
             )
+            .where(column.subscriber_id.in_([ranked.subscriber_id for ranked in rankings]))
             .group_by(column.subscriber_id)
         )
     }
@@ -164,11 +169,12 @@ def _occasions(
     def occasion(ranked: ranking.Ranking) -> Occasion:
         if not ranked.picks:
             return Occasion.NOTHING
-        before = last.get(ranked.subscriber_id)
-        if before is None:
-            return Occasion.WELCOME
+        last, was_asked = history.get(ranked.subscriber_id, (None, False))
+        if last is None:
+            # Whoever the operator brought along is used to digests.
+            return Occasion.WELCOME if was_asked else Occasion.REGULAR
         vacation = people[ranked.subscriber_id].vacation_until
-        return Occasion.BEST_OF if vacation and before <= vacation else Occasion.REGULAR
+        return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
 
     return {ranked.subscriber_id: occasion(ranked) for ranked in rankings}
 

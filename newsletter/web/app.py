@@ -15,17 +15,20 @@ from newsletter.web import (
     clicks,
     confirmation,
     feedback,
+    figures,
     front,
     joining,
     leaving,
     preferences,
     ratings,
+    today,
     webhooks,
 )
 from newsletter.web.guards import BodyLimit, SecurityHeaders, UnderPath
 from newsletter.web.site import Site
 
 MESSAGES = {
+    401: ("This page needs a key", "It is for the operator only."),
     404: ("There is no such page", "The links in your mail lead to the right places."),
     405: ("This page cannot do that", "The links in your mail lead to the right places."),
     410: ("This is gone", "The subscription, or the digest, that this link was for is no more."),
@@ -54,11 +57,13 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
         confirmation,
         preferences,
         ratings,
+        today,
         feedback,
         archive,
         clicks,
         leaving,
         account,
+        figures,
     )
     for part in parts:
         app.include_router(part.router)
