@@ -15,6 +15,7 @@ from newsletter.candidates import KINDS, Candidates, Evidence, SubscriberProfile
 from newsletter.encoders import Vectors
 from newsletter.scoring import POPULARITY, Matches, follows, points, popularity
 from newsletter.shares import given_by
+from newsletter.text import shortened
 
 LONGEST_LABEL = 70
 LONGEST_SUBJECT = 6  # words
@@ -139,10 +140,7 @@ def outside(explanation: str) -> str:
 
 def short(text: str) -> str:
     """``text`` in one line, cut at a word where it is long."""
-    text = " ".join(text.split())
-    if len(text) <= LONGEST_LABEL:
-        return text
-    return text[:LONGEST_LABEL].rsplit(" ", 1)[0] + "…"
+    return shortened(" ".join(text.split()), LONGEST_LABEL)
 
 
 def sentences(abstract: str) -> tuple[str, ...]:
