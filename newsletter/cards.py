@@ -7,6 +7,7 @@ from typing import NamedTuple
 from newsletter import wording
 from newsletter.digest import DigestPaper, DigestSection, FrozenPaper
 from newsletter.models import DigestLength, Signal
+from newsletter.text import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> C
     url = _safe(paper.url, paper.paper_id)
     return Card(
         title=title,
-        short_title=wording.shortened(title, LABEL_CHARACTERS),
+        short_title=shortened(title, LABEL_CHARACTERS),
         url=f"{click_url}/{paper.paper_id}" if url and click_url else url,
         authors=wording.authors_in_words(paper.authors),
         origin=_origin(paper),
@@ -107,7 +108,7 @@ def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> C
 
 
 def _brief(text: str, most: int) -> str:
-    return wording.shortened(wording.one_line(text), most)
+    return shortened(wording.one_line(text), most)
 
 
 def _safe(url: str, paper_id: int) -> str | None:

@@ -17,6 +17,7 @@ from newsletter.models import (
     Occasion,
     Paper,
 )
+from newsletter.text import shortened
 
 # A late feed, a weekly cadence or a vacation catches up; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
@@ -126,7 +127,7 @@ def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -
     """The subject of a digest: its first paper, and how many more there are."""
     if not titles:
         return "No new papers for you today"
-    first = BEFORE_TITLE.get(occasion, "") + _shortened(titles[0], SUBJECT_TITLE)
+    first = BEFORE_TITLE.get(occasion, "") + shortened(titles[0], SUBJECT_TITLE)
     more = len(titles) - 1
     if not more:
         return first
@@ -135,13 +136,7 @@ def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -
 
 def preheader_line(titles: Sequence[str]) -> str:
     """What mailboxes show after the subject: the next titles, or the first again."""
-    return _shortened(" · ".join(titles[1:4] or titles), 140)
-
-
-def _shortened(text: str, most: int) -> str:
-    if len(text) <= most:
-        return text
-    return text[:most].rsplit(" ", 1)[0].rstrip(" ,.:;-") + "…"
+    return shortened(" · ".join(titles[1:4] or titles), 140)
 
 
 def content_of(paper: Paper) -> dict[str, Any]:

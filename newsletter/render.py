@@ -17,6 +17,7 @@ from newsletter.letters import Note
 from newsletter.messages import Addressed, MessageMaker
 from newsletter.models import DigestLength, Occasion
 from newsletter.shortening import HTML_LIMIT, Shape
+from newsletter.text import shortened
 from newsletter.tokens import Purpose, Signer
 from newsletter.transports import Envelope
 
@@ -254,7 +255,7 @@ class Renderer:
             letters.digest_lead(digest, self._site),
             letters.digest_reason(self._site, digest.to_address),
         )
-        clean = (wording.shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
+        clean = (shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
         return dict(zip(_WORDS, clean, strict=True))
 
     def _tokens(self, digest: Digest) -> dict[str, str]:

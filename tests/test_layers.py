@@ -12,6 +12,7 @@ LAYERS = [
     ["errors"],
     ["config"],
     ["db", "text", "tokens", "encoders"],
+    ["identifiers"],
     [
         "models",
         "sources",
@@ -23,7 +24,8 @@ LAYERS = [
         "spf",
     ],
     ["learning", "scoring"],
-    ["heldout", "picking", "explaining"],
+    ["heldout", "picking", "shares"],
+    ["explaining"],
     ["ranking"],
     ["papers", "subscribers", "deliveries", "spaces", "wording", "schedule"],
     ["evidence"],
