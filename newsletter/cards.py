@@ -2,11 +2,10 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 from newsletter import wording
-from newsletter.digest import DigestPaper, DigestSection
+from newsletter.digest import DigestPaper, DigestSection, PaperContent
 from newsletter.models import DigestLength, Signal
 
 logger = logging.getLogger(__name__)
@@ -44,16 +43,7 @@ class Shown(NamedTuple):
     """
 
     paper_id: int
-    title: str
-    url: str
-    authors: tuple[str, ...]
-    source: str
-    categories: tuple[str, ...]
-    abstract: str
-    published_at: datetime | None
-    upvotes: int
-    code_url: str | None
-    project_url: str | None
+    content: PaperContent
     highlights: tuple[tuple[int, int], ...]
     fit: str
     explained: bool
@@ -64,16 +54,7 @@ def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown
     """The part of ``paper`` that does not depend on who reads it."""
     return Shown(
         paper.paper_id,
-        paper.title,
-        paper.url,
-        paper.authors,
-        paper.source,
-        paper.categories,
-        paper.abstract,
-        paper.published_at,
-        paper.upvotes,
-        paper.code_url,
-        paper.project_url,
+        paper.content,
         paper.highlights,
         wording.score_in_words(paper.score),
         explained,
@@ -112,20 +93,21 @@ def card(paper: Shown, *, why: str, feedback_url: str, click_url: str = "") -> C
 
     ``click_url`` is where its clicks are counted, without the paper; "" where they are not.
     """
-    title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
+    content = paper.content
+    title = _brief(content.title, LONGEST_TITLE) or "Untitled"
     base = f"{feedback_url}/{paper.paper_id}"
-    known = (("Code", paper.code_url), ("Project page", paper.project_url))
+    known = (("Code", content.code_url), ("Project page", content.project_url))
     links = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
-    url = _safe(paper.url, paper.paper_id)
+    url = _safe(content.url, paper.paper_id)
     return Card(
         title=title,
         short_title=wording.shortened(title, LABEL_CHARACTERS),
         url=f"{click_url}/{paper.paper_id}" if url and click_url else url,
-        authors=wording.authors_in_words(paper.authors),
-        origin=_origin(paper),
+        authors=wording.authors_in_words(content.authors),
+        origin=_origin(content),
         fit=paper.fit,
         explanation=why,
-        abstract=wording.passages(paper.abstract, paper.highlights, paper.length),
+        abstract=wording.passages(content.abstract, paper.highlights, paper.length),
         links=tuple((name, url) for name, url in links if url),
         actions=tuple((name, f"{base}/{signal}") for name, signal in ACTIONS),
     )
@@ -145,7 +127,7 @@ def _safe(url: str, paper_id: int) -> str | None:
     return safe
 
 
-def _origin(paper: Shown) -> str:
+def _origin(paper: PaperContent) -> str:
     """``arXiv · cs.CL, cs.LG · 18 November · 21 upvotes``, as far as known."""
     source = SOURCE_NAMES.get(paper.source, paper.source)
     pieces = [

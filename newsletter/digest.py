@@ -1,12 +1,14 @@
 """One subscriber's digest as a value: what the reader will see, before any markup."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import bindparam
+from sqlalchemy import Text, bindparam
 from sqlmodel import Session, SQLModel, select
 
 from newsletter.models import (
@@ -20,15 +22,9 @@ from newsletter.models import (
 CANDIDATE_WINDOW = timedelta(days=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DigestPaper:
-    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
+class PaperContent(NamedTuple):
+    """What an edition shows of a paper to everybody."""
 
-    ``highlights`` are (start, end) offsets in characters of ``abstract``: what to show in bold.
-    """
-
-    paper_id: int
-    position: int
     title: str
     url: str
     authors: tuple[str, ...]
@@ -36,12 +32,28 @@ class DigestPaper:
     categories: tuple[str, ...]
     abstract: str
     published_at: datetime | None
-    score: float
-    explanation: str
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
-    highlights: tuple[tuple[int, int], ...] = ()
+
+
+class DigestPaper(NamedTuple):
+    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
+
+    ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold.
+    """
+
+    paper_id: int
+    position: int
+    score: float
+    explanation: str
+    highlights: tuple[tuple[int, int], ...]
+    content: PaperContent
+
+    @property
+    def title(self) -> str:
+        """The paper's title."""
+        return self.content.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,7 @@ class Digest:
         return tuple(paper for section in self.sections for paper in section.papers)
 
 
+_MOST_PASSAGES = 4096
 # A title longer than this is cut in subjects: phones show about 40 characters, desktops 80.
 SUBJECT_TITLE = 60
 
@@ -164,7 +177,7 @@ _ITEMS = (
         _item.position,
         _item.score,
         _item.explanation,
-        _item.highlights,
+        sqlalchemy.type_coerce(_item.highlights, Text).label("highlights"),
     )
     .where(_item.delivery_id.in_(bindparam("ids", expanding=True)))
     .order_by(_item.delivery_id, _item.position)
@@ -178,16 +191,23 @@ def load(
     connection = session.connection()
     rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
-    for item in connection.execute(_ITEMS, {"ids": delivery_ids}).all():
-        paper = digest_paper(
-            contents[item.paper_id],
-            paper_id=item.paper_id,
-            position=item.position,
-            score=item.score,
-            explanation=item.explanation,
-            highlights=item.highlights,
-        )
-        items[item.delivery_id].append((item.section, paper))
+    shown: dict[int, PaperContent] = {}
+    for (
+        delivery_id,
+        paper_id,
+        section,
+        position,
+        score,
+        explanation,
+        highlights,
+    ) in connection.execute(_ITEMS, {"ids": delivery_ids}).all():
+        content = shown.get(paper_id)
+        if content is None:
+            content = shown[paper_id] = _shown(contents[paper_id])
+        # JSON comes as it is stored from SQLite, and read already from PostgreSQL.
+        marked = _passages(highlights) if isinstance(highlights, str) else _pairs(highlights)
+        paper = DigestPaper(paper_id, position, score, explanation, marked, content)
+        items[delivery_id].append((section, paper))
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}
     return {
@@ -241,10 +261,22 @@ def digest_paper(
     highlights: Sequence[Sequence[int]] = (),
 ) -> DigestPaper:
     """A paper as one digest shows it."""
+    return DigestPaper(paper_id, position, score, explanation, _pairs(highlights), _shown(content))
+
+
+@lru_cache(maxsize=_MOST_PASSAGES)
+def _passages(stored: str) -> tuple[tuple[int, int], ...]:
+    """Offsets from JSON; readers of one paper share them."""
+    return _pairs(json.loads(stored))
+
+
+def _pairs(highlights: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((start, end) for start, end in highlights)
+
+
+def _shown(content: Mapping[str, Any]) -> PaperContent:
     published = content["published_at"]
-    return DigestPaper(
-        paper_id=paper_id,
-        position=position,
+    return PaperContent(
         title=content["title"],
         url=content["url"],
         authors=tuple(content["authors"]),
@@ -252,12 +284,9 @@ def digest_paper(
         categories=tuple(content["categories"]),
         abstract=content["abstract"],
         published_at=datetime.fromisoformat(published) if published else None,
-        score=score,
-        explanation=explanation,
         upvotes=content["upvotes"],
         code_url=content["code_url"],
         project_url=content["project_url"],
-        highlights=tuple((start, end) for start, end in highlights),
     )
 
 

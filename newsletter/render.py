@@ -4,7 +4,7 @@ Nothing is read or written after the start, so one renderer serves a whole send 
 the fragments that the digests of an edition have in common.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypedDict, Unpack
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from newsletter import cards, letters, markup, mime, shortening, wording
 from newsletter.config import Settings
 from newsletter.digest import Digest, DigestPaper, DigestSection
-from newsletter.fragments import Fragments, Frame, Pair, encoded_both, in_html, slot
+from newsletter.fragments import LATE, Fragments, Frame, Pair, encoded_both, in_html, mark, slot
 from newsletter.letters import Note
 from newsletter.messages import Addressed, MessageMaker
 from newsletter.models import DigestLength, Occasion
@@ -78,8 +78,8 @@ class Renderer:
         """
         tokens, words = self._tokens(digest), self._words(digest)
         html, text = self._filled(digest, tokens, words, shortening.unshortened(digest))
-        # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
-        if sum(map(len, html)) > 0.9 * HTML_LIMIT:
+        # Encoding only adds, so most digests are known to fit; a fifth is for tokens and notice.
+        if sum(map(len, html)) > 0.8 * HTML_LIMIT:
             plan = self._plan(digest, tokens, words)
             html, text = self._filled(digest, tokens, words, plan)
         to = Addressed(
@@ -91,7 +91,8 @@ class Renderer:
             subject=digest.subject,
             created_at=digest.created_at,
         )
-        return self._maker.envelope(to, text, html)
+        late = _for_slots({name: tokens[name] for name in LATE if name in tokens})
+        return self._maker.envelope(to, _late_filled(text, late), _late_filled(html, late))
 
     def parts(self, digest: Digest, *, whole: bool = False) -> Parts:
         """The bodies of a digest as they are sent; or, for a browser, ``whole``.
@@ -167,8 +168,8 @@ class Renderer:
     def _filled(
         self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
     ) -> tuple[list[bytes], list[bytes]]:
-        """HTML and text, encoded, in pieces."""
-        for_html = {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
+        """HTML and text, encoded, in pieces; the marks of late slots stand in them still."""
+        for_html = _for_slots(tokens)
         for_text = dict(for_html)
         for name, said in (words | {"notice": plan.notice}).items():
             for_html[name], for_text[name] = encoded_both(said)
@@ -265,6 +266,18 @@ class Renderer:
             "preferences": sign(Purpose.PREFERENCES, digest.subscriber_public_id),
             "unsubscribe": sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),
         }
+
+
+def _for_slots(tokens: Mapping[str, str]) -> dict[str, bytes]:
+    """Tokens are plain letters: encoded as they stand, with a soft line break after them."""
+    return {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
+
+
+def _late_filled(pieces: Sequence[bytes], late: Mapping[str, bytes]) -> tuple[bytes]:
+    body = b"".join(pieces)
+    for name, token in late.items():
+        body = body.replace(mark(name), token)
+    return (body,)
 
 
 def _placed(digest: Digest, plan: Shape) -> Iterator[tuple[DigestSection, Sequence[PaperAtLength]]]:
