@@ -95,12 +95,15 @@ def encoded(text: str) -> bytes:
     return lines if lines.endswith(b"\r\n") or not lines else lines + _SOFT_BREAK
 
 
-# Explanations repeat, as topics and keywords do.
-@lru_cache(maxsize=_MOST_PAPERS)
 def encoded_both(text: str) -> tuple[bytes, bytes]:
     """``text`` `encoded` for HTML and for plain text."""
     plain = encoded(text)
     return (encoded(in_html(text)) if _SPECIAL.search(text) else plain), plain
+
+
+def _why(explanation: str) -> tuple[bytes, bytes]:
+    """An explanation, clean, `encoded` for HTML and for plain text; empty if it says nothing."""
+    return encoded_both(cards.explanation(explanation))
 
 
 def in_html(text: str) -> str:
@@ -121,6 +124,8 @@ class Fragments:
         self._click_url = f"{click_url}/{slot('click')}" if click_url else ""
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
+        # Explanations repeat, as topics and keywords do.
+        self.why = lru_cache(maxsize=_MOST_PAPERS)(_why)
 
     def frame(self, values: dict[str, Any], *, empty: bool) -> Frame:
         """The template around its sections; with ``empty`` it has none, and all is head.

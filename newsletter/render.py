@@ -190,9 +190,11 @@ class Renderer:
             for place, (paper, length) in enumerate(papers):
                 if place and around.between:
                     put(around.between)
-                why = cards.explanation(paper.explanation)
-                for_html["why"], for_text["why"] = encoded_both(why)
-                put(self._fragments.paper(cards.shown(paper, length, explained=bool(why))))
+                why, for_text["why"] = self._fragments.why(paper.explanation)
+                for_html["why"] = why
+                card = self._fragments.paper(cards.shown(paper, length, explained=bool(why)))
+                html += card.html.filled(for_html)
+                text += card.text.filled(for_text)
             put(around.foot)
         put(frame.foot)
         return html, text
