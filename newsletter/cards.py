@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from newsletter import wording
-from newsletter.digest import DigestPaper, DigestSection, PaperContent
+from newsletter.digest import DigestPaper, DigestSection, FrozenPaper
 from newsletter.models import DigestLength, Signal
+from newsletter.text import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -42,24 +43,11 @@ class Shown(NamedTuple):
     All that belongs to one subscriber is left out, so equal values give equal cards.
     """
 
-    paper_id: int
-    content: PaperContent
+    paper: FrozenPaper
     highlights: tuple[tuple[int, int], ...]
     fit: str
     explained: bool
     length: DigestLength
-
-
-def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
-    """The part of ``paper`` that does not depend on who reads it."""
-    return Shown(
-        paper.paper_id,
-        paper.content,
-        paper.highlights,
-        wording.score_in_words(paper.score),
-        explained,
-        length,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,33 +76,39 @@ def explanation(text: str) -> str:
     return _brief(text, LONGEST_EXPLANATION)
 
 
-def card(paper: Shown, *, why: str, feedback_url: str, click_url: str = "") -> Card:
+def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
+    """The part of ``paper`` that does not depend on who reads it."""
+    fit = wording.score_in_words(paper.score)
+    return Shown(paper.frozen, paper.highlights, fit, explained, length)
+
+
+def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> Card:
     """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal.
 
     ``click_url`` is where its clicks are counted, without the paper; "" where they are not.
     """
-    content = paper.content
-    title = _brief(content.title, LONGEST_TITLE) or "Untitled"
+    paper = shown.paper
+    title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
     base = f"{feedback_url}/{paper.paper_id}"
-    known = (("Code", content.code_url), ("Project page", content.project_url))
+    known = (("Code", paper.code_url), ("Project page", paper.project_url))
     links = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
-    url = _safe(content.url, paper.paper_id)
+    url = _safe(paper.url, paper.paper_id)
     return Card(
         title=title,
-        short_title=wording.shortened(title, LABEL_CHARACTERS),
+        short_title=shortened(title, LABEL_CHARACTERS),
         url=f"{click_url}/{paper.paper_id}" if url and click_url else url,
-        authors=wording.authors_in_words(content.authors),
-        origin=_origin(content),
-        fit=paper.fit,
+        authors=wording.authors_in_words(paper.authors),
+        origin=_origin(paper),
+        fit=shown.fit,
         explanation=why,
-        abstract=wording.passages(content.abstract, paper.highlights, paper.length),
+        abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
         links=tuple((name, url) for name, url in links if url),
         actions=tuple((name, f"{base}/{signal}") for name, signal in ACTIONS),
     )
 
 
 def _brief(text: str, most: int) -> str:
-    return wording.shortened(wording.one_line(text), most)
+    return shortened(wording.one_line(text), most)
 
 
 def _safe(url: str, paper_id: int) -> str | None:
@@ -127,7 +121,7 @@ def _safe(url: str, paper_id: int) -> str | None:
     return safe
 
 
-def _origin(paper: PaperContent) -> str:
+def _origin(paper: FrozenPaper) -> str:
     """``arXiv · cs.CL, cs.LG · 18 November · 21 upvotes``, as far as known."""
     source = SOURCE_NAMES.get(paper.source, paper.source)
     pieces = [

@@ -116,6 +116,14 @@ def session_scope(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
+def trial_scope(engine: Engine) -> Iterator[Session]:
+    """Writes to look at what would come of them: always rolled back."""
+    writer = engine.execution_options(writes=True)
+    with Session(writer, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
 def read_scope(engine: Engine) -> Iterator[Session]:
     """One consistent view for reading; on SQLite it holds up no writer."""
     with Session(engine, expire_on_commit=False) as session:

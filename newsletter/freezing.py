@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +55,7 @@ def freeze(
     """
     # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
     session.exec(select(Edition.id).where(Edition.id == edition_id).with_for_update())
+    rankings = _without_lost(session, rankings, contents)
     ids = [ranked.subscriber_id for ranked in rankings]
     taken = set(
         session.exec(
@@ -202,6 +204,24 @@ def _note_nothing(
                 for ranked in empty
             ],
         )
+
+
+def _without_lost(
+    session: Session, rankings: Sequence[ranking.Ranking], known: Mapping[int, Any]
+) -> Sequence[ranking.Ranking]:
+    """Without papers that an ingest has united with others since they were ranked.
+
+    The rest cannot go before this transaction ends.
+    """
+    picked = {pick.paper_id for ranked in rankings for pick in ranked.picks} - known.keys()
+    query = select(Paper.id).where(col(Paper.id).in_(picked)).order_by(col(Paper.id))
+    lost = picked - set(session.exec(query.with_for_update(read=True, key_share=True)))
+    if not lost:
+        return rankings
+    return [
+        replace(ranked, picks=tuple(pick for pick in ranked.picks if pick.paper_id not in lost))
+        for ranked in rankings
+    ]
 
 
 def _freeze_papers(

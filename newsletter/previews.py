@@ -8,11 +8,13 @@ from sqlmodel import Session, col, select
 from newsletter import digest, profiles, ranking
 from newsletter.db import read_scope, utc_now
 from newsletter.digest import Digest
+from newsletter.encoders import DEFAULT
 from newsletter.errors import UsageError
 from newsletter.models import Delivery, DeliveryStatus, Edition, Paper, Subscriber
+from newsletter.ranking import Ranking
 
 
-def preview(engine: Engine, email: str, issue_date: date) -> Digest:
+def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) -> Digest:
     """The digest of ``email`` for a date; what is shown after `prepare` is what is sent.
 
     Raises:
@@ -24,7 +26,15 @@ def preview(engine: Engine, email: str, issue_date: date) -> Digest:
         if subscriber is None:
             raise UsageError(f"no subscriber has the address {wanted}")
         frozen = _frozen(session, subscriber, issue_date)
-        return frozen or would_be(session, subscriber, issue_date)
+        if frozen is not None:
+            return frozen
+        since = utc_now() - digest.CANDIDATE_WINDOW
+        candidates = profiles.load_candidates(session, since, model)
+        [profile] = profiles.load_profiles(session, [subscriber.id or 0], model)
+        ranked = ranking.rank(candidates, [profile])[0]
+        if not ranked.picks:
+            raise UsageError(f"{subscriber.email} would get no digest: {ranked.reason}")
+        return would_be(session, subscriber, ranked, issue_date)
 
 
 def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Digest | None:
@@ -39,29 +49,26 @@ def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Diges
     ).first()
     if delivery is None or delivery.id is None or delivery.edition_id is None:
         return None
-    contents = digest.load_contents(session, delivery.edition_id)
+    contents = digest.Contents(digest.load_contents(session, delivery.edition_id))
     return digest.load(session, [delivery.id], contents)[delivery.id]
 
 
-def would_be(session: Session, subscriber: Subscriber, issue_date: date) -> Digest:
-    """Ranked now and shown as a value only: delivery 0, which is in no row."""
-    candidates = profiles.load_candidates(session, utc_now() - digest.CANDIDATE_WINDOW)
-    [ranked] = ranking.rank(candidates, profiles.load_profiles(session, [subscriber.id or 0]))
-    if not ranked.picks:
-        raise UsageError(f"{subscriber.email} would get no digest: {ranked.reason}")
+def would_be(session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date) -> Digest:
+    """A ranking that has picks, shown as a value only: delivery 0, which is in no row."""
     ids = [pick.paper_id for pick in ranked.picks]
     papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
-    contents = {paper.id: digest.content_of(paper) for paper in papers}
+    contents = digest.Contents({paper.id or 0: digest.content_of(paper) for paper in papers})
     items = [
         (
             pick.section,
-            digest.digest_paper(
+            digest.DigestPaper(
                 contents[pick.paper_id],
-                paper_id=pick.paper_id,
                 position=pick.position,
                 score=pick.score,
                 explanation=pick.explanation,
-                highlights=digest.offsets_of(contents[pick.paper_id]["abstract"], pick.highlights),
+                highlights=digest.spans_of(
+                    digest.offsets_of(contents[pick.paper_id].abstract, pick.highlights)
+                ),
             ),
         )
         for pick in ranked.picks

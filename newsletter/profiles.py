@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from newsletter import evidence, spaces
 from newsletter.candidates import SubscriberProfile, TopicProfile
 from newsletter.db import utc_now
+from newsletter.encoders import DEFAULT
 from newsletter.learning import Basis, Sums
 from newsletter.models import (
     Delivery,
@@ -96,13 +97,15 @@ def store(
     session.flush()
 
 
-def load_profiles(session: Session, subscriber_ids: Sequence[int]) -> list[SubscriberProfile]:
+def load_profiles(
+    session: Session, subscriber_ids: Sequence[int], model: str = DEFAULT
+) -> list[SubscriberProfile]:
     """What ranking needs of these subscribers, in their order; unknown ids are left out.
 
     Reads only. A topic whose profile is missing, or stands in another feature space, is built
     on the spot from its rows.
     """
-    key, basis = spaces.current(session)
+    key, basis = spaces.current(session, model)
     subscribers = {row.id: row for row in spaces.rows(session, Subscriber, "id", subscriber_ids)}
     topics = _topics(session, subscriber_ids)
     flat = [topic for several in topics.values() for topic in several]

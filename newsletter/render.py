@@ -4,7 +4,7 @@ Nothing is read or written after the start, so one renderer serves a whole send 
 the fragments that the digests of an edition have in common.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypedDict, Unpack
@@ -12,11 +12,12 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from newsletter import cards, letters, markup, mime, shortening, wording
 from newsletter.config import Settings
 from newsletter.digest import Digest, DigestPaper, DigestSection
-from newsletter.fragments import LATE, Fragments, Frame, Pair, encoded_both, in_html, mark, slot
+from newsletter.fragments import NO_SLOT, Fragments, Frame, Pair, encoded_both, in_html, slot
 from newsletter.letters import Note
 from newsletter.messages import Addressed, MessageMaker
 from newsletter.models import DigestLength, Occasion
 from newsletter.shortening import HTML_LIMIT, Shape
+from newsletter.text import shortened
 from newsletter.tokens import Purpose, Signer
 from newsletter.transports import Envelope
 
@@ -78,8 +79,8 @@ class Renderer:
         """
         tokens, words = self._tokens(digest), self._words(digest)
         html, text = self._filled(digest, tokens, words, shortening.unshortened(digest))
-        # Encoding only adds, so most digests are known to fit; a fifth is for tokens and notice.
-        if sum(map(len, html)) > 0.8 * HTML_LIMIT:
+        # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
+        if sum(map(len, html)) > 0.9 * HTML_LIMIT:
             plan = self._plan(digest, tokens, words)
             html, text = self._filled(digest, tokens, words, plan)
         to = Addressed(
@@ -91,8 +92,7 @@ class Renderer:
             subject=digest.subject,
             created_at=digest.created_at,
         )
-        late = _for_slots({name: tokens[name] for name in LATE if name in tokens})
-        return self._maker.envelope(to, _late_filled(text, late), _late_filled(html, late))
+        return self._maker.envelope(to, text, html)
 
     def parts(self, digest: Digest, *, whole: bool = False) -> Parts:
         """The bodies of a digest as they are sent; or, for a browser, ``whole``.
@@ -168,8 +168,9 @@ class Renderer:
     def _filled(
         self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
     ) -> tuple[list[bytes], list[bytes]]:
-        """HTML and text, encoded, in pieces; the marks of late slots stand in them still."""
-        for_html = _for_slots(tokens)
+        """HTML and text, encoded, in pieces."""
+        for_html = {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
+        for_html[NO_SLOT] = b""
         for_text = dict(for_html)
         for name, said in (words | {"notice": plan.notice}).items():
             for_html[name], for_text[name] = encoded_both(said)
@@ -177,9 +178,10 @@ class Renderer:
         text: list[bytes] = []
 
         def put(pair: Pair) -> None:
-            html.extend(pair.html.filled(for_html))
-            text.extend(pair.text.filled(for_text))
+            pair.html.fill(html, for_html)
+            pair.text.fill(text, for_text)
 
+        shown, fragment, why_of = cards.shown, self._fragments.paper, self._fragments.why
         frame = self._frame_of(digest, noticed=bool(plan.notice))
         put(frame.head)
         for number, (section, papers) in enumerate(_placed(digest, plan)):
@@ -190,11 +192,9 @@ class Renderer:
             for place, (paper, length) in enumerate(papers):
                 if place and around.between:
                     put(around.between)
-                why, for_text["why"] = self._fragments.why(paper.explanation)
+                why, for_text["why"] = why_of(paper.explanation)
                 for_html["why"] = why
-                card = self._fragments.paper(cards.shown(paper, length, explained=bool(why)))
-                html += card.html.filled(for_html)
-                text += card.text.filled(for_text)
+                put(fragment(shown(paper, length, explained=bool(why))))
             put(around.foot)
         put(frame.foot)
         return html, text
@@ -255,7 +255,7 @@ class Renderer:
             letters.digest_lead(digest, self._site),
             letters.digest_reason(self._site, digest.to_address),
         )
-        clean = (wording.shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
+        clean = (shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
         return dict(zip(_WORDS, clean, strict=True))
 
     def _tokens(self, digest: Digest) -> dict[str, str]:
@@ -268,18 +268,6 @@ class Renderer:
             "preferences": sign(Purpose.PREFERENCES, digest.subscriber_public_id),
             "unsubscribe": sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),
         }
-
-
-def _for_slots(tokens: Mapping[str, str]) -> dict[str, bytes]:
-    """Tokens are plain letters: encoded as they stand, with a soft line break after them."""
-    return {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
-
-
-def _late_filled(pieces: Sequence[bytes], late: Mapping[str, bytes]) -> tuple[bytes]:
-    body = b"".join(pieces)
-    for name, token in late.items():
-        body = body.replace(mark(name), token)
-    return (body,)
 
 
 def _placed(digest: Digest, plan: Shape) -> Iterator[tuple[DigestSection, Sequence[PaperAtLength]]]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import Engine
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, col, delete, func, select
 
 from newsletter import collaboration, explaining, features, learning
 from newsletter.candidates import Candidates, SentencesOf
@@ -27,6 +27,7 @@ IN_LIMIT = 500  # values in one IN (…); SQLite allows 32,766 variables, plans 
 # content, so what is kept here is never out of date.
 _KEPT = 2
 _loaded: dict[str, Basis] = {}
+_unstored: dict[tuple[str, str], "Fitted"] = {}  # by database and model
 
 
 def basis_id(space_id: str, collaboration_id: str) -> str:
@@ -53,14 +54,27 @@ def current(session: Session, model: str = DEFAULT) -> tuple[str, Basis]:
     """
     stored = _newest(session)
     if stored is None:
-        fitted = fit(session, model)
-        return fitted.basis.space.id, fitted.basis
+        basis = _for_now(session, model)
+        return basis.space.id, basis
     key = basis_id(*stored)
     if key not in _loaded:
         row = session.get_one(Space, stored[0])
         others = None if row.collaboration is None else collaboration.load(row.collaboration)
         _keep(key, Basis(features.load(row.id, row.parameters), others))
     return key, _loaded[key]
+
+
+def _for_now(session: Session, model: str) -> Basis:
+    """A space that is in no row, for pages that look before anything was trained.
+
+    Kept in this process until the papers have grown: fitting takes seconds.
+    """
+    papers = min(FITTED_ON, session.exec(select(func.count()).select_from(Paper)).one())
+    place = (repr(session.get_bind().engine.url), model)
+    kept = _unstored.get(place)
+    if kept is None or not kept.papers <= papers < max(1, kept.papers) * features.GROWTH:
+        _unstored[place] = kept = fit(session, model)
+    return kept.basis
 
 
 def _newest(session: Session) -> tuple[str, str] | None:

@@ -35,15 +35,15 @@ def test_counted_links_lead_over_the_site_in_both_parts(case: dict[str, int]) ->
     for link in links[:6]:
         assert f'href="{link}"' in html
         assert f"\n{link}\n" in text
-    assert not [paper.content.url for paper in digest.papers if f'"{paper.content.url}"' in html]
-    assert not [paper.content.url for paper in digest.papers if f"\n{paper.content.url}\n" in text]
+    assert not [paper.url for paper in digest.papers if f'"{paper.url}"' in html]
+    assert not [paper.url for paper in digest.papers if f"\n{paper.url}\n" in text]
 
 
 def test_uncounted_links_lead_straight_to_the_papers() -> None:
     digest = mails.digest(6)
     html, text = bodies(Renderer(mails.settings(), mails.signer()).digest(digest).data)
     assert "/click/" not in html + text
-    assert all(paper.content.url in text for paper in digest.papers)
+    assert all(paper.url in text for paper in digest.papers)
 
 
 def test_a_bad_link_is_left_out_and_not_counted_either() -> None:

@@ -210,7 +210,7 @@ def test_a_paper_with_a_bad_link_is_shown_without_it_and_told_in_one_line(
     with caplog.at_level(logging.WARNING):
         html, text = bodies(renderer.digest(digest).data)
     assert mails.TITLES[1] in html
-    assert good.content.url in html
+    assert good.url in html
     targets = re.findall(r'href="([^"]*)"', html)
     assert all(target.startswith("https://") for target in targets)
     assert not any("evil" in target or "script" in target for target in targets)

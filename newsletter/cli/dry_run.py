@@ -41,7 +41,7 @@ async def _write(
     transport = FileTransport(folder)
     written = failed = 0
     with read_scope(engine) as session:
-        contents = digest.load_contents(session, edition_id)
+        contents = digest.Contents(digest.load_contents(session, edition_id))
         rows = session.exec(
             select(Delivery.id, Delivery.to_address)
             .where(

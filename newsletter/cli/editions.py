@@ -85,7 +85,7 @@ def preview(
 ) -> None:
     """Look at one subscriber's digest; nothing is sent."""
     settings, engine = open_database("from_address", "secret_keys")
-    digest = previews.preview(engine, email, date or today())
+    digest = previews.preview(engine, email, date or today(), settings.feature_model)
     renderer = make_renderer(settings)
     message = renderer.digest(digest).data
     if output is None:

@@ -21,6 +21,7 @@ from newsletter.web import (
     leaving,
     preferences,
     ratings,
+    today,
     webhooks,
 )
 from newsletter.web.guards import BodyLimit, SecurityHeaders, UnderPath
@@ -56,6 +57,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
         confirmation,
         preferences,
         ratings,
+        today,
         feedback,
         archive,
         clicks,

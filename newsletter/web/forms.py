@@ -112,6 +112,7 @@ def topic_fields(topic: StatedTopic) -> dict[str, Any]:
         "name": topic.request.name,
         "quota": str(topic.request.quota or ""),
         "paused": topic.request.paused,
+        "delete": False,
         **{
             column: "\n".join(topic.values(kind, muted=muted))
             for column, (kind, muted) in COLUMN_KINDS.items()

@@ -10,12 +10,14 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
+from sqlmodel import Session
+from starlette.datastructures import FormData
 
 from newsletter import subscribers
 from newsletter.errors import InputError
 from newsletter.models import Cadence, DigestLength, Subscriber, SubscriberStatus
 from newsletter.subscribers.values import WEEKDAYS
-from newsletter.web import forms
+from newsletter.web import forms, today
 from newsletter.web.ratings import subscriber_of
 from newsletter.web.site import READ, Site, SiteDep
 
@@ -60,9 +62,7 @@ def save_preferences(site: SiteDep, token: str, form: forms.FormDep) -> Response
     try:
         with site.writing() as session:
             subscriber = subscriber_of(session, site, token)
-            wanted = forms.read_preferences(form, subscribers.preferences_of(subscriber))
-            subscribers.set_preferences(session, subscribers.row_id(subscriber), wanted)
-            subscribers.set_topics(session, subscriber, forms.read_topics(form))
+            _write(session, subscriber, form)
     except InputError as error:
         with site.reading() as session:
             subscriber = subscriber_of(session, site, token)
@@ -71,6 +71,33 @@ def save_preferences(site: SiteDep, token: str, form: forms.FormDep) -> Response
             site, subscriber, token, forms.typed_preferences(form), typed, error=str(error)
         )
     return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
+
+
+@router.post("/preferences/{token}/preview")
+def preview(site: SiteDep, token: str, form: forms.FormDep) -> HTMLResponse:
+    """The form as it was typed, and what today's digest would be with it. Nothing is stored."""
+    shown, error = None, ""
+    try:
+        with site.trying() as session:
+            subscriber = subscriber_of(session, site, token)
+            _write(session, subscriber, form)
+            session.refresh(subscriber)
+            profile = today.profile_of(site, session, subscriber)
+            session.expunge(subscriber)  # its values outlive the transaction
+        shown = today.rank_today(site, subscriber, profile)
+    except InputError as refused:
+        error = str(refused)
+        with site.reading() as session:
+            subscriber = subscriber_of(session, site, token)
+    typed = forms.typed_topics(form)
+    fields = forms.typed_preferences(form)
+    return _page(site, subscriber, token, fields, typed, error=error, shown=shown)
+
+
+def _write(session: Session, subscriber: Subscriber, form: FormData) -> None:
+    wanted = forms.read_preferences(form, subscribers.preferences_of(subscriber))
+    subscribers.set_preferences(session, subscribers.row_id(subscriber), wanted)
+    subscribers.set_topics(session, subscriber, forms.read_topics(form))
 
 
 @router.post("/preferences/{token}/pause")
@@ -108,6 +135,7 @@ def _page(
     *,
     saved: bool = False,
     error: str = "",
+    shown: today.Today | None = None,
 ) -> HTMLResponse:
     return site.page(
         "preferences.html",
@@ -117,6 +145,7 @@ def _page(
         topics=topics,
         saved=saved,
         error=error,
+        today=shown,
         status_name=subscriber.status.value,
         paused=subscriber.status == SubscriberStatus.PAUSED,
         active=subscriber.status == SubscriberStatus.ACTIVE,

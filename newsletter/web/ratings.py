@@ -10,10 +10,10 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
-from newsletter import feedback, previews, profiles, ranking, subscribers
+from newsletter import feedback, profiles, ranking, subscribers
 from newsletter.candidates import Evidence
 from newsletter.db import utc_now
-from newsletter.errors import UsageError
+from newsletter.digest import CANDIDATE_WINDOW
 from newsletter.models import Paper, Signal, Subscriber
 from newsletter.subscribers import StatedInterest
 from newsletter.tokens import Purpose
@@ -119,16 +119,17 @@ def learned_page(
     """What shapes the ranking, in words, each line with "less of this"."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        topics = _topics(session, subscribers.row_id(subscriber))
+        own = subscribers.row_id(subscriber)
+        topics = _topics(session, own, site.settings.feature_model)
     return _page(site, token, "learned", undo, was, topics=topics)
 
 
-def _topics(session: Session, subscriber_id: int) -> list[tuple[str, list[Line]]]:
+def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str, list[Line]]]:
     """By topic, interests and judgements with their share of its vector, the greatest first."""
     judged = feedback.judged(session, subscriber_id)
     titles = {(each.signal.value, each.paper.title): each for each in judged}
     topics = []
-    for profile in profiles.load_profiles(session, [subscriber_id]):
+    for profile in profiles.load_profiles(session, [subscriber_id], model):
         for topic in profile.topics:
             shares = _shares(topic.evidence)
             stated = subscribers.interests_of(session, topic.topic_id or 0)
@@ -175,21 +176,6 @@ def _weigh(site: Site, token: str, interest_id: int, weight: float) -> RedirectR
     return RedirectResponse(f"{site.root}/preferences/{token}/{Back.LEARNED}", 303)
 
 
-@router.api_route("/preferences/{token}/today", methods=READ)
-def today_page(site: SiteDep, token: str) -> HTMLResponse:
-    """What today's digest would be. Nothing of it is stored."""
-    with site.reading() as session:
-        subscriber = subscriber_of(session, site, token)
-    with site.reading() as session:
-        try:
-            shown = previews.would_be(session, subscriber, utc_now().date())
-            reason = ""
-        except UsageError as error:
-            shown, reason = None, str(error).partition(": ")[2]
-    action = f"{site.root}/preferences/{token}"
-    return site.page("today.html", digest=shown, reason=reason, action=action)
-
-
 @router.api_route("/preferences/{token}/sharpen", methods=READ)
 def sharpen_page(
     site: SiteDep, token: str, undo: Undo = None, was: Signal | None = None
@@ -199,16 +185,24 @@ def sharpen_page(
         subscriber = subscriber_of(session, site, token)
         own = subscribers.row_id(subscriber)
         judged = {each.paper.id: each.signal for each in feedback.judged(session, own)}
-        offered = _offered(session, own, frozenset(judged))
+        offered = _offered(site, session, own, frozenset(judged))
     return _page(site, token, "sharpen", undo, was, offered=offered, count=len(judged))
 
 
-def _offered(session: Session, subscriber_id: int, judged: frozenset[int | None]) -> list[Paper]:
-    candidates = profiles.load_candidates(session, utc_now() - NEW)
-    [profile] = profiles.load_profiles(session, [subscriber_id])
-    wide = replace(profile, max_papers=RANKED, min_score=0)
-    [ranked] = ranking.rank(candidates, [wide])
-    ids = [pick.paper_id for pick in ranked.picks if pick.paper_id not in judged]
+def _offered(
+    site: Site, session: Session, subscriber_id: int, judged: frozenset[int | None]
+) -> list[Paper]:
+    model = site.settings.feature_model
+    [profile] = profiles.load_profiles(session, [subscriber_id], model)
+    candidates = site.pool.candidates(session)
+    ids: list[int] = []
+    # The news of this week; after a quiet one, whatever a digest could hold.
+    for window in (NEW, CANDIDATE_WINDOW):
+        wide = replace(profile, max_papers=RANKED, min_score=0, since=utc_now() - window)
+        [ranked] = ranking.rank(candidates, [wide])
+        ids = [pick.paper_id for pick in ranked.picks if pick.paper_id not in judged]
+        if len(ids) >= len(OFFERED):
+            break
     places = [place for place in OFFERED if place < len(ids)]
     chosen = [ids[place] for place in places]
     chosen += [number for number in ids if number not in chosen][: len(OFFERED) - len(chosen)]

@@ -16,9 +16,10 @@ from sqlmodel import Session
 
 from newsletter import wording
 from newsletter.config import Settings, bundled
-from newsletter.db import read_scope, session_scope
+from newsletter.db import read_scope, session_scope, trial_scope
 from newsletter.errors import TokenError
 from newsletter.tokens import Purpose, Signer
+from newsletter.web.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Site:
     def root(self) -> str:
         """Path that a proxy puts before ours: that of the base URL, without a final slash."""
         return urlsplit(self.settings.base_url).path.rstrip("/")
+
+    @cached_property
+    def pool(self) -> Pool:
+        """What previews rank."""
+        return Pool(self.settings.feature_model)
 
     @cached_property
     def style(self) -> bytes:
@@ -71,6 +77,10 @@ class Site:
     def writing(self) -> AbstractContextManager[Session]:
         """A transaction that is committed at the end of the block."""
         return session_scope(self.engine)
+
+    def trying(self) -> AbstractContextManager[Session]:
+        """A transaction that is rolled back at the end of the block."""
+        return trial_scope(self.engine)
 
     def page(self, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """The template ``name`` as an answer."""

@@ -1,0 +1,51 @@
+"""What today's digest would be, ranked while one waits. Nothing of it is stored."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from sqlmodel import Session
+
+from newsletter import previews, profiles, ranking, subscribers
+from newsletter.candidates import SubscriberProfile
+from newsletter.db import utc_now
+from newsletter.digest import Digest
+from newsletter.models import Subscriber
+from newsletter.web.ratings import subscriber_of
+from newsletter.web.site import READ, Site, SiteDep
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """A digest, or why there would be none."""
+
+    digest: Digest | None
+    reason: str = ""
+
+
+def profile_of(site: Site, session: Session, subscriber: Subscriber) -> SubscriberProfile:
+    """What ranking needs of a subscriber, as the session sees it."""
+    own = subscribers.row_id(subscriber)
+    [profile] = profiles.load_profiles(session, [own], site.settings.feature_model)
+    return profile
+
+
+def rank_today(site: Site, subscriber: Subscriber, profile: SubscriberProfile) -> Today:
+    """Today's papers ranked by ``profile``."""
+    with site.reading() as session:
+        [ranked] = ranking.rank(site.pool.candidates(session), [profile])
+        if not ranked.picks:
+            return Today(None, ranked.reason)
+        return Today(previews.would_be(session, subscriber, ranked, utc_now().date()))
+
+
+@router.api_route("/preferences/{token}/today", methods=READ)
+def today_page(site: SiteDep, token: str) -> HTMLResponse:
+    """What today's digest would be with the preferences as they are saved."""
+    with site.reading() as session:
+        subscriber = subscriber_of(session, site, token)
+        profile = profile_of(site, session, subscriber)
+    today = rank_today(site, subscriber, profile)
+    return site.page("today.html", today=today, action=f"{site.root}/preferences/{token}")
