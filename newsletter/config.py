@@ -296,7 +296,8 @@ class Settings(BaseSettings):
                 value, check_deliverability=False, test_environment=True
             ).ascii_email
         except EmailNotValidError as error:
-            raise ValueError(str(error)) from error
+            hint = "; write the address alone (the name is site_name)" if "<" in value else ""
+            raise ValueError(f"not a mail address: {error}{hint}") from error
 
     @field_validator("arxiv_categories")
     @classmethod
@@ -364,7 +365,11 @@ def load_settings(**overrides: Any) -> Settings:
             name if name.isupper() else variable_name("from_address" if name == "from" else name)
         )
         raise SettingsError(f"{shown}: {first['msg'].removeprefix('Value error, ')}") from error
-    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f'{SETTINGS_FILE}: {error}; each line needs the form name = "value"'
+        ) from error
+    except OSError as error:
         raise SettingsError(f"{SETTINGS_FILE}: {error}") from error
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from alembic.config import Config as AlembicConfig
@@ -181,6 +182,12 @@ def require_current(engine: Engine) -> None:
     Raises:
         DatabaseError: they are not; the line says which command mends it.
     """
+    path = engine.url.database or ""
+    if engine.dialect.name == "sqlite" and path not in {"", ":memory:"} and not Path(path).exists():
+        raise DatabaseError(
+            f"there is no database {Path(path).absolute()}: `newsletter db upgrade` makes it, if "
+            "this is the folder, and these are the settings, that you mean"
+        )
     found, wanted = revision(engine), head(engine)
     if found != wanted:
         state = "has no tables yet" if found is None else f"is at revision {found}, not {wanted}"

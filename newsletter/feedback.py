@@ -14,8 +14,13 @@ from newsletter.db import utc_now
 from newsletter.identifiers import split_arxiv_id
 from newsletter.models import Feedback, Paper, Profile, Signal, Topic
 
-# A paper is relevant or it is not; saving it is another matter.
-_OPPOSITE = {Signal.RELEVANT: Signal.NOT_RELEVANT, Signal.NOT_RELEVANT: Signal.RELEVANT}
+# A paper is relevant or it is not; whoever saves it has changed their mind. What is saved stays
+# saved, though its like is not wanted.
+_OPPOSITE = {
+    Signal.RELEVANT: Signal.NOT_RELEVANT,
+    Signal.SAVED: Signal.NOT_RELEVANT,
+    Signal.NOT_RELEVANT: Signal.RELEVANT,
+}
 
 _TEX = {
     "\\": r"\textbackslash{}",

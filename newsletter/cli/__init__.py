@@ -5,13 +5,14 @@ run again to resume.
 """
 
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
-from newsletter.cli.common import err
+from newsletter.cli.common import err, out
 from newsletter.errors import DatabaseError, NewsletterError
 
 # Command, module of this package, and what to take from it. Only the module of the command that
@@ -40,6 +41,12 @@ COMMANDS = {
 }
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        out.print(f"newsletter {metadata.version('newsletter')}")
+        raise typer.Exit
+
+
 def make_app(*names: str) -> typer.Typer:
     """The command line with the named commands, or with all of them."""
     app = typer.Typer(
@@ -50,7 +57,12 @@ def make_app(*names: str) -> typer.Typer:
     )
 
     @app.callback()
-    def _group() -> None:
+    def _group(
+        version: Annotated[
+            bool,
+            typer.Option("--version", is_eager=True, callback=_say_version, help="And exit."),
+        ] = False,
+    ) -> None:
         """A self-hosted, personalised research-paper newsletter."""
 
     for name in names or COMMANDS:

@@ -1,6 +1,7 @@
 """What every command needs: settings, the database, and how to speak to people and to programs."""
 
 import json
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from newsletter import db
 from newsletter.config import Settings, load_settings
+from newsletter.errors import UsageError
 
 # People read standard error, programs standard output: `--json` keeps the latter clean.
 out = Console(soft_wrap=True, highlight=False)
@@ -30,6 +32,23 @@ def open_database(*required: str) -> tuple[Settings, Engine]:
     engine = db.connect(settings.database_url, synchronous=settings.sqlite_synchronous)
     db.require_current(engine)
     return settings, engine
+
+
+def check_port(host: str, port: int) -> None:
+    """Fail before the work rather than after it.
+
+    Raises:
+        UsageError: nothing can listen there.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise UsageError(
+            f"port {port} of {host} cannot be used ({error.strerror}): name another with --port"
+        ) from error
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """`newsletter demo`: the main job on embedded defaults, then an inbox page to look at."""
 
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +8,10 @@ import typer
 import uvicorn
 from rich.markup import escape
 
-from newsletter.cli.common import out
+from newsletter.cli.common import check_port, out
 from newsletter.demo import inbox, main_job
 from newsletter.demo.mailbox import Mailbox, MailboxServer
 from newsletter.demo.postman import postman
-from newsletter.errors import UsageError
 from newsletter.web import create_app
 
 
@@ -26,7 +24,7 @@ def demo(
 ) -> None:
     """Do the main job on sample data, then serve an inbox page to look at every digest."""
     if not once:
-        _check_port(port)
+        check_port("127.0.0.1", port)
     main_job.make_folder(output)
     mailbox = Mailbox(output)
     server = MailboxServer(mailbox)
@@ -47,18 +45,6 @@ def demo(
         server.stop()
 
 
-def _check_port(port: int) -> None:
-    """Fail before the work rather than after it."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise UsageError(
-                f"port {port} cannot be used ({error.strerror}): name another with --port"
-            ) from error
-
-
 def _say_what_next(port: int, folder: Path) -> None:
     command = escape(str(Path(sys.argv[0]).absolute()))
     out.print(
@@ -69,5 +55,5 @@ def _say_what_next(port: int, folder: Path) -> None:
         f"  {command} status            counts that add up\n"
         f"  {command} send              again: nobody gets anything twice\n"
         f"  {command} subscribers list  who is there\n\n"
-        "Ctrl-C ends the demo; everything it made stays in the folder."
+        "Ctrl-C ends the demo; what it made stays in the folder until the next demo."
     )

@@ -128,16 +128,20 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         return
     out.print(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, number in (report.counts | report.later).items():
+    later = ", ".join(f"{number} {name}" for name, number in report.later.items() if number)
+    for name, number in report.counts.items():
         if number:
-            table.add_row(f"  {number}", name)
+            of_these = f", of which {later} later" if name == DeliveryStatus.SENT and later else ""
+            table.add_row(f"  {number}", name + of_these)
     if report.without_digest:
         table.add_row(f"  {len(report.without_digest)}", "due, with nothing to get")
     out.print(table)
     _print_what_came_back(report)
     for source in sources:
-        error = f": {source['error']}" if source["error"] else ""
+        error = f": {source['error']}" if source["error"] and source["last_read"] else ""
         words = source["condition"].replace("_", " ")
+        if source["condition"] == "failed" and not source["last_read"]:
+            words = source["error"]
         out.print(
             escape(
                 f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
@@ -212,7 +216,11 @@ def retry(
         )
     _, engine = open_database()
     number = editions.retry(engine, date or today(), again)
-    out.print(f"{number} deliveries queued again: run `newsletter send` to try them")
+    queued = "1 delivery" if number == 1 else f"{number} deliveries"
+    out.print(
+        f"{queued} queued again: run `newsletter send` to try them (who left, or is suppressed, "
+        "gets nothing)"
+    )
 
 
 def pause(date: DateOption = None) -> None:
@@ -226,4 +234,4 @@ def cancel(date: DateOption = None) -> None:
     """End an edition for good; what was not sent is not sent."""
     _, engine = open_database()
     number = editions.cancel(engine, date or today())
-    out.print(f"cancelled: {number} deliveries will not be made")
+    out.print(f"cancelled: {number} {'delivery' if number == 1 else 'deliveries'} will not be made")

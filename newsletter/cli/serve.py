@@ -6,7 +6,7 @@ import typer
 import uvicorn
 from rich.markup import escape
 
-from newsletter.cli.common import err, open_database
+from newsletter.cli.common import check_port, err, open_database
 from newsletter.web import create_app
 
 
@@ -16,6 +16,7 @@ def serve(
 ) -> None:
     """Serve the pages behind the links until stopped."""
     settings, engine = open_database("secret_keys")
+    check_port(host, port)
     err.print(f"pages at http://{escape(host)}:{port}/, readers reach them at {settings.base_url}")
     # No access log: the paths hold tokens, and a token in a log is a key in a log.
     uvicorn.run(

@@ -118,7 +118,8 @@ def import_file(
 
 def _print_remarks(title: str, remarks: list[Remark]) -> None:
     for remark in remarks[:SHOWN_REMARKS]:
-        err.print(f"  {title}: line {remark.line}: {escape(remark.email)} {escape(remark.reason)}")
+        email = "" if remark.email in remark.reason else f"{remark.email} "
+        err.print(escape(f"  {title}: line {remark.line}: {email}{remark.reason}"))
     if len(remarks) > SHOWN_REMARKS:
         err.print(f"  … and {len(remarks) - SHOWN_REMARKS} more {title} (--json lists every one)")
 
@@ -189,19 +190,27 @@ def list_all(
     if as_json:
         print_json({"subscribers": [_row(subscriber) for subscriber in found]})
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("address", "name", "status", "cadence", "hour", "since"):
-        table.add_column(heading)
-    for subscriber in found:
-        table.add_row(
-            escape(subscriber.email),
-            escape(subscriber.name),
-            subscriber.status,
-            subscriber.cadence,
+    rows = [
+        (
+            subscriber.email,
+            subscriber.name,
+            subscriber.status.value,
+            subscriber.cadence.value,
             f"{subscriber.send_hour}:00 {subscriber.time_zone}",
             f"{subscriber.created_at:%Y-%m-%d}",
         )
-    out.print(table if found else "no subscribers yet: newsletter subscribers add, or import")
+        for subscriber in found
+    ]
+    if not rows:
+        out.print("no subscribers yet: newsletter subscribers add, or import")
+    elif out.is_terminal:
+        table = Table("address", "name", "status", "cadence", "hour", "since", box=None)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        out.print(table)
+    else:  # a line each, for other programs
+        for row in rows:
+            out.print("\t".join(row), markup=False)
 
 
 @subscriber_commands.command()

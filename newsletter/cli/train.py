@@ -7,7 +7,7 @@ from rich.markup import escape
 from sqlmodel import Session, select
 
 from newsletter import db, training
-from newsletter.cli.common import open_database, out
+from newsletter.cli.common import err, open_database, out
 from newsletter.errors import UsageError
 from newsletter.models import Subscriber
 
@@ -29,6 +29,8 @@ def train(
             f"what others liked counts {report.others.weight:g}: recall of held-out likes "
             f"{report.others.without:.3f} without, {report.others.with_others:.3f} with"
         )
+    if not report.papers:
+        err.print("there are no papers yet: `newsletter ingest` reads them")
     out.print(escape(f"{report.topics} topics trained over {report.papers} papers"))
 
 

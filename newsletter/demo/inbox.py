@@ -38,7 +38,7 @@ def make_router(mailbox: Mailbox) -> APIRouter:
 
     @router.get("/inbox")
     def inbox(site: SiteDep) -> HTMLResponse:
-        letters = [(letter, len(letter.source) / 1024) for letter in mailbox.letters()]
+        letters = [(letter, len(letter.source) / 1024) for letter in reversed(mailbox.letters())]
         return site.page("inbox.html", title="Inbox", letters=letters)
 
     @router.get("/inbox/{name}")

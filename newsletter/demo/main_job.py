@@ -56,7 +56,7 @@ def make_settings(folder: Path, *, port: int, smtp_port: int) -> Settings:
         "secret_keys": secrets.token_hex(32),
         "from": "papers@demo.example",
         "site_name": "Paper digest",
-        "postal_address": "Paper digest, 1 Example Street, 12345 Exampleton",
+        "postal_address": "1 Example Street, 12345 Exampleton",
     }
     path = folder / "newsletter.toml"
     path.touch(mode=0o600)

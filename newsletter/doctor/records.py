@@ -90,8 +90,12 @@ def spf_record(domain: str, relay_addresses: Sequence[str], names: Names) -> Ite
     if len(found) != 1:
         what = "no SPF record" if not found else f"{len(found)} SPF records; one is allowed"
         hosts = " ".join(
-            f"ip{ip_address(address).version}:{address}" for address in relay_addresses
+            f"ip{ip_address(address).version}:{address}"
+            for address in relay_addresses
+            if ip_address(address).is_global
         )
+        # Without a host the record would forbid all mail of the domain.
+        hosts = hosts or "ip4:ADDRESS-THAT-YOUR-RELAY-SENDS-FROM"
         yield problem(
             "SPF", f"{domain} has {what}", f"publish TXT {domain} with: v=spf1 {hosts} -all"
         )

@@ -63,6 +63,8 @@ def make(
         BadPaperError: there is no id or no title, so it cannot be kept.
     """
     key = tidy(external_id[:LONGEST_URL]) if isinstance(external_id, str) else ""
+    if not key and not _text(title, LONGEST_TITLE):
+        raise BadPaperError("it has no title and no id")
     if not key:
         raise BadPaperError("it has no id")
     if len(key) > LONGEST_ID:

@@ -183,7 +183,8 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
             status=row["status"].strip().lower(),
         )
     except InputError as error:
-        return Remark(number, row["email"][:100], str(error))
+        shown = str(error) if row["email"].strip() else "there is no address in the column email"
+        return Remark(number, row["email"][:100], shown)
 
 
 def _preferences(row: dict[str, str]) -> Preferences:
