@@ -2,12 +2,12 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 from newsletter import wording
-from newsletter.digest import DigestPaper, DigestSection
+from newsletter.digest import DigestPaper, DigestSection, FrozenPaper
 from newsletter.models import DigestLength, Signal
+from newsletter.text import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -43,42 +43,11 @@ class Shown(NamedTuple):
     All that belongs to one subscriber is left out, so equal values give equal cards.
     """
 
-    paper_id: int
-    title: str
-    url: str
-    authors: tuple[str, ...]
-    source: str
-    categories: tuple[str, ...]
-    abstract: str
-    published_at: datetime | None
-    upvotes: int
-    code_url: str | None
-    project_url: str | None
+    paper: FrozenPaper
     highlights: tuple[tuple[int, int], ...]
     fit: str
     explained: bool
     length: DigestLength
-
-
-def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
-    """The part of ``paper`` that does not depend on who reads it."""
-    return Shown(
-        paper.paper_id,
-        paper.title,
-        paper.url,
-        paper.authors,
-        paper.source,
-        paper.categories,
-        paper.abstract,
-        paper.published_at,
-        paper.upvotes,
-        paper.code_url,
-        paper.project_url,
-        paper.highlights,
-        wording.score_in_words(paper.score),
-        explained,
-        length,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +76,18 @@ def explanation(text: str) -> str:
     return _brief(text, LONGEST_EXPLANATION)
 
 
-def card(paper: Shown, *, why: str, feedback_url: str, click_url: str = "") -> Card:
+def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
+    """The part of ``paper`` that does not depend on who reads it."""
+    fit = wording.score_in_words(paper.score)
+    return Shown(paper.frozen, paper.highlights, fit, explained, length)
+
+
+def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> Card:
     """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal.
 
     ``click_url`` is where its clicks are counted, without the paper; "" where they are not.
     """
+    paper = shown.paper
     title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
     base = f"{feedback_url}/{paper.paper_id}"
     known = (("Code", paper.code_url), ("Project page", paper.project_url))
@@ -119,20 +95,20 @@ def card(paper: Shown, *, why: str, feedback_url: str, click_url: str = "") -> C
     url = _safe(paper.url, paper.paper_id)
     return Card(
         title=title,
-        short_title=wording.shortened(title, LABEL_CHARACTERS),
+        short_title=shortened(title, LABEL_CHARACTERS),
         url=f"{click_url}/{paper.paper_id}" if url and click_url else url,
         authors=wording.authors_in_words(paper.authors),
         origin=_origin(paper),
-        fit=paper.fit,
+        fit=shown.fit,
         explanation=why,
-        abstract=wording.passages(paper.abstract, paper.highlights, paper.length),
+        abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
         links=tuple((name, url) for name, url in links if url),
         actions=tuple((name, f"{base}/{signal}") for name, signal in ACTIONS),
     )
 
 
 def _brief(text: str, most: int) -> str:
-    return wording.shortened(wording.one_line(text), most)
+    return shortened(wording.one_line(text), most)
 
 
 def _safe(url: str, paper_id: int) -> str | None:
@@ -145,7 +121,7 @@ def _safe(url: str, paper_id: int) -> str | None:
     return safe
 
 
-def _origin(paper: Shown) -> str:
+def _origin(paper: FrozenPaper) -> str:
     """``arXiv · cs.CL, cs.LG · 18 November · 21 upvotes``, as far as known."""
     source = SOURCE_NAMES.get(paper.source, paper.source)
     pieces = [

@@ -167,6 +167,11 @@ class Settings(BaseSettings):
         description="file that `newsletter send` keeps its figures in, for Prometheus' textfile "
         "collector",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="bearer token that Prometheus is told to send; opens /metrics",
+    )
 
     feature_model: str = Field(
         default="wordllama",

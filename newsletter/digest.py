@@ -1,12 +1,14 @@
 """One subscriber's digest as a value: what the reader will see, before any markup."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import bindparam
+from sqlalchemy import Text, bindparam, cast
 from sqlmodel import Session, SQLModel, select
 
 from newsletter.models import (
@@ -15,20 +17,16 @@ from newsletter.models import (
     Occasion,
     Paper,
 )
+from newsletter.text import shortened
 
 # A late feed, a weekly cadence or a vacation catches up; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DigestPaper:
-    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
-
-    ``highlights`` are (start, end) offsets in characters of ``abstract``: what to show in bold.
-    """
+class FrozenPaper(NamedTuple):
+    """A paper as an edition froze it, the same for every reader."""
 
     paper_id: int
-    position: int
     title: str
     url: str
     authors: tuple[str, ...]
@@ -36,12 +34,49 @@ class DigestPaper:
     categories: tuple[str, ...]
     abstract: str
     published_at: datetime | None
-    score: float
-    explanation: str
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
+
+
+class DigestPaper(NamedTuple):
+    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
+
+    ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold.
+    A tuple, since a send run makes fifteen for every message: a frozen dataclass takes five
+    times as long.
+    """
+
+    frozen: FrozenPaper
+    position: int
+    score: float
+    explanation: str
     highlights: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def paper_id(self) -> int:
+        """The paper's id."""
+        return self.frozen.paper_id
+
+    @property
+    def title(self) -> str:
+        """The paper's title, as it was frozen."""
+        return self.frozen.title
+
+    @property
+    def url(self) -> str:
+        """Where the paper can be read, as its source gave it."""
+        return self.frozen.url
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """Everyone who wrote it."""
+        return self.frozen.authors
+
+    @property
+    def abstract(self) -> str:
+        """What ``highlights`` count in."""
+        return self.frozen.abstract
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +127,7 @@ def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -
     """The subject of a digest: its first paper, and how many more there are."""
     if not titles:
         return "No new papers for you today"
-    first = BEFORE_TITLE.get(occasion, "") + _shortened(titles[0], SUBJECT_TITLE)
+    first = BEFORE_TITLE.get(occasion, "") + shortened(titles[0], SUBJECT_TITLE)
     more = len(titles) - 1
     if not more:
         return first
@@ -101,13 +136,7 @@ def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -
 
 def preheader_line(titles: Sequence[str]) -> str:
     """What mailboxes show after the subject: the next titles, or the first again."""
-    return _shortened(" · ".join(titles[1:4] or titles), 140)
-
-
-def _shortened(text: str, most: int) -> str:
-    if len(text) <= most:
-        return text
-    return text[:most].rsplit(" ", 1)[0].rstrip(" ,.:;-") + "…"
+    return shortened(" · ".join(titles[1:4] or titles), 140)
 
 
 def content_of(paper: Paper) -> dict[str, Any]:
@@ -130,6 +159,36 @@ def load_contents(session: Session, edition_id: int) -> dict[int, dict[str, Any]
     """All papers of an edition as it froze them, by paper id; read once a send run."""
     rows = session.exec(select(EditionPaper).where(EditionPaper.edition_id == edition_id))
     return {row.paper_id: row.content for row in rows}
+
+
+class Contents(dict[int, FrozenPaper]):
+    """Papers of an edition by id, each read from its frozen form when first asked for.
+
+    One that is damaged fails the digests it is in, and no other.
+    """
+
+    def __init__(self, raw: Mapping[int, Mapping[str, Any]]) -> None:
+        """``raw`` from `load_contents` or `content_of`."""
+        super().__init__()
+        self._raw = raw
+
+    def __missing__(self, paper_id: int) -> FrozenPaper:
+        content = self._raw[paper_id]
+        published = content["published_at"]
+        made = self[paper_id] = FrozenPaper(
+            paper_id=paper_id,
+            title=content["title"],
+            url=content["url"],
+            authors=tuple(content["authors"]),
+            source=content["source"],
+            categories=tuple(content["categories"]),
+            abstract=content["abstract"],
+            published_at=datetime.fromisoformat(published) if published else None,
+            upvotes=content["upvotes"],
+            code_url=content["code_url"],
+            project_url=content["project_url"],
+        )
+        return made
 
 
 # Columns and statements made once, not objects: a send run reads these for every message, and
@@ -164,30 +223,22 @@ _ITEMS = (
         _item.position,
         _item.score,
         _item.explanation,
-        _item.highlights,
+        cast(_item.highlights, Text),
     )
     .where(_item.delivery_id.in_(bindparam("ids", expanding=True)))
     .order_by(_item.delivery_id, _item.position)
 )
 
 
-def load(
-    session: Session, delivery_ids: Sequence[int], contents: Mapping[int, Mapping[str, Any]]
-) -> dict[int, Digest]:
-    """Digests frozen in rows, by delivery id; ``contents`` from `load_contents`."""
+def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> dict[int, Digest]:
+    """Digests frozen in rows, by delivery id."""
     connection = session.connection()
     rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
-    for item in connection.execute(_ITEMS, {"ids": delivery_ids}).all():
-        paper = digest_paper(
-            contents[item.paper_id],
-            paper_id=item.paper_id,
-            position=item.position,
-            score=item.score,
-            explanation=item.explanation,
-            highlights=item.highlights,
-        )
-        items[item.delivery_id].append((item.section, paper))
+    found = connection.execute(_ITEMS, {"ids": delivery_ids}).all()
+    for delivery_id, paper_id, section, position, score, explanation, highlights in found:
+        paper = DigestPaper(contents[paper_id], position, score, explanation, _spans_in(highlights))
+        items[delivery_id].append((section, paper))
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}
     return {
@@ -231,34 +282,15 @@ def offsets_of(abstract: str, passages: Sequence[str]) -> list[list[int]]:
     return [[start, start + length] for start, length in starts if start >= 0]
 
 
-def digest_paper(
-    content: Mapping[str, Any],
-    *,
-    paper_id: int,
-    position: int,
-    score: float,
-    explanation: str,
-    highlights: Sequence[Sequence[int]] = (),
-) -> DigestPaper:
-    """A paper as one digest shows it."""
-    published = content["published_at"]
-    return DigestPaper(
-        paper_id=paper_id,
-        position=position,
-        title=content["title"],
-        url=content["url"],
-        authors=tuple(content["authors"]),
-        source=content["source"],
-        categories=tuple(content["categories"]),
-        abstract=content["abstract"],
-        published_at=datetime.fromisoformat(published) if published else None,
-        score=score,
-        explanation=explanation,
-        upvotes=content["upvotes"],
-        code_url=content["code_url"],
-        project_url=content["project_url"],
-        highlights=tuple((start, end) for start, end in highlights),
-    )
+def spans_of(offsets: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+    """Offsets as a digest's paper holds them."""
+    return tuple((start, end) for start, end in offsets)
+
+
+@lru_cache(maxsize=10_000)
+def _spans_in(text: str) -> tuple[tuple[int, int], ...]:
+    """The same out of JSON; readers of one paper mostly share its highlights."""
+    return spans_of(json.loads(text))
 
 
 def sections_of(items: Sequence[tuple[str, DigestPaper]]) -> tuple[DigestSection, ...]:

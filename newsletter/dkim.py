@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -83,12 +84,19 @@ def relaxed_headers(headers: Sequence[Header]) -> SignedHeaders:
     """The part of ``headers`` that gets signed, each occurring once (RFC 6376 §3.4.2)."""
     values = dict(headers)
     names = [name for name in SIGNED if name in values]
-    lines = "".join(f"{name.lower()}:{' '.join(values[name].split())}\r\n" for name in names)
+    lines = "".join([_relaxed(name, values[name]) for name in names])
+    return SignedHeaders(_folded_tag(tuple(names)), lines.encode())
+
+
+# What all messages share is found here; the rest passes through.
+@lru_cache(maxsize=128)
+def _relaxed(name: str, value: str) -> str:
+    return f"{name.lower()}:{' '.join(value.split())}\r\n"
+
+
+@lru_cache
+def _folded_tag(names: tuple[str, ...]) -> str:
     tag = "h=" + " :".join([*names, *OVERSIGNED]).lower() + ";"
-    return SignedHeaders(_folded_tag(tag), lines.encode())
-
-
-def _folded_tag(tag: str) -> str:
     lines = [""]
     for word in tag.split(" "):
         if len(lines[-1]) + len(word) > 70:
@@ -97,9 +105,12 @@ def _folded_tag(tag: str) -> str:
     return "\r\n ".join(lines)
 
 
-def body_hash(body: bytes) -> str:
-    """``bh=`` of a body in relaxed form."""
-    return base64.b64encode(sha256(body).digest()).decode()
+def body_hash(body: Sequence[bytes]) -> str:
+    """``bh=`` of a body in relaxed form, which comes in pieces."""
+    digest = sha256()
+    for piece in body:
+        digest.update(piece)
+    return base64.b64encode(digest.digest()).decode()
 
 
 def signatures(settings: Settings, from_domain: str) -> tuple[Signature, ...]:

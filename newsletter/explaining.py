@@ -22,6 +22,7 @@ from newsletter.candidates import (
 )
 from newsletter.encoders import Vectors
 from newsletter.scoring import POPULARITY, Matches, follows, points, popularity
+from newsletter.text import shortened
 
 # A sentence names at most one stated interest and one paper; a second one only if it gave at
 # least this share of what the first did.
@@ -286,10 +287,7 @@ def outside(explanation: str) -> str:
 
 def short(text: str) -> str:
     """``text`` in one line, cut at a word where it is long."""
-    text = " ".join(text.split())
-    if len(text) <= LONGEST_LABEL:
-        return text
-    return text[:LONGEST_LABEL].rsplit(" ", 1)[0] + "…"
+    return shortened(" ".join(text.split()), LONGEST_LABEL)
 
 
 def sentences(abstract: str) -> tuple[str, ...]:

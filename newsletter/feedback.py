@@ -1,6 +1,5 @@
 """Signals of subscribers on papers, as rows; `profiles` learns from them."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from newsletter.db import utc_now
+from newsletter.identifiers import split_arxiv_id
 from newsletter.models import Feedback, Paper, Profile, Signal, Topic
 
 # A paper is relevant or it is not; saving it is another matter.
 _OPPOSITE = {Signal.RELEVANT: Signal.NOT_RELEVANT, Signal.NOT_RELEVANT: Signal.RELEVANT}
 
-ARXIV_ID = re.compile(r"\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7}", re.IGNORECASE)
 _TEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -140,7 +139,7 @@ def _bibtex(paper: Paper) -> str:
         "doi": paper.doi or "",
         "url": paper.url,
     }
-    if ARXIV_ID.fullmatch(paper.external_id):
+    if split_arxiv_id(paper.external_id)[0]:
         fields |= {"eprint": paper.external_id, "archiveprefix": "arXiv"}
     lines = "".join(
         f"  {name} = {{{_balanced(value)}}},\n" for name, value in fields.items() if value

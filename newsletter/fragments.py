@@ -18,7 +18,6 @@ from newsletter.cards import Shown
 
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
 _SLOT = re.compile("\x02([a-z]+)\x03")
-_SPECIAL = re.compile("[&<>\"']")
 _SOFT_BREAK = b"=\r\n"
 # Shorter plain texts are quoted-printable as they stand, on one line of at most 76 (RFC 2045).
 _SHORT = 75
@@ -28,6 +27,10 @@ _AS_IT_STANDS = re.compile(r"[A-Za-z0-9](?:[!-<>-~]| (?! ))*")
 _MOST_PAPERS = 2000
 
 
+# The name of a run in which nothing is filled in.
+NO_SLOT = ""
+
+
 def slot(name: str) -> str:
     """The mark that stands for a slot while a template is rendered."""
     return f"\x02{name}\x03"
@@ -35,25 +38,24 @@ def slot(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Encoded text in ``pieces``; each of ``slots`` is (index of an empty piece, its name).
+    """Encoded text in runs: each the name of a slot and the texts that it stands between.
 
-    ``size`` is in octets before encoding, without what goes into the slots.
+    So a run is filled by one join. ``slots`` names every slot; ``size`` is in octets before
+    encoding, without what goes into them.
     """
 
-    pieces: list[bytes]
-    slots: tuple[tuple[int, str], ...]
+    runs: tuple[tuple[str, tuple[bytes, ...]], ...]
+    slots: tuple[str, ...]
     size: int
 
-    def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
-        """The pieces with ``values`` (from `encoded`) in the slots."""
-        pieces = self.pieces.copy()
-        for index, name in self.slots:
-            pieces[index] = values[name]
-        return pieces
+    def fill(self, pieces: list[bytes], values: Mapping[str, bytes]) -> None:
+        """Append the text to ``pieces``, with ``values`` (from `encoded`) in the slots."""
+        for name, texts in self.runs:
+            pieces.append(values[name].join(texts))
 
     def filled_size(self, sizes: Mapping[str, int]) -> int:
         """Octets before encoding with slots of these sizes."""
-        return self.size + sum(sizes[name] for _, name in self.slots)
+        return self.size + sum(sizes[name] for name in self.slots)
 
 
 class Pair(NamedTuple):
@@ -77,16 +79,16 @@ class Frame(NamedTuple):
 
 def encoded(text: str) -> bytes:
     """``text`` in quoted-printable on lines of its own, so that anything can follow."""
-    if len(text) < _SHORT and _AS_IT_STANDS.fullmatch(text):
+    if len(text) < _SHORT and text.isascii() and _AS_IT_STANDS.fullmatch(text):
         return text.encode() + _SOFT_BREAK
     lines = mime.quoted_printable(text)
     return lines if lines.endswith(b"\r\n") or not lines else lines + _SOFT_BREAK
 
 
 def encoded_both(text: str) -> tuple[bytes, bytes]:
-    """``text`` `encoded` for HTML and for plain text."""
-    plain = encoded(text)
-    return (encoded(in_html(text)) if _SPECIAL.search(text) else plain), plain
+    """``text`` `encoded` for HTML and for plain text; mostly they are the same."""
+    plain, escaped = encoded(text), escape(text)
+    return (plain if len(escaped) == len(text) else encoded(str(escaped))), plain
 
 
 def in_html(text: str) -> str:
@@ -149,8 +151,13 @@ def _frame(rendered: Iterable[str]) -> Frame:
 
 
 def _fragment(text: str) -> Fragment:
-    parts = _SLOT.split(text)
-    literals = parts[::2]
-    pieces = [encoded(part) if at % 2 == 0 else b"" for at, part in enumerate(parts)]
-    slots = tuple((at, parts[at]) for at in range(1, len(parts), 2))
-    return Fragment(pieces, slots, sum(len(literal.encode()) for literal in literals))
+    first, *rest = _SLOT.split(text)
+    slots, literals = rest[::2], rest[1::2]
+    # The first slot's run takes the text before it along; without any slot there is one run.
+    runs: list[tuple[str, list[bytes]]] = [(slots[0] if slots else NO_SLOT, [encoded(first)])]
+    for name, literal in zip(slots, literals, strict=True):
+        if runs[-1][0] != name:
+            runs.append((name, [b""]))
+        runs[-1][1].append(encoded(literal))
+    size = sum(len(literal.encode()) for literal in (first, *literals))
+    return Fragment(tuple((name, tuple(texts)) for name, texts in runs), tuple(slots), size)

@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, func, insert
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter import digest, ranking
@@ -54,6 +55,7 @@ def freeze(
     """
     # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
     session.exec(select(Edition.id).where(Edition.id == edition_id).with_for_update())
+    rankings = _without_lost(session, rankings, contents)
     ids = [ranked.subscriber_id for ranked in rankings]
     taken = set(
         session.exec(
@@ -145,16 +147,21 @@ def _occasions(
 ) -> dict[int, Occasion]:
     """Why each digest goes out, by subscriber id; ``people`` are their rows."""
     column = _delivery.c
-    last = {
-        number: moment.date()
-        for number, moment in session.connection().execute(
-            sqlalchemy.select(column.subscriber_id, sqlalchemy.func.max(column.created_at))
-            .where(
-                column.subscriber_id.in_([ranked.subscriber_id for ranked in rankings]),
-                column.kind == DeliveryKind.DIGEST,
-                column.occasion != Occasion.NOTHING,
-                column.status != DeliveryStatus.CANCELLED,
+    is_digest = sqlalchemy.and_(
+        column.kind == DeliveryKind.DIGEST,
+        column.occasion != Occasion.NOTHING,
+        column.status != DeliveryStatus.CANCELLED,
+    )
+    asked = column.kind == DeliveryKind.CONFIRMATION
+    history = {
+        number: (last, was_asked)
+        for number, last, was_asked in session.connection().execute(
+            sqlalchemy.select(
+                column.subscriber_id,
+                func.max(sqlalchemy.case((is_digest, column.created_at))),
+                func.max(sqlalchemy.case((asked, 1), else_=0)),
             )
+            .where(column.subscriber_id.in_([ranked.subscriber_id for ranked in rankings]))
             .group_by(column.subscriber_id)
         )
     }
@@ -162,11 +169,12 @@ def _occasions(
     def occasion(ranked: ranking.Ranking) -> Occasion:
         if not ranked.picks:
             return Occasion.NOTHING
-        before = last.get(ranked.subscriber_id)
-        if before is None:
-            return Occasion.WELCOME
+        last, was_asked = history.get(ranked.subscriber_id, (None, False))
+        if last is None:
+            # Whoever the operator brought along is used to digests.
+            return Occasion.WELCOME if was_asked else Occasion.REGULAR
         vacation = people[ranked.subscriber_id].vacation_until
-        return Occasion.BEST_OF if vacation and before <= vacation else Occasion.REGULAR
+        return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
 
     return {ranked.subscriber_id: occasion(ranked) for ranked in rankings}
 
@@ -196,6 +204,24 @@ def _note_nothing(
                 for ranked in empty
             ],
         )
+
+
+def _without_lost(
+    session: Session, rankings: Sequence[ranking.Ranking], known: Mapping[int, Any]
+) -> Sequence[ranking.Ranking]:
+    """Without papers that an ingest has united with others since they were ranked.
+
+    The rest cannot go before this transaction ends.
+    """
+    picked = {pick.paper_id for ranked in rankings for pick in ranked.picks} - known.keys()
+    query = select(Paper.id).where(col(Paper.id).in_(picked)).order_by(col(Paper.id))
+    lost = picked - set(session.exec(query.with_for_update(read=True, key_share=True)))
+    if not lost:
+        return rankings
+    return [
+        replace(ranked, picks=tuple(pick for pick in ranked.picks if pick.paper_id not in lost))
+        for ranked in rankings
+    ]
 
 
 def _freeze_papers(

@@ -6,6 +6,7 @@ from datetime import date
 from newsletter import wording
 from newsletter.digest import Digest
 from newsletter.models import Occasion
+from newsletter.text import shortened
 
 # An address not confirmed after three days was a typing mistake, or somebody else's.
 CONFIRM_SECONDS = 3 * 24 * 3600
@@ -64,7 +65,7 @@ def digest_heading(occasion: Occasion, issue_date: date) -> str:
 
 def digest_lead(digest: Digest, site: str) -> str:
     """The first sentence of a digest."""
-    name = wording.shortened(wording.one_line(digest.to_name), 60)
+    name = shortened(wording.one_line(digest.to_name), 60)
     papers = wording.count_in_words(len(digest.papers), "paper")
     verb = "is" if len(digest.papers) == 1 else "are"
     if not digest.papers:

@@ -96,7 +96,7 @@ class MessageMaker:
             delivery_id=to.delivery_id,
             sender=sender,
             recipient=recipient,
-            data=b"".join((signed.encode(), mime.header_lines(headers), b"\r\n", body)),
+            data=b"".join((signed.encode(), mime.header_lines(headers), b"\r\n", *body)),
         )
 
     def _own_headers(self, to: Addressed, recipient: str, boundary: str) -> tuple[Header, ...]:

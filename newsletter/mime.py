@@ -8,13 +8,15 @@ below (RFC 5322, 2047, 2369, 8058; bulk-mail law 9 to 14).
 import base64
 import binascii
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from hashlib import sha256
+from itertools import accumulate
 
 from email_validator import EmailNotValidError, validate_email
 
+from newsletter import wording
 from newsletter.errors import RenderError
 
 # RFC 2047 §2: an encoded-word has at most 75 characters, a line that holds one at most 76.
@@ -31,13 +33,18 @@ _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _Q = [
     "_" if byte == 0x20 else chr(byte) if byte in _Q_SAFE else f"={byte:02X}" for byte in range(256)
 ]
-_Q_COST = {chr(byte): len(_Q[byte]) for byte in range(128)}
+_Q_OF = {chr(byte): _Q[byte] for byte in range(128)}
 _USUAL_ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])"
 )
 _URI = re.compile(r"(https?://|mailto:)[!-;=?-~]+")
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
+
+_PART = b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable"
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 Header = tuple[str, str]
 
@@ -104,8 +111,8 @@ def address(text: str, what: str) -> str:
 
 
 def checked_for_display(text: str) -> str:
-    """One printable line for an error message."""
-    return " ".join(_CONTROL.sub("?", text).split())
+    """One printable line for an error message, of no more than 200 characters."""
+    return wording.shortened(" ".join(_CONTROL.sub("?", text).split()), 200)
 
 
 def uris(*values: str) -> str:
@@ -133,8 +140,12 @@ def message_id(text: str) -> str:
 
 
 def moment(value: datetime) -> str:
-    """Value of Date, in UTC."""
-    return format_datetime(value.astimezone(UTC))
+    """Value of Date, in UTC (what `email.utils.format_datetime` gives, at a fifth of its price)."""
+    year, month, day, hour, minute, second, weekday, *_ = value.utctimetuple()
+    return (
+        f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} "
+        f"{hour:02}:{minute:02}:{second:02} +0000"
+    )
 
 
 def boundary_for(identifier: str) -> str:
@@ -152,10 +163,12 @@ def quoted_printable(text: str) -> bytes:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "  " in text or "\t" in text:
         text = _SPACES.sub(" ", text)
-    lines = b"\n" + binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True)
+    lines = binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True)
     # A dot that begins a line is doubled on the way, and not every receiver takes it back (RFC
     # 2049 §3): it goes on a line of its own, encoded.
-    return lines.replace(b"\n.", b"\n=2E=\n").replace(b"\n", b"\r\n")[2:]
+    if b"\n." in lines or lines.startswith(b"."):
+        lines = (b"\n" + lines).replace(b"\n.", b"\n=2E=\n")[1:]
+    return lines.replace(b"\n", b"\r\n") if b"\n" in lines else lines
 
 
 def header_lines(headers: Sequence[Header]) -> bytes:
@@ -172,18 +185,17 @@ def header_lines(headers: Sequence[Header]) -> bytes:
     return text.encode()
 
 
-def multipart_alternative(boundary: str, text: Sequence[bytes], html: Sequence[bytes]) -> bytes:
-    """The body: plain text first, then HTML (law 18), each in pieces of quoted-printable."""
+def multipart_alternative(
+    boundary: str, text: Sequence[bytes], html: Sequence[bytes]
+) -> tuple[bytes, ...]:
+    """The body in pieces: plain text first, then HTML (law 18), both in quoted-printable."""
     mark = boundary.encode()
-    kind = b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable"
-    return b"".join(
-        (
-            b"--" + mark + b"\r\n" + kind % b"plain" + b"\r\n\r\n",
-            *text,
-            b"\r\n--" + mark + b"\r\n" + kind % b"html" + b"\r\n\r\n",
-            *html,
-            b"\r\n--" + mark + b"--\r\n",
-        )
+    return (
+        b"--%b\r\n%b\r\n\r\n" % (mark, _PART % b"plain"),
+        *text,
+        b"\r\n--%b\r\n%b\r\n\r\n" % (mark, _PART % b"html"),
+        *html,
+        b"\r\n--%b--\r\n" % mark,
     )
 
 
@@ -203,20 +215,21 @@ def _fold(words: Sequence[str], start: int) -> str | None:
 
 def _encoded(text: str, start: int) -> str:
     """Encoded-words (RFC 2047), each of whole characters, one a line."""
-    raw = text.encode()
     # Q triples what it must encode, B grows everything by a third.
-    in_q = 3 * len(_q(text)) <= 4 * len(raw)
-    words, word, used, room = [], "", 0, _octets(LINE - start, in_q)
-    for char in text:
-        cost = (_Q_COST.get(char) or len(_q(char))) if in_q else len(char.encode())
-        if used + cost > room and word:
-            words.append(word)
-            word, used, room = "", 0, _octets(LINE - 1, in_q)
-        word += char
-        used += cost
-    words.append(word)
+    units = [_Q_OF.get(char) or _q(char) for char in text]
+    ends = list(accumulate(map(len, units)))
+    in_q = 3 * ends[-1] <= 4 * len(text.encode())
+    if not in_q:
+        units = list(text)
+        ends = list(accumulate(len(char.encode()) for char in units))
+    words: list[str] = []
+    at, used, room = 0, 0, _octets(LINE - start, in_q)
+    while at < len(units):
+        end = max(at + 1, bisect_right(ends, used + room, at))
+        words.append("".join(units[at:end]))
+        at, used, room = end, ends[end - 1], _octets(LINE - 1, in_q)
     if in_q:
-        return "\r\n ".join(f"=?utf-8?q?{_q(word)}?=" for word in words)
+        return "\r\n ".join(f"=?utf-8?q?{word}?=" for word in words)
     return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(word.encode()).decode()}?=" for word in words)
 
 

@@ -49,7 +49,7 @@ def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Diges
     ).first()
     if delivery is None or delivery.id is None or delivery.edition_id is None:
         return None
-    contents = digest.load_contents(session, delivery.edition_id)
+    contents = digest.Contents(digest.load_contents(session, delivery.edition_id))
     return digest.load(session, [delivery.id], contents)[delivery.id]
 
 
@@ -57,17 +57,18 @@ def would_be(session: Session, subscriber: Subscriber, ranked: Ranking, issue_da
     """A ranking that has picks, shown as a value only: delivery 0, which is in no row."""
     ids = [pick.paper_id for pick in ranked.picks]
     papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
-    contents = {paper.id: digest.content_of(paper) for paper in papers}
+    contents = digest.Contents({paper.id or 0: digest.content_of(paper) for paper in papers})
     items = [
         (
             pick.section,
-            digest.digest_paper(
+            digest.DigestPaper(
                 contents[pick.paper_id],
-                paper_id=pick.paper_id,
                 position=pick.position,
                 score=pick.score,
                 explanation=pick.explanation,
-                highlights=digest.offsets_of(contents[pick.paper_id]["abstract"], pick.highlights),
+                highlights=digest.spans_of(
+                    digest.offsets_of(contents[pick.paper_id].abstract, pick.highlights)
+                ),
             ),
         )
         for pick in ranked.picks

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from newsletter import cards, letters, markup, mime, shortening, wording
 from newsletter.config import Settings
 from newsletter.digest import Digest, DigestPaper, DigestSection
-from newsletter.fragments import Fragments, Frame, Pair, encoded_both, in_html, slot
+from newsletter.fragments import NO_SLOT, Fragments, Frame, Pair, encoded_both, in_html, slot
 from newsletter.letters import Note
 from newsletter.messages import Addressed, MessageMaker
 from newsletter.models import DigestLength, Occasion
 from newsletter.shortening import HTML_LIMIT, Shape
+from newsletter.text import shortened
 from newsletter.tokens import Purpose, Signer
 from newsletter.transports import Envelope
 
@@ -169,6 +170,7 @@ class Renderer:
     ) -> tuple[list[bytes], list[bytes]]:
         """HTML and text, encoded, in pieces."""
         for_html = {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
+        for_html[NO_SLOT] = b""
         for_text = dict(for_html)
         for name, said in (words | {"notice": plan.notice}).items():
             for_html[name], for_text[name] = encoded_both(said)
@@ -176,9 +178,10 @@ class Renderer:
         text: list[bytes] = []
 
         def put(pair: Pair) -> None:
-            html.extend(pair.html.filled(for_html))
-            text.extend(pair.text.filled(for_text))
+            pair.html.fill(html, for_html)
+            pair.text.fill(text, for_text)
 
+        explanation, shown, fragment = cards.explanation, cards.shown, self._fragments.paper
         frame = self._frame_of(digest, noticed=bool(plan.notice))
         put(frame.head)
         for number, (section, papers) in enumerate(_placed(digest, plan)):
@@ -189,9 +192,9 @@ class Renderer:
             for place, (paper, length) in enumerate(papers):
                 if place and around.between:
                     put(around.between)
-                why = cards.explanation(paper.explanation)
+                why = explanation(paper.explanation)
                 for_html["why"], for_text["why"] = encoded_both(why)
-                put(self._fragments.paper(cards.shown(paper, length, explained=bool(why))))
+                put(fragment(shown(paper, length, explained=bool(why))))
             put(around.foot)
         put(frame.foot)
         return html, text
@@ -252,7 +255,7 @@ class Renderer:
             letters.digest_lead(digest, self._site),
             letters.digest_reason(self._site, digest.to_address),
         )
-        clean = (wording.shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
+        clean = (shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
         return dict(zip(_WORDS, clean, strict=True))
 
     def _tokens(self, digest: Digest) -> dict[str, str]:

@@ -93,6 +93,16 @@ def tidy(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def shortened(text: str, most: int) -> str:
+    """``text`` cut after a word so that it has at most ``most`` characters, with an ellipsis."""
+    if len(text) <= most:
+        return text
+    cut = text[: most - 1]
+    # CJK has no spaces to cut at; a space in the first half would lose too much.
+    space = cut.rfind(" ")
+    return (cut[:space] if space > most // 2 else cut).rstrip(" ,.;:-–—") + "…"
+
+
 def strip_markup(text: str) -> str:
     """HTML and JATS formatting removed, entities resolved, also where they were escaped twice."""
     for _ in range(2):

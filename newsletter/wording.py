@@ -7,6 +7,7 @@ from itertools import pairwise
 from urllib.parse import quote, urlsplit
 
 from newsletter.models import DigestLength
+from newsletter.text import shortened
 
 # What XML 1.0 §2.2 forbids, and what HTML calls a parse error: C0 without tab and line ends,
 # DEL, C1, surrogates, non-characters.
@@ -32,16 +33,6 @@ def one_line(text: str) -> str:
     if text.isprintable() and "  " not in text:  # nearly all texts, at a tenth of the price
         return text.strip(" ")
     return " ".join(_FORBIDDEN.sub(" ", text).split())
-
-
-def shortened(text: str, most: int) -> str:
-    """``text`` cut after a word so that it has at most ``most`` characters, with an ellipsis."""
-    if len(text) <= most:
-        return text
-    cut = text[: most - 1]
-    # CJK has no spaces to cut at; a space in the first half would lose too much.
-    space = cut.rfind(" ")
-    return (cut[:space] if space > most // 2 else cut).rstrip(" ,.;:-–—") + "…"
 
 
 def safe_url(url: str) -> str | None:

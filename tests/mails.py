@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from newsletter import dkim
 from newsletter.config import Settings
-from newsletter.digest import Digest, DigestPaper, DigestSection
+from newsletter.digest import Digest, DigestPaper, DigestSection, FrozenPaper
 from newsletter.models import DigestLength, Occasion
 from newsletter.render import Renderer
 from newsletter.tokens import Signer
@@ -101,7 +101,9 @@ def paper(number: int = 1, **fields: Any) -> DigestPaper:
         "explanation": "because you follow “program repair” and liked “Half the tests”",
         "upvotes": 3 * number,
     }
-    return DigestPaper(**(values | fields))
+    values |= fields
+    own = {name: values.pop(name) for name in DigestPaper._fields if name in values}
+    return DigestPaper(frozen=FrozenPaper(**values), **own)
 
 
 def digest(papers: int = 6, **fields: Any) -> Digest:

@@ -1,5 +1,6 @@
 """`newsletter ingest` as an operator and other programs meet it."""
 
+import gzip
 import json
 import os
 import sqlite3
@@ -116,7 +117,7 @@ def test_a_file_is_one_json_object_with_the_promised_keys(run: Run, tmp_path: Pa
     code, out, error = run("--file", str(path), "--json")
     assert (code, error) == (1, "")
     (source,) = sources(out)
-    assert source["errors"][0]["where"] == "list.json, entry 3"
+    assert source["errors"][0]["where"] == "list.json, paper 3"
     counts = {key: source[key] for key in ("announced", "new", "revised", "known", "failed")}
     assert counts == {"announced": 3, "new": 2, "revised": 0, "known": 0, "failed": 1}
 
@@ -137,6 +138,14 @@ def test_a_file_is_one_line_for_people(run: Run, tmp_path: Path) -> None:
         (["--file", "page.html", "--format", "feed"], "page.html: a feed was expected, not a web"),
         (["--file", "page.html", "--format", "xyz"], "unknown format 'xyz'; known: auto, hf"),
         (["--file", "page.html", "hf"], "--file goes without sources"),
+        (["--file", "."], ".: cannot be read: Is a directory"),
+        (["--file", "pipe"], "pipe: cannot be read: it is no file"),
+        (["--file", "empty"], "empty: it is empty"),
+        (["--file", "nulls"], "nulls: it is empty"),
+        (["--file", "cut.gz"], "cut.gz: cannot be unpacked: Compressed file ended"),
+        (["--file", "flipped.gz"], "flipped.gz: cannot be unpacked"),
+        (["--file", "said.json"], "said.json: it is an error message, 'Too many requests'"),
+        (["--file", "cut.json"], "cut.json, line 1 column 339: broken JSON"),
         (["nonsense"], "unknown source 'nonsense'; known: hf, arxiv"),
         (["pubmed"], "the source pubmed needs the setting NEWSLETTER_SEARCH_TERMS"),
         (["feeds"], "the source feeds needs the setting NEWSLETTER_FEEDS"),
@@ -145,9 +154,22 @@ def test_a_file_is_one_line_for_people(run: Run, tmp_path: Path) -> None:
 def test_what_cannot_be_done_is_one_line_and_exit_2(
     run: Run, tmp_path: Path, arguments: list[str], reason: str
 ) -> None:
-    (tmp_path / "page.html").write_text("<html>hello")
+    packed = gzip.compress(hf_day(*range(50)))
+    for name, content in {
+        "page.html": b"<html>hello",
+        "empty": b"",
+        "nulls": b"\0" * 5_000,
+        "cut.gz": packed[:-100],
+        "flipped.gz": packed[:100] + bytes([packed[100] ^ 255]) + packed[101:],
+        "said.json": b'{"message": "Too many requests"}',
+        "cut.json": hf_day(1)[:-9],
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    os.mkfifo(tmp_path / "pipe")
     code, out, error = run(*arguments)
     assert (code, out) == (2, "")
+    with Session(db.connect(os.environ["NEWSLETTER_DATABASE_URL"])) as session:
+        assert session.exec(select(Paper)).all() == []
     assert error.startswith("error: ")
     assert reason in error
     assert error.count("\n") == 1

@@ -307,6 +307,28 @@ def test_who_was_erased_while_digests_were_ranked_stops_nobody(
     assert prepare(engine).new == 1
 
 
+def test_a_paper_that_was_united_with_another_while_digests_were_ranked_is_left_out(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock(engine, "ada@example.org")
+    rank = ranking.rank
+    gone: list[int] = []
+
+    def rank_while_it_goes(*arguments: Any) -> list[ranking.Ranking]:
+        ranked = rank(*arguments)
+        gone.append(ranked[0].picks[0].paper_id)
+        with session_scope(engine) as session:
+            session.delete(session.get_one(Paper, gone[0]))
+        return ranked
+
+    monkeypatch.setattr(ranking, "rank", rank_while_it_goes)
+    assert prepare(engine).new == 1
+    with Session(engine) as session:
+        items = session.exec(select(DigestItem.paper_id)).all()
+    assert items
+    assert gone[0] not in items
+
+
 def test_only_who_is_due_is_prepared(engine: Engine) -> None:
     stock(engine)
     friday = ISSUE_DATE

@@ -1,13 +1,14 @@
 """One paper is one row, whoever lists it, under whatever name, in whatever order."""
 
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from newsletter import digest, papers
+from newsletter import digest, papers, profiles
 from newsletter.db import session_scope
 from newsletter.models import (
     Announcement,
@@ -20,6 +21,8 @@ from newsletter.models import (
     EditionPaper,
     EditionStatus,
     Feedback,
+    FetchLog,
+    FetchStatus,
     Paper,
     PaperAlias,
     Signal,
@@ -28,7 +31,8 @@ from newsletter.models import (
 )
 from newsletter.papers import Tally
 from newsletter.papers.identity import contradict, family_name, folded, title_keys
-from newsletter.sources import PaperRecord
+from newsletter.papers.ingest import ingest_pages
+from newsletter.sources import Page, PaperRecord
 from tests.source_tools import NOW, record
 
 JOURNAL: dict[str, Any] = {"source": "crossref", "arxiv_id": None, "published_at": None}
@@ -82,8 +86,8 @@ def test_upvotes_follow_the_source_up_and_down(engine: Engine) -> None:
     assert only(engine).upvotes == 41
 
 
-@pytest.mark.parametrize("together", [True, False])
-def test_preprint_and_published_version_are_one_paper(engine: Engine, *, together: bool) -> None:
+@pytest.mark.parametrize("order", ["together", "preprint first", "article first"])
+def test_preprint_and_published_version_are_one_paper(engine: Engine, order: str) -> None:
     preprint = record(1, source="biorxiv", external_id="10.1101/1", arxiv_id=None, doi="10.1101/1")
     article = record(
         1,
@@ -93,12 +97,13 @@ def test_preprint_and_published_version_are_one_paper(engine: Engine, *, togethe
         doi="10.1016/x",
         related_dois=("10.1101/1",),
     )
-    if together:
-        store(engine, preprint, article)
+    first, second = (article, preprint) if order == "article first" else (preprint, article)
+    if order == "together":
+        store(engine, first, second)
     else:
-        store(engine, preprint)
-        store(engine, article)
-    assert only(engine).source == "biorxiv"
+        store(engine, first)
+        assert store(engine, second) == Tally(known=1)
+    assert only(engine).source == first.source
 
 
 def test_title_with_first_author_unites_where_no_id_does(engine: Engine) -> None:
@@ -134,6 +139,27 @@ def test_a_short_title_is_no_name(engine: Engine) -> None:
     first = record(1, "Editorial", **JOURNAL, external_id="10.1/a", doi="10.1000/a")
     second = record(2, "Editorial", **JOURNAL, external_id="10.1/b", doi="10.2000/b")
     store(engine, first, second)
+    assert len(rows(engine)) == 2
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Introduction to the special issue on learning",
+        "Editorial: where the field stands today",
+        "Correction to: A study of the number 1 and its many uses",
+        "Message from the General Chairs of the conference",
+        "Table of Contents and Editorial Board",
+    ],
+)
+@pytest.mark.parametrize("authors", [("Ada Lovelace",), ()])
+def test_a_title_that_every_issue_has_is_no_name(
+    engine: Engine, title: str, authors: tuple[str, ...]
+) -> None:
+    for number in (1, 2):
+        name = f"10.{number}000/a"
+        more = {**JOURNAL, "external_id": name, "doi": name, "authors": authors}
+        store(engine, record(number, title, **more))
     assert len(rows(engine)) == 2
 
 
@@ -246,10 +272,65 @@ def test_two_rows_in_digests_keep_every_link_and_share_one_name(engine: Engine) 
         # And every digest can be made again as it was.
         shown: list[digest.DigestPaper] = []
         for delivery in session.exec(select(Delivery).order_by(col(Delivery.id))):
-            contents = digest.load_contents(session, delivery.edition_id or 0)
+            contents = digest.Contents(digest.load_contents(session, delivery.edition_id or 0))
             number = delivery.id or 0
             shown += digest.load(session, [number], contents)[number].papers
         assert [paper.title for paper in shown] == [first.title, second.title, second.title]
+
+
+def test_of_two_mailed_rows_the_one_left_behind_is_no_candidate_any_more(engine: Engine) -> None:
+    store(engine, record(1))
+    store(engine, record(2, "Something else", **JOURNAL, external_id="d", doi="10.1016/x"))
+    first, second = rows(engine)
+    with session_scope(engine) as session:
+        session.add(both := reader(1))
+        session.flush()
+        mailed(session, first, both, 1)
+        mailed(session, second, both, 2)
+    store(engine, record(1, doi="10.1016/x"))
+    with session_scope(engine) as session:
+        found = profiles.load_candidates(session, NOW - timedelta(days=30))
+    assert found.ids == (first.id,)
+
+
+def test_a_paper_that_is_just_being_put_into_a_digest_is_not_united_away(engine: Engine) -> None:
+    store(engine, record(1))
+    store(engine, record(2, "Something else", **JOURNAL, external_id="d", doi="10.1016/x"))
+    chosen = rows(engine)[1]
+    with session_scope(engine) as session:
+        session.add(subscriber := reader(1))
+        session.flush()
+        mailed(session, chosen, subscriber, 1)
+        session.flush()
+        meanwhile = Thread(target=store, args=(engine, record(1, doi="10.1016/x")))
+        meanwhile.start()
+        meanwhile.join(0.5)
+        assert meanwhile.is_alive(), "it waits until the digest is written"
+    meanwhile.join(60)
+    assert only(engine).id == chosen.id
+    with Session(engine) as session:
+        assert session.exec(select(DigestItem.paper_id)).all() == [chosen.id]
+        assert len(session.exec(select(EditionPaper)).all()) == 1
+
+
+def test_two_ingests_at_once_that_unite_the_same_rows_agree(engine: Engine) -> None:
+    pairs = range(1, 60)
+    for number in pairs:
+        name = f"10.1016/{number}"
+        store(engine, record(number))
+        store(engine, record(number, f"Else {number}", **JOURNAL, external_id=name, doi=name))
+    said = [record(number, doi=f"10.1016/{number}") for number in pairs]
+    run = [
+        Thread(target=ingest_pages, args=(engine, "arxiv", [Page(tuple(order))]))
+        for order in (said, said[::-1])
+    ]
+    for thread in run:
+        thread.start()
+    for thread in run:
+        thread.join(60)
+    assert [row.doi for row in rows(engine)] == [f"10.1016/{number}" for number in pairs]
+    with Session(engine) as session:
+        assert {log.status for log in session.exec(select(FetchLog))} == {FetchStatus.OK}
 
 
 def test_a_doi_that_two_arxiv_ids_claim_unites_nothing(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -62,14 +63,14 @@ def test_a_bad_entry_is_named_and_the_good_one_kept(sqlite_engine: Engine, tmp_p
     path.write_text(ATOM)
     outcome = papers.ingest_file(sqlite_engine, path)
     assert (outcome.announced, outcome.new, outcome.failed) == (2, 1, 1)
-    assert outcome.errors[0].where == "answer.xml, entry 2"
+    assert outcome.errors[0].where == "answer.xml, paper 2"
     assert "no arXiv id" in outcome.errors[0].what
     with Session(sqlite_engine) as session:
         paper = session.exec(select(Paper)).one()
         log = session.exec(select(FetchLog)).one()
     assert (paper.title, paper.version, paper.authors) == ("A first paper", 2, ["Ada Lovelace"])
     assert (log.status, log.announced, log.failed) == (FetchStatus.OK, 2, 1)
-    assert log.errors[0]["where"] == "answer.xml, entry 2"
+    assert log.errors[0]["where"] == "answer.xml, paper 2"
 
 
 def test_a_file_that_breaks_off_keeps_what_was_complete(
@@ -116,10 +117,27 @@ def test_a_file_of_no_known_format_is_one_clear_error(
 ) -> None:
     path = tmp_path / "what.ever"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"what\.ever: (unknown format|cannot be unpacked)"):
+    with pytest.raises(
+        InputError, match=r"what\.ever: (unknown format|it is empty|cannot be unpacked)"
+    ):
         papers.ingest_file(sqlite_engine, path)
 
 
 def test_a_missing_file_is_one_clear_error(sqlite_engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.json: cannot be read: No such file"):
         papers.ingest_file(sqlite_engine, tmp_path / "gone.json")
+
+
+def test_a_file_cut_in_its_compression_keeps_what_came_before(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "papers.jsonl.gz"
+    lines = [json.dumps({"title": f"Title {n} {random.Random(n).random()}"}) for n in range(9_000)]
+    whole = gzip.compress("\n".join(lines).encode())
+    path.write_bytes(whole[: len(whole) * 3 // 4])
+    outcome = papers.ingest_file(sqlite_engine, path)
+    assert "papers.jsonl.gz: cannot be unpacked" in str(outcome.failure)
+    with Session(sqlite_engine) as session:
+        kept = session.exec(select(Paper.title)).all()
+    assert 0 < len(kept) == outcome.new < 9_000
+    assert set(kept) <= {json.loads(line)["title"] for line in lines}

@@ -12,6 +12,7 @@ LAYERS = [
     ["errors"],
     ["config"],
     ["db", "text", "tokens", "encoders"],
+    ["identifiers"],
     [
         "models",
         "sources",

@@ -17,6 +17,7 @@ from newsletter.sources import Request, Source
 from newsletter.sources.arxiv_oai import ArxivOai
 from newsletter.sources.feeds import Feed
 from newsletter.sources.hf import HuggingFace
+from newsletter.sources.openalex import OpenAlex
 from tests.source_tools import DAY, Handler, answering, fetcher, hf_day, item, oai_page, rss
 
 
@@ -50,6 +51,17 @@ def test_a_source_that_was_never_read_begins_a_week_back(engine: Engine) -> None
     asked = Asked("date")
     ingest(engine, HuggingFace(), asked)
     assert (asked.values[0], asked.values[-1]) == ("2026-09-17", "2026-09-24")
+
+
+def test_a_source_that_lists_papers_weeks_late_begins_as_far_back_as_it_is_read_again(
+    engine: Engine,
+) -> None:
+    asked = Asked("filter", b'{"results": []}')
+    for days in (0, 1):
+        ingest(engine, OpenAlex(["x"]), asked, today=DAY + timedelta(days=days))
+    # Or all of the weeks before would be new in the second run.
+    begins = [value.split(",")[0].partition(":")[2] for value in asked.values]
+    assert begins == ["2026-08-25", "2026-08-25"]
 
 
 def test_the_days_before_the_cursor_are_read_again_for_papers_that_came_late(

@@ -12,7 +12,14 @@ from sqlmodel import Session, col, select
 from newsletter import editions, training
 from newsletter.config import Settings, load_settings
 from newsletter.db import read_scope, session_scope, utc_now
-from newsletter.models import Delivery, DigestItem, Occasion, Subscriber
+from newsletter.models import (
+    Delivery,
+    DeliveryKind,
+    DeliveryStatus,
+    DigestItem,
+    Occasion,
+    Subscriber,
+)
 from tests import factories
 from tests.factories import ISSUE_DATE
 from tests.smtp_sink import Sink, running_sink
@@ -46,8 +53,18 @@ def add_papers(engine: Engine, *numbers: int) -> None:
 
 
 def add_reader(engine: Engine, email: str = "ada@reader.example", **fields: object) -> None:
+    """A subscriber who confirmed by mail."""
     with session_scope(engine) as session:
-        factories.make_subscriber(session, email, **fields)
+        reader = factories.make_subscriber(session, email, **fields)
+        session.add(
+            Delivery(
+                subscriber_id=reader.id or 0,
+                kind=DeliveryKind.CONFIRMATION,
+                to_address=email,
+                message_id=f"confirm.{email}",
+                status=DeliveryStatus.SENT,
+            )
+        )
 
 
 def mailed(engine: Engine, settings: Settings, sink: Sink, day: date) -> list[EmailMessage]:
@@ -70,7 +87,8 @@ def text_of(message: EmailMessage) -> str:
 
 
 def occasions(session: Session) -> list[Occasion]:
-    return [row.occasion for row in session.exec(select(Delivery).order_by(col(Delivery.id)))]
+    digests = select(Delivery).where(Delivery.kind == DeliveryKind.DIGEST)
+    return [row.occasion for row in session.exec(digests.order_by(col(Delivery.id)))]
 
 
 def test_the_first_digest_is_a_welcome_and_the_second_is_not(
@@ -88,6 +106,14 @@ def test_the_first_digest_is_a_welcome_and_the_second_is_not(
     assert "here is 1 paper chosen for you" in text_of(second)
 
 
+def test_who_was_imported_is_not_welcomed(engine: Engine, settings: Settings, sink: Sink) -> None:
+    add_papers(engine, 1)
+    with session_scope(engine) as session:
+        factories.make_subscriber(session)
+    [digest] = mailed(engine, settings, sink, ISSUE_DATE)
+    assert digest["Subject"] == "A study of thing 1"
+
+
 def test_who_comes_back_gets_the_best_of_the_vacation_once(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
@@ -96,7 +122,8 @@ def test_who_comes_back_gets_the_best_of_the_vacation_once(
     add_reader(engine)
     mailed(engine, settings, sink, today - timedelta(days=3))
     with session_scope(engine) as session:
-        session.exec(select(Delivery)).one().created_at -= timedelta(days=3)
+        for row in session.exec(select(Delivery)):
+            row.created_at -= timedelta(days=3)
         session.exec(select(Subscriber)).one().vacation_until = today - timedelta(days=1)
     add_papers(engine, *range(2, 20))
     assert mailed(engine, settings, sink, today - timedelta(days=1)) == []

@@ -12,6 +12,7 @@ from newsletter.sources import Page
 from newsletter.sources.arxiv_api import ArxivApi
 from newsletter.sources.arxiv_oai import ArxivOai, set_of
 from newsletter.sources.arxiv_rss import ArxivFeed
+from newsletter.sources.formats import detect
 from newsletter.sources.hf import HuggingFace
 from tests.source_tools import (
     DAY,
@@ -56,7 +57,7 @@ def test_hf_fields_come_and_go() -> None:
     )
     page = HuggingFace().parse(bare, where="hf")
     assert [record.title for record in page.records] == ["T"]
-    assert [problem.where for problem in page.problems] == ["hf, entry 2", "hf, entry 3"]
+    assert [problem.where for problem in page.problems] == ["hf, paper 2", "hf, paper 3"]
 
 
 def test_hf_never_asks_for_a_future_date_and_goes_on_after_an_empty_weekend() -> None:
@@ -293,3 +294,110 @@ def test_oai_a_revision_of_an_old_paper_is_not_new_but_one_from_the_same_days_is
     assert (fresh.version, fresh.announcement) == (2, "new")
     old = one(read(folder / "ListRecords_arXiv_hep-th_2017.xml", ArxivOai()), "1412.8323")
     assert old.announcement == "replace"
+
+
+ATOM = (
+    '<?xml version="1.0"?><a:feed xmlns:a="http://www.w3.org/2005/Atom" xmlns="http://none" '
+    'xmlns:arxiv="http://arxiv.org/schemas/atom">{}</a:feed>'
+)
+
+
+def atom(number: str, title: str = "A title", more: str = "") -> bytes:
+    """An answer with one paper, its elements under a prefix."""
+    return ATOM.format(
+        f"<a:entry><a:id>http://arxiv.org/abs/{number}</a:id><a:title>{title}</a:title>"
+        f"<a:summary>We count.</a:summary>{more}</a:entry>"
+    ).encode()
+
+
+def test_arxiv_api_an_answer_may_name_its_elements_with_a_prefix() -> None:
+    assert detect(atom("2609.00001v1")) == "arxiv-atom"
+    assert len(ArxivApi().parse(atom("2609.00001v1"), where="arxiv").records) == 1
+    assert ArxivApi().parse(ATOM.format("").encode(), where="arxiv") == Page()
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "version"),
+    [
+        ("hep-th/9901001v3", "hep-th/9901001", 3),
+        ("math.GT/0309136v1", "math/0309136", 1),
+        ("0704.0001v2", "0704.0001", 2),
+        ("2609.12345v12", "2609.12345", 12),
+    ],
+)
+def test_arxiv_api_ids_of_every_age(given: str, number: str, version: int) -> None:
+    (paper,) = ArxivApi().parse(atom(given), where="arxiv").records
+    assert (paper.external_id, paper.arxiv_id, paper.version) == (number, number, version)
+
+
+@pytest.mark.parametrize(
+    ("comment", "kind"),
+    [
+        ("This paper has been withdrawn by the authors", "replace"),
+        ("Withdrawn: an error in Lemma 3", "replace"),
+        ("12 pages; we study withdrawn drugs", "new"),
+        ("", "new"),
+    ],
+)
+def test_arxiv_api_a_withdrawn_paper_is_never_new(comment: str, kind: str) -> None:
+    more = f"<arxiv:comment>{comment}</arxiv:comment>"
+    (paper,) = ArxivApi().parse(atom("2609.00001v2", more=more), where="arxiv").records
+    assert paper.announcement == kind
+
+
+OLD_ITEM = """<item rdf:about="http://arxiv.org/abs/{0}">
+<title>{1}. (arXiv:{0}v{2} [cs.LG]{3})</title>
+<link>http://arxiv.org/abs/{0}</link><description>&lt;p&gt;We count.&lt;/p&gt;</description>
+<dc:creator> &lt;a href="http://arxiv.org/a/one_j_1"&gt;Jos&amp;#xe9; One&lt;/a&gt;, \
+&lt;a href="http://arxiv.org/a/two_b_1"&gt;B. Two&lt;/a&gt;</dc:creator></item>"""
+
+
+def test_arxiv_rss_until_2024_was_rdf_with_the_id_in_the_title() -> None:
+    items = [
+        OLD_ITEM.format("1912.12345", "Deep Things", 1, ""),
+        OLD_ITEM.format("1812.12345", "Older Things", 4, " UPDATED"),
+        OLD_ITEM.format("1912.54321", "Things", 1, " CROSS LISTED"),
+    ]
+    body = (
+        '<?xml version="1.0"?>\n<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+        'xmlns="http://purl.org/rss/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        f'<channel rdf:about="http://arxiv.org/"><title>cs.LG</title></channel>{"".join(items)}'
+        "</rdf:RDF>"
+    ).encode()
+    assert detect(body) == "arxiv-rss"
+    papers = ArxivFeed().parse(body, where="arxiv-rss").records
+    assert [(p.external_id, p.version, p.announcement) for p in papers] == [
+        ("1912.12345", 1, "new"),
+        ("1812.12345", 4, "replace"),
+        ("1912.54321", 1, "cross"),
+    ]
+    assert (papers[0].title, papers[0].abstract) == ("Deep Things", "We count.")
+    assert papers[0].authors == ("José One", "B. Two")
+
+
+def test_oai_the_oldest_format_has_authors_in_one_line_and_no_dates() -> None:
+    body = oai_page(1).replace(b"arXivRaw", b"arXivOld").replace(b"2609.00001<", b"hep-th/9901001<")
+    (paper,) = ArxivOai().parse(body, where="oai").records
+    assert (paper.external_id, paper.abstract) == ("hep-th/9901001", "We count.")
+    assert paper.authors == ("Ada Lovelace", "Charles Babbage")
+
+
+@pytest.mark.parametrize("verb", ["Identify", "ListIdentifiers", "ListSets"])
+def test_oai_an_answer_to_another_question_is_no_empty_day(verb: str) -> None:
+    body = oai_page(1)
+    start, end = body.index(b"<ListRecords>"), body.index(b"</OAI-PMH>")
+    with pytest.raises(ParseError, match="OAI-PMH records were expected"):
+        ArxivOai().parse(body[:start] + f"<{verb}/>".encode() + body[end:], where="oai")
+
+
+def test_oai_a_withdrawn_paper_is_never_new() -> None:
+    comment = b"<comments>This paper has been withdrawn</comments><categories>"
+    body = oai_page(1).replace(b"<categories>", comment)
+    (paper,) = ArxivOai().parse(body, where="oai").records
+    assert paper.announcement == "replace"
+
+
+def test_hf_keys_come_in_any_order() -> None:
+    (listed,) = json.loads(hf_day(1))
+    for keys in (sorted(listed), sorted(listed, reverse=True)):
+        assert detect(as_json([{key: listed[key] for key in keys}])) == "hf"

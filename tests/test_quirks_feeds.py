@@ -10,6 +10,7 @@ from newsletter.sources.arxiv_api import ArxivApi
 from newsletter.sources.arxiv_oai import ArxivOai
 from newsletter.sources.arxiv_rss import ArxivFeed
 from newsletter.sources.feeds import Feed
+from newsletter.sources.formats import detect
 from newsletter.sources.pubmed import PubMed
 from tests.source_tools import (
     after,
@@ -99,3 +100,30 @@ def test_feed_archives_are_followed_while_there_is_news_and_on_the_same_host() -
     assert after(source, rss(entry(23), more=link.format("/feed?page=2"))) is None
     assert after(source, rss(entry(24), more=link.format("https://other.org/"))) is None
     assert after(source, rss(entry(24), more=link.format("/feed"))) is None
+
+
+def test_feed_utf_16_says_so_by_its_mark() -> None:
+    text = '<?xml version="1.0" encoding="UTF-16"?><rss version="2.0"><channel><item>'
+    text += "<title>Łódź</title><guid>x</guid></item></channel></rss>"
+    for encoding in ("utf-16", "utf-8-sig"):
+        body = text.replace("UTF-16", encoding[:6]).encode(encoding)
+        assert detect(body) == "feed"
+        assert [record.title for record in feed(body)] == ["Łódź"]
+
+
+def test_feed_an_entity_in_a_name_parts_no_authors() -> None:
+    creator = "<dc:creator>&lt;b&gt;Jos&amp;#xe9; One&lt;/b&gt;</dc:creator>"
+    (paper,) = feed(rss(item(1).replace("</item>", f"{creator}</item>")))
+    assert paper.authors == ("José One",)
+
+
+def test_feed_publishers_name_the_doi_in_elements_of_their_own() -> None:
+    prism = b'<rss xmlns:prism="http://prismstandard.org/namespaces/basic/2.0/" '
+    for element, doi in [
+        ("<prism:doi>10.1038/S41586-1</prism:doi>", "10.1038/s41586-1"),
+        ("<dc:identifier>doi:10.1126/science.1</dc:identifier>", "10.1126/science.1"),
+        ("<link>https://journals.example.org/article?id=10.1371/j.2</link>", "10.1371/j.2"),
+    ]:
+        body = rss(item(1).replace("</item>", f"{element}</item>"))
+        (paper,) = feed(body.replace(b"<rss ", prism))
+        assert paper.doi == doi

@@ -1,7 +1,7 @@
 """What other services do; a test for every quirk we know."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from newsletter.errors import FetchError, ParseError
 from newsletter.sources import Page, PaperRecord
 from newsletter.sources.biorxiv import Biorxiv, tidy_abstract
 from newsletter.sources.crossref import Crossref
+from newsletter.sources.formats import detect
 from newsletter.sources.openalex import OpenAlex
 from newsletter.sources.openreview import OpenReview
 from newsletter.sources.pubmed import PubMed
@@ -340,3 +341,72 @@ def test_openreview_a_refusal_says_when_to_come_back(corpus: Path) -> None:
             client.page(source, source.first_request(DAY, DAY))
         assert isinstance(client.turns, FreeTurns)
         assert client.turns.not_before[0] == datetime(2026, 8, 31, 8, 59, 25, 212000, tzinfo=UTC)
+
+
+def test_openreview_a_submission_may_become_public_months_after_it_was_made() -> None:
+    assert OpenReview.overlap >= timedelta(days=180)
+
+
+def test_openreview_version_1_has_plain_values_and_keywords_in_one_line() -> None:
+    note = {
+        "id": "a",
+        "forum": "a",
+        "invitation": "ICLR.cc/2022/Conference/-/Blind_Submission",
+        "cdate": "1632875423000",
+        "content": {"title": "T", "authors": ["A B"], "abstract": None, "keywords": "one; two"},
+    }
+    (paper,) = OpenReview().parse(as_json({"notes": [note]}), where="or").records
+    assert (paper.authors, paper.categories) == (("A B",), ("one", "two"))
+    assert paper.published_at == datetime(2021, 9, 29, 0, 30, 23, tzinfo=UTC)
+    assert detect(b'{"notes":[],"count":0}') == "openreview"
+
+
+def test_s2_recommendations_have_a_key_of_their_own() -> None:
+    body = as_json({"recommendedPapers": [{"paperId": "a", "title": "T", "authors": None}]})
+    assert detect(body) == "semantic-scholar"
+    assert [p.title for p in SemanticScholar().parse(body, where="s2").records] == ["T"]
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("<MedlineDate>2025 Dec-2026 Jan</MedlineDate>", (2025, 12, 1)),
+        ("<MedlineDate>1998 Summer</MedlineDate>", (1998, 1, 1)),
+        ("<Year>2026</Year><Season>Spring</Season>", (2026, 1, 1)),
+        ("<Year>2026</Year><Month>Mar</Month><Day>9</Day>", (2026, 3, 9)),
+    ],
+)
+def test_pubmed_dates_of_issues_are_partial(date: str, expected: tuple[int, int, int]) -> None:
+    body = (
+        "<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID><Article><Journal>"
+        f"<JournalIssue><PubDate>{date}</PubDate></JournalIssue></Journal>"
+        "<ArticleTitle>T.</ArticleTitle></Article></MedlineCitation></PubmedArticle>"
+        "</PubmedArticleSet>"
+    )
+    (paper,) = PubMed().parse(body.encode(), where="pubmed").records
+    assert paper.published_at == datetime(*expected, tzinfo=UTC)
+
+
+def test_pubmed_a_book_has_a_title_and_a_date_elsewhere() -> None:
+    body = (
+        "<PubmedArticleSet><PubmedBookArticle><BookDocument><PMID>9</PMID><Book>"
+        "<BookTitle>A book</BookTitle><PubDate><Year>1993</Year></PubDate></Book>"
+        "</BookDocument></PubmedBookArticle></PubmedArticleSet>"
+    )
+    (paper,) = PubMed().parse(body.encode(), where="pubmed").records
+    assert (paper.title, paper.published_at) == ("A book", datetime(1993, 1, 1, tzinfo=UTC))
+
+
+def test_crossref_numbers_and_titles_may_be_plain_strings() -> None:
+    work = {"DOI": "10.5555/1", "title": "T", "author": None, "issued": {"date-parts": [["2026"]]}}
+    body = as_json({"message-type": "work-list", "message": {"items": [work]}})
+    (paper,) = Crossref().parse(body, where="crossref").records
+    assert (paper.title, paper.published_at) == ("T", datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_biorxiv_no_posts_found_is_an_empty_day_and_an_error_is_not() -> None:
+    said = {"messages": [{"status": "no posts found"}]}
+    for body in (as_json(said), as_json({**said, "collection": []})):
+        assert Biorxiv().parse(body, where="biorxiv") == Page()
+    with pytest.raises(ParseError, match="the server answered: error: invalid date"):
+        Biorxiv().parse(as_json({"messages": [{"status": "error: invalid date"}]}), where="biorxiv")

@@ -306,3 +306,32 @@ def test_who_is_missing_a_digest_by_a_domain_storm_is_deferred_not_lost(
     code, _ = newsletter.run("send", "--date", DATE)
     assert code == 1
     assert counts(sqlite_engine, edition_id) == {DeliveryStatus.DEFERRED.value: 3}
+
+
+def test_a_dry_run_tells_what_cannot_be_rendered_and_writes_the_others(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    long = f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 50}.example"
+    fill(sqlite_engine, "ada@there.example", "bob@there.example", long)
+    with session_scope(sqlite_engine) as session:
+        session.exec(select(Delivery)).all()[0].to_address = "ada@there.example\nBcc: eve@x.example"
+    newsletter = Command(sqlite_engine, "smtp://127.0.0.1:1", tmp_path)
+    code, said = newsletter.run("send", "--date", DATE, "--dry-run")
+    assert code == 1
+    assert "2 messages written" in said
+    assert "1 cannot be rendered" in said
+    assert "'ada@there.example\\nBcc: eve@x.example' (delivery 1)" in said
+    names = sorted(path.name for path in (tmp_path / "dry-run").iterdir())
+    assert [name[:10] for name in names] == ["a" * 10, "bob@there."]
+    assert counts(sqlite_engine, 1) == {"queued": 3}
+
+
+def test_a_dry_run_into_a_folder_that_cannot_be_is_one_line(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    fill(sqlite_engine, "ada@there.example")
+    (tmp_path / "taken").write_text("a file")
+    newsletter = Command(sqlite_engine, "smtp://127.0.0.1:1", tmp_path)
+    code, said = newsletter.run("send", "--date", DATE, "--dry-run", "--output", "taken/here")
+    assert code == 3
+    assert "error: cannot write taken/here: Not a directory" in said

@@ -94,7 +94,7 @@ ERRORS = {
     "crossref/error_400_validation.json": "answered 400.*does not support field query",
     "crossref/error_404_cursor_invalid.json": "answered 404.*it is invalid",
     "crossref/error_404_resource_not_found.txt": "answered 404.*Resource not found",
-    "feeds/bozo_invalid_bytes_with_bom.xml": "breaks off before its first entry",
+    "feeds/bozo_invalid_bytes_with_bom.xml": "breaks off before its first paper",
     "feeds/html_instead_of_feed.html": "not a web page",
     "openalex/error_404.html": "answered 404.*not JSON",
     "openreview/QUOTED_error_429.json": "answered 429",

@@ -83,7 +83,7 @@ def test_what_is_no_address_is_refused_in_one_printable_line(typed: str) -> None
         ("https://arxiv.org/pdf/2401.12345v2.pdf", "2401.12345"),
         ("https://huggingface.co/papers/2401.12345?ref=x", "2401.12345"),
         ("hep-ex/0307015", "hep-ex/0307015"),
-        ("math.AG/0601001v1", "math.ag/0601001"),
+        ("math.AG/0601001v1", "math/0601001"),
         ("https://doi.org/10.48550/arXiv.2401.12345", "2401.12345"),
         ("10.1101/2024.01.01.573887", "10.1101/2024.01.01.573887"),
         ("doi:10.1038/S41586-021-03819-2", "10.1038/s41586-021-03819-2"),

@@ -143,6 +143,12 @@ class Clues:
         )[:200]
 
     @cached_property
+    def carried_to(self) -> tuple[str, ...]:
+        """For whom the last relay carried the returned message (its topmost ``Received``)."""
+        tops = [first(headers, "received") for headers in self.returned]
+        return unique(tidy(found[1]) for top in tops for found in _RECEIVED_FOR.finditer(top))
+
+    @cached_property
     def message_ids(self) -> tuple[str, ...]:
         """Ids of returned or answered messages, without brackets; the returned one first."""
         lines = [value for headers in self.returned for value in headers.get("message-id", [])]

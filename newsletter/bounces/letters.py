@@ -30,7 +30,8 @@ _ALONE = re.compile(r"^[\s>\"'\])}*:;,.|-]*$")
 _HEADING = re.compile(
     r"recipient|address|deliver|reach|reject|fail|return|unknown|user|problem|error|receive|"
     r"following|empfäng|destinat|adress|indirizz|recapit|entreg|получател|адрес|доставл|宛先|"
-    r"収件|アドレス|メール|地址|收件",
+    r"収件|アドレス|メール|地址|收件|수신|geadresseerde|bezorg|adresat|dostarcz|příjem|doruč|mottagar|"
+    r"modtager|mottaker|lever|vastaanottaj|toimit|alıcı|teslim|címzett|kézbesít|παραλήπτ|παράδοσ",
     re.IGNORECASE,
 )
 _FAILING = re.compile(

@@ -175,6 +175,11 @@ _TABLE: tuple[tuple[Reason, str], ...] = (
         | non esiste | inesistente | sconosciut | não existe | não encontrad | inexistente
         | desconhecido | onbekend | bestaat niet | finns inte | nie istnieje | не существует
         | не найден | неизвестный | несуществующ | 見つかりません | 存在しません | 宛先不明
+        | empfänger ist unbekannt | adresse ist unbekannt | konnte nicht gefunden werden
+        | no se encontr | non è stato trovat | non trovat | такого пользователя | 找不到
+        | wasn't found at | unknown to address | brak użytkownika
+        | neexistuje | findes ikke | finnes ikke | ei ole olemassa | böyle bir kullanıcı
+        | nem létez | δεν υπάρχει | nu există | không tồn tại | tidak ditemukan
         | 可能不存在 | 不存在 | 查无此 | 查無此 | 无此用户 | 존재하지""",
     ),
     (

@@ -123,7 +123,7 @@ def _challenge(clues: Clues) -> Outcome | None:
 
 
 def _bounce(clues: Clues, data: bytes) -> Outcome | None:
-    report = delivery_report(clues.reports) if clues.reports else None
+    report = delivery_report(clues.reports, _only_one(clues)) if clues.reports else None
     if report and report.kind is Kind.DELIVERY_NOTICE:
         return Outcome(kind=Kind.DELIVERY_NOTICE)
     if report:
@@ -137,6 +137,11 @@ def _bounce(clues: Clues, data: bytes) -> Outcome | None:
     ):
         return Outcome(kind=Kind.DELIVERY_NOTICE, detail=harmless(disposed, 100))
     return letter_bounce(clues, data)
+
+
+def _only_one(clues: Clues) -> str:
+    """The one address that the returned message was for; nothing when there are several."""
+    return clues.returned_to[0] if len(clues.returned_to) == 1 else ""
 
 
 def _explained(report: DeliveryReport, clues: Clues) -> tuple[BouncedRecipient, ...]:

@@ -96,8 +96,12 @@ def _is_continued(line: str, found: re.Match[str]) -> bool:
     }
 
 
-def delivery_report(texts: Iterable[str]) -> DeliveryReport | None:
-    """The recipients of all delivery-status parts; None when they name none."""
+def delivery_report(texts: Iterable[str], only: str = "") -> DeliveryReport | None:
+    """The recipients of all delivery-status parts; None when they name none.
+
+    ``only`` is who is meant where a report is about one recipient and names it in another way
+    than by a mail address (X.400, a local user).
+    """
     everything: Fields = {}
     groups: list[Fields] = []
     for text in texts:
@@ -114,7 +118,9 @@ def delivery_report(texts: Iterable[str]) -> DeliveryReport | None:
         status = _STATUS.search(_value(group, general, "status"))
         if action.startswith(_ARRIVED) or (not action and status and status[1][0] == "2"):
             arrived = True
-        elif recipient := _recipient(group, general, action, status[1] if status else ""):
+        elif recipient := _recipient(
+            group, general, action, status[1] if status else "", only if len(groups) == 1 else ""
+        ):
             recipients.append(recipient)
     if recipients:
         return DeliveryReport(Kind.BOUNCE, tuple(recipients), everything)
@@ -126,10 +132,12 @@ def _value(group: Fields, general: Fields, name: str) -> str:
     return " ".join(group.get(name) or general.get(name) or [])
 
 
-def _recipient(group: Fields, general: Fields, action: str, status: str) -> BouncedRecipient | None:
-    named = [address_in(_value(group, {}, name)) for name in _RECIPIENT_FIELDS]
+def _recipient(
+    group: Fields, general: Fields, action: str, status: str, only: str
+) -> BouncedRecipient | None:
+    named = [address_in(_xtext(_value(group, {}, name))) for name in _RECIPIENT_FIELDS]
     final, original, actual = named
-    address = final or original or actual
+    address = final or original or actual or only
     if not address:
         return None
     diagnostic = _value(group, general, "diagnostic-code")
@@ -148,6 +156,11 @@ def _recipient(group: Fields, general: Fields, action: str, status: str) -> Boun
         diagnostic=harmless(said, LONGEST_QUOTE),
         delayed=delayed,
     )
+
+
+def _xtext(value: str) -> str:
+    """What must be written as "+2B" and "+3D" (RFC 3461 §4): a plus and an equals sign."""
+    return value.replace("+2B", "+").replace("+3D", "=")
 
 
 def disposition(text: str) -> str:

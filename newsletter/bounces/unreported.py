@@ -147,16 +147,22 @@ def _place(clues: Clues, address: str) -> Found:
 
 
 def _guessed(clues: Clues) -> list[Found]:
-    """The only stranger that subject, letter or returned message name."""
+    """The only stranger that subject, letter or returned message name.
+
+    Addresses at the sender's own domains are strangers only where there is no other.
+    """
+    domains = {own.rpartition("@")[2] for own in clues.own}
     for guesses in (
         addresses_in(clues.subject),
         addresses_in(clues.letter[:OPENING])[:50],
+        clues.carried_to,
         clues.returned_to,
     ):
         strangers = unique(
             guess for guess in guesses if guess.lower() not in clues.own and not is_role(guess)
         )
-        if len(strangers) == 1:
-            return [_place(clues, strangers[0])]
+        elsewhere = [each for each in strangers if each.lower().rpartition("@")[2] not in domains]
+        if len(elsewhere or strangers) == 1:
+            return [_place(clues, (elsewhere or strangers)[0])]
     only = clues.returned_to
     return [_place(clues, only[0])] if len(only) == 1 else []

@@ -42,7 +42,20 @@ FAILURE_SUBJECT = _any(
     | mancata consegna | errore di consegna | onbestelbaar | niet bezorg | недоставлен
     | не доставлен | не может быть доставлен | возвращен | 配信 | 不達 | 配送できません
     | 送信エラー | 送信できません | 退信 | 邮件传输失败 | 无法投递 | 投递失败 | 未送达
-    | 傳送失敗 | 無法傳遞 | 无法送达 | 반송 | 전송 실패"""
+    | 傳送失敗 | 無法傳遞 | 无法送达 | 반송 | 전송 실패 | 返送 | 届きません | エラーメール
+    | 投遞失敗 | 郵件退回 | 邮件退回 | 배달 실패 | 전송하지 못
+    | \bdelivery (?:to|of|for)\b.{1,80}\bfailed | zustellung.{0,40}(?:fehlgeschlagen|gescheitert)
+    | nicht (?:aus)?geliefert | konnte nicht.{0,40}zugestellt | non délivr | pas pu [êe]tre
+    | impossible de (?:remettre|distribuer|livrer) | retour à l'expéditeur
+    | no se (?:pudo|puede) entregar | entrega fallida | (?:error|fallo) (?:de|en la) entrega
+    | não foi possível entregar | entrega falhou | mensagem devolvida | non consegnat
+    | consegna (?:fallita|non riuscita) | impossibile consegnare | niet (?:worden )?afgeleverd
+    | bezorging.{0,40}mislukt | не удалось доставить | недоставк | не доставлен
+    | nie (?:została |zostało |mogła zostać )?dostarczon | niedostarcz
+    | nedoručiteln | nedoručen | nelze doručit | (?:kan|kunde|kunne) (?:inte|ikke) lever
+    | lever(?:ing|ans)\w* (?:mislyk|misslyck) | leveransfel | toimitus epäonnistui
+    | ei voitu toimittaa | teslim edilemedi | iletilemedi | kézbesíthetetlen | nem kézbesít
+    | αδύνατη η παράδοση | δεν παραδόθηκε | nelivrat | không gửi được | gagal (?:di)?kirim"""
 )
 
 # Subjects of reports that all went well, or that a message was read.
@@ -75,7 +88,18 @@ FAILURE_TEXT = _any(
     | non (?:remis|distribu) | no (?:se )?(?:ha )?(?:podido|pudo|puede) (?:ser )?entreg
     | não (?:foi|pôde|pode) (?:ser )?entreg | impossibile (?:recapitare|consegnare)
     | не (?:может быть |было |был )?доставлен | 送信できません | 送信に失敗 | 配信できません
-    | 無法 | 无法 | 未能 | 退回 | 配送できません | 届けることができません | お届けできません"""
+    | 無法 | 无法 | 未能 | 退回 | 配送できません | 届けることができません | お届けできません
+    | 投递失败 | 投遞失敗 | 전송하지 못 | 배달하지 못
+    | zustellung.{0,40}(?:fehlgeschlagen|gescheitert)
+    | nicht (?:aus)?geliefert | pas pu [êe]tre | impossible de (?:remettre|distribuer|livrer)
+    | no (?:ha|pudo) (?:sido|ser) entregad | não foi possível entregar | non (?:è stato )?consegnat
+    | impossibile consegnare | niet (?:worden )?(?:bezorgd|afgeleverd) | is mislukt
+    | не удалось доставить | не доставлено | nie (?:udało się|można)[^.\n]{0,20}dostarczy
+    | nie (?:została |zostało )?dostarczon | nelze doručit | nebyl\w* doručen
+    | (?:inte|ikke)[^.\n]{0,20}lever | ei voitu toimittaa | teslim edilemedi | iletilemedi
+    | kézbesíthetetlen | nem (?:sikerült|lehet)[^.\n]{0,20}kézbesít | αδύνατη η παράδοση
+    | δεν (?:παραδόθηκε|ήταν δυνατή) | nu a (?:putut fi|fost) livrat | không gửi được
+    | gagal (?:di)?kirim | \bwas not (?:passed on|accepted|forwarded)"""
 )
 
 # A line that ends the report and begins the returned message. Possessive where it can be, since

@@ -1,6 +1,5 @@
 """`newsletter send`: prepare what is not prepared, drain, report. Run it again to resume."""
 
-import asyncio
 import re
 from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812  (`date` is the option's name here)
@@ -12,8 +11,9 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter import deliveries, digest, doctor, editions, inbound, metrics, schedule
+from newsletter import deliveries, doctor, editions, inbound, metrics, schedule
 from newsletter.cli.common import err, open_database, out, progress_bar
+from newsletter.cli.dry_run import dry_run as dry_run_of
 from newsletter.cli.editions import DateOption, make_renderer, today
 from newsletter.cli.sending import Stop, drain
 from newsletter.config import Settings
@@ -21,10 +21,7 @@ from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.errors import SettingsError, StoppedError, UsageError
 from newsletter.mailer import SendPlan
 from newsletter.models import Delivery, DeliveryStatus, Edition, EditionStatus, Subscriber
-from newsletter.render import Renderer
 from newsletter.tokens import Signer
-from newsletter.transports import Transport
-from newsletter.transports.files import FileTransport
 from newsletter.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
@@ -184,9 +181,7 @@ def send(
             progress=progress,
         )
     if dry_run:
-        number = asyncio.run(_write_files(engine, renderer, prepared.edition_id, output))
-        out.print(f"dry run: {number} messages written to {output}, nothing sent")
-        return
+        raise typer.Exit(dry_run_of(engine, renderer, prepared.edition_id, output))
     code = sender.edition(prepared.edition_id)
     while watch and _is_waiting(sender, prepared.edition_id):
         stop.sleep(WATCH_SECONDS)
@@ -287,24 +282,6 @@ def _subscriber(engine: Engine, email: str) -> int:
     if found is None:
         raise UsageError(f"--only {email}: no subscriber has this address")
     return found
-
-
-async def _write_files(engine: Engine, renderer: Renderer, edition_id: int, folder: Path) -> int:
-    """Every unsent digest of the edition as a file; the ledger is left alone."""
-    transport: Transport = FileTransport(folder)
-    with read_scope(engine) as session:
-        contents = digest.load_contents(session, edition_id)
-        ids = session.exec(
-            select(Delivery.id).where(
-                Delivery.edition_id == edition_id,
-                col(Delivery.status).in_(deliveries.UNFINISHED),
-            )
-        ).all()
-        for delivery_id in ids:
-            if delivery_id is not None:
-                loaded = digest.load(session, [delivery_id], contents)
-                await transport.send(renderer.digest(loaded[delivery_id]))
-    return len(ids)
 
 
 def _print_summary(engine: Engine, edition_id: int) -> bool:

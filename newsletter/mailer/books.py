@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Engine, bindparam
@@ -17,7 +16,7 @@ from sqlmodel import Session, SQLModel, col, func, select
 from newsletter import deliveries, digest
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.deliveries import Outlook, Result
-from newsletter.digest import Digest
+from newsletter.digest import Contents, Digest
 from newsletter.mailer import flight, owners, pacing
 from newsletter.mailer.pacing import Limits
 from newsletter.mailer.reputation import ReputationWatch
@@ -102,7 +101,7 @@ class Books:
     domains: DomainWatch = field(default_factory=DomainWatch)
     reputation: ReputationWatch = field(default_factory=ReputationWatch)
     _claimed: list[int] = field(default_factory=list)
-    _contents: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    _contents: Contents = field(default_factory=lambda: Contents({}))
 
     def open(self) -> int:
         """Take over from the dead; returns how many deliveries wait."""
@@ -110,7 +109,7 @@ class Books:
         with read_scope(self.engine) as session:
             waiting = deliveries.statuses(session, self.edition_id)
             if self.edition_id is not None:
-                self._contents = digest.load_contents(session, self.edition_id)
+                self._contents = Contents(digest.load_contents(session, self.edition_id))
         return sum(waiting[status] for status in deliveries.UNFINISHED)
 
     def recover(self) -> None:
@@ -308,7 +307,7 @@ class Books:
         except UNREADABLE:
             pass
         # A preparation may have added papers since this run began; if not, a row is damaged.
-        self._contents = digest.load_contents(session, self.edition_id or 0)
+        self._contents = Contents(digest.load_contents(session, self.edition_id or 0))
         found: dict[int, Digest | str] = {}
         for number in ids:
             try:

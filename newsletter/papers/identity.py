@@ -18,6 +18,16 @@ ARXIV, DOI, TITLE = "arxiv", "doi", "title"
 # "Editorial", "Reply to the comment", "Introduction": many papers share a short title.
 SHORTEST_TITLE = 20
 FEWEST_WORDS = 4
+# Every issue has one under the same title, by the same editors.
+_GENERIC = re.compile(
+    r"(?:(?:guest )?editorial|preface|foreword|erratum|corrigend(?:um|a)|retraction|"
+    r"(?:author |publisher )?correction|expression of concern|withdrawn|in memoriam|obituary|"
+    r"book reviews?|letters? to the editors?|message from|welcome (?:message|from|to)|"
+    r"table of contents|front ?matter|back ?matter|issue information|(?:front |back )?cover|"
+    r"masthead|editorial board|list of (?:reviewers|contributors)|acknowledge?ments? to|"
+    r"introduction to the|proceedings of|report of the|minutes of)\b",
+    re.IGNORECASE,
+)
 # Services that list one paper under several of their own ids (preprint and article, or one
 # submission after another). Everywhere else a second id is a second paper.
 _UNITES_ITS_OWN = frozenset({"crossref", "openalex", "openreview", "pubmed", "semantic-scholar"})
@@ -34,9 +44,10 @@ def strong_keys(record: PaperRecord) -> list[Key]:
 def title_keys(record: PaperRecord) -> list[Key]:
     """Title with first author, then the bare title, which counts where one side has no authors.
 
-    Empty for a title too short to tell papers apart.
+    Empty for a title too short, or too usual, to tell papers apart.
     """
-    if len(record.title) < SHORTEST_TITLE or record.title.count(" ") < FEWEST_WORDS - 1:
+    short = len(record.title) < SHORTEST_TITLE or record.title.count(" ") < FEWEST_WORDS - 1
+    if short or _GENERIC.match(record.title):
         return []
     title = folded(record.title)
     bare = (TITLE, _digest(title))

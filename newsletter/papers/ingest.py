@@ -14,6 +14,7 @@ from newsletter.errors import InputError, SourceError
 from newsletter.models import FetchLog, FetchStatus
 from newsletter.papers.store import Tally, store
 from newsletter.papers.tables import LOG
+from newsletter.papers.unite import PaperGoneError
 from newsletter.sources import Page, PaperRecord, Problem
 from newsletter.sources.formats import open_file
 
@@ -81,7 +82,7 @@ def ingest_file(
     seen_at: datetime | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
-    """Store the papers of a file; bad entries are counted, the good ones kept.
+    """Store the papers of a file; bad papers are counted, the good ones kept.
 
     Raises:
         InputError: the file cannot be read at all.
@@ -128,7 +129,7 @@ class _Run:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self._store_once(records)
-            except (IntegrityError, OperationalError):
+            except (IntegrityError, OperationalError, PaperGoneError):
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
@@ -150,7 +151,7 @@ class _Run:
 
     def fail(self, error: SourceError) -> None:
         """The source as a whole failed; what was stored before stays."""
-        # Room for this one: it says more than the hundredth bad entry.
+        # Room for this one: it says more than the hundredth bad paper.
         self.outcome = replace(
             self.outcome, failure=str(error), errors=self.outcome.errors[: MOST_ERRORS - 1]
         )

@@ -134,7 +134,9 @@ class _Reading:
 
     def _begin(self) -> Harvest:
         through = self.cursor.through
-        usual = through - self.source.overlap if through else self.today - FIRST_DAYS
+        overlap = self.source.overlap
+        # As far back as it will be read again: or the second run would find it all new.
+        usual = through - overlap if through else self.today - max(FIRST_DAYS, overlap)
         since = min(self.since or usual, self.today)
         return Harvest(since, self.today, self.source.first_request(since, self.today))
 

@@ -63,8 +63,11 @@ class _Row:
 def store(session: Session, records: Sequence[PaperRecord], *, seen_at: datetime) -> Tally:
     """Put sightings into the tables, within the session's transaction.
 
-    Give a few hundred at a time. Raises IntegrityError when another process stored one of
-    them meanwhile; do it again, and it is known.
+    Give a few hundred at a time.
+
+    Raises:
+        IntegrityError: another process stored one of them meanwhile; do it again, and it is known.
+        PaperGoneError: another process united two of them meanwhile; do it again.
     """
     return _Group(session, seen_at).store(records)
 

@@ -1,35 +1,57 @@
 """Two rows that turned out to be one paper become one row."""
 
+from datetime import UTC, datetime
+
 from sqlalchemy import Table, delete, func, insert, literal, select, update
 from sqlmodel import Session
 
 from newsletter.papers.tables import ALIAS, DIGEST_ITEM, EDITION_PAPER, FEEDBACK, PAPER
+
+# Any number that nobody else uses for an advisory lock of this database.
+_TURN = 0x756E697465
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PaperGoneError(Exception):
+    """Another ingest united these papers a moment ago: look them up again."""
 
 
 def unite(session: Session, first: int, second: int) -> int:
     """Move all that hangs on one of two papers to the other; returns the one that stays.
 
     The one that stands in digests stays, since links in sent mail name it; else the older one.
-    Where both stand in digests, the other row is left behind without its names.
+    Where both stand in digests, the other row is left behind without its names, as a paper
+    of long ago: no more a candidate.
+
+    Raises:
+        PaperGoneError: one of them is not there any more.
     """
+    if session.get_bind().dialect.name == "postgresql":
+        # One ingest unites at a time, or two that meet the same papers in another order wait for
+        # each other; SQLite has one writer anyway.
+        session.execute(select(func.pg_advisory_xact_lock(_TURN)))
+    # Whoever is just putting one of them into a digest comes first: `mailed` must know.
+    both = select(PAPER.c.id).where(PAPER.c.id.in_([first, second])).order_by(PAPER.c.id)
+    if len(session.execute(both.with_for_update()).all()) < 2:
+        raise PaperGoneError
     query = select(DIGEST_ITEM.c.paper_id).where(DIGEST_ITEM.c.paper_id.in_([first, second]))
     mailed = set(session.execute(query.distinct()).scalars())
     keep, drop = sorted((first, second), key=lambda paper: (paper not in mailed, paper))
     session.execute(update(ALIAS).where(ALIAS.c.paper_id == drop).values(paper_id=keep))
     _move(session, FEEDBACK, keep, drop, "signal")
+    kept, dropped = PAPER.c.id == keep, PAPER.c.id == drop
     if drop in mailed:
         _freeze_also(session, keep, drop)
         _move(session, DIGEST_ITEM, keep, drop)
+        session.execute(update(PAPER).where(dropped).values(first_seen_at=_LONG_AGO))
         return keep
-    abstract, seen = session.execute(
-        select(PAPER.c.abstract, PAPER.c.first_seen_at).where(PAPER.c.id == drop)
-    ).one()
-    kept = PAPER.c.id == keep
+    query = select(PAPER.c.abstract, PAPER.c.first_seen_at).where(dropped)
+    abstract, seen = session.execute(query).one()
     session.execute(
         update(PAPER).where(kept, PAPER.c.first_seen_at > seen).values(first_seen_at=seen)
     )
     session.execute(update(PAPER).where(kept, PAPER.c.abstract == "").values(abstract=abstract))
-    session.execute(delete(PAPER).where(PAPER.c.id == drop))
+    session.execute(delete(PAPER).where(dropped))
     return keep
 
 

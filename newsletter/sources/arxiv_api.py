@@ -6,9 +6,10 @@ from datetime import date
 from xml.etree.ElementTree import Element
 
 from newsletter.errors import FetchError, ParseError
+from newsletter.identifiers import split_arxiv_id
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
-from newsletter.sources.reading import read_entries
-from newsletter.sources.record import BadEntryError, make, split_arxiv_id
+from newsletter.sources.reading import read_papers
+from newsletter.sources.record import BadPaperError, is_withdrawn, make
 from newsletter.sources.xml import children, elements, local, text
 
 _URL = "https://export.arxiv.org/api/query"
@@ -40,16 +41,19 @@ class ArxivApi(Source):
             FetchError: the page is empty although there is more, as happens; ask again.
         """
         numbers = dict.fromkeys(_NUMBERS, 0)
+        roots: list[str] = []
 
-        def entries() -> Iterator[Element]:
-            for element in elements(body, frozenset({"entry", *_NUMBERS}), where=where):
+        def announced() -> Iterator[Element]:
+            for element in elements(body, frozenset({"entry", "feed", *_NUMBERS}), where=where):
                 if local(element) == "entry":
                     yield element
+                elif local(element) == "feed":
+                    roots.append("feed")
                 elif text(element).isdecimal():
                     numbers[local(element)] = int(text(element)[:9])
 
-        page = read_entries(entries(), lambda entry: _paper(entry, where), where=where)
-        if not page.announced and b"<feed" not in body[:4096]:
+        page = read_papers(announced(), lambda entry: _paper(entry, where), where=where)
+        if not page.announced and not roots:
             raise ParseError("an Atom feed was expected", where=where)
         total, start = numbers["totalResults"], numbers["startIndex"]
         if not page.announced and total > start:
@@ -90,7 +94,8 @@ def _paper(entry: Element, where: str) -> PaperRecord:
         raise ParseError(f"arXiv answered: {text(entry, 'summary')}", where=where)
     arxiv_id, version = split_arxiv_id(address)
     if arxiv_id is None:
-        raise BadEntryError(f"{address[:80]!r} is no arXiv id")
+        raise BadPaperError(f"{address[:80]!r} is no arXiv id")
+    abstract = text(entry, "summary")
     primary = [element.get("term") for element in children(entry, "primary_category")]
     categories = [element.get("term") for element in children(entry, "category")]
     return make(
@@ -99,10 +104,11 @@ def _paper(entry: Element, where: str) -> PaperRecord:
         arxiv=arxiv_id,
         version=version or 1,
         title=text(entry, "title"),
-        abstract=text(entry, "summary"),
+        abstract=abstract,
         authors=[text(author, "name") for author in children(entry, "author")],
         categories=[*primary, *categories],
         doi=text(entry, "doi") or _doi_link(entry),
         # `published` is the first version's date, `updated` this one's.
         published=text(entry, "published"),
+        announcement="replace" if is_withdrawn(text(entry, "comment"), abstract) else "new",
     )

@@ -11,10 +11,11 @@ from datetime import date, timedelta
 from xml.etree.ElementTree import Element
 
 from newsletter.errors import ParseError
+from newsletter.identifiers import split_arxiv_id
 from newsletter.sources.arxiv_rss import split_authors
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
-from newsletter.sources.reading import read_entries
-from newsletter.sources.record import given_first, make, moment, split_arxiv_id
+from newsletter.sources.reading import read_papers
+from newsletter.sources.record import given_first, is_withdrawn, make, moment
 from newsletter.sources.xml import child, children, elements, local, text
 
 _URL = "https://oaipmh.arxiv.org/oai"
@@ -29,6 +30,8 @@ _PHYSICS = frozenset(
 _NEW_WITHIN = timedelta(days=8)
 _HELD_AT_MOST = timedelta(days=60)
 _MOST_RESTARTS = 2
+# An answer to any other verb holds no papers.
+_LISTS = ("ListRecords", "GetRecord")
 
 
 class ArxivOai(Source):
@@ -53,10 +56,11 @@ class ArxivOai(Source):
         """
         answer: dict[str, str] = {}
 
-        def entries() -> Iterator[Element]:
-            wanted = frozenset({"record", "error", "resumptionToken", "OAI-PMH"})
+        def announced() -> Iterator[Element]:
+            wanted = frozenset({"record", "error", "resumptionToken", *_LISTS})
             for element in elements(body, wanted, where=where):
                 if local(element) == "record":
+                    answer["record"] = ""
                     yield element
                 elif local(element) == "error":
                     answer["error"] = element.get("code") or "error"
@@ -64,15 +68,15 @@ class ArxivOai(Source):
                 else:
                     answer[local(element)] = text(element)
 
-        page = read_entries(entries(), _paper, where=where)
+        page = read_papers(announced(), _paper, where=where)
         error = answer.get("error")
         if error == "badResumptionToken" and request is not None:
             return replace(page, next=_restarted(request, where))
         if error not in {None, "noRecordsMatch"}:
             what = f"the server answered {error}: {answer['message']}".rstrip(": ")
             raise ParseError(what, where=where)
-        if not answer and not page.announced and b"<record" not in body:
-            raise ParseError("an OAI-PMH answer was expected", where=where)
+        if not answer:
+            raise ParseError("OAI-PMH records were expected", where=where)
         if request is None or page.cut_short:
             return page
         return replace(page, next=_following(request, answer.get("resumptionToken", "")))
@@ -117,7 +121,7 @@ def _paper(record: Element) -> PaperRecord | None:
     body = next(iter(metadata), None) if metadata is not None else None
     if body is None:
         body = record
-    if local(body) == "arXivRaw":
+    if local(body) in {"arXivRaw", "arXivOld"}:
         return _raw(body, text(header, "datestamp"))
     if local(body) == "arXiv":
         return _arxiv(body, text(header, "datestamp"))
@@ -138,7 +142,7 @@ def _raw(body: Element, datestamp: str) -> PaperRecord:
         categories=text(body, "categories").split(),
         doi=text(body, "doi").split(" ")[0],
         published=first,
-        announcement=_kind(first, datestamp, revised=len(versions) > 1),
+        announcement=_kind(body, first, datestamp, revised=len(versions) > 1),
     )
 
 
@@ -157,7 +161,7 @@ def _arxiv(body: Element, datestamp: str) -> PaperRecord:
         categories=text(body, "categories").split(),
         doi=text(body, "doi").split(" ")[0],
         published=created,
-        announcement=_kind(created, datestamp, revised=bool(text(body, "updated"))),
+        announcement=_kind(body, created, datestamp, revised=bool(text(body, "updated"))),
     )
 
 
@@ -200,7 +204,9 @@ def _in_english(found: Iterator[Element] | list[Element]) -> Element | None:
     return next(english, candidates[0] if candidates else None)
 
 
-def _kind(created: str, datestamp: str, *, revised: bool) -> AnnouncementKind:
+def _kind(body: Element, created: str, datestamp: str, *, revised: bool) -> AnnouncementKind:
+    if is_withdrawn(text(body, "comments"), text(body, "abstract")):
+        return "replace"
     first, listed = moment(created), moment(datestamp)
     if first is None or listed is None:
         return "replace" if revised else "new"

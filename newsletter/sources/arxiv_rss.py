@@ -4,15 +4,17 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from xml.etree.ElementTree import Element
 
 from newsletter.errors import ParseError
+from newsletter.identifiers import split_arxiv_id
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
-from newsletter.sources.reading import read_entries
-from newsletter.sources.record import BadEntryError, make, split_arxiv_id
-from newsletter.sources.xml import children, elements, text
+from newsletter.sources.reading import read_papers
+from newsletter.sources.record import BadPaperError, make
+from newsletter.sources.xml import children, elements, local, text
+from newsletter.text import strip_markup
 
 _URL = "https://rss.arxiv.org/rss/"
 _KINDS: dict[str, AnnouncementKind] = {
@@ -24,6 +26,11 @@ _KINDS: dict[str, AnnouncementKind] = {
 _OPENING = re.compile(
     r"arXiv:\S+\s+Announce Type:\s*(?P<kind>[a-z-]+)\s*(?:Abstract:\s*)?", re.IGNORECASE
 )
+# Until 2024 titles ended "(arXiv:1912.12345v2 [cs.LG] UPDATED)", and items had no guid.
+_OLD_END = re.compile(
+    r"\.?\s*\(arXiv:(?P<id>\S{9,30})\s+\[[^\[\]]{2,30}\]\s*(?P<kind>UPDATED|CROSS LISTED)?\)$"
+)
+_ROOTS = frozenset({"rss", "feed", "RDF"})
 # A bad category is answered by a feed with this title.
 _ERROR = re.compile(rb"<title>\s*(Feed error[^<]*)</title>", re.IGNORECASE)
 _HEAD = 2_000
@@ -48,34 +55,45 @@ class ArxivFeed(Source):
         Raises:
             ParseError: it is no feed, or arXiv's "Feed error for query".
         """
-
         if error := _ERROR.search(body[:_HEAD]):
             said = error[1].decode("utf-8", "replace")
             raise ParseError(f"arXiv answered: {said}", where=where)
-        items = elements(body, frozenset({"item", "entry"}), where=where)
-        page = read_entries(items, _paper, where=where)
-        if not page.announced and not re.search(rb"<(?:rss|feed)\b", body[:_HEAD]):
+        roots: list[str] = []
+
+        def announced() -> Iterator[Element]:
+            for element in elements(body, frozenset({"item", "entry", *_ROOTS}), where=where):
+                if local(element) in _ROOTS:
+                    roots.append(local(element))
+                else:
+                    yield element
+
+        page = read_papers(announced(), _paper, where=where)
+        if not page.announced and not roots:
             raise ParseError("a feed was expected", where=where)
         return page
 
 
 def _paper(item: Element) -> PaperRecord:
-    name = text(item, "guid") or text(item, "id")
+    title, end = text(item, "title"), _OLD_END.search(text(item, "title"))
+    names = [text(item, "guid"), text(item, "id"), end["id"] if end else "", text(item, "link")]
+    name = next((name for name in names if split_arxiv_id(name)[0]), names[0] or names[1])
     arxiv_id, version = split_arxiv_id(name)
     if arxiv_id is None:
-        raise BadEntryError(f"{name[:80]!r} is no arXiv id")
+        raise BadPaperError(f"{name[:80]!r} is no arXiv id")
     abstract = text(item, "description") or text(item, "summary")
     opening = _OPENING.match(abstract)
     kind = text(item, "announce_type") or (opening["kind"] if opening else "new")
+    if end and end["kind"]:
+        kind = "cross" if end["kind"].startswith("CROSS") else "replace"
     announcement = _KINDS.get(kind.lower(), "new")
     return make(
         source="arxiv",
         external_id=arxiv_id,
         arxiv=arxiv_id,
         version=version or 1,
-        title=text(item, "title"),
+        title=title[: end.start()] if end else title,
         abstract=abstract[opening.end() :] if opening else abstract,
-        authors=split_authors(text(item, "creator")),
+        authors=split_authors(strip_markup(text(item, "creator"))),
         categories=[e.get("term") or text(e) for e in children(item, "category")],
         doi=text(item, "DOI"),
         announcement=announcement,

@@ -9,7 +9,7 @@ from typing import Any
 
 from newsletter.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
+from newsletter.sources.reading import as_dict, as_list, as_object, load_json, read_papers
 from newsletter.sources.record import given_first, make, raw_abstract
 
 _HEADINGS = (
@@ -89,7 +89,7 @@ class Biorxiv(Source):
                 return Page()
             raise ParseError(f"the server answered: {status}", where=where)
         records = as_list(answer["collection"])
-        page = read_entries(records, partial(_paper, server=self.name), where=where)
+        page = read_papers(records, partial(_paper, server=self.name), where=where)
         # Lower versions first: a first version listed after its revision would look known.
         ordered = tuple(sorted(page.records, key=lambda record: record.version))
         return replace(page, records=ordered, next=_following(request, message, len(records)))
@@ -112,8 +112,8 @@ def _following(request: Request | None, message: dict[str, Any], count: int) -> 
     return _request(request.state["server"], request.state["interval"], cursor)
 
 
-def _paper(entry: Any, server: str) -> PaperRecord:
-    row = as_entry(entry)
+def _paper(raw: Any, server: str) -> PaperRecord:
+    row = as_object(raw)
     named = str(row.get("server") or server).strip().lower()
     version = str(row.get("version") or "1")
     title = row.get("title")

@@ -7,7 +7,7 @@ from typing import Any
 
 from newsletter.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
+from newsletter.sources.reading import as_dict, as_list, as_object, load_json, read_papers
 from newsletter.sources.record import make, raw_abstract
 
 _URL = "https://api.crossref.org/works"
@@ -42,7 +42,7 @@ class Crossref(Source):
         answer = as_dict(load_json(body, where=where))
         message = answer.get("message")
         if not isinstance(message, dict):
-            said = [as_dict(item).get("message") for item in as_list(message)]
+            said = [as_dict(error).get("message") for error in as_list(message)]
             reason = "; ".join(str(text) for text in said) or "works were expected"
             raise ParseError(f"the service answered: {reason}", where=where)
         items = as_list(message["items"]) if "items" in message else [message]
@@ -56,7 +56,7 @@ class Crossref(Source):
             left = request.state["terms"].split("\n")[1:]
             return _request({**request.state, "terms": "\n".join(left)}, "*") if left else None
 
-        return read_entries(items, _paper, where=where, following=following)
+        return read_papers(items, _paper, where=where, following=following)
 
 
 def _request(state: Any, cursor: str) -> Request:
@@ -66,8 +66,8 @@ def _request(state: Any, cursor: str) -> Request:
     return Request(_URL, {**params, "rows": str(_ROWS), "cursor": cursor}, state)
 
 
-def _paper(entry: Any) -> PaperRecord:
-    work = as_entry(entry)
+def _paper(raw: Any) -> PaperRecord:
+    work = as_object(raw)
     relation = as_dict(work.get("relation"))
     related = [as_dict(other) for kind in _SAME_PAPER for other in as_list(relation.get(kind))]
     doi = work.get("DOI")
@@ -76,7 +76,7 @@ def _paper(entry: Any) -> PaperRecord:
         external_id=doi.lower() if isinstance(doi, str) else doi,
         doi=doi,
         related_dois=[other.get("id") for other in related if other.get("id-type") == "doi"],
-        title=next(iter(as_list(work.get("title"))), None),
+        title=_first(work.get("title")),
         abstract=_abstract(work.get("abstract")),
         authors=[_name(as_dict(author)) for author in as_list(work.get("author"))],
         categories=[
@@ -87,6 +87,11 @@ def _paper(entry: Any) -> PaperRecord:
         url=work.get("URL"),
         published=_published(work),
     )
+
+
+def _first(values: object) -> object:
+    """Titles are lists; some deposits and exports have a plain one."""
+    return next(iter(as_list(values)), None) if not isinstance(values, str) else values
 
 
 def _abstract(text: object) -> str:
@@ -103,7 +108,7 @@ def _published(work: dict[str, Any]) -> date | None:
     """The first date with a year; ``date-parts`` may be ``[[null]]`` or stop at the year."""
     for key in ("posted", "published-online", "published", "issued", "created"):
         parts = as_list(next(iter(as_list(as_dict(work.get(key)).get("date-parts"))), None))
-        numbers = [part for part in parts[:3] if isinstance(part, int)]
+        numbers = [int(part) for part in parts[:3] if str(part).isdecimal()]
         if not numbers:
             continue
         year, month, day = (*numbers, 1, 1)[:3]

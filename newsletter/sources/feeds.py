@@ -12,34 +12,34 @@ from urllib.parse import urljoin, urlsplit
 import feedparser
 
 from newsletter.errors import ParseError
+from newsletter.identifiers import DOI, split_arxiv_id
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
 from newsletter.sources.markup import mended, text_of_html
 from newsletter.sources.reading import (
     as_dict,
-    as_entry,
     as_list,
+    as_object,
     beginning,
     load_json,
-    read_entries,
+    read_papers,
 )
 from newsletter.sources.record import (
     LONGEST_ID,
     given_first,
     make,
-    shorten,
-    split_arxiv_id,
     web_address,
 )
-from newsletter.text import tidy
+from newsletter.sources.xml import in_utf8
+from newsletter.text import shortened, tidy
 
-# Feeds with an archive are followed while their entries are news, and no further than this.
+# Feeds with an archive are followed while their papers are news, and no further than this.
 _MOST_PAGES = 10
 _TITLE_FROM_TEXT = 100
 _WEB_PAGE = re.compile(rb"^\s*(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+)?html\b", re.I | re.S)
 # What feedparser's loose parser raises on some garbage.
 _TRIPS = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
-_DOI = re.compile(r"\b(10\.\d{4,9}/[^\s\"'<>?#]+)")
+_DOI = re.compile(rf"\b({DOI}[^\s\"'<>?#]+)")
 
 
 class Feed(Source):
@@ -61,19 +61,19 @@ class Feed(Source):
         Raises:
             ParseError: it is no feed: a web page, or nothing readable.
         """
-        body = body.lstrip()
-        if body.lstrip(b"\xef\xbb\xbf")[:1] == b"{":
+        body = in_utf8(body.lstrip()).lstrip()
+        if body[:1] == b"{":
             return self._json_feed(body, where, request)
         feed = _parsed(body, where)
         entries = list(feed.entries)
         complete = _is_complete(body)
         if not complete and not entries:
-            raise ParseError("the feed breaks off before its first entry", where=where)
+            raise ParseError("the feed breaks off before its first paper", where=where)
         read = entries if complete else entries[:-1]
-        page = read_entries(read, self._entry, where=where)
+        page = read_papers(read, self._entry, where=where)
         if not complete:
-            # The last entry may be half of one.
-            last = Problem(f"{where}, entry {len(entries)}", "the feed breaks off here")
+            # The last paper may be half of one.
+            last = Problem(f"{where}, paper {len(entries)}", "the feed breaks off here")
             return Page(page.records, (*page.problems, last), cut_short=True)
         links = [as_dict(link) for link in as_list(as_dict(feed.feed).get("links"))]
         archive = next((link.get("href") for link in links if link.get("rel") == "next"), None)
@@ -84,7 +84,7 @@ class Feed(Source):
         feed = as_dict(load_json(body, where=where))
         if "jsonfeed.org/" not in str(feed.get("version")):
             raise ParseError("a feed was expected, not other JSON", where=where)
-        page = read_entries(as_list(feed.get("items")), self._item, where=where)
+        page = read_papers(as_list(feed.get("items")), self._item, where=where)
         return replace(page, next=_following(request, page, feed.get("next_url")))
 
     def _entry(self, entry: Any) -> PaperRecord:
@@ -100,14 +100,16 @@ class Feed(Source):
             link=link or name,
             title=text_of_html(str(entry.get("title") or "")),
             body=body,
-            authors=[name for author in authors if author for name in _names(str(author))],
+            authors=[
+                name for author in authors if author for name in _names(text_of_html(str(author)))
+            ],
             tags=[as_dict(tag).get("term") for tag in as_list(entry.get("tags"))],
             doi=entry.get("prism_doi") or entry.get("doi") or entry.get("dc_identifier"),
             published=_moment(moments),
         )
 
-    def _item(self, entry: Any) -> PaperRecord:
-        item = as_entry(entry)
+    def _item(self, raw: Any) -> PaperRecord:
+        item = as_object(raw)
         link = str(item.get("url") or item.get("external_url") or "")
         authors = [*as_list(item.get("authors")), item.get("author")]
         body = item.get("content_text") or text_of_html(str(item.get("content_html") or ""))
@@ -134,9 +136,9 @@ class Feed(Source):
         doi: object,
         published: object,
     ) -> PaperRecord:
-        # An entry without a title, as blogs have them, is called by its first words; one
+        # A post without a title, as blogs have them, is called by its first words; one
         # without an id or a link, by a hash of what it says.
-        title = title or shorten(tidy(body), _TITLE_FROM_TEXT)
+        title = title or shortened(tidy(body), _TITLE_FROM_TEXT)
         if not name and title:
             name = "text-" + hashlib.sha256(f"{title}\n{body}".encode()).hexdigest()[:24]
         if len(name) > LONGEST_ID:
@@ -183,7 +185,7 @@ def _parsed(body: bytes, where: str) -> Any:
 
 
 def _is_complete(body: bytes) -> bool:
-    """Whether the document was closed; a comment may follow, no more entries."""
+    """Whether the document was closed; a comment may follow, no more papers."""
     ends = [found.end() for found in _END.finditer(body)]
     return bool(ends) and re.search(rb"<(?:item|entry)\b", body[ends[-1] :]) is None
 

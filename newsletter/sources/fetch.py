@@ -239,7 +239,7 @@ def _is_internal(host: str) -> bool:
     if host.rstrip(".").endswith(("localhost", ".local", ".internal")):
         return True
     try:
-        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
+        found = {str(address[4][0]) for address in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
         return False  # leads nowhere: asking it will say so
     return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)

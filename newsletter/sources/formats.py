@@ -23,9 +23,9 @@ from newsletter.sources.openalex import OpenAlex
 from newsletter.sources.openreview import OpenReview
 from newsletter.sources.pubmed import PubMed
 from newsletter.sources.reading import beginning
-from newsletter.sources.record import shorten
 from newsletter.sources.semantic_scholar import SemanticScholar
-from newsletter.text import tidy
+from newsletter.sources.xml import in_utf8
+from newsletter.text import shortened, tidy
 
 # The largest recording of a page is 250 KB; OAI pages of a thousand records reach 3 MB.
 LARGEST_BODY = 64 * 1024 * 1024
@@ -51,28 +51,39 @@ FORMATS: dict[str, Callable[[], Source]] = {
 _MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (name, re.compile(mark, re.DOTALL))
     for name, mark in (
-        ("hf", rb'"submittedOnDailyAt"|"submittedBy"|^\s*\[\s*\{\s*"paper"\s*:'),
+        ("hf", rb'"submittedOnDailyAt"|"submittedBy"|^\s*\[\s*\{.{0,9000}?"paper"\s*:\s*\{'),
         ("feed", rb'^\s*\{.{0,2000}?"version"\s*:\s*"https?:\\?/\\?/(?:www\.)?jsonfeed\.org'),
         (
             "pubmed",
             rb'^\s*\{.{0,500}?"esearchresult"\s*:|<(?:PubmedArticleSet|eSearchResult|eFetchResult)\b',
         ),
-        ("openreview", rb'"notes"\s*:\s*\[.*"(?:forum|invitations?)"\s*:|"forum".*"notes"\s*:'),
+        (
+            "openreview",
+            rb'"notes"\s*:\s*\[.*"(?:forum|invitations?)"\s*:|"forum".*"notes"\s*:|^\s*\{\s*"notes"\s*:\s*\[\s*\]',
+        ),
         ("crossref", rb'"message-type"\s*:'),
         ("medrxiv", rb'"collection"\s*:.*"server"\s*:\s*"medRxiv"'),
         ("biorxiv", rb'"collection"\s*:\s*\[|"messages"\s*:\s*\[\s*\{\s*"status"'),
         ("openalex", rb'"id"\s*:\s*"https://openalex\.org/W|"results"\s*:\s*\['),
-        ("semantic-scholar", rb'"paperId"\s*:|^\s*\{\s*"total"\s*:\s*\d+\s*,\s*"offset"'),
+        (
+            "semantic-scholar",
+            rb'"paperId"\s*:|"recommendedPapers"\s*:\s*\[|^\s*\{\s*"total"\s*:\s*\d+\s*,\s*"offset"',
+        ),
         ("arxiv-oai", rb"<OAI-PMH\b|^\s*(?:<\?xml[^>]*>\s*)?<record\b"),
-        ("arxiv-rss", rb"<(?:rss|feed)\b.{0,3000}?\brss\.arxiv\.org/|<guid[^>]*>oai:arXiv\.org:"),
-        ("arxiv-atom", rb"<feed\b.{0,3000}?(?://|\.)arxiv\.org/(?:api|abs|schemas)"),
-        ("feed", rb"<(?:rss|feed|(?:\w+:)?RDF)\b"),
+        (
+            "arxiv-rss",
+            rb"<(?:rss|feed)\b.{0,3000}?\brss\.arxiv\.org/|<guid[^>]*>oai:arXiv\.org:"
+            rb'|<rdf:RDF\b.{0,3000}?<channel\s+rdf:about="https?://(?:export\.)?arxiv\.org/"',
+        ),
+        ("arxiv-atom", rb"<(?:\w+:)?feed\b.{0,3000}?(?://|\.)arxiv\.org/(?:api|abs|schemas)"),
+        ("feed", rb"<(?:rss|(?:\w+:)?(?:feed|RDF))\b"),
     )
 )
 
 
 def detect(head: bytes) -> str | None:
     """The format whose marks are in the first bytes of a file; None for an unknown one."""
+    head = in_utf8(head)
     for name, mark in _MARKS:
         if mark.search(head):
             return name
@@ -107,16 +118,27 @@ def open_file(path: Path, format_name: str = "auto") -> tuple[str, Iterator[Page
         known = ", ".join(FORMATS)
         raise InputError(f"unknown format {format_name!r}; known: auto, {known}", where=str(path))
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # A pipe gives its beginning once, and it is read twice.
+            raise InputError("cannot be read: it is no file", where=str(path))
         with _opened(path) as stream:
             head = stream.read(_HEAD)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(_reason(error), where=str(path)) from error
     name = detect(head) if format_name == "auto" else format_name
     if name is None:
-        what = f"unknown format: {_said(head) or beginning(head)}; --format names one"
-        raise InputError(what, where=str(path))
+        raise InputError(_unknown(head), where=str(path))
     source = FORMATS[name]()
     return source.name, _pages(source, path)
+
+
+def _unknown(head: bytes) -> str:
+    """What to say of a file that no format knows."""
+    if said := _said(head):
+        return said
+    if not head.strip(b" \t\r\n\0"):
+        return "it is empty"
+    return f"unknown format: {beginning(head)}; --format names one"
 
 
 def _said(head: bytes) -> str | None:
@@ -128,7 +150,7 @@ def _said(head: bytes) -> str | None:
     said = (answer.get("error") or answer.get("message")) if isinstance(answer, dict) else None
     if not isinstance(said, str):
         return None
-    return f"it is an error message, {shorten(tidy(said), 100)!r}"
+    return f"it is an error message, {shortened(tidy(said), 100)!r}"
 
 
 def _pages(source: Source, path: Path) -> Iterator[Page]:

@@ -4,9 +4,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from newsletter.errors import ParseError
+from newsletter.identifiers import split_arxiv_id
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
-from newsletter.sources.record import make, split_arxiv_id
+from newsletter.sources.reading import as_dict, as_list, as_object, load_json, read_papers
+from newsletter.sources.record import make
 
 _URL = "https://huggingface.co/api/daily_papers"
 # The most it gives a page; a day has 20 to 60.
@@ -24,13 +25,13 @@ class HuggingFace(Source):
 
     def parse(self, body: bytes, *, where: str, request: Request | None = None) -> Page:
         """Read one day's list; an empty one is a weekend."""
-        entries = load_json(body, where=where)
-        if isinstance(entries, dict) and "error" in entries:
-            raise ParseError(f"it answered: {entries['error']}", where=where)
-        if not isinstance(entries, list):
+        listed = load_json(body, where=where)
+        if isinstance(listed, dict) and "error" in listed:
+            raise ParseError(f"it answered: {listed['error']}", where=where)
+        if not isinstance(listed, list):
             raise ParseError("a list of papers was expected", where=where)
-        return read_entries(
-            entries, _paper, where=where, following=lambda: _following(request, len(entries))
+        return read_papers(
+            listed, _paper, where=where, following=lambda: _following(request, len(listed))
         )
 
 
@@ -49,8 +50,8 @@ def _following(request: Request | None, count: int) -> Request | None:
     return _request(day + timedelta(days=1), until, 0) if day < until else None
 
 
-def _paper(entry: Any) -> PaperRecord:
-    outer = as_entry(entry)
+def _paper(raw: Any) -> PaperRecord:
+    outer = as_object(raw)
     paper = as_dict(outer.get("paper")) or outer
     arxiv_id, _ = split_arxiv_id(paper.get("id"))
     return make(

@@ -11,9 +11,10 @@ from datetime import date
 from typing import Any, BinaryIO, get_args
 
 from newsletter.errors import UsageError
+from newsletter.identifiers import split_arxiv_id
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Problem, Request, Source
-from newsletter.sources.reading import as_dict, as_entry, as_list
-from newsletter.sources.record import BadEntryError, make, split_arxiv_id
+from newsletter.sources.reading import as_dict, as_list, as_object
+from newsletter.sources.record import BadPaperError, make
 from newsletter.text import clean
 
 # Read and stored in groups of this many, so that memory stays flat as the file grows.
@@ -66,21 +67,21 @@ def _page(lines: Iterable[tuple[int, bytes]], where: str) -> Page:
             continue
         try:
             records.append(_paper(_object(line)))
-        except BadEntryError as error:
+        except BadPaperError as error:
             problems.append(Problem(f"{where}, line {number}", str(error)))
     return Page(tuple(records), tuple(problems))
 
 
 def _object(line: bytes) -> dict[str, Any]:
     if len(line) >= LONGEST_LINE:
-        raise BadEntryError(f"longer than {LONGEST_LINE:,} bytes")
+        raise BadPaperError(f"longer than {LONGEST_LINE:,} bytes")
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        raise BadEntryError(f"broken JSON at column {error.colno}: {error.msg}") from error
+        raise BadPaperError(f"broken JSON at column {error.colno}: {error.msg}") from error
     except (ValueError, RecursionError) as error:
-        raise BadEntryError("broken JSON: bad UTF-8, or nested or long beyond use") from error
-    return as_entry(value)
+        raise BadPaperError("broken JSON: bad UTF-8, or nested or long beyond use") from error
+    return as_object(value)
 
 
 def _paper(row: dict[str, Any]) -> PaperRecord:
@@ -92,9 +93,9 @@ def _paper(row: dict[str, Any]) -> PaperRecord:
     else:
         arxiv_id = None
     if source is not None and not (isinstance(source, str) and 0 < len(source.strip()) <= 40):
-        raise BadEntryError("source must be a name of 1 to 40 characters")
+        raise BadPaperError("source must be a name of 1 to 40 characters")
     if source in {"doi", "title"}:
-        raise BadEntryError(f"source cannot be {source!r}: papers are known by that already")
+        raise BadPaperError(f"source cannot be {source!r}: papers are known by that already")
     return make(
         source=source.strip() if source else "jsonl",
         external_id=given or _derived_id(row.get("title")),
@@ -118,13 +119,13 @@ def _announcement(value: object) -> AnnouncementKind:
     for kind in _ANNOUNCEMENTS:
         if value in {None, "", kind}:
             return kind
-    raise BadEntryError(f"announcement must be one of {', '.join(_ANNOUNCEMENTS)}")
+    raise BadPaperError(f"announcement must be one of {', '.join(_ANNOUNCEMENTS)}")
 
 
 def _names(value: object) -> list[object]:
     if isinstance(value, str):
         return list(value.split(";"))
-    return [as_dict(item).get("name", item) for item in as_list(value)]
+    return [as_dict(name).get("name", name) for name in as_list(value)]
 
 
 def _derived_id(title: object) -> str | None:

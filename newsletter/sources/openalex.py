@@ -5,9 +5,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from newsletter.errors import ParseError
+from newsletter.identifiers import split_arxiv_id
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
-from newsletter.sources.record import make, split_arxiv_id
+from newsletter.sources.reading import as_dict, as_list, as_object, load_json, read_papers
+from newsletter.sources.record import make
 
 _URL = "https://api.openalex.org/works"
 _PER_PAGE = 100
@@ -46,7 +47,7 @@ class OpenAlex(Source):
         """
         answer = as_dict(load_json(body, where=where))
         if str(answer.get("id", "")).startswith("https://openalex.org/W"):
-            return read_entries([answer], _paper, where=where)
+            return read_papers([answer], _paper, where=where)
         if "results" not in answer:
             said = answer.get("message") or answer.get("error") or "results were expected"
             raise ParseError(f"the service answered: {said}", where=where)
@@ -58,11 +59,11 @@ class OpenAlex(Source):
                 return None
             return Request(request.url, {**request.params, "cursor": cursor})
 
-        return read_entries(results, _paper, where=where, following=following)
+        return read_papers(results, _paper, where=where, following=following)
 
 
-def _paper(entry: Any) -> PaperRecord:
-    work = as_entry(entry)
+def _paper(raw: Any) -> PaperRecord:
+    work = as_object(raw)
     places = [as_dict(work.get("primary_location")), *map(as_dict, as_list(work.get("locations")))]
     addresses = [str(place.get("landing_page_url") or "") for place in places]
     authors = [as_dict(authorship) for authorship in as_list(work.get("authorships"))]

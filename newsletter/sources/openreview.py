@@ -1,12 +1,13 @@
 """OpenReview, API version 2: notes, whose fields are ``content.X.value`` (docs.openreview.net)."""
 
+import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from newsletter.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
+from newsletter.sources.reading import as_dict, as_list, as_object, load_json, read_papers
 from newsletter.sources.record import make, moment
 
 _URL = "https://api2.openreview.net/notes"
@@ -18,6 +19,8 @@ class OpenReview(Source):
     """Submissions to the venues given, as they become public."""
 
     name = "openreview"
+    # It is asked by the day of the submission, and venues make theirs public months later.
+    overlap = timedelta(days=200)
 
     def __init__(self, venues: Sequence[str] = ()) -> None:
         self.venues = tuple(venues)
@@ -48,7 +51,7 @@ class OpenReview(Source):
             left = request.state["venues"].split(" ")[1:]
             return _request({**request.state, "venues": " ".join(left)}, 0) if left else None
 
-        return read_entries(notes, _paper, where=where, following=following)
+        return read_papers(notes, _paper, where=where, following=following)
 
     def pause(self, body: bytes) -> datetime | None:
         """A refusal names the moment when the limit is lifted, up to an hour off."""
@@ -65,8 +68,8 @@ def _request(state: Any, offset: int) -> Request:
     return Request(_URL, {**params, "limit": str(_LIMIT), "offset": str(offset)}, state)
 
 
-def _paper(entry: Any) -> PaperRecord | None:
-    note = as_entry(entry)
+def _paper(raw: Any) -> PaperRecord | None:
+    note = as_object(raw)
     content = as_dict(note.get("content"))
     identity, forum = note.get("id"), note.get("forum")
     if forum is not None and identity != forum:
@@ -85,7 +88,7 @@ def _paper(entry: Any) -> PaperRecord | None:
         title=title,
         abstract=_value(content, "abstract"),
         authors=[_name(author) for author in as_list(_value(content, "authors"))],
-        categories=[*venues, *as_list(_value(content, "keywords"))],
+        categories=[*venues, *_keywords(_value(content, "keywords"))],
         url=f"https://openreview.net/forum?id={identity}",
         published=note.get("pdate") or note.get("odate") or note.get("cdate"),
     )
@@ -95,6 +98,11 @@ def _value(content: dict[str, Any], name: str) -> Any:
     """Version 2 wraps every field; version 1 did not."""
     field = content.get(name)
     return field.get("value") if isinstance(field, dict) else field
+
+
+def _keywords(value: object) -> list[object]:
+    """A list; some venues of version 1 asked for one line."""
+    return list(re.split(r"[,;]", value)) if isinstance(value, str) else as_list(value)
 
 
 def _name(author: object) -> object:

@@ -3,6 +3,7 @@
 (www.ncbi.nlm.nih.gov/books/NBK25499)
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
@@ -10,12 +11,14 @@ from xml.etree.ElementTree import Element
 
 from newsletter.errors import FetchError, ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_list, load_json, read_entries
+from newsletter.sources.reading import as_dict, as_list, load_json, read_papers
 from newsletter.sources.record import make
 from newsletter.sources.xml import child, children, elements, local, text
 
 _URL = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils/"
 _RETMAX = 100
+# "2025 Dec-2026 Jan", "1998 Summer": the date of an issue that has no plain one.
+_SPAN = re.compile(r"(?P<year>\d{4})(?:\s+(?P<month>[A-Za-z]{3}))?")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -53,7 +56,7 @@ class PubMed(Source):
             return _search(as_dict(load_json(body, where=where)), where, request)
         answer: dict[str, str] = {}
 
-        def entries() -> Iterator[Element]:
+        def announced() -> Iterator[Element]:
             failures = {"ERROR", "error", "eSearchResult", "PubmedArticleSet"}
             wanted = frozenset({"PubmedArticle", "PubmedBookArticle", *failures})
             for element in elements(body, wanted, where=where):
@@ -62,7 +65,9 @@ class PubMed(Source):
                 else:
                     yield element
 
-        page = read_entries(entries(), _paper, where=where, following=lambda: _next_search(request))
+        page = read_papers(
+            announced(), _paper, where=where, following=lambda: _next_search(request)
+        )
         if "error" in answer:
             raise ParseError(f"the service answered: {answer['error'][:200]}", where=where)
         if not answer and not page.announced:
@@ -111,13 +116,19 @@ def _paper(record: Element) -> PaperRecord:
         source="pubmed",
         external_id=pmid,
         doi=_doi(record, article),
-        title=text(article, "ArticleTitle").removesuffix(".") or text(article, "VernacularTitle"),
+        title=_title(article),
         abstract=_abstract(child(article, "Abstract")),
         authors=_authors(child(article, "AuthorList")),
         categories=_subjects(citation),
         url=f"https://pubmed.ncbi.nlm.nih.gov/{pmid}/",
         published=_published(article),
     )
+
+
+def _title(article: Element) -> str:
+    """The title; of a whole book, the book's."""
+    title = text(article, "ArticleTitle").removesuffix(".") or text(article, "VernacularTitle")
+    return title or text(_path(article, "Book", "BookTitle"))
 
 
 def _doi(record: Element, article: Element) -> str | None:
@@ -172,8 +183,11 @@ def _subjects(citation: Element | None) -> list[str]:
 def _published(article: Element) -> date | None:
     """The electronic date, else the issue's; months come as numbers and as names."""
     issue = _path(article, "Journal", "JournalIssue", "PubDate")
-    for found in (child(article, "ArticleDate"), issue):
+    chapter, book = child(article, "ContributionDate"), _path(article, "Book", "PubDate")
+    for found in (child(article, "ArticleDate"), issue, chapter, book):
         year, month, day = (text(found, part) for part in ("Year", "Month", "Day"))
+        if span := _SPAN.match(text(found, "MedlineDate")):
+            year, month = span["year"], span["month"] or ""
         name = month.lower()[:3]
         if name in _MONTHS:
             month = str(_MONTHS.index(name) + 1)

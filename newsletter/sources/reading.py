@@ -1,4 +1,4 @@
-"""What every adapter shares: entries one by one, and JSON of which nothing can be trusted."""
+"""What every adapter shares: papers one by one, and JSON of which nothing can be trusted."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -6,47 +6,47 @@ from typing import Any, TypeVar
 
 from newsletter.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Problem, Request
-from newsletter.sources.record import BadEntryError, shorten
-from newsletter.text import tidy
+from newsletter.sources.record import BadPaperError
+from newsletter.text import shortened, tidy
 
-Entry = TypeVar("Entry")
+Raw = TypeVar("Raw")
 
 
-def read_entries(
-    entries: Iterable[Entry],
-    read: Callable[[Entry], PaperRecord | None],
+def read_papers(
+    announced: Iterable[Raw],
+    read: Callable[[Raw], PaperRecord | None],
     *,
     where: str,
     following: Callable[[], Request | None] = lambda: None,
 ) -> Page:
-    """A page out of entries; a bad one is a problem of its own, None is no paper at all.
+    """A page out of what a source announced; a bad one is a problem of its own, None no paper.
 
     ``following`` is asked at the end for the next request; a page that broke off has none.
 
     Raises:
-        ParseError: the entries broke off before the first one, or ``read`` said that the answer
+        ParseError: they broke off before the first one, or ``read`` said that the answer
             as a whole is an error.
     """
     records: list[PaperRecord] = []
     problems: list[Problem] = []
     number = 0
-    remaining = iter(entries)
+    remaining = iter(announced)
     while True:
         try:
-            entry = next(remaining)
+            raw = next(remaining)
         except StopIteration:
             return Page(tuple(records), tuple(problems), following())
         except ParseError as error:
             if not number:
                 raise
-            what = f"{error.what}; entries after number {number} were not read"
+            what = f"{error.what}; nothing after paper {number} was read"
             problems.append(Problem(error.where, what))
             return Page(tuple(records), tuple(problems), cut_short=True)
         number += 1
         try:
-            record = read(entry)
-        except BadEntryError as error:
-            problems.append(Problem(f"{where}, entry {number}", str(error)))
+            record = read(raw)
+        except BadPaperError as error:
+            problems.append(Problem(f"{where}, paper {number}", str(error)))
             continue
         if record is not None:
             records.append(record)
@@ -75,7 +75,7 @@ def load_json(body: bytes, *, where: str) -> Any:
 def beginning(body: bytes) -> str:
     """The first words of an answer, to show in an error."""
     text = tidy(body[:300].decode("utf-8", "replace"))
-    return f"it starts {shorten(text, 60)!r}" if text else "it is empty"
+    return f"it starts {shortened(text, 60)!r}" if text else "it is empty"
 
 
 def as_dict(value: object) -> dict[str, Any]:
@@ -88,12 +88,12 @@ def as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def as_entry(value: object) -> dict[str, Any]:
-    """An entry of a list.
+def as_object(value: object) -> dict[str, Any]:
+    """One of a list.
 
     Raises:
-        BadEntryError: it is not an object.
+        BadPaperError: it is not an object.
     """
     if not isinstance(value, dict):
-        raise BadEntryError("it is not an object")
+        raise BadPaperError("it is not an object")
     return value

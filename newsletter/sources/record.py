@@ -10,23 +10,17 @@ from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from newsletter.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.sources.base import AnnouncementKind, PaperRecord
-from newsletter.text import clean, tidy
+from newsletter.text import clean, shortened, tidy
 
-# Old ids name an archive and hold a slash (hep-ex/0307015); new ones are YYMM.number, with
-# four digits until 2014 and five since (info.arxiv.org/help/arxiv_identifier.html).
-_ARXIV_ID = re.compile(
-    r"(?P<id>\d{4}\.\d{4,5}|[a-z-]{2,15}(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>\d{1,3}))?"
+_WITHDRAWN = re.compile(
+    r"(?:(?:this|the|our)\s+(?:paper|article|manuscript|submission|work|preprint|version)\s+)?"
+    r"(?:has\s+been\s+|is\s+|was\s+)?withdrawn\b",
+    re.I,
 )
-_ARXIV_PREFIX = re.compile(
-    r"^(?:https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/|oai:arxiv\.org:|arxiv:)", re.I
-)
-_DOI = re.compile(r"10\.\d{4,9}/\S{1,280}")
-_DOI_PREFIX = re.compile(r"^(?:https?://(?:dx\.|www\.)?doi\.org/|doi:\s*)", re.I)
-_ARXIV_DOI = "10.48550/arxiv."
 
 LONGEST_ID = 200  # the column's length; PostgreSQL refuses more
-LONGEST_DOI = 300
 # arXiv allows 1,920 characters of abstract; a feed may carry whole posts.
 LONGEST_TITLE = 1_000
 LONGEST_ABSTRACT = 10_000
@@ -40,8 +34,8 @@ LONGEST_URL = 2_000
 _LARGEST = 2**31 - 1  # PostgreSQL's integer
 
 
-class BadEntryError(ValueError):
-    """One entry cannot be a paper; says why. Adapters turn it into a `Problem`."""
+class BadPaperError(ValueError):
+    """What was announced cannot be a paper; says why. Adapters turn it into a `Problem`."""
 
 
 def make(
@@ -66,16 +60,16 @@ def make(
     """A record out of what a source said; text is cleaned, optional nonsense is left out.
 
     Raises:
-        BadEntryError: there is no id or no title, so it cannot be kept.
+        BadPaperError: there is no id or no title, so it cannot be kept.
     """
     key = tidy(external_id[:LONGEST_URL]) if isinstance(external_id, str) else ""
     if not key:
-        raise BadEntryError("it has no id")
+        raise BadPaperError("it has no id")
     if len(key) > LONGEST_ID:
-        raise BadEntryError(f"its id is longer than {LONGEST_ID} characters")
+        raise BadPaperError(f"its id is longer than {LONGEST_ID} characters")
     shown = _text(title, LONGEST_TITLE)
     if not shown:
-        raise BadEntryError(f"it has no title (id {key})")
+        raise BadPaperError(f"it has no title (id {key})")
     found_doi = canonical_doi(doi)
     arxiv_id = split_arxiv_id(arxiv)[0] or arxiv_of_doi(found_doi)
     if arxiv_of_doi(found_doi):
@@ -104,7 +98,7 @@ def make(
 
 
 def _text(value: object, longest: int) -> str:
-    return shorten(clean(value[: _RAW * longest]), longest) if isinstance(value, str) else ""
+    return shortened(clean(value[: _RAW * longest]), longest) if isinstance(value, str) else ""
 
 
 def raw_abstract(value: object) -> str:
@@ -138,45 +132,15 @@ def _count(value: object) -> int | None:
     return min(max(value, 0), _LARGEST)
 
 
-def shorten(text: str, longest: int) -> str:
-    """Cut at a word's end, with an ellipsis, when longer."""
-    if len(text) <= longest:
-        return text
-    return text[: longest - 1].rsplit(" ", 1)[0] + "…"
-
-
 def given_first(name: str) -> str:
     """``Gysi, Deisy Morselli`` → ``Deisy Morselli Gysi``; a consortium has no comma."""
     family, comma, given = name.strip().partition(",")
     return f"{given.strip()} {family.strip()}" if comma else family
 
 
-def split_arxiv_id(value: object) -> tuple[str | None, int | None]:
-    """``http://arxiv.org/abs/2002.00741v2`` → ``("2002.00741", 2)``; (None, None) for others."""
-    if not isinstance(value, str) or len(value) > LONGEST_ID:
-        return None, None
-    bare = _ARXIV_PREFIX.sub("", value.strip()).removesuffix(".pdf")
-    found = _ARXIV_ID.fullmatch(bare)
-    if not found:
-        return None, None
-    # "math.GT/0309136" and "math/0309136" are one paper; the short form is canonical.
-    number = re.sub(r"\.[A-Z]{2}/", "/", found["id"])
-    return number, int(found["version"]) if found["version"] else None
-
-
-def canonical_doi(value: object) -> str | None:
-    """Lower case, without ``https://doi.org/`` and trailing full stops; None for what is no DOI."""
-    if not isinstance(value, str) or len(value) > LONGEST_URL:
-        return None
-    bare = _DOI_PREFIX.sub("", tidy(value)).rstrip(".,;")
-    return bare.lower() if _DOI.fullmatch(bare) else None
-
-
-def arxiv_of_doi(doi: str | None) -> str | None:
-    """The arXiv id in a DOI that arXiv registered (10.48550/arXiv.…)."""
-    if doi is None or not doi.startswith(_ARXIV_DOI):
-        return None
-    return split_arxiv_id(doi.removeprefix(_ARXIV_DOI))[0]
+def is_withdrawn(comment: str, abstract: str) -> bool:
+    """Whether arXiv lists a paper only to say that its authors took it back."""
+    return bool(_WITHDRAWN.match(comment.strip()) or _WITHDRAWN.match(abstract.strip()))
 
 
 def web_address(value: object) -> str:
@@ -208,6 +172,8 @@ def moment(value: object) -> datetime | None:
             found = datetime(value.year, value.month, value.day, tzinfo=UTC)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             found = datetime.fromtimestamp(value / 1000, tz=UTC)
+        elif isinstance(value, str) and value.isascii() and re.fullmatch(r"\d{11,14}", value):
+            found = datetime.fromtimestamp(int(value) / 1000, tz=UTC)
         elif isinstance(value, str) and 4 < len(value.strip()) < 64:
             text = value.strip()
             found = (

@@ -6,7 +6,7 @@ from typing import Any
 
 from newsletter.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_entry, as_list, load_json, read_entries
+from newsletter.sources.reading import as_dict, as_list, as_object, load_json, read_papers
 from newsletter.sources.record import make
 
 _URL = "https://api.semanticscholar.org/graph/v1/paper/search/bulk"
@@ -42,16 +42,17 @@ class SemanticScholar(Source):
         """
         answer = load_json(body, where=where)
         if isinstance(answer, list):
-            return read_entries(answer, _paper, where=where)
+            return read_papers(answer, _paper, where=where)
         answer = as_dict(answer)
         if "paperId" in answer:
-            return read_entries([answer], _paper, where=where)
+            return read_papers([answer], _paper, where=where)
         # Nothing found is answered without a "data" key.
-        if "data" not in answer and "total" not in answer:
+        listed = answer.get("data") or answer.get("recommendedPapers")
+        if listed is None and not answer.keys() & {"data", "total", "recommendedPapers"}:
             said = answer.get("error") or answer.get("message") or "papers were expected"
             raise ParseError(f"the service answered: {said}", where=where)
-        return read_entries(
-            as_list(answer.get("data")),
+        return read_papers(
+            as_list(listed),
             _paper,
             where=where,
             following=lambda: _following(request, answer),
@@ -68,11 +69,11 @@ def _following(request: Request | None, answer: dict[str, Any]) -> Request | Non
     return None
 
 
-def _paper(entry: Any) -> PaperRecord | None:
-    if entry is None:
+def _paper(raw: Any) -> PaperRecord | None:
+    if raw is None:
         # A batch answers null in the place of an id it does not know.
         return None
-    row = as_entry(entry)
+    row = as_object(raw)
     ids = as_dict(row.get("externalIds"))
     fields = [as_dict(field).get("category") for field in as_list(row.get("s2FieldsOfStudy"))]
     return make(

@@ -19,6 +19,7 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
 DC = "{http://purl.org/dc/elements/1.1/}"
 
+_DECLARATION = re.compile(r"^\s*<\?xml\b[^>]{0,200}\?>")
 # Formulas nest a dozen deep; beyond this somebody tries the stack.
 _DEEPEST = 50
 # Characters XML 1.0 does not allow (§2.2) come raw from some servers; they carry no meaning.
@@ -33,9 +34,8 @@ def elements(body: bytes, wanted: frozenset[str], *, where: str) -> Iterator[Ele
     Raises:
         ParseError: not well-formed (with line and column), or it declares entities.
     """
-    if not body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        # Some servers begin with an empty line, which XML forbids before its declaration.
-        body = FORBIDDEN.sub(b" ", body).lstrip()
+    # Some servers begin with an empty line, which XML forbids before its declaration.
+    body = FORBIDDEN.sub(b" ", in_utf8(body)).lstrip()
     try:
         for _, element in iterparse(BytesIO(body), events=("end",)):
             if local(element) in wanted:
@@ -51,6 +51,14 @@ def elements(body: bytes, wanted: frozenset[str], *, where: str) -> Iterator[Ele
         raise ParseError("refused: it declares entities of its own", where=where) from error
     except (LookupError, ValueError) as error:
         raise ParseError(f"its encoding cannot be read ({error})", where=where) from error
+
+
+def in_utf8(body: bytes) -> bytes:
+    """UTF-16 that says so by its byte order mark as UTF-8; a mark of UTF-8 taken off."""
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = _DECLARATION.sub("", body.decode("utf-16", "replace"))
+        return text.encode("utf-8", "replace")
+    return body.removeprefix(b"\xef\xbb\xbf")
 
 
 def local(element: Element) -> str:

@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 from email_validator import EmailNotValidError, validate_email
 
 from newsletter.errors import InputError
+from newsletter.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.models import Cadence, DigestLength, InterestKind
 
 # A name for the section of somebody who named no topic.
@@ -29,15 +30,6 @@ MOST_TOPICS = 20
 MUTE_WEIGHT = -1.0
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-_ARXIV = re.compile(
-    r"^(?:(?:https?://)?(?:www\.|export\.)?(?:arxiv\.org/(?:abs|pdf|html)|huggingface\.co/papers|"
-    r"alphaxiv\.org/abs)/|arxiv:|(?:https?://)?(?:dx\.)?(?:doi\.org/)?10\.48550/arxiv\.)?"
-    r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d{1,3})?(?:\.pdf)?$",
-    re.IGNORECASE,
-)
-_DOI = re.compile(
-    r"^(?:(?:https?://)?(?:dx\.)?doi\.org/|doi:\s*)?(?P<doi>10\.\d{4,9}/\S{1,200})$", re.IGNORECASE
-)
 _CATEGORY = re.compile(r"^(?P<archive>[A-Za-z][A-Za-z-]*)(?:\.(?P<subject>[A-Za-z-]+))?$")
 
 
@@ -120,12 +112,10 @@ def paper_identity(value: str, *, where: str = "seed paper") -> str:
         InputError: neither an arXiv id nor a DOI, nor a link to one.
     """
     value = clean_line(value, where=where).rstrip("/").split("?")[0].split("#")[0]
-    found = _ARXIV.match(value)
+    doi = canonical_doi(value)
+    found = split_arxiv_id(value)[0] or arxiv_of_doi(doi) or doi
     if found:
-        return found["id"].lower()
-    found = _DOI.match(value)
-    if found:
-        return found["doi"].lower().rstrip(".,;")
+        return found
     raise InputError(f"{value!r} is neither an arXiv id nor a DOI", where=where)
 
 

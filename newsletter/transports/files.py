@@ -5,6 +5,9 @@ from pathlib import Path
 
 from newsletter.transports.base import Envelope
 
+# File systems allow names of 255 bytes, addresses may have 320; the delivery's number tells apart.
+LONGEST_NAME = 200
+
 
 class FileTransport:
     """Writes each message to ``folder`` under its recipient's name."""
@@ -16,7 +19,7 @@ class FileTransport:
     async def send(self, envelope: Envelope) -> str:
         """Write one message; the same delivery written twice is one file."""
         # An address may hold a slash or start with a dot; a file name may not.
-        name = re.sub(r"[^A-Za-z0-9@._+-]", "_", envelope.recipient).lstrip(".")
+        name = re.sub(r"[^A-Za-z0-9@._+-]", "_", envelope.recipient).lstrip(".")[:LONGEST_NAME]
         path = self._folder / f"{name}-{envelope.delivery_id}.eml"
         path.write_bytes(envelope.data)
         return f"written to {path}"

@@ -15,6 +15,7 @@ from newsletter.web import (
     clicks,
     confirmation,
     feedback,
+    figures,
     front,
     joining,
     leaving,
@@ -27,6 +28,7 @@ from newsletter.web.guards import BodyLimit, SecurityHeaders, UnderPath
 from newsletter.web.site import Site
 
 MESSAGES = {
+    401: ("This page needs a key", "It is for the operator only."),
     404: ("There is no such page", "The links in your mail lead to the right places."),
     405: ("This page cannot do that", "The links in your mail lead to the right places."),
     410: ("This is gone", "The subscription, or the digest, that this link was for is no more."),
@@ -61,6 +63,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
         clicks,
         leaving,
         account,
+        figures,
     )
     for part in parts:
         app.include_router(part.router)

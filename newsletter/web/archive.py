@@ -41,7 +41,7 @@ def view_page(site: SiteDep, token: str) -> HTMLResponse:
     return site.page("view.html", digest=loaded, **links(site, loaded))
 
 
-def _contents(session: Session, delivery: Delivery) -> dict[int, dict[str, Any]]:
+def _contents(session: Session, delivery: Delivery) -> digest.Contents:
     """The papers of one digest as its edition froze them."""
     rows = session.exec(
         select(EditionPaper)
@@ -50,7 +50,7 @@ def _contents(session: Session, delivery: Delivery) -> dict[int, dict[str, Any]]
             EditionPaper.edition_id == delivery.edition_id, DigestItem.delivery_id == delivery.id
         )
     )
-    return {row.paper_id: row.content for row in rows}
+    return digest.Contents({row.paper_id: row.content for row in rows})
 
 
 def links(site: Site, loaded: Digest) -> dict[str, Any]:

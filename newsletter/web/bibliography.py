@@ -12,6 +12,7 @@ import rispy
 from bibtexparser.entrypoint import parse_string
 
 from newsletter.errors import InputError
+from newsletter.identifiers import ARXIV_ID, DOI
 from newsletter.subscribers import paper_identity
 from newsletter.text import clean
 
@@ -31,8 +32,7 @@ _ID_FIELDS = (
     "secondary_title",
 )
 _ID_IN_TEXT = re.compile(
-    r"(10\.\d{4,9}/[^\s,;\"{}]+|(?:arxiv[:./ ]\s*(?:abs/|pdf/)?|arxiv\.org/(?:abs|pdf)/)"
-    r"(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7}))",
+    rf"({DOI}[^\s,;\"{{}}]+|(?:arxiv[:./ ]\s*(?:abs/|pdf/)?|arxiv\.org/(?:abs|pdf)/){ARXIV_ID})",
     re.IGNORECASE,
 )
 
