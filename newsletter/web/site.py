@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from newsletter import wording
+from newsletter import text, wording
 from newsletter.config import Settings, bundled
 from newsletter.db import read_scope, session_scope, trial_scope
 from newsletter.errors import TokenError
@@ -69,7 +69,7 @@ class Site:
             safe_url=wording.safe_url,
             names=wording.authors_in_words,
             day=wording.day_in_words,
-            shortened=wording.shortened,
+            shortened=text.shortened,
         )
         templates.globals.update(
             site_name=self.settings.site_name,
