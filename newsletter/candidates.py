@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from newsletter.encoders import Vectors
 
-EvidenceKind = Literal["keyword", "text", "seed_paper", "relevant", "saved", "not_relevant"]
+EvidenceKind = Literal[
+    "keyword", "text", "seed_paper", "relevant", "saved", "clicked", "not_relevant"
+]
 # Codes of kinds are places in this tuple: stated ones first, then likes, then the dislike.
 KINDS: tuple[EvidenceKind, ...] = (
     "keyword",
@@ -18,9 +20,10 @@ KINDS: tuple[EvidenceKind, ...] = (
     "seed_paper",
     "relevant",
     "saved",
+    "clicked",
     "not_relevant",
 )
-STATED, LIKED = 2, 5  # codes below the first are stated, from there below the second liked
+STATED, LIKED = 2, 6  # codes below the first are stated, from there below the second liked
 # For some papers, by row: their abstract's sentences, and a content vector (s, d) for each.
 SentencesOf = Callable[[Sequence[int]], list[tuple[tuple[str, ...], Vectors]]]
 
@@ -55,18 +58,26 @@ class Candidates:
         return self.vectors[:, : len(self.ridge)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Papers and texts that are evidence, each once; ``keys`` are paper ids and the texts."""
+
+    keys: tuple[int | str, ...]
+    vectors: Vectors  # (P, D)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What shaped a topic's vector, m pieces, and what each one's share of a score is.
 
     The share of piece ``i`` in the raw score of a paper x is ``content[i] · (mix[0] · e·x +
-    mix[1] · e·(ridge∘x))`` over the content coordinates of e = ``pool[rows[i]]``, plus
-    ``factors[i] · e·x`` over the factors. The pool is one array for a whole batch of topics.
+    mix[1] · e·(ridge∘x))`` over the content coordinates of e = ``pool.vectors[rows[i]]``, plus
+    ``factors[i] · e·x`` over the factors. A whole batch of topics has one pool.
     """
 
     kinds: NDArray[np.int8]  # (m,) codes, see KINDS
     labels: tuple[str, ...]  # in one line, short enough for a sentence
-    pool: Vectors
+    pool: Pool
     rows: NDArray[np.int64]
     content: Vectors  # (m,)
     factors: Vectors  # (m,)
@@ -101,6 +112,8 @@ class SubscriberProfile:
     min_score: float
     since: datetime
     seen: frozenset[int] = frozenset()
+    weekly_budget: int | None = None  # papers a week
+    budget_left: int | None = None  # of these, after what was sent in the last days
     muted_words: tuple[str, ...] = ()
     muted_authors: tuple[str, ...] = ()
     muted_categories: tuple[str, ...] = ()

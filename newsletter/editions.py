@@ -114,13 +114,13 @@ def prepare(
         since = now - digest.CANDIDATE_WINDOW
         spaces.catch_up(engine, since, model)
         with read_scope(engine) as session:
-            candidates = profiles.load_candidates(session, since, model)
+            ranker = ranking.Ranker(profiles.load_candidates(session, since, model))
     new = nothing = 0
     contents: dict[int, dict[str, Any]] = {}
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         with read_scope(engine) as session:
-            rankings = ranking.rank(candidates, profiles.load_profiles(session, chunk))
+            rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
         with session_scope(engine) as session:
             frozen = freezing.freeze(
                 session,

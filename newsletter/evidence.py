@@ -1,7 +1,7 @@
 """Interests and feedback of topics out of the database, as vectors that can be added up."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,15 +11,30 @@ from scipy.sparse import csr_matrix
 from sqlmodel import Session, col, select
 
 from newsletter import learning, spaces
-from newsletter.candidates import KINDS, Evidence, EvidenceKind
+from newsletter.candidates import KINDS, Evidence, EvidenceKind, Pool
 from newsletter.encoders import Vectors
 from newsletter.explaining import short
 from newsletter.features import PaperText
 from newsletter.learning import Basis, Learned, Part, Sums
-from newsletter.models import Feedback, Interest, InterestKind, Paper, PaperAlias, Signal, Topic
+from newsletter.models import (
+    ClickBy,
+    DeliveryEvent,
+    DigestItem,
+    EventKind,
+    Feedback,
+    Interest,
+    InterestKind,
+    Paper,
+    PaperAlias,
+    Signal,
+    Topic,
+)
 
 # Interests drift: what was liked half a year ago counts half.
 HALF_LIFE_DAYS = 180.0
+# A click says less than a dislike does, which counts a quarter of a like: titles mislead, and
+# some machines read like people.
+CLICK = 0.1
 PART_OF: dict[Signal, Part] = {
     Signal.RELEVANT: "likes",
     Signal.SAVED: "likes",
@@ -35,13 +50,14 @@ class _Piece:
     part: Part
     row: int  # of the pool
     weight: float
+    kept: float = 1.0  # of what it gives, after "less of this"
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Pieces of evidence of some topics, by topic id, over one pool of vectors (P, D)."""
+    """Pieces of evidence of some topics, by topic id, over one pool."""
 
-    pool: Vectors
+    pool: Pool
     pieces: dict[int, list[_Piece]]
 
     def sums(self, topic_ids: Sequence[int]) -> Sums:
@@ -55,10 +71,10 @@ class Gathered:
                 if piece.part == part
             ]
             places, rows, weights = zip(*several, strict=True) if several else ((), (), ())
-            shape = (len(topic_ids), len(self.pool))
+            shape = (len(topic_ids), len(self.pool.keys))
             found[part] = csr_matrix((np.array(weights, np.float32), (places, rows)), shape)
         likes, dislikes, texts = (
-            np.asarray(found[part] @ self.pool, np.float32)
+            np.asarray(found[part] @ self.pool.vectors, np.float32)
             for part in ("likes", "dislikes", "texts")
         )
         weight, against = (
@@ -72,26 +88,53 @@ class Gathered:
         pieces = self.pieces[topic_id]
         if not pieces:
             return None
-        content = [piece.weight * learned.content_of[piece.part][place] for piece in pieces]
-        factors = [
-            piece.weight * learned.factors_of[piece.part][place] * learned.factors[place]
-            for piece in pieces
-            if learned.factors_of
-        ]
+        content, factors = _coefficients(pieces, learned, place)
+        kept = np.array([piece.kept for piece in pieces], np.float32)
         return Evidence(
             np.array([KINDS.index(piece.kind) for piece in pieces], np.int8),
             tuple(short(piece.label) for piece in pieces),
             self.pool,
             np.array([piece.row for piece in pieces]),
-            np.array(content, np.float32),
-            np.array(factors, np.float32),
+            kept * content,
+            kept * factors if len(factors) else factors,
             (float(learned.content[place, 0]), float(learned.content[place, 1])),
         )
 
+    def taken(self, topic_id: int, learned: Learned, place: int, ridge: Vectors) -> Vectors | float:
+        """What "less of this" takes from the topic's vector: so much of what the pieces gave.
+
+        Taken after all was scaled, so that a score falls by what the explanation showed, and
+        the rest stays as it is.
+        """
+        pieces = [piece for piece in self.pieces[topic_id] if piece.kept < 1]
+        if not pieces:
+            return 0.0
+        content, factors = _coefficients(pieces, learned, place)
+        less = np.array([1 - piece.kept for piece in pieces], np.float32)
+        rows, d = self.pool.vectors[[piece.row for piece in pieces]], len(ridge)
+        mix = learned.content[place, 0] + learned.content[place, 1] * ridge
+        found = ((less * content) @ rows[:, :d]) * mix
+        if not len(factors):
+            return np.asarray(found, np.float32)
+        return np.hstack([found, (less * factors) @ rows[:, d:]])
+
+
+def _coefficients(
+    pieces: Sequence[_Piece], learned: Learned, place: int
+) -> tuple[Vectors, Vectors]:
+    """What each piece's products are multiplied with, of content and, where known, factors."""
+    content = [piece.weight * learned.content_of[piece.part][place] for piece in pieces]
+    factors = [
+        piece.weight * learned.factors_of[piece.part][place] * learned.factors[place]
+        for piece in pieces
+        if learned.factors_of
+    ]
+    return np.array(content, np.float32), np.array(factors, np.float32)
+
 
 @dataclass
-class _Pool:
-    """Papers and texts, each once."""
+class _Gathering:
+    """Papers and texts, each once, before they have vectors."""
 
     papers: dict[int, Paper]
     texts: dict[str, int] = field(default_factory=dict)
@@ -102,13 +145,14 @@ class _Pool:
     def row_of_text(self, text: str) -> int:
         return len(self.papers) + self.texts.setdefault(text, len(self.texts))
 
-    def vectors(self, session: Session, basis: Basis) -> Vectors:
+    def pool(self, session: Session, basis: Basis) -> Pool:
         content = spaces.content(session, basis, list(self.papers.values()))
         numbers = np.array(list(self.papers), np.int64)
         stated = basis.space.transform([PaperText(text) for text in self.texts])
         found = [basis.as_evidence(content, numbers)] if len(content) else []
         found += [basis.as_evidence(stated)] if len(stated) else []
-        return np.vstack(found) if found else np.zeros((0, basis.dimensions), np.float32)
+        vectors = np.vstack(found) if found else np.zeros((0, basis.dimensions), np.float32)
+        return Pool((*self.papers, *self.texts), vectors)
 
 
 def gather(
@@ -129,45 +173,71 @@ def gather(
     for interest in spaces.rows(session, Interest, "topic_id", [key for key in keys if key > 0]):
         if interest.weight > 0:
             interests[interest.topic_id].append(interest)
-    signals = _signals(session, sorted({topic.subscriber_id for topic in topics}), newest)
-    seeds = _seed_papers(session, interests)
-    wanted = {paper for several in signals.values() for _, paper, _, _ in several}
+    subscribers = sorted({topic.subscriber_id for topic in topics})
+    signals = _signals(session, subscribers, newest)
+    clicks = _clicks(session, subscribers, newest)
+    seeds = seed_papers(
+        session,
+        [
+            each.value
+            for several in interests.values()
+            for each in several
+            if each.kind is InterestKind.SEED_PAPER
+        ],
+    )
+    wanted = {
+        paper
+        for found in (signals, clicks)
+        for several in found.values()
+        for _, paper, _, _ in several
+    }
     found = spaces.rows(session, Paper, "id", sorted(wanted | set(seeds.values())))
-    pool = _Pool({paper.id or 0: paper for paper in found})
+    gathering = _Gathering({paper.id or 0: paper for paper in found})
     pieces: dict[int, list[_Piece]] = {}
     for key, topic in zip(keys, topics, strict=True):
-        stated = [_stated(interest, pool, seeds) for interest in interests[key]]
+        stated = [_stated(interest, gathering, seeds) for interest in interests[key]]
         given = [
-            _given(pool, paper, signal, (now - at).total_seconds() / 86_400)
-            for number, paper, signal, at in signals[topic.subscriber_id]
-            if number in {None, topic.id} and paper in pool.papers
+            _given(gathering, paper, signal, (now - at).total_seconds() / 86_400)
+            for number, paper, signal, at in (
+                *signals[topic.subscriber_id],
+                *clicks[topic.subscriber_id],
+            )
+            if number in {None, topic.id} and paper in gathering.papers
         ]
-        # Liked and saved is one like: the first piece about a paper stands.
+        # Liked and saved is one like, and so is clicked and liked: the first piece stands.
         once = {(piece.part, piece.row): piece for piece in (*given[::-1], *stated) if piece}
         pieces[key] = list(once.values())
-    return Gathered(pool.vectors(session, basis), pieces)
+    return Gathered(gathering.pool(session, basis), pieces)
 
 
-def _stated(interest: Interest, pool: _Pool, seeds: dict[str, int]) -> _Piece | None:
+def _stated(interest: Interest, gathering: _Gathering, seeds: dict[str, int]) -> _Piece | None:
     """A stated interest; categories and authors count by themselves, not in the vector."""
     if interest.kind in _TEXTS:
         kind: EvidenceKind = "text" if interest.kind is InterestKind.TEXT else "keyword"
-        row = pool.row_of_text(interest.value)
-        return _Piece(kind, interest.value, "texts", row, interest.weight)
+        row = gathering.row_of_text(interest.value)
+        return _Piece(kind, interest.value, "texts", row, *_weighed(interest))
     paper = seeds.get(interest.value) if interest.kind is InterestKind.SEED_PAPER else None
-    if paper is None or paper not in pool.papers:
+    if paper is None or paper not in gathering.papers:
         return None
-    title = pool.papers[paper].title
-    return _Piece("seed_paper", title, "likes", pool.rows[paper], interest.weight)
+    title = gathering.papers[paper].title
+    return _Piece("seed_paper", title, "likes", gathering.rows[paper], *_weighed(interest))
 
 
-def _given(pool: _Pool, paper: int, signal: Signal, age: float) -> _Piece:
+def _weighed(interest: Interest) -> tuple[float, float]:
+    """Its weight in the vector, and what "less of this" leaves of what it then gives."""
+    return max(1.0, interest.weight), min(1.0, interest.weight)
+
+
+def _given(gathering: _Gathering, paper: int, signal: Signal | None, age: float) -> _Piece:
+    """A judgement, or without a signal a click."""
     weight = float(0.5 ** (max(0.0, age) / HALF_LIFE_DAYS))
-    title = pool.papers[paper].title
-    return _Piece(signal.value, title, PART_OF[signal], pool.rows[paper], weight)
+    title, row = gathering.papers[paper].title, gathering.rows[paper]
+    if signal is None:
+        return _Piece("clicked", title, "likes", row, CLICK * weight)
+    return _Piece(signal.value, title, PART_OF[signal], row, weight)
 
 
-_Signal = tuple[int | None, int, Signal, datetime]
+_Signal = tuple[int | None, int, Signal | None, datetime]
 
 
 def _signals(
@@ -199,18 +269,49 @@ def _signals(
     return found
 
 
-def _seed_papers(session: Session, interests: dict[int, list[Interest]]) -> dict[str, int]:
-    """Papers by the arXiv id or DOI that somebody named; those not stored (yet) are left out."""
-    named = sorted(
-        {
-            interest.value
-            for several in interests.values()
-            for interest in several
-            if interest.kind is InterestKind.SEED_PAPER
-        }
+def _clicks(
+    session: Session, subscribers: Sequence[int], newest: int | None
+) -> dict[int, list[_Signal]]:
+    """(topic, paper, nothing, moment) of each person's clicks, newest first.
+
+    A paper that was judged is left out: what was said counts, not what was opened before.
+    """
+    found: dict[int, list[_Signal]] = defaultdict(list)
+    item, event = col(DigestItem.paper_id), DeliveryEvent
+    # The pages name a click by its delivery and its paper.
+    name = sa.literal("click ") + sa.cast(DigestItem.delivery_id, sa.String) + " "
+    judged = sa.exists().where(
+        col(Feedback.subscriber_id) == col(DigestItem.subscriber_id),
+        col(Feedback.paper_id) == item,
     )
+    for some in spaces.slices(subscribers):
+        query = (
+            sa.select(
+                col(DigestItem.subscriber_id),
+                col(DigestItem.topic_id),
+                item,
+                col(event.occurred_at),
+            )
+            .join(event, col(event.delivery_id) == col(DigestItem.delivery_id))
+            .where(
+                col(DigestItem.subscriber_id).in_(some),
+                col(event.kind) == EventKind.CLICKED,
+                col(event.detail) == ClickBy.PERSON,
+                col(event.provider_event_id) == name + sa.cast(item, sa.String),
+                ~judged,
+            )
+            .order_by(col(DigestItem.subscriber_id), col(event.occurred_at).desc())
+        )
+        for subscriber, topic, paper, at in session.execute(query):
+            if newest is None or len(found[subscriber]) < newest:
+                found[subscriber].append((topic, paper, None, at))
+    return found
+
+
+def seed_papers(session: Session, names: Iterable[str]) -> dict[str, int]:
+    """Papers by the arXiv id or DOI that somebody named; those not stored (yet) are left out."""
     found: dict[str, int] = {}
-    for some in spaces.slices(named):
+    for some in spaces.slices(sorted(set(names))):
         query = select(PaperAlias.external_id, PaperAlias.paper_id).where(
             col(PaperAlias.source).in_(("arxiv", "doi")), col(PaperAlias.external_id).in_(some)
         )

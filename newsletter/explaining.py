@@ -5,28 +5,18 @@ steps that the paper was picked for, and what is not named is one part of its ow
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.candidates import (
-    KINDS,
-    LIKED,
-    STATED,
-    Candidates,
-    SubscriberProfile,
-    TopicProfile,
-)
+from newsletter.candidates import KINDS, Candidates, Evidence, SubscriberProfile, TopicProfile
 from newsletter.encoders import Vectors
 from newsletter.scoring import POPULARITY, Matches, follows, points, popularity
+from newsletter.shares import given_by
 from newsletter.text import shortened
 
-# A sentence names at most one stated interest and one paper; a second one only if it gave at
-# least this share of what the first did.
-WORTH_NAMING = 0.3
 LONGEST_LABEL = 70
 LONGEST_SUBJECT = 6  # words
 # In an abstract of three sentences or fewer, bold is no help; of six or more, a second
@@ -35,55 +25,7 @@ FEWEST_SENTENCES = 4
 SENTENCES_FOR_TWO = 6
 NEARLY = 0.85
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"“(\[]?[A-Z0-9])|(?<=[。！？])\s*(?=\S)")
-_VERBS = {2: "named", 3: "liked", 4: "saved"}  # by kind's code
-SHARED_POOL = 4  # times the topics: a pool up to this size is multiplied with all candidates
-
-
-@dataclass
-class Products:
-    """Products of candidates with a pool of evidence, kept while the pool stays the same."""
-
-    candidates: Candidates
-    _pool: Vectors | None = None
-    _found: Vectors | None = None
-
-    def of(self, pool: Vectors) -> Vectors:
-        """(n, P, 3) products: of content, of content after the ridge, of factors."""
-        if self._found is None or self._pool is not pool:
-            d, content = len(self.candidates.ridge), self.candidates.content
-            found = np.empty((len(content), len(pool), 3), np.float32)
-            found[:, :, 0] = content @ pool[:, :d].T
-            found[:, :, 1] = (content * self.candidates.ridge) @ pool[:, :d].T
-            found[:, :, 2] = self.candidates.vectors[:, d:] @ pool[:, d:].T
-            self._pool, self._found = pool, found
-        return self._found
-
-
-@dataclass(frozen=True, slots=True)
-class Reasons:
-    """Of K picks: the stated piece of evidence that gave most, the liked one, and how much."""
-
-    stated: NDArray[np.int64]
-    by_stated: Vectors
-    liked: NDArray[np.int64]
-    by_liked: Vectors
-
-    def rows(self) -> Iterator[tuple[int, int]]:
-        """Places of the stated and the liked piece that are worth naming; -1 where none is."""
-        text = (self.by_stated > 0) & (self.by_stated >= WORTH_NAMING * self.by_liked)
-        paper = (self.by_liked > 0) & (self.by_liked >= WORTH_NAMING * self.by_stated)
-        stated, liked = np.where(text, self.stated, -1), np.where(paper, self.liked, -1)
-        return zip(stated.tolist(), liked.tolist(), strict=True)
-
-    def put(self, some: NDArray[np.int64], given: Vectors, kinds: NDArray[np.int8]) -> None:
-        """Fill in picks ``some`` from what each piece of these kinds gave them (k, m)."""
-        for mask, place, most in (
-            (kinds < STATED, self.stated, self.by_stated),
-            ((kinds >= STATED) & (kinds < LIKED), self.liked, self.by_liked),
-        ):
-            mine = np.where(mask, given, 0)
-            place[some] = best = mine.argmax(axis=1)
-            most[some] = mine[np.arange(len(mine)), best]
+_VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +46,12 @@ class Split:
     score: float
 
 
-def shares(topic: TopicProfile, candidates: Candidates, papers: NDArray[np.int64]) -> Vectors:
-    """(m, p) what each piece of a topic's evidence gives each paper, in steps."""
-    evidence = topic.evidence
-    if evidence is None or not len(evidence.rows):
-        return np.zeros((0, len(papers)), np.float32)
-    d = len(candidates.ridge)
-    rows, vectors = evidence.pool[evidence.rows], candidates.vectors[papers]
-    content = vectors[:, :d]
-    mixed = content * (evidence.mix[0] + evidence.mix[1] * candidates.ridge)
-    found = evidence.content[:, None] * (rows[:, :d] @ mixed.T)
-    if rows.shape[1] > d:
-        found += evidence.factors[:, None] * (rows[:, d:] @ vectors[:, d:].T)
-    return np.asarray(found / topic.scale, np.float32)
-
-
 def split(
     candidates: Candidates, profile: SubscriberProfile, topic: TopicProfile, paper: int
 ) -> Split:
     """The score of candidate ``paper`` in one topic, taken apart, largest parts first."""
     raw = float(candidates.vectors[paper] @ topic.vector) / topic.scale
-    given = shares(topic, candidates, np.array([paper]))[:, 0]
+    given = given_by([topic], candidates, np.array([[paper]]))[0, :, 0]
     labels = [] if topic.evidence is None else list(topic.evidence.labels)
     kinds = [] if topic.evidence is None else [KINDS[code] for code in topic.evidence.kinds]
     parts = [
@@ -151,116 +78,42 @@ def split(
     return Split(tuple(parts), total, float(points(total)))
 
 
-def strongest(
-    topics: Sequence[TopicProfile],
-    candidates: Candidates,
-    homes: NDArray[np.int64],
-    papers: NDArray[np.int64],
-    products: Products,
-) -> Reasons:
-    """For K picks, each a paper in the topic ``homes`` of ``topics``: what spoke for it most."""
-    found = Reasons(*(np.zeros(len(papers), kind) for kind in (np.int64, "f4", np.int64, "f4")))
-    by_pool: dict[int, list[int]] = defaultdict(list)
-    for place, topic in enumerate(topics):
-        if topic.evidence is not None:
-            by_pool[id(topic.evidence.pool)].append(place)
-    for places in by_pool.values():
-        pool = topics[places[0]].evidence.pool  # type: ignore[union-attr]  # checked above
-        # All products of the pool and the candidates, where the pool serves many topics; else
-        # each topic's own few: 60 µs of calls against 12 µs a row of the pool.
-        if len(pool) <= SHARED_POOL * len(places):
-            parts = _shared(topics, places, products.of(pool), homes=homes, papers=papers)
-        else:
-            parts = _alone(topics, places, candidates, homes=homes, papers=papers)
-        for some, given, kinds in parts:
-            found.put(some, given, kinds)
-    return found
-
-
-Given = Iterator[tuple[NDArray[np.int64], Vectors, NDArray[np.int8]]]
-
-
-def _alone(
-    topics: Sequence[TopicProfile],
-    places: Sequence[int],
-    candidates: Candidates,
-    *,
-    homes: NDArray[np.int64],
-    papers: NDArray[np.int64],
-) -> Given:
-    """What each piece gave each pick (k, m), a topic at a time."""
-    order = np.argsort(homes, kind="stable")
-    edges = np.searchsorted(homes[order], places)
-    ends = np.searchsorted(homes[order], places, side="right")
-    for place, start, end in zip(places, edges.tolist(), ends.tolist(), strict=True):
-        some = order[start:end]
-        evidence = topics[place].evidence
-        if len(some) and evidence is not None:
-            yield some, shares(topics[place], candidates, papers[some]).T, evidence.kinds
-
-
-def _shared(
-    topics: Sequence[TopicProfile],
-    places: Sequence[int],
-    products: Vectors,
-    *,
-    homes: NDArray[np.int64],
-    papers: NDArray[np.int64],
-) -> Given:
-    """The same, a paper at a time, by all products of the pool with the candidates.
-
-    A paper's products with the pool, 60 KB for 5,000 pieces, stay in the processor's cache.
-    """
-    evidence = [one for place in places if (one := topics[place].evidence) is not None]
-    # Topics have different numbers of pieces: rectangles, filled up with weights of zero.
-    counts = np.zeros(len(topics), np.int64)
-    counts[list(places)] = [len(one.rows) for one in evidence]
-    filled = np.arange(counts.max()) < counts[:, None]
-    rows, kinds = np.zeros(filled.shape, np.int64), np.full(filled.shape, LIKED, np.int8)
-    rows[filled] = np.concatenate([one.rows for one in evidence])
-    kinds[filled] = np.concatenate([one.kinds for one in evidence])
-    scales = np.repeat([1 / topics[place].scale for place in places], counts[list(places)])
-    content = np.concatenate([one.content for one in evidence]) * scales
-    mix = np.repeat(np.array([one.mix for one in evidence]), counts[list(places)], axis=0)
-    weights = np.zeros((*filled.shape, 3), np.float32)
-    weights[filled, :2] = content[:, None] * mix
-    if len(others := np.concatenate([one.factors for one in evidence])):
-        weights[filled, 2] = others * scales
-    mine = np.zeros(len(topics), bool)
-    mine[list(places)] = True
-    order = np.argsort(papers, kind="stable")
-    order = order[mine[homes[order]]]
-    if not len(order):
-        return  # none of these topics has a pick
-    edges = np.flatnonzero(np.diff(papers[order], prepend=-1))
-    for some in np.split(order, edges[1:]) if len(order) else ():
-        home = homes[some]
-        found = products[papers[some[0]]][rows[home]]
-        found *= weights[home]
-        yield some, found[:, :, 0] + found[:, :, 1] + found[:, :, 2], kinds[home]
+def weights(evidence: Evidence | None) -> dict[tuple[str, int | str], int]:
+    """How much each piece weighs among all of a topic, in percent, by kind and key in the pool."""
+    if evidence is None or not len(evidence.rows):
+        return {}
+    content = np.abs(evidence.content)
+    percent = (100 * content / (content.sum() or 1)).round().astype(int).tolist()
+    return {
+        (KINDS[kind], evidence.pool.keys[row]): share
+        for kind, row, share in zip(
+            evidence.kinds.tolist(), evidence.rows.tolist(), percent, strict=True
+        )
+    }
 
 
 def sentence(
-    topic: TopicProfile, candidates: Candidates, paper: int, reason: tuple[int, int]
+    topic: TopicProfile, candidates: Candidates, paper: int, stated: int, liked: int
 ) -> str:
-    """One plain sentence: the stated and the liked piece of evidence that gave most."""
+    """One plain sentence: the stated and the liked piece of evidence that gave most, or -1."""
     if topic.followed_authors and (followed := _followed(topic, candidates, paper)):
         return followed
-    stated, liked = reason
     evidence = topic.evidence
     if evidence is None or (stated < 0 and liked < 0):
         return _followed(topic, candidates, paper) or f"Close to your topic {short(topic.name)}."
-    if stated >= 0:
-        label = evidence.labels[stated]
-        # A keyword reads as a subject, a sentence of the subscriber's own as a quotation.
-        is_subject = len(label.split()) <= LONGEST_SUBJECT
-        follows = f"you follow {label}" if is_subject else f"you wrote “{label}”"
     if liked < 0:
-        return f"Because {follows}."
+        return f"Because {_stated(evidence.labels[stated])}."
     verb, title = _VERBS[evidence.kinds[liked]], evidence.labels[liked]
     if stated < 0:
         return f"Because you {verb} “{title}”."
-    return f"Because {follows} and {verb} “{title}”."
+    return f"Because {_stated(evidence.labels[stated])} and {verb} “{title}”."
+
+
+@lru_cache(maxsize=4_096)  # a digest names the same few interests again and again
+def _stated(label: str) -> str:
+    # A keyword reads as a subject, a sentence of the subscriber's own as a quotation.
+    is_subject = len(label.split()) <= LONGEST_SUBJECT
+    return f"you follow {label}" if is_subject else f"you wrote “{label}”"
 
 
 def _followed(topic: TopicProfile, candidates: Candidates, paper: int) -> str:
@@ -295,23 +148,22 @@ def sentences(abstract: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in _SENTENCE_END.split(abstract) if part.strip())
 
 
-def highlights(texts: Sequence[str], vectors: Vectors, readers: Vectors) -> NDArray[np.int64]:
-    """For each reader (r, d) the one or two sentences (s, d) that matter most to them.
+def highlights(scores: Vectors, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The one or two sentences that matter most, by ``scores`` (k, s) of the first ``counts``.
 
-    (r, 2) places in the order of the text; -1 where there is nothing to choose from.
+    (k, 2) places in the order of the text; -1 where there is nothing to choose from.
     """
-    chosen = np.full((len(readers), 2), -1)
-    if len(texts) < FEWEST_SENTENCES:
+    chosen = np.full((len(scores), 2), -1)
+    if not scores.size:
         return chosen
-    scores = readers @ vectors.T
+    scores = np.where(np.arange(scores.shape[1]) < counts[:, None], scores, -np.inf)
+    everyone = np.arange(len(scores))
     first = scores.argmax(axis=1)
-    everyone = np.arange(len(readers))
     most = scores[everyone, first]
-    chosen[:, 0] = np.where(most > 0, first, -1)
-    if len(texts) >= SENTENCES_FOR_TWO:
-        scores[everyone, first] = -np.inf
-        second = scores.argmax(axis=1)
-        both = (most > 0) & (scores[everyone, second] >= NEARLY * most)
-        chosen[both, 0] = np.minimum(first, second)[both]
-        chosen[both, 1] = np.maximum(first, second)[both]
+    there = (most > 0) & (counts >= FEWEST_SENTENCES)
+    scores[everyone, first] = -np.inf
+    second = scores.argmax(axis=1)
+    both = there & (counts >= SENTENCES_FOR_TWO) & (scores[everyone, second] >= NEARLY * most)
+    chosen[:, 0] = np.where(there, np.where(both, np.minimum(first, second), first), -1)
+    chosen[:, 1] = np.where(both, np.maximum(first, second), -1)
     return chosen

@@ -9,6 +9,7 @@ from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from newsletter import profiles
 from newsletter.db import utc_now
 from newsletter.identifiers import split_arxiv_id
 from newsletter.models import Feedback, Paper, Profile, Signal, Topic
@@ -56,7 +57,7 @@ def record(
     )
     if added.scalar_one_or_none() is None:
         return False
-    _learn_anew(session, subscriber_id)
+    profiles.apply_feedback(session, subscriber_id, paper_id, signal)
     return True
 
 

@@ -16,8 +16,8 @@ from itertools import accumulate
 
 from email_validator import EmailNotValidError, validate_email
 
-from newsletter import wording
 from newsletter.errors import RenderError
+from newsletter.text import shortened
 
 # RFC 2047 §2: an encoded-word has at most 75 characters, a line that holds one at most 76.
 ENCODED_WORD = 75
@@ -112,7 +112,7 @@ def address(text: str, what: str) -> str:
 
 def checked_for_display(text: str) -> str:
     """One printable line for an error message, of no more than 200 characters."""
-    return wording.shortened(" ".join(_CONTROL.sub("?", text).split()), 200)
+    return shortened(" ".join(_CONTROL.sub("?", text).split()), 200)
 
 
 def uris(*values: str) -> str:

@@ -22,6 +22,7 @@ UNSURE = 1.5
 FEWEST_FOR_OUTSIDE = 5  # papers in a digest, before one of them is an unusual pick
 FEWEST_FOR_TWO = 15
 FEWEST_BESIDE = 3  # usual picks that an unusual one stands beside
+COMPARED_AT_ONCE = 2_000  # papers; 16 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,43 +38,80 @@ class Picks:
     outside: NDArray[np.bool_]
 
 
-def pick(candidates: Candidates, profiles: Sequence[SubscriberProfile], scores: Vectors) -> Picks:
+class Likeness:
+    """What a paper costs beside one that is picked already, in steps: 0 up to ordinary likeness."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        self._content = candidates.content
+        self._whole: Vectors | None = None
+
+    def among(self, found: NDArray[np.int64]) -> tuple[Vectors, NDArray[np.int64]]:
+        """(m, m) costs among the m papers that stand in ``found``, and ``found`` as places there.
+
+        Of a day's papers all are compared, once; of a month's only what is on somebody's list.
+        """
+        if len(self._content) <= COMPARED_AT_ONCE:
+            if self._whole is None:
+                self._whole = _costs(self._content)
+            return self._whole, found
+        listed = np.zeros(len(self._content), bool)
+        listed[found] = True
+        places = np.cumsum(listed) - 1
+        return _costs(self._content[listed]), places[found]
+
+
+def _costs(content: Vectors) -> Vectors:
+    found = content @ content.T
+    found -= np.float32(ORDINARY_LIKENESS)
+    np.maximum(found, 0, out=found)
+    found *= np.float32(SPREAD)
+    return found
+
+
+def pick(likeness: Likeness, profiles: Sequence[SubscriberProfile], scores: Vectors) -> Picks:
     """The papers of each profile's digest from ``scores`` (B, T, n), which are used up."""
     size, topics, count = scores.shape
     if topics > 1:  # a paper goes where it scores best
         home = scores.argmax(axis=1)
         for place in range(topics):
             scores[:, place][home != place] = NEVER
-    wanted = np.array([profile.max_papers for profile in profiles])
+    wanted = np.array([room_for(profile) for profile in profiles])
     length = max(SHORTLIST, int(wanted.max()))
-    found, steps = best(scores.reshape(size * topics, count), length)
-    length = found.shape[1]
-    found, steps = found.reshape(size, topics * length), steps.reshape(size, topics * length)
+    columns, steps = best(scores.reshape(size * topics, count), length)
+    length = columns.shape[1]
+    found = columns.astype(np.int64).reshape(size, topics * length)
+    steps = steps.reshape(size, topics * length)
     owner = np.repeat(np.arange(topics), length)
-    # Only what is on somebody's list is compared: of a month's papers that is a small part.
-    listed, places = np.unique(found, return_inverse=True)
-    content = candidates.content[listed]
-    floor = steps_for([profile.min_score for profile in profiles])
-    chosen, alike = _spread_out(
-        found=places.reshape(found.shape).astype(found.dtype),
+    costs, places = likeness.among(found)
+    chosen, paid = _spread_out(
+        found=places,
         steps=steps,
         owner=owner,
-        likeness=content @ content.T,
+        costs=costs,
         room=_room(profiles, topics),
         wanted=wanted,
-        floor=floor,
+        floor=steps_for([profile.min_score for profile in profiles]),
     )
-    chosen, outside = _outside(profiles, chosen, alike, steps, wanted)
+    chosen, outside = _outside(profiles, chosen, paid, steps, wanted)
     absent = chosen < 0
     order = np.argsort(absent * 4.0 + outside * 2.0 + owner[chosen] / topics, kind="stable", axis=1)
     chosen = np.take_along_axis(chosen, order, axis=1)
-    papers = np.take_along_axis(found, chosen, axis=1).astype(np.int64)
     return Picks(
-        np.where(np.take_along_axis(absent, order, axis=1), -1, papers),
+        np.where(
+            np.take_along_axis(absent, order, axis=1),
+            -1,
+            np.take_along_axis(found, chosen, axis=1),
+        ),
         owner[chosen],
         np.take_along_axis(steps, chosen, axis=1),
         np.take_along_axis(outside, order, axis=1),
     )
+
+
+def room_for(profile: SubscriberProfile) -> int:
+    """How many papers a digest may hold: the subscriber's length, or what the week leaves."""
+    left = profile.budget_left
+    return profile.max_papers if left is None else max(0, min(left, profile.max_papers))
 
 
 def _room(profiles: Sequence[SubscriberProfile], topics: int) -> NDArray[np.int64]:
@@ -88,25 +126,26 @@ def _room(profiles: Sequence[SubscriberProfile], topics: int) -> NDArray[np.int6
 
 def _spread_out(
     *,
-    found: NDArray[np.int32],
+    found: NDArray[np.int64],
     steps: Vectors,
     owner: NDArray[np.int64],
-    likeness: Vectors,
+    costs: Vectors,
     room: NDArray[np.int64],
     wanted: NDArray[np.int64],
     floor: Vectors,
 ) -> tuple[NDArray[np.int64], Vectors]:
     """(B, P) places in the shortlists, in the order picked; -1 where there is nothing more.
 
-    And (B, L) how alike each paper of the shortlist is to the most alike one picked.
+    And (B, L) what each paper of the shortlist pays for being like one that is picked.
     """
     everyone = np.arange(len(found))
-    worth = np.where((steps > NEVER) & (steps >= floor[:, None]), steps, NEVER)
+    worth = np.where(steps >= floor[:, None], steps, NEVER)
     worth[room[:, owner] <= 0] = NEVER
-    alike = np.zeros_like(worth)
+    paid = np.zeros_like(worth)
     chosen = np.full((len(found), int(wanted.max())), -1)
+    flat, width = costs.ravel(), costs.shape[1]
     for place in range(chosen.shape[1]):
-        now = (worth - SPREAD * np.maximum(alike - ORDINARY_LIKENESS, 0)).argmax(axis=1)
+        now = (worth - paid).argmax(axis=1)
         there = (worth[everyone, now] > NEVER) & (place < wanted)
         if not there.any():
             break
@@ -117,15 +156,16 @@ def _spread_out(
         full = there & (room[everyone, topic] <= 0)
         if full.any():
             worth[full] = np.where(owner[None, :] == topic[full, None], NEVER, worth[full])
-        nearer = likeness[found[there, now[there]][:, None], found[there]]
-        alike[there] = np.maximum(alike[there], nearer)
-    return chosen, alike
+        some = slice(None) if there.all() else there
+        rows = found[everyone, now][some] * width
+        paid[some] = np.maximum(paid[some], flat.take(rows[:, None] + found[some], mode="clip"))
+    return chosen, paid
 
 
 def _outside(
     profiles: Sequence[SubscriberProfile],
     chosen: NDArray[np.int64],
-    alike: Vectors,
+    paid: Vectors,
     steps: Vectors,
     wanted: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -137,7 +177,7 @@ def _outside(
     places = asked * ((wanted >= FEWEST_FOR_OUTSIDE) * 1 + (wanted >= FEWEST_FOR_TWO) * 1)
     taken = (chosen >= 0).sum(axis=1)
     doubt = np.abs(steps - HALF)
-    worth = np.where((doubt <= UNSURE) & (alike <= ORDINARY_LIKENESS), -doubt, NEVER)
+    worth = np.where((doubt <= UNSURE) & (paid <= 0), -doubt, NEVER)
     for column in range(chosen.shape[1]):  # a paper without content is not even like itself
         there = chosen[:, column] >= 0
         worth[everyone[there], chosen[there, column]] = NEVER

@@ -3,21 +3,22 @@
 A profile is sums over a topic's evidence, so a signal is one more summand, applied at once.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from newsletter import evidence, spaces
+from newsletter import evidence, learning, spaces
 from newsletter.candidates import SubscriberProfile, TopicProfile
 from newsletter.db import utc_now
 from newsletter.encoders import DEFAULT
 from newsletter.learning import Basis, Sums
 from newsletter.models import (
     Delivery,
+    DeliveryStatus,
     DigestItem,
     Feedback,
     Interest,
@@ -37,6 +38,15 @@ __all__ = ["apply_feedback", "load_candidates", "load_profiles", "store", "versi
 # twice by it, for papers that were sent are known.
 LATE = timedelta(hours=6)
 LOOK_BACK = timedelta(days=30)
+# Half a day less than seven: a digest prepared a little earlier than a week ago to the hour
+# is not counted against today's.
+WEEK = timedelta(days=6.5)
+NEVER_SENT = (
+    DeliveryStatus.FAILED,
+    DeliveryStatus.SUPPRESSED,
+    DeliveryStatus.EXPIRED,
+    DeliveryStatus.CANCELLED,
+)
 SHOWN = 20  # signals of a subscriber that an explanation looks through, newest
 FOR_YOU = "For you"  # the topic of a subscriber who gave signals and named no topic
 
@@ -55,15 +65,15 @@ def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: 
         )
     ).first()
     paper = session.get(Paper, paper_id)
-    if given is None or paper is None:
-        return
-    key, basis = spaces.current(session)
+    if given is None or paper is None or not spaces.is_stored(session):
+        return  # there is nothing to add to: the first training reads the row
     topics = session.exec(select(Topic).where(Topic.subscriber_id == subscriber_id)).all()
     mine = [topic for topic in topics if given.topic_id in {None, topic.id}]
+    key, basis = spaces.current(session)
+    stored = _stored(session, mine)
     content = spaces.content(session, basis, [paper])
     vector = basis.as_evidence(content, np.array([paper_id]))
     now = utc_now()
-    stored = _stored(session, mine)
     for topic in mine:
         row = stored.get(topic.id)
         if row is None or row.feature_space != key:  # built from the rows, this signal with them
@@ -103,7 +113,7 @@ def load_profiles(
     """What ranking needs of these subscribers, in their order; unknown ids are left out.
 
     Reads only. A topic whose profile is missing, or stands in another feature space, is built
-    on the spot from its rows.
+    on the spot from its rows. ``model`` counts where no feature space is stored.
     """
     key, basis = spaces.current(session, model)
     subscribers = {row.id: row for row in spaces.rows(session, Subscriber, "id", subscriber_ids)}
@@ -116,6 +126,10 @@ def load_profiles(
     oldest = utc_now() - LOOK_BACK
     last = _last_digests(session, subscriber_ids)
     seen = _seen(session, subscriber_ids, oldest)
+    for number, papers in _named(session, topics, following).items():
+        seen[number] |= papers
+    budgets = {n: row.weekly_budget for n, row in subscribers.items() if n and row.weekly_budget}
+    sent = _sent(session, list(budgets), utc_now() - WEEK)
     return [
         SubscriberProfile(
             subscriber_id=number,
@@ -127,6 +141,8 @@ def load_profiles(
             outside_picks=subscribers[number].outside_picks,
             since=max(oldest, last.get(number, oldest) - LATE),
             seen=frozenset(seen[number]),
+            weekly_budget=budgets.get(number),
+            budget_left=budgets[number] - sent[number] if number in budgets else None,
             muted_words=_values(mutes[number], InterestKind.KEYWORD, InterestKind.TEXT),
             muted_authors=_values(mutes[number], InterestKind.AUTHOR),
             muted_categories=_values(mutes[number], InterestKind.CATEGORY),
@@ -184,12 +200,13 @@ def _topic_profiles(
         gathered = evidence.gather(session, basis, some, now, newest=newest)
         sums = _sums_of([stored[i] for i in ids]) if some is ready else gathered.sums(ids)
         learned, offsets, scales = evidence.learn(basis, sums)
+        ridge = learning.ridge_of(basis.space)
         for place, topic in enumerate(some):
             number = topic.id or 0
             found[number] = TopicProfile(
                 topic_id=number if number > 0 else None,
                 name=topic.name,
-                vector=learned.vectors[place],
+                vector=learned.vectors[place] - gathered.taken(number, learned, place, ridge),
                 evidence=gathered.evidence(number, learned, place),
                 quota=topic.quota,
                 followed_categories=frozenset(_values(following[number], InterestKind.CATEGORY)),
@@ -269,6 +286,48 @@ def _seen(session: Session, subscriber_ids: Sequence[int], since: datetime) -> d
             ):
                 seen[subscriber].add(paper)
     return seen
+
+
+def _named(
+    session: Session,
+    topics: Mapping[int, Sequence[Topic]],
+    following: Mapping[int, Sequence[Interest]],
+) -> dict[int, set[int]]:
+    """Papers that subscribers gave as examples: they know these."""
+    named = {
+        number: [
+            each.value
+            for topic in own
+            for each in following.get(topic.id or 0, ())
+            if each.kind is InterestKind.SEED_PAPER
+        ]
+        for number, own in topics.items()
+    }
+    seeds = evidence.seed_papers(session, [name for names in named.values() for name in names])
+    return {
+        number: {seeds[name] for name in names if name in seeds} for number, names in named.items()
+    }
+
+
+def _sent(session: Session, subscriber_ids: Sequence[int], since: datetime) -> Counter[int]:
+    """How many papers went, or are about to go, to these subscribers since then."""
+    sent: Counter[int] = Counter()
+    for some in spaces.slices(subscriber_ids):
+        sent.update(
+            dict(
+                session.exec(
+                    select(Delivery.subscriber_id, func.count())
+                    .join(DigestItem, col(DigestItem.delivery_id) == Delivery.id)
+                    .where(
+                        col(Delivery.subscriber_id).in_(some),
+                        Delivery.created_at >= since,
+                        col(Delivery.status).not_in(NEVER_SENT),
+                    )
+                    .group_by(col(Delivery.subscriber_id))
+                ).all()
+            )
+        )
+    return sent
 
 
 def _values(interests: Iterable[Interest], *kinds: InterestKind) -> tuple[str, ...]:

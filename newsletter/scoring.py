@@ -8,6 +8,7 @@ whether ten papers came or a thousand.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,11 @@ class Matches:
     candidates: Candidates
     _found: dict[tuple[str, str], NDArray[np.intp]] = field(default_factory=dict)
     _texts: dict[str, list[str]] = field(default_factory=dict)
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """Rows of the candidates by paper id."""
+        return {paper: row for row, paper in enumerate(self.candidates.ids)}
 
     def rows(self, kind: str, value: str) -> NDArray[np.intp]:
         """Candidates that hold the ``word``, or have the ``author`` or ``category``.
@@ -76,38 +82,37 @@ def popularity(candidates: Candidates) -> Vectors:
 def steps(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> tuple[Vectors, Vectors]:
     """(B, T, n) steps of B profiles with T topics each, before follows and mutes.
 
-    And the (B·T, D + 2) weights they come from: offset, scale and popularity ride along, the
-    first two columns more, so that all of it is one product.
+    And the topics' vectors (B·T, D) that they come from, before scaling.
     """
     topics = [topic for profile in profiles for topic in profile.topics]
-    whole = candidates.vectors.shape[1]
-    weights = np.empty((len(topics), whole + 2), np.float32)
-    for row, topic in enumerate(topics):
-        np.multiply(topic.vector, np.float32(1 / topic.scale), out=weights[row, :whole])
-    weights[:, whole] = [-topic.offset / topic.scale for topic in topics]
-    each = len(topics) // max(1, len(profiles))
+    vectors = np.concatenate([topic.vector for topic in topics], dtype=np.float32)
+    vectors = vectors.reshape(len(topics), -1)
+    scales = np.array([topic.scale for topic in topics], np.float32)
+    offsets = np.array([topic.offset for topic in topics], np.float32)
     sliders = np.array([profile.popularity for profile in profiles], np.float32)
-    weights[:, whole + 1] = np.repeat(sliders * (POPULARITY / 100), each)
-    ones = np.ones((len(candidates), 1), np.float32)
-    papers = np.hstack([candidates.vectors, ones, popularity(candidates)[:, None]])
-    return (weights @ papers.T).reshape(len(profiles), each, len(candidates)), weights
+    scores = vectors @ candidates.vectors.T
+    scores -= offsets[:, None]
+    scores /= scales[:, None]
+    scores = scores.reshape(len(profiles), -1, len(candidates))
+    if sliders.any() and candidates.upvotes.any():
+        votes = np.multiply.outer(sliders * np.float32(POPULARITY / 100), popularity(candidates))
+        scores += votes[:, None]
+    return scores, vectors
 
 
 def adjust(
     scores: Vectors, candidates: Candidates, profiles: Sequence[SubscriberProfile], found: Matches
 ) -> None:
     """Add what topics follow and rule out what may not appear, in place."""
-    row_of = {paper: row for row, paper in enumerate(candidates.ids)}
-    earliest = float(candidates.first_seen.min())
+    since = np.array([profile.since.timestamp() for profile in profiles])
+    for number in np.flatnonzero(since > candidates.first_seen.min()).tolist():
+        scores[number, :, candidates.first_seen < since[number]] = NEVER
     for number, profile in enumerate(profiles):
         for place, topic in enumerate(profile.topics):
             if topic.followed_authors or topic.followed_categories:
                 scores[number, place] += follows(topic, found)
-        since = profile.since.timestamp()
-        if since > earliest:
-            scores[number, :, candidates.first_seen < since] = NEVER
         if profile.seen:
-            before = [row_of[paper] for paper in profile.seen if paper in row_of]
+            before = [found.row_of[paper] for paper in profile.seen if paper in found.row_of]
             scores[number, :, before] = NEVER
         for rows in muted(profile, found):
             if len(rows):

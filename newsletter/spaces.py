@@ -64,6 +64,11 @@ def current(session: Session, model: str = DEFAULT) -> tuple[str, Basis]:
     return key, _loaded[key]
 
 
+def is_stored(session: Session) -> bool:
+    """Whether a feature space was fitted and kept."""
+    return _newest(session) is not None
+
+
 def _for_now(session: Session, model: str) -> Basis:
     """A space that is in no row, for pages that look before anything was trained.
 

@@ -295,7 +295,7 @@ def test_who_was_erased_while_digests_were_ranked_stops_nobody(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stock(engine, "ada@reader.example", "bob@reader.example")
-    rank = ranking.rank
+    rank = ranking.Ranker.rank
 
     def rank_and_erase(*arguments: Any) -> Any:
         ranked = rank(*arguments)
@@ -303,7 +303,7 @@ def test_who_was_erased_while_digests_were_ranked_stops_nobody(
             session.delete(session.exec(select(Subscriber)).all()[0])
         return ranked
 
-    monkeypatch.setattr(ranking, "rank", rank_and_erase)
+    monkeypatch.setattr(ranking.Ranker, "rank", rank_and_erase)
     assert prepare(engine).new == 1
 
 
@@ -311,7 +311,7 @@ def test_a_paper_that_was_united_with_another_while_digests_were_ranked_is_left_
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stock(engine, "ada@example.org")
-    rank = ranking.rank
+    rank = ranking.Ranker.rank
     gone: list[int] = []
 
     def rank_while_it_goes(*arguments: Any) -> list[ranking.Ranking]:
@@ -321,7 +321,7 @@ def test_a_paper_that_was_united_with_another_while_digests_were_ranked_is_left_
             session.delete(session.get_one(Paper, gone[0]))
         return ranked
 
-    monkeypatch.setattr(ranking, "rank", rank_while_it_goes)
+    monkeypatch.setattr(ranking.Ranker, "rank", rank_while_it_goes)
     assert prepare(engine).new == 1
     with Session(engine) as session:
         items = session.exec(select(DigestItem.paper_id)).all()

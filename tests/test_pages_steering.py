@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from newsletter import subscribers
+from newsletter import subscribers, training
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.models import (
     Cadence,
@@ -75,15 +75,17 @@ def test_a_button_leads_back_to_pages_of_ours_only(engine: Engine, reader: str) 
             assert answer.headers["location"] == f"{base}/{place}"
 
 
-def test_feedback_drops_what_was_learned_so_that_it_is_learned_anew(
+def test_feedback_is_learned_at_once_and_what_is_taken_back_learned_anew(
     engine: Engine, reader: str
 ) -> None:
     _, [paper, _] = send_digest(engine, reader)
-    with session_scope(engine) as session:
-        topic = session.exec(select(Interest.topic_id)).first()
-        session.add(Profile(topic_id=topic or 0, feature_space="old", coefficients=b""))
+    training.train(engine)
     with visit(engine) as client:
         client.post(f"{preferences(reader)}/papers/{paper}/relevant")
+        with read_scope(engine) as session:
+            learned = session.exec(select(Profile)).one()
+            assert learned.like_weight == pytest.approx(1, rel=0.01)
+        client.post(f"{preferences(reader)}/papers/{paper}/relevant/undo")
     with read_scope(engine) as session:
         assert session.exec(select(Profile)).all() == []
 

@@ -1,7 +1,7 @@
 """Profiles out of interests and feedback, through both databases."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,12 +9,11 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 from typer.testing import CliRunner
 
-from newsletter import db, evidence, profiles, ranking, spaces, training
+from newsletter import db, evidence, profiles, spaces
 from newsletter.cli import make_app
 from newsletter.encoders import DEFAULT
 from newsletter.models import (
     Announcement,
-    Cadence,
     Feedback,
     Interest,
     InterestKind,
@@ -22,86 +21,16 @@ from newsletter.models import (
     PaperVector,
     Signal,
     Space,
-    Subscriber,
-    SubscriberStatus,
-    Topic,
 )
-
-NOW = datetime.now(UTC)
-PAPERS = [
-    ("Automatic program repair with language models", "Patches for bugs are generated.", "cs.SE"),
-    ("Fault localisation before program repair", "Where is the bug? We rank statements.", "cs.SE"),
-    ("Fuzzing compilers with random programs", "Bugs in compilers are found by fuzzing.", "cs.SE"),
-    ("Protein folding from sequence alone", "Structures of proteins are predicted.", "q-bio.BM"),
-    ("Graph networks for protein binding", "Binding sites of proteins are found.", "q-bio.BM"),
-    ("Galaxy clusters in X-ray surveys", "The mass of galaxy clusters is weighed.", "astro-ph"),
-    ("Dwarf galaxies and dark matter", "Dark matter shapes small galaxies.", "astro-ph"),
-    ("", "", ""),
-    ("银河系中的暗物质", "我们研究了银河系中暗物质的分布。", "astro-ph"),
-    ("Untitled", "", ""),
-]
-
-
-def add_papers(session: Session) -> list[int]:
-    papers = [
-        Paper(
-            source="test",
-            external_id=str(number),
-            title=title,
-            abstract=abstract,
-            authors=[f"Author {number}"],
-            categories=[category] if category else [],
-            announcement=Announcement.NEW,
-            first_seen_at=NOW - timedelta(hours=3),
-            upvotes=number,
-        )
-        for number, (title, abstract, category) in enumerate(PAPERS)
-    ]
-    session.add_all(papers)
-    session.flush()
-    return [paper.id or 0 for paper in papers]
-
-
-def add_subscriber(session: Session, email: str, **preferences: int | bool) -> int:
-    subscriber = Subscriber(
-        public_id=email,
-        email=email,
-        address_hash=email,
-        status=SubscriberStatus.ACTIVE,
-        cadence=Cadence.DAILY,
-        confirmed_at=NOW,
-        **preferences,  # type: ignore[arg-type]
-    )
-    session.add(subscriber)
-    session.flush()
-    return subscriber.id or 0
-
-
-def add_topic(
-    session: Session, subscriber: int, name: str, *interests: tuple[InterestKind, str, float]
-) -> int:
-    topic = Topic(subscriber_id=subscriber, name=name)
-    session.add(topic)
-    session.flush()
-    number = topic.id or 0
-    for kind, value, weight in interests:
-        session.add(Interest(topic_id=number, kind=kind, value=value, weight=weight))
-    session.flush()
-    return number
-
-
-def train(session: Session, subscriber_id: int | None = None) -> training.TrainingReport:
-    session.commit()
-    engine = session.get_bind()
-    assert isinstance(engine, Engine)
-    report = training.train(engine, subscriber_id)
-    session.expire_all()
-    return report
-
-
-def rank_for(session: Session, *subscribers: int) -> list[ranking.Ranking]:
-    candidates = profiles.load_candidates(session, NOW - timedelta(days=30))
-    return ranking.rank(candidates, profiles.load_profiles(session, subscribers))
+from tests.profile_tools import (
+    NOW,
+    add_papers,
+    add_subscriber,
+    add_topic,
+    give,
+    rank_for,
+    train,
+)
 
 
 @pytest.fixture
@@ -190,13 +119,6 @@ def test_train_is_a_command_and_names_an_unknown_address(
     assert "1 topics trained over 10 papers" in done.output
     missing = CliRunner().invoke(make_app(), ["train", "--subscriber", "b@example.org"])
     assert "b@example.org" in str(missing.exception)
-
-
-def give(
-    session: Session, subscriber: int, paper: int, signal: Signal, topic: int | None = None
-) -> None:
-    session.add(Feedback(subscriber_id=subscriber, topic_id=topic, paper_id=paper, signal=signal))
-    session.flush()
 
 
 def test_signals_one_by_one_give_what_a_training_gives(session: Session) -> None:

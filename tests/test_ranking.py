@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter import explaining, ranking, scoring
-from newsletter.candidates import Candidates, Evidence, SubscriberProfile, TopicProfile
+from newsletter import explaining, ranking, scoring, shares
+from newsletter.candidates import Candidates, Evidence, Pool, SubscriberProfile, TopicProfile
 from newsletter.encoders import Vectors, unit
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def with_evidence(pool: Vectors, seed: int = 3) -> TopicProfile:
     evidence = Evidence(
         kinds,
         tuple(f"piece {number}" for number in range(len(pool))),
-        pool,
+        Pool(tuple(f"piece {number}" for number in range(len(pool))), pool),
         np.arange(len(pool)),
         weights,
         np.zeros(0, np.float32),
@@ -149,12 +149,19 @@ def test_the_parts_of_a_score_add_up_to_it() -> None:
         assert rest == pytest.approx([0] * len(rest), abs=1e-4)
 
 
-def test_one_by_one_and_all_at_once_explain_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    candidates, pool = candidates_of(vectors_of(60)), vectors_of(6, seed=9)
-    profiles = [reader(with_evidence(pool, seed)) for seed in range(20)]
+@pytest.mark.parametrize("kept", [0, 10**6], ids=["multiplied", "looked up"])
+def test_one_by_one_and_all_at_once_explain_alike(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidates, pool = candidates_of(vectors_of(60)), vectors_of(9, seed=9)
+    profiles = [
+        reader(with_evidence(pool[: 1 + seed % 9], seed), topic_of(vectors_of(1, seed)[0]))
+        for seed in range(20)
+    ]
     together = ranking.rank(candidates, profiles)
-    monkeypatch.setattr(explaining, "SHARED_POOL", 0)
-    assert ranking.rank(candidates, profiles) == together
+    monkeypatch.setattr(shares, "KEPT", kept)
+    ranker = ranking.Ranker(candidates)
+    assert [ranker.rank([profile])[0] for profile in profiles] == together
     assert any(" and " in pick.explanation for ranked in together for pick in ranked.picks)
 
 

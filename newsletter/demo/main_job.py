@@ -77,9 +77,14 @@ def run(settings: Settings, say: Say) -> Engine:
     issue_date = utc_now().date()
     _ingest(engine, say)
     _sign_up(engine, signer, issue_date, say)
-    report = training.train(engine)
+    report = training.train(engine, model=settings.feature_model)
     say(f"trained   {report.topics} topics on {report.papers} papers")
-    prepared = editions.prepare(engine, issue_date, message_domain=settings.from_domain)
+    prepared = editions.prepare(
+        engine,
+        issue_date,
+        message_domain=settings.from_domain,
+        model=settings.feature_model,
+    )
     say(f"prepared  {prepared.new} digests for the edition of {issue_date}")
     editions.start_sending(engine, prepared.edition_id)
     tally = send(engine, settings, prepared.edition_id)

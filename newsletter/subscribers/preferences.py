@@ -160,11 +160,6 @@ class StatedInterest:
     weight: float
 
     @property
-    def evidence(self) -> tuple[str, str]:
-        """How a profile names what it learned from this."""
-        return self.kind.value, self.value
-
-    @property
     def lead(self) -> str:
         """The words that lead to the value in a sentence."""
         return _LEADS[self.kind]

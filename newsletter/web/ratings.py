@@ -5,16 +5,14 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
-from newsletter import feedback, profiles, ranking, subscribers
-from newsletter.candidates import Evidence
+from newsletter import evidence, explaining, feedback, profiles, ranking, subscribers
 from newsletter.db import utc_now
 from newsletter.digest import CANDIDATE_WINDOW
-from newsletter.models import Paper, Signal, Subscriber
+from newsletter.models import InterestKind, Paper, Signal, Subscriber
 from newsletter.subscribers import StatedInterest
 from newsletter.tokens import Purpose
 from newsletter.web.forms import FormDep, text_of
@@ -127,33 +125,32 @@ def learned_page(
 def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str, list[Line]]]:
     """By topic, interests and judgements with their share of its vector, the greatest first."""
     judged = feedback.judged(session, subscriber_id)
-    titles = {(each.signal.value, each.paper.title): each for each in judged}
+    signals = {(each.signal.value, each.paper.id): each for each in judged}
     topics = []
     for profile in profiles.load_profiles(session, [subscriber_id], model):
         for topic in profile.topics:
-            shares = _shares(topic.evidence)
+            shares = explaining.weights(topic.evidence)
             stated = subscribers.interests_of(session, topic.topic_id or 0)
+            seeds = evidence.seed_papers(
+                session,
+                [each.value for each in stated if each.kind is InterestKind.SEED_PAPER],
+            )
             lines = [
-                Line(shares.get(each.evidence, 0), interest=each)
+                Line(shares.get(_piece(each, seeds), 0), interest=each)
                 for each in stated
                 if each.weight > 0
             ]
             lines += [
-                Line(share, judged=titles[key]) for key, share in shares.items() if key in titles
+                Line(share, judged=signals[key]) for key, share in shares.items() if key in signals
             ]
             if lines:
                 topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
     return topics
 
 
-def _shares(evidence: Evidence | None) -> dict[tuple[str, str], int]:
-    """How much each piece weighs among all of a topic, in percent, by kind and label."""
-    if evidence is None or not len(evidence.rows):
-        return {}
-    weights = np.abs(evidence.content)
-    percent = 100 * weights / (weights.sum() or 1)
-    pieces = zip(evidence.kinds, evidence.labels, percent, strict=True)
-    return {(kind, label): round(float(share)) for kind, label, share in pieces}
+def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | str]:
+    """How a profile names what it learned from an interest."""
+    return interest.kind.value, seeds.get(interest.value, interest.value)
 
 
 @router.post("/preferences/{token}/interests/{interest_id}/less")
@@ -198,7 +195,13 @@ def _offered(
     ids: list[int] = []
     # The news of this week; after a quiet one, whatever a digest could hold.
     for window in (NEW, CANDIDATE_WINDOW):
-        wide = replace(profile, max_papers=RANKED, min_score=0, since=utc_now() - window)
+        wide = replace(
+            profile,
+            max_papers=RANKED,
+            min_score=0,
+            since=utc_now() - window,
+            budget_left=None,
+        )
         [ranked] = ranking.rank(candidates, [wide])
         ids = [pick.paper_id for pick in ranked.picks if pick.paper_id not in judged]
         if len(ids) >= len(OFFERED):
