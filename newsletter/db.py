@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import DateTime, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import Pool
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session, SQLModel
@@ -195,7 +195,7 @@ def revision(engine: Engine) -> str | None:
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
-    except OperationalError as error:
+    except DBAPIError as error:
         shown = engine.url.render_as_string(hide_password=True)
         raise DatabaseError(f"cannot open the database {shown}: {error.orig}") from error
 
