@@ -91,6 +91,11 @@ def encoded_both(text: str) -> tuple[bytes, bytes]:
     return (plain if len(escaped) == len(text) else encoded(str(escaped))), plain
 
 
+def _why(explanation: str) -> tuple[bytes, bytes]:
+    """An explanation, clean, `encoded` for HTML and for plain text; empty if it says nothing."""
+    return encoded_both(cards.explanation(explanation))
+
+
 def in_html(text: str) -> str:
     """``text`` as it stands in HTML, attributes included."""
     return str(escape(text))
@@ -109,6 +114,8 @@ class Fragments:
         self._click_url = f"{click_url}/{slot('click')}" if click_url else ""
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
+        # Explanations repeat, as topics and keywords do.
+        self.why = lru_cache(maxsize=_MOST_PAPERS)(_why)
 
     def frame(self, values: dict[str, Any], *, empty: bool) -> Frame:
         """The template around its sections; with ``empty`` it has none, and all is head.

@@ -181,7 +181,7 @@ class Renderer:
             pair.html.fill(html, for_html)
             pair.text.fill(text, for_text)
 
-        explanation, shown, fragment = cards.explanation, cards.shown, self._fragments.paper
+        shown, fragment, why_of = cards.shown, self._fragments.paper, self._fragments.why
         frame = self._frame_of(digest, noticed=bool(plan.notice))
         put(frame.head)
         for number, (section, papers) in enumerate(_placed(digest, plan)):
@@ -192,8 +192,8 @@ class Renderer:
             for place, (paper, length) in enumerate(papers):
                 if place and around.between:
                     put(around.between)
-                why = explanation(paper.explanation)
-                for_html["why"], for_text["why"] = encoded_both(why)
+                why, for_text["why"] = why_of(paper.explanation)
+                for_html["why"] = why
                 put(fragment(shown(paper, length, explained=bool(why))))
             put(around.foot)
         put(frame.foot)

@@ -84,9 +84,9 @@ def fetched(
     status: FetchStatus = FetchStatus.OK,
     **counts: int,
 ) -> None:
-    """A row of the log, with an error for every entry that failed."""
+    """A row of the log, with an error for every paper that failed."""
     errors = [
-        {"where": f"entry {n}", "what": "it has no title"} for n in range(counts.get("failed", 0))
+        {"where": f"paper {n}", "what": "it has no title"} for n in range(counts.get("failed", 0))
     ]
     started = NOW - timedelta(hours=hours_ago)
     with session_scope(engine) as session:

@@ -304,6 +304,10 @@ def test_why_somebody_gets_no_mail_is_told_from_first_to_last(site: Site) -> Non
     told = site.run("suppressions", "show", READER).stdout
     assert "suppression lifted: mailbox is back" in told
     assert f"{READER} gets mail" in told
+    site.run("suppressions", "add", READER, "--reason", "asked by phone")
+    site.run("suppressions", "remove", READER, "--reason", "called again")
+    told = site.run("suppressions", "show", READER).stdout
+    assert "suppression lifted: called again (it was: asked by phone)" in " ".join(told.split())
     stranger = site.run("suppressions", "show", "stranger@reader.example").stdout
     assert "there is no such subscriber" in stranger
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from newsletter.config import Settings
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.deliveries import Result
 from newsletter.errors import StoppedError
-from newsletter.mailer import Limits, SendRun, Tally, flight, owners, pacing, run
+from newsletter.mailer import Limits, SendRun, Tally, attempts, books, flight, owners, pacing, run
 from newsletter.models import (
     Delivery,
     DeliveryKind,
@@ -491,6 +491,24 @@ def test_owners_on_this_machine_are_known_to_live_or_to_be_dead(engine: Engine) 
     assert owners.dead(engine, [alive, gone, reused, elsewhere]) == [gone, reused]
     owners.forget(alive)
     assert owners.dead(engine, [alive]) == [alive]
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1)])
+def test_a_clock_that_jumps_in_mid_run_loses_and_doubles_nothing(
+    engine: Engine, sink: Sink, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    edition_id = make_edition(engine, *readers(30))
+
+    def clock() -> datetime:
+        return utc_now() + (jump if len(sink.accepted) > 5 else timedelta(0))
+
+    for module in (run, books, attempts):
+        monkeypatch.setattr(module, "utc_now", clock)
+    send(engine, edition_id, sink, connections=2)
+    monkeypatch.undo()
+    send(engine, edition_id, sink)
+    assert counts(engine, edition_id) == {"sent": 30}
+    assert sorted(sink.recipients()) == sorted(readers(30))
 
 
 def test_a_database_that_is_locked_for_a_while_only_delays_the_run(

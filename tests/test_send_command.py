@@ -72,9 +72,14 @@ class Command:
         self._environment = {f"NEWSLETTER_{name}": value for name, value in values.items()}
         self._folder = folder
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, limit: int = -1) -> "subprocess.Popen[str]":
+        """With ``limit``, no file can grow beyond so many bytes: a full disk."""
+        full = (
+            f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); " if limit >= 0 else ""
+        )
+        code = f"import resource; {full}from newsletter.cli import main; main()"
         return subprocess.Popen(
-            [sys.executable, "-c", "from newsletter.cli import main; main()", *arguments],
+            [sys.executable, "-c", code, *arguments],
             env=os.environ | self._environment | {"PYTHONPATH": str(ROOT)},
             cwd=self._folder,
             stdout=subprocess.PIPE,
@@ -82,8 +87,8 @@ class Command:
             text=True,
         )
 
-    def run(self, *arguments: str) -> tuple[int, str]:
-        process = self.start(*arguments)
+    def run(self, *arguments: str, limit: int = -1) -> tuple[int, str]:
+        process = self.start(*arguments, limit=limit)
         out, err = process.communicate(timeout=120)
         assert "Traceback" not in err, err
         return process.returncode, out + err
@@ -335,3 +340,28 @@ def test_a_dry_run_into_a_folder_that_cannot_be_is_one_line(
     code, said = newsletter.run("send", "--date", DATE, "--dry-run", "--output", "taken/here")
     assert code == 3
     assert "error: cannot write taken/here: Not a directory" in said
+
+
+def test_a_full_disk_ends_the_run_with_a_line_and_the_next_carries_on(
+    sqlite_engine: Engine, sink: Sink, tmp_path: Path
+) -> None:
+    edition_id = fill(sqlite_engine, *(f"reader{number}@there.example" for number in range(300)))
+    sqlite_engine.dispose()
+    newsletter = Command(sqlite_engine, f"smtp://127.0.0.1:{sink.port}", tmp_path)
+    code, said = newsletter.run("send", "--date", DATE, limit=120_000)
+    assert code == 3, said
+    assert re.search("error: the database cannot be used: (disk I/O error|.* full)", said)
+    before = len(sink.accepted)
+    assert 0 < before < 300
+    assert newsletter.run("send", "--date", DATE)[0] == 0
+    assert counts(sqlite_engine, edition_id) == {"sent": 300}
+    assert len(set(sink.recipients())) == 300
+    assert len(sink.accepted) - 300 <= 4, "no more copies than open connections"
+
+
+def test_a_file_that_is_no_database_is_one_line(sqlite_engine: Engine, tmp_path: Path) -> None:
+    sqlite_engine.dispose()
+    Path(sqlite_engine.url.database or "").write_bytes(b"no database " * 1000)
+    code, said = Command(sqlite_engine, "smtp://127.0.0.1:1", tmp_path).run("send")
+    assert code == 2
+    assert "file is not a database" in said

@@ -9,7 +9,7 @@ from importlib import import_module
 
 import typer
 from rich.markup import escape
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from newsletter.cli.common import err
 from newsletter.errors import DatabaseError, NewsletterError
@@ -71,7 +71,7 @@ def main() -> None:
     except NewsletterError as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(error.exit_code)
-    except OperationalError as error:
+    except DBAPIError as error:
         err.print(f"[bold red]error:[/] the database failed: {escape(str(error.orig))}")
         sys.exit(DatabaseError.exit_code)
     except KeyboardInterrupt:

@@ -108,13 +108,14 @@ def remove(session: Session, signer: Signer, email: str, *, note: str, now: date
         raise UsageError(
             f"{email} {found.reason} by their own wish: only they can come back, by signing up"
         )
+    was = f" (it was: {found.note})" if found.note else ""
     session.add(
         SuppressionRemoval(
             address_hash=address_hash,
             reason=found.reason,
             suppressed_at=found.created_at,
             removed_at=now,
-            note=harmless(note, LONGEST_NOTE),
+            note=harmless(f"{note}{was}", LONGEST_NOTE),
         )
     )
     session.execute(delete(Suppression).where(col(Suppression.address_hash) == address_hash))
@@ -147,8 +148,10 @@ def _addresses(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers and addresses."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 text: {error.reason}", where=str(path)) from error
     lines = csv.reader(text.splitlines())
     column = 0
     for number, cells in enumerate(lines, start=1):

@@ -6,6 +6,7 @@ message a connection, and by the flight log, after a kill, no more than the latt
 """
 
 import asyncio
+import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -348,11 +349,17 @@ class SendRun:
                     return call(*args, **kwargs)
                 return await loop.run_in_executor(self._thread, lambda: call(*args, **kwargs))
             except (OperationalError, InterfaceError) as error:
-                if time.monotonic() > until:
+                if time.monotonic() > until or _is_full(error):
                     raise _database_lost(error) from error
             except DBAPIError as error:
                 raise _database_lost(error) from error
             await asyncio.sleep(TICK_SECONDS)
+
+
+def _is_full(error: DBAPIError) -> bool:
+    """Whether SQLite cannot write to its disk, which waiting does not mend."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # extended codes hold it there
+    return code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 
 def _database_lost(error: DBAPIError) -> StoppedError:

@@ -79,14 +79,16 @@ class Dialogue(asyncio.Protocol):
                 break
         return replies
 
-    async def content(self, data: bytes) -> Reply:
+    async def content(self, data: bytes, *, has_dot: bool = True) -> Reply:
         """The reply to a message's content, whose lines end in CRLF; dots are doubled here.
+
+        Without ``has_dot`` no line is known to begin with one.
 
         Raises:
             ConnectionError: as for `commands`; then `surely_unfinished` may tell that the relay
                 cannot have the whole message.
         """
-        stuffed = data.replace(b"\r\n.", b"\r\n..")
+        stuffed = data.replace(b"\r\n.", b"\r\n..") if has_dot else data
         if stuffed.startswith(b"."):
             stuffed = b"." + stuffed
         self._write(stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"))

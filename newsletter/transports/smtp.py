@@ -29,6 +29,7 @@ from newsletter.errors import (
 )
 from newsletter.transports.base import Envelope
 from newsletter.transports.dialogue import Dialogue, Reply, one_line
+from newsletter.transports.lines import Lines, look_at
 
 # RFC 5321 §4.5.3.2 allows five minutes a command and ten for the final dot. A relay that takes
 # a minute is down for our purposes: the delivery is deferred and tried again.
@@ -147,7 +148,7 @@ class SmtpTransport:
         Raises:
             RelayError: the relay cannot be used at all; the message is not to blame.
         """
-        _check(envelope)
+        lines = _checked(envelope)
         if self._dialogue is not None and not self._dialogue.is_usable:
             self._drop()  # closed, or told to close, while it lay idle
         is_fresh = self._dialogue is None
@@ -165,7 +166,7 @@ class SmtpTransport:
                 return await self.send(envelope)
             raise self._refusal(replies)
         try:
-            answer = await dialogue.content(envelope.data)
+            answer = await dialogue.content(envelope.data, has_dot=lines.has_dot)
         except ConnectionError as error:
             # Lost after the final dot: without the relay's answer nobody can know whether it
             # took the message (bulk-mail law 26). A dot that never left leaves no doubt.
@@ -265,7 +266,7 @@ class SmtpTransport:
             dialogue.abort()
 
 
-def _check(envelope: Envelope) -> None:
+def _checked(envelope: Envelope) -> Lines:
     """Refuse what would be read as SMTP commands, or as another message (law 11, 13).
 
     Raises:
@@ -274,10 +275,11 @@ def _check(envelope: Envelope) -> None:
     for address in (envelope.sender, envelope.recipient):
         if not _MAILABLE.fullmatch(address) or not address.isprintable():
             raise PermanentTransportError(f"not an address that can be mailed: {address!r}")
-    data = envelope.data
     # A line end that a relay reads otherwise than we do smuggles a second message in.
-    if not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
+    lines = look_at(envelope.data)
+    if not lines.is_canonical:
         raise PermanentTransportError("the message holds a bare CR or LF")
+    return lines
 
 
 @cache
