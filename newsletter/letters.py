@@ -66,9 +66,10 @@ def digest_heading(occasion: Occasion, issue_date: date) -> str:
 def digest_lead(digest: Digest, site: str) -> str:
     """The first sentence of a digest."""
     name = shortened(wording.one_line(digest.to_name), 60)
-    papers = wording.count_in_words(len(digest.papers), "paper")
-    verb = "is" if len(digest.papers) == 1 else "are"
-    if not digest.papers:
+    number = len(digest.papers)
+    papers = wording.count_in_words(number, "paper")
+    verb = "is" if number == 1 else "are"
+    if not number:
         said = f"there is no paper for you today: {wording.one_line(digest.reason)}."
     elif digest.occasion is Occasion.WELCOME:
         said = f"this is your first digest from {site}: {papers}, chosen from the last days."

@@ -71,6 +71,7 @@ class MessageMaker:
             ("X-Auto-Response-Suppress", NO_AUTO_REPLIES),
             ("MIME-Version", "1.0"),
         )
+        self._shared_lines = mime.header_lines(self._shared)
 
     def envelope(self, to: Addressed, text: Sequence[bytes], html: Sequence[bytes]) -> Envelope:
         """The message to ``to``; the bodies come in pieces, from `mime.quoted_printable`.
@@ -83,11 +84,13 @@ class MessageMaker:
         sender = self._signer.verp_address(to.delivery_id, self._bounce_domain)
         own = self._own_headers(to, recipient, boundary)
         marks = ((name, form.format(sender)) for name, form in self._marks)
-        headers = (self._from, *own, *self._shared, *marks)
+        headers = (self._from, *own)
         body = mime.multipart_alternative(boundary, text, html)
+        lines = mime.header_lines(headers)
+        mark_lines = mime.header_lines([*marks]) + b"\r\n"
         signed = ""
         if self._signatures:
-            canonical = dkim.relaxed_headers(headers)
+            canonical = dkim.relaxed_headers((*headers, *self._shared))
             body_hash = dkim.body_hash(body)
             moment = int(to.created_at.timestamp())
             for signature in self._signatures:
@@ -96,7 +99,7 @@ class MessageMaker:
             delivery_id=to.delivery_id,
             sender=sender,
             recipient=recipient,
-            data=b"".join((signed.encode(), mime.header_lines(headers), b"\r\n", *body)),
+            data=b"".join((signed.encode(), lines, self._shared_lines, mark_lines, *body)),
         )
 
     def _own_headers(self, to: Addressed, recipient: str, boundary: str) -> tuple[Header, ...]:

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from itertools import accumulate
 
@@ -43,6 +44,7 @@ _MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
 
 _PART = b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable"
 
+_PLAIN_PART, _HTML_PART = _PART % b"plain", _PART % b"html"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -61,6 +63,8 @@ def checked(text: str, what: str) -> str:
     return " ".join(text.split())
 
 
+# Readers with the same first paper have the same subject: an edition has some hundred.
+@lru_cache(maxsize=2000)
 def unstructured(name: str, text: str) -> str:
     """Value of a free-text header such as Subject, folded, encoded where it must be."""
     text = checked(text, name)
@@ -191,9 +195,9 @@ def multipart_alternative(
     """The body in pieces: plain text first, then HTML (law 18), both in quoted-printable."""
     mark = boundary.encode()
     return (
-        b"--%b\r\n%b\r\n\r\n" % (mark, _PART % b"plain"),
+        b"--%b\r\n%b\r\n\r\n" % (mark, _PLAIN_PART),
         *text,
-        b"\r\n--%b\r\n%b\r\n\r\n" % (mark, _PART % b"html"),
+        b"\r\n--%b\r\n%b\r\n\r\n" % (mark, _HTML_PART),
         *html,
         b"\r\n--%b--\r\n" % mark,
     )

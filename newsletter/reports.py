@@ -22,6 +22,7 @@ from newsletter.models import (
     NoDigest,
     Subscriber,
 )
+from newsletter.subscribers.csv_writing import harmless_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +145,5 @@ def as_csv(report: Report) -> str:
     writer.writerow(["email", "status", "attempts", "code", "reason", "retry_at"])
     for row in report.undelivered:
         cells = [row.email, row.status, row.attempts, row.code, row.reason, row.retry_at]
-        writer.writerow([_harmless(cell) for cell in cells])
+        writer.writerow([harmless_cell("" if cell is None else str(cell)) for cell in cells])
     return text.getvalue()
-
-
-def _harmless(cell: object) -> str:
-    """Spreadsheets run cells that begin like a formula; a quote in front makes them text."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,9 +20,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
+def serving(app: ASGIApp, port: int = 0, **options: Any) -> Iterator[str]:
     """Serve ``app`` as `newsletter serve` does, on a free port unless told; gives its base URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
+    known: dict[str, Any] = {"access_log": False, "log_level": "warning"}
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, **(known | options))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

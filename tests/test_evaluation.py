@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,6 @@ def test_json_holds_what_the_contract_names_and_finds_what_is_easy(folder: Path)
 
 
 def test_curves_are_printed_and_drawn(folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="not run: the extra plot is missing")
     picture = tmp_path / "curve.svg"
     done = CliRunner().invoke(
         make_app("evaluate"), ["evaluate", str(folder), "--plot", str(picture)]
@@ -67,6 +67,35 @@ def test_curves_are_printed_and_drawn(folder: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert picture.read_text(encoding="utf-8").count("<svg") == 1
     assert "five" in done.stdout
+
+
+def test_where_papers_have_dates_the_newest_are_found_by_the_older_ones(folder: Path) -> None:
+    def run() -> dict[str, Any]:
+        done = CliRunner().invoke(make_app("evaluate"), ["evaluate", str(folder), "--json"])
+        assert done.exit_code == 0, done.output
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    assert "by_time" not in run()
+    for name in ("papers", "candidates"):
+        path = folder / f"{name}.tsv"
+        lines = path.read_text(encoding="utf-8").splitlines()
+        dated = [f"{line}\t\t2026-{1 + n % 12:02}-01" for n, line in enumerate(lines)]
+        path.write_text("\n".join(dated) + "\n", encoding="utf-8")
+    [library] = data.load(folder)
+    later = data.by_time(library)
+    assert later is not None
+    assert len(later.papers) + len(later.candidates) == len(library.dates) == 80
+    assert 16 <= len(later.candidates) < 24
+    assert later.likes.nnz + later.truth.nnz == library.likes.nnz + library.truth.nnz
+    assert run()["by_time"]["auc"] > 0.9
+
+
+def test_a_date_that_is_none_is_named(folder: Path) -> None:
+    with (folder / "papers.tsv").open("a", encoding="utf-8") as file:
+        file.write("p999\tLast\t\tyesterday\n")
+    with pytest.raises(InputError, match="'yesterday' is no date"):
+        data.load(folder)
 
 
 def test_reviews_are_read_as_topics_with_ten_likes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 from typer.testing import CliRunner
 
-from newsletter import db, evidence, profiles, spaces
+from newsletter import db, encoders, evidence, features, profiles, spaces, training
 from newsletter.cli import make_app
 from newsletter.encoders import DEFAULT
 from newsletter.models import (
@@ -19,6 +20,7 @@ from newsletter.models import (
     InterestKind,
     Paper,
     PaperVector,
+    Profile,
     Signal,
     Space,
 )
@@ -266,3 +268,32 @@ def test_vectors_are_computed_once_and_kept_for_the_next_preparation(
     spaces.catch_up(engine, since)
     with db.read_scope(engine) as session:
         assert (spaces.load_candidates(session, since).vectors == stored).all()
+
+
+def test_another_model_fits_the_space_anew_builds_profiles_anew_and_says_so(
+    session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org")
+    topic = add_topic(session, reader, "Mine", (InterestKind.KEYWORD, "galaxies", 1.0))
+    give(session, reader, papers[3], Signal.RELEVANT, topic)
+    first = train(session)
+    # A stand-in for a model of the operator's: the same words under another name and length.
+    ours = encoders.encoder(DEFAULT)
+    other = SimpleNamespace(
+        name="other",
+        dimensions=64,
+        lexical=ours.lexical,
+        encode=lambda texts: encoders.unit(ours.encode(texts)[:, :64]),
+        words=lambda text: None,
+    )
+    monkeypatch.setattr(features, "encoder", lambda name: other if name == "other" else ours)
+    again = training.train(engine, model="other")
+    session.expire_all()
+    assert again.rebuilt == f"the feature model is now other, not {DEFAULT}"
+    assert again.feature_space.startswith("other-")
+    stored = session.exec(select(Profile)).one()
+    assert stored.feature_space == again.feature_space != first.feature_space
+    candidates = profiles.load_candidates(session, NOW - timedelta(days=30), "other")
+    [profile] = profiles.load_profiles(session, [reader], "other")
+    assert candidates.vectors.shape[1] == len(profile.topics[0].vector) < 100

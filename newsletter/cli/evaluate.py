@@ -42,17 +42,21 @@ def evaluate(
     if (with_curves or plot) and len(libraries) > 1:
         raise UsageError("curves need subscribers with libraries; reviews are single topics")
     ours = evaluation.evaluate(libraries, model)
+    dated = [split for library in libraries if (split := evaluation.by_time(library))]
+    later = evaluation.evaluate(dated, model) if dated else None
     others = baselines.run(libraries) if with_baselines else []
     points = curves.curve(libraries[0], model) if with_curves or plot else []
     if plot:
         curves.plot(points, plot)
     if as_json:
-        print_json(_as_json(ours, others, points))
+        print_json(_as_json(ours, later, others, points))
     else:
-        _print(ours, others, points)
+        _print(ours, later, others, points)
 
 
-def _as_json(ours: Evaluation, others: list[Baseline], points: list[Point]) -> dict[str, Any]:
+def _as_json(
+    ours: Evaluation, later: Evaluation | None, others: list[Baseline], points: list[Point]
+) -> dict[str, Any]:
     found: dict[str, Any] = {
         **ours.quality.as_json(),
         "seconds_fit": round(ours.seconds_fit, 2),
@@ -65,6 +69,8 @@ def _as_json(ours: Evaluation, others: list[Baseline], points: list[Point]) -> d
             "subscribers": ours.others.subscribers,
         },
     }
+    if later:
+        found["by_time"] = later.quality.as_json()
     if others:
         found["baselines"] = {
             other.name: {**other.quality.as_json(), "seconds": round(other.seconds, 2)}
@@ -78,10 +84,15 @@ def _as_json(ours: Evaluation, others: list[Baseline], points: list[Point]) -> d
     return found
 
 
-def _print(ours: Evaluation, others: list[Baseline], points: list[Point]) -> None:
+def _print(
+    ours: Evaluation, later: Evaluation | None, others: list[Baseline], points: list[Point]
+) -> None:
     table = Table("ranker", "recall@20", "recall@100", "nDCG@20", "AUC", "subscribers", "seconds")
     seconds = ours.seconds_fit + ours.seconds_score
     table.add_row(f"ours ({ours.feature_space})", *_cells(ours.quality), f"{seconds:.1f}")
+    if later:
+        seconds = later.seconds_fit + later.seconds_score
+        table.add_row("ours, split by time", *_cells(later.quality), f"{seconds:.1f}")
     for other in others:
         table.add_row(other.name, *_cells(other.quality), f"{other.seconds:.1f}")
     out.print(table)

@@ -1,8 +1,8 @@
 """Evaluation folders.
 
-Either `papers.tsv` (id, title, abstract where there is one), `candidates.tsv` (the same, of new
-papers), `saves.tsv` and `truth.tsv` (subscriber, paper); or systematic reviews, one CSV file
-with title, abstract and label a topic, from which ten likes are drawn.
+Either `papers.tsv` (id, title, abstract and date where there are), `candidates.tsv` (the same,
+of new papers), `saves.tsv` and `truth.tsv` (subscriber, paper); or systematic reviews, one CSV
+file with title, abstract and label a topic, from which ten likes are drawn.
 """
 
 import csv
@@ -11,15 +11,17 @@ import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
 from newsletter.errors import InputError
 from newsletter.features import PaperText
 
 REVIEW_LIKES = 10
+NEWEST = 5  # by time, the newest fifth of the papers is to be found
 csv.field_size_limit(1_000_000)  # abstracts are long, but not as long as this
 
 
@@ -27,7 +29,8 @@ csv.field_size_limit(1_000_000)  # abstracts are long, but not as long as this
 class Library:
     """What is known and what is to be predicted.
 
-    ``likes`` (subscribers, known papers) and ``truth`` (subscribers, candidates) hold ones.
+    ``likes`` (subscribers, known papers) and ``truth`` (subscribers, candidates) hold ones;
+    ``dates`` are those of known papers, then candidates, where all have one.
     """
 
     name: str
@@ -35,6 +38,29 @@ class Library:
     candidates: tuple[PaperText, ...]
     likes: csr_matrix
     truth: csr_matrix
+    dates: tuple[str, ...] = ()
+
+
+def by_time(library: Library) -> Library | None:
+    """The same libraries with the newest papers to be found by the older ones, if there are dates.
+
+    A random split flatters: of papers that came together, some are known.
+    """
+    if not library.dates:
+        return None
+    dates = np.array(library.dates)
+    new = dates >= np.sort(dates)[-max(1, len(dates) // NEWEST)]
+    saved = csr_matrix(hstack([library.likes, library.truth]))
+    if new.all() or not saved[:, new].nnz:
+        return None
+    texts = (*library.papers, *library.candidates)
+    return Library(
+        library.name,
+        tuple(text for text, later in zip(texts, new, strict=True) if not later),
+        tuple(text for text, later in zip(texts, new, strict=True) if later),
+        saved[:, ~new],
+        saved[:, new],
+    )
 
 
 def load(folder: Path) -> list[Library]:
@@ -55,8 +81,9 @@ def load(folder: Path) -> list[Library]:
 
 
 def _load_tsv(folder: Path) -> Library:
-    papers, known = _papers(folder / "papers.tsv")
-    candidates, new = _papers(folder / "candidates.tsv")
+    papers, known, dates = _papers(folder / "papers.tsv")
+    candidates, new, later = _papers(folder / "candidates.tsv")
+    dated = len(dates) == len(papers) and len(later) == len(candidates)
     if not candidates:
         raise InputError("holds no candidates", where=str(folder / "candidates.tsv"))
     saves = list(_pairs(folder / "saves.tsv", known))
@@ -71,6 +98,7 @@ def _load_tsv(folder: Path) -> Library:
         candidates,
         _matrix([(row_of[s], column) for s, column in saves], (len(row_of), len(papers))),
         _matrix([(row_of[s], column) for s, column in truth], (len(row_of), len(candidates))),
+        (*dates, *later) if dated else (),
     )
 
 
@@ -91,8 +119,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise InputError(f"is not UTF-8: {error.reason}", where=str(path)) from error
 
 
-def _papers(path: Path) -> tuple[tuple[PaperText, ...], dict[str, int]]:
+def _papers(path: Path) -> tuple[tuple[PaperText, ...], dict[str, int], list[str]]:
     papers: list[PaperText] = []
+    dates: list[str] = []
     row_of: dict[str, int] = {}
     for number, fields in _lines(path):
         if fields[0] in row_of:
@@ -100,7 +129,16 @@ def _papers(path: Path) -> tuple[tuple[PaperText, ...], dict[str, int]]:
         row_of[fields[0]] = len(papers)
         title, abstract = (*fields[1:3], "", "")[:2]
         papers.append(PaperText(title, abstract))
-    return tuple(papers), row_of
+        if len(fields) > 3 and fields[3]:
+            dates.append(_date(fields[3], f"{path}:{number}"))
+    return tuple(papers), row_of, dates
+
+
+def _date(text: str, where: str) -> str:
+    try:
+        return date.fromisoformat(text[:10]).isoformat()
+    except ValueError as error:
+        raise InputError(f"{text!r} is no date: write 2026-01-31", where=where) from error
 
 
 def _pairs(path: Path, row_of: dict[str, int]) -> Iterator[tuple[str, int]]:

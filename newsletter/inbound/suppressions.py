@@ -18,11 +18,10 @@ from newsletter.models import (
     SuppressionReason,
     SuppressionRemoval,
 )
+from newsletter.subscribers.suppression import OWN_DECISION
 from newsletter.tokens import Signer
 
 LONGEST_NOTE = 300
-# What the person decided, only the person takes back, by signing up again (laws 27 and 28).
-OWN_DECISION = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED})
 # Names under which providers export the column with the address.
 _ADDRESS_COLUMNS = ("email", "address", "email_address", "emailaddress", "recipient", "e-mail")
 

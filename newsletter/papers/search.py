@@ -55,16 +55,23 @@ def search(
     sqlite = session.get_bind().dialect.name == "sqlite"
     wanted = terms(text)
     newest = func.coalesce(PAPER.c.published_at, PAPER.c.first_seen_at)
+    narrowed = any(given is not None for given in (since, until, category, source))
     # Ids alone are sorted: carrying abstracts through the sort costs ten times the search.
-    query = select(PAPER.c.id)
+    number: ColumnElement[int] = PAPER.c.id
+    query = select(number)
     if any(not term.excluded for term in wanted):
-        if sqlite:
+        if sqlite and narrowed:
             query = query.join(_INDEX, _INDEX.c.rowid == PAPER.c.id)
+        elif sqlite:  # looking each match up in another table costs three times the search
+            number = _INDEX.c.rowid
+            query = select(number)
         matches, rank = (_fts5 if sqlite else _tsvector)(wanted)
         query = query.where(matches).order_by(rank)
     elif wanted or text.strip():
         # Only exclusions, or only punctuation: nothing is asked for.
         return []
+    else:
+        query = query.order_by(newest.desc())
     if since is not None:
         query = query.where(newest >= since)
     if until is not None:
@@ -74,7 +81,7 @@ def search(
     if source is not None:
         seen = select(ALIAS.c.id).where(ALIAS.c.paper_id == PAPER.c.id, ALIAS.c.source == source)
         query = query.where(seen.exists())
-    query = query.order_by(newest.desc(), PAPER.c.id.desc()).limit(limit).offset(offset)
+    query = query.order_by(number.desc()).limit(limit).offset(offset)
     ids = session.connection().scalars(query).all()
     found = {paper.id: paper for paper in session.exec(_papers(ids))}
     return [found[number] for number in ids]

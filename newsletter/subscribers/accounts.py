@@ -10,13 +10,16 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import bindparam, delete, func, update
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.db import utc_now
 from newsletter.errors import InputError
 from newsletter.models import (
+    Delivery,
+    DeliveryEvent,
     Interest,
+    KeptMail,
     SignUp,
     Subscriber,
     SubscriberStatus,
@@ -220,12 +223,18 @@ def erase(session: Session, public_id: str) -> bool:
     The hash keeps a later import from bringing the address back. Returns whether there was
     such a subscriber.
     """
-    address_hash = session.execute(
-        delete(Subscriber)
-        .where(col(Subscriber.public_id) == public_id)
-        .returning(col(Subscriber.address_hash))
-    ).scalar_one_or_none()
-    if address_hash is None:
+    known = find(session, public_id)
+    if known is None:
         return False
+    address_hash = known.address_hash
+    own = select(Delivery.id).where(Delivery.subscriber_id == known.id)
+    # Servers quote the address they refuse. The events stay, without words: a report that comes
+    # again must still be known.
+    quoted = update(DeliveryEvent).where(col(DeliveryEvent.delivery_id).in_(own))
+    session.connection().execute(quoted.values(detail=""))
+    from_them = func.lower(col(KeptMail.sender)).contains(known.email, autoescape=True)
+    session.connection().execute(delete(KeptMail).where(from_them))
+    session.execute(delete(Subscriber).where(col(Subscriber.id) == known.id))
+    session.expire_all()
     suppress(session, address_hash, SuppressionReason.ERASED)
     return True

@@ -46,13 +46,13 @@ def write_csv(rows: Iterator[dict[str, str]], file: TextIO) -> int:
     writer.writeheader()
     count = 0
     for row in rows:
-        writer.writerow({name: _harmless(cell) for name, cell in row.items()})
+        writer.writerow({name: harmless_cell(cell) for name, cell in row.items()})
         count += 1
     return count
 
 
-def _harmless(cell: str) -> str:
-    # A name such as =HYPERLINK(...) must stay text when an operator opens the file.
+def harmless_cell(cell: str) -> str:
+    """A name such as =HYPERLINK(...) must stay text when an operator opens the file."""
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 

@@ -120,7 +120,7 @@ def private_feed(site: SiteDep, token: str) -> Response:
         address=f"{base}/feed/{token}",
         entries=entries,
     )
-    return feeds.answer(feed, as_json=False)
+    return feeds.answer(feeds.atom(feed))
 
 
 def _lines(session: Session, delivery_ids: Sequence[int]) -> dict[int, list[str]]:

@@ -35,11 +35,9 @@ class Feed:
     entries: tuple[Entry, ...]
 
 
-def answer(feed: Feed, *, as_json: bool) -> Response:
-    """The feed as an HTTP answer."""
-    if as_json:
-        return Response(json_feed(feed), media_type="application/feed+json")
-    return Response(atom(feed), media_type="application/atom+xml")
+def answer(body: bytes, *, as_json: bool = False) -> Response:
+    """A feed from `atom` or `json_feed` as an HTTP answer."""
+    return Response(body, media_type=f"application/{'feed+json' if as_json else 'atom+xml'}")
 
 
 def atom(feed: Feed) -> bytes:

@@ -54,11 +54,19 @@ def _checked(day: date) -> date:
 def _days(
     site: Site, first: date, *, days: int = 1, page: int = 1, is_front: bool = False
 ) -> HTMLResponse:
+    with site.reading() as session:
+        newest = browse.newest_id(session)
+    key = ("days", newest, first, days, page, is_front)
+    body = site.kept.body(key, lambda: _rendered_days(site, first, days, page, is_front))
+    return HTMLResponse(body)
+
+
+def _rendered_days(site: Site, first: date, days: int, page: int, is_front: bool) -> bytes:
     last = first + timedelta(days=days - 1)
     with site.reading() as session:
         found, total = browse.between(session, first, last, page=page)
         around = browse.neighbours(session, first, last)
-    return site.page(
+    return site.rendered(
         "days.html",
         first=first,
         last=last,
@@ -104,6 +112,13 @@ def newest_json(site: SiteDep) -> Response:
 
 def _feed(site: Site, day: date, path: str, *, as_json: bool) -> Response:
     with site.reading() as session:
+        newest = browse.newest_id(session)
+    body = site.kept.body((path, newest, day), lambda: _rendered_feed(site, day, path, as_json))
+    return feeds.answer(body, as_json=as_json)
+
+
+def _rendered_feed(site: Site, day: date, path: str, as_json: bool) -> bytes:
+    with site.reading() as session:
         found, _ = browse.between(session, day, day)
     base = site.settings.base_url
     feed = feeds.Feed(
@@ -112,7 +127,7 @@ def _feed(site: Site, day: date, path: str, *, as_json: bool) -> Response:
         address=f"{base}{path}",
         entries=tuple(_entry(base, paper) for paper in found),
     )
-    return feeds.answer(feed, as_json=as_json)
+    return feeds.json_feed(feed) if as_json else feeds.atom(feed)
 
 
 def _entry(base: str, paper: Paper) -> feeds.Entry:

@@ -4,13 +4,13 @@ import time
 from dataclasses import dataclass, field
 from threading import Lock
 
-from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from newsletter import digest, profiles
 from newsletter.candidates import Candidates
 from newsletter.db import utc_now
-from newsletter.models import Paper, Space
+from newsletter.models import Space
+from newsletter.papers import browse
 
 # Votes and revisions may be this old in a preview, in seconds; new papers come in at once.
 FRESH = 300.0
@@ -31,7 +31,7 @@ class Pool:
 
     def candidates(self, session: Session) -> Candidates:
         """What any preview may show; each profile's ``since`` narrows it."""
-        newest = session.exec(select(func.max(Paper.id))).one()
+        newest = browse.newest_id(session)
         space = session.exec(
             select(Space.id, Space.collaboration_id).order_by(col(Space.created_at).desc()).limit(1)
         ).first()

@@ -14,11 +14,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from newsletter import wording
+from newsletter import text, wording
 from newsletter.config import Settings, bundled
 from newsletter.db import read_scope, session_scope, trial_scope
 from newsletter.errors import TokenError
 from newsletter.tokens import Purpose, Signer
+from newsletter.web.kept import Kept
 from newsletter.web.pool import Pool
 
 
@@ -38,6 +39,11 @@ class Site:
         return urlsplit(self.settings.base_url).path.rstrip("/")
 
     @cached_property
+    def kept(self) -> Kept:
+        """Pages that are the same for everybody."""
+        return Kept()
+
+    @cached_property
     def pool(self) -> Pool:
         """What previews rank."""
         return Pool(self.settings.feature_model)
@@ -53,13 +59,17 @@ class Site:
             loader=FileSystemLoader(bundled("templates") / "pages"),
             autoescape=True,
             undefined=StrictUndefined,
+            auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         # The style sheet may be cached for good: another text has another address.
         version = sha256(self.style).hexdigest()[:12]
         templates.filters.update(
-            safe_url=wording.safe_url, names=wording.authors_in_words, day=wording.day_in_words
+            safe_url=wording.safe_url,
+            names=wording.authors_in_words,
+            day=wording.day_in_words,
+            shortened=text.shortened,
         )
         templates.globals.update(
             site_name=self.settings.site_name,
@@ -84,7 +94,11 @@ class Site:
 
     def page(self, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """The template ``name`` as an answer."""
-        return HTMLResponse(self._templates.get_template(name).render(values), status)
+        return HTMLResponse(self.rendered(name, **values), status)
+
+    def rendered(self, name: str, **values: Any) -> bytes:
+        """The template ``name`` with values filled in."""
+        return self._templates.get_template(name).render(values).encode("utf-8", "replace")
 
     def message(self, title: str, *paragraphs: str, status: int = 200) -> HTMLResponse:
         """A page with a title and a few words."""
