@@ -55,7 +55,7 @@ def freeze(
     """
     # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
     session.exec(select(Edition.id).where(Edition.id == edition_id).with_for_update())
-    rankings = _without_lost(session, rankings, contents)
+    rankings = _without_mailed(session, _without_lost(session, rankings, contents))
     ids = [ranked.subscriber_id for ranked in rankings]
     taken = set(
         session.exec(
@@ -199,7 +199,9 @@ def _note_nothing(
                 {
                     "edition_id": edition_id,
                     "subscriber_id": ranked.subscriber_id,
-                    "reason": NO_NEWS[why] if ranked.reason == ranking.NO_NEW else ranked.reason,
+                    "reason": NO_NEWS[why]
+                    if ranked.reason in {"", ranking.NO_NEW}
+                    else ranked.reason,
                 }
                 for ranked in empty
             ],
@@ -220,6 +222,37 @@ def _without_lost(
         return rankings
     return [
         replace(ranked, picks=tuple(pick for pick in ranked.picks if pick.paper_id not in lost))
+        for ranked in rankings
+    ]
+
+
+def _without_mailed(
+    session: Session, rankings: Sequence[ranking.Ranking]
+) -> Sequence[ranking.Ranking]:
+    """Without papers that a subscriber has had since they were ranked.
+
+    Another date's preparation, or an ingest that united two papers, may have been faster.
+    """
+    item = _item.c
+    picked = {pick.paper_id for ranked in rankings for pick in ranked.picks}
+    had = {
+        (number, paper_id)
+        for number, paper_id in session.connection().execute(
+            sqlalchemy.select(item.subscriber_id, item.paper_id).where(
+                item.subscriber_id.in_([ranked.subscriber_id for ranked in rankings]),
+                item.paper_id.in_(picked),
+            )
+        )
+    }
+    if not had:
+        return rankings
+    return [
+        replace(
+            ranked,
+            picks=tuple(
+                pick for pick in ranked.picks if (ranked.subscriber_id, pick.paper_id) not in had
+            ),
+        )
         for ranked in rankings
     ]
 

@@ -329,6 +329,28 @@ def test_a_paper_that_was_united_with_another_while_digests_were_ranked_is_left_
     assert gone[0] not in items
 
 
+def test_a_paper_that_another_date_mailed_while_digests_were_ranked_is_left_out(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock(engine, "ada@reader.example")
+    rank = ranking.Ranker.rank
+
+    def rank_and_mail(*arguments: Any) -> Any:
+        ranked = rank(*arguments)
+        with session_scope(engine) as session:
+            other = factories.make_edition(session, ISSUE_DATE - timedelta(days=1))
+            subscriber = session.exec(select(Subscriber)).one()
+            papers = list(session.exec(select(Paper).limit(2)))
+            factories.make_digest(session, other, subscriber, papers)
+        return ranked
+
+    monkeypatch.setattr(ranking.Ranker, "rank", rank_and_mail)
+    assert prepare(engine).new == 1
+    with read_scope(engine) as session:
+        items = session.exec(select(DigestItem)).all()
+        assert len({item.paper_id for item in items}) == len(items) == len(TITLES)
+
+
 def test_only_who_is_due_is_prepared(engine: Engine) -> None:
     stock(engine)
     friday = ISSUE_DATE

@@ -110,6 +110,15 @@ def test_nothing_that_people_type_breaks_it(library: Engine) -> None:
     assert len(titles(library)) == 4
 
 
+def test_any_word_may_be_enough_but_an_excluded_one_never_is(library: Engine) -> None:
+    assert titles(library, "diffusion games") == []
+    assert set(titles(library, "diffusion games zebra", any_word=True)) == {
+        "Diffusion for images",
+        "Language games",
+    }
+    assert titles(library, "diffusion games -diffusion", any_word=True) == ["Language games"]
+
+
 def test_what_was_typed_is_words_and_phrases() -> None:
     assert terms('graph "neural nets" -survey') == [
         Term("graph"),

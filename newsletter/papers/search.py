@@ -42,15 +42,16 @@ def search(
     until: datetime | None = None,
     category: str | None = None,
     source: str | None = None,
+    any_word: bool = False,
     limit: int = 50,
     offset: int = 0,
 ) -> Sequence[Paper]:
     """Papers with all the words of ``text`` in title, abstract or authors, best first.
 
-    ``"two words"`` is a phrase, ``-word`` must not be there; words match in any inflection.
-    Without words, the newest first. ``since`` and ``until`` bound the publication date (where
-    unknown, when the paper was first seen), inclusive; ``category`` is one, or an archive
-    (``cs`` for ``cs.CL``); ``source`` any that listed the paper.
+    With ``any_word`` one of them is enough. ``"two words"`` is a phrase, ``-word`` must not be
+    there; words match in any inflection. Without words, the newest first. ``since`` and ``until``
+    bound the publication date (where unknown, when the paper was first seen), inclusive;
+    ``category`` is one, or an archive (``cs`` for ``cs.CL``); ``source`` any that listed the paper.
     """
     sqlite = session.get_bind().dialect.name == "sqlite"
     wanted = terms(text)
@@ -65,7 +66,7 @@ def search(
         elif sqlite:  # looking each match up in another table costs three times the search
             number = _INDEX.c.rowid
             query = select(number)
-        matches, rank = (_fts5 if sqlite else _tsvector)(wanted)
+        matches, rank = (_fts5 if sqlite else _tsvector)(wanted, " OR " if any_word else " AND ")
         query = query.where(matches).order_by(rank)
     elif wanted or text.strip():
         # Only exclusions, or only punctuation: nothing is asked for.
@@ -101,19 +102,22 @@ def terms(text: str) -> list[Term]:
     return found[:_MOST_TERMS]
 
 
-def _fts5(wanted: list[Term]) -> tuple[ColumnElement[bool], Any]:
+def _fts5(wanted: list[Term], between: str) -> tuple[ColumnElement[bool], Any]:
     """Matching, and the rank, for SQLite (www.sqlite.org/fts5.html)."""
     # A quoted string is a phrase to FTS5, whatever it holds; `terms` left words only.
-    expression = " AND ".join(f'"{term.text}"' for term in wanted if not term.excluded)
+    expression = between.join(f'"{term.text}"' for term in wanted if not term.excluded)
     for term in wanted:
         expression = f'({expression}) NOT "{term.text}"' if term.excluded else expression
     matched = _INDEX.c.paper_search.op("MATCH")(expression)
     return matched, literal_column(f"bm25(paper_search, {_WEIGHTS})")
 
 
-def _tsvector(wanted: list[Term]) -> tuple[ColumnElement[bool], Any]:
+def _tsvector(wanted: list[Term], between: str) -> tuple[ColumnElement[bool], Any]:
     """Matching, and the rank, for PostgreSQL."""
-    text = " ".join(f'{"-" if term.excluded else ""}"{term.text}"' for term in wanted)
+    excluded = "".join(f' -"{term.text}"' for term in wanted if term.excluded)
+    # In this language what stands side by side must be there together, and `or` parts such groups.
+    with_one = (f'"{term.text}"{excluded}' for term in wanted if not term.excluded)
+    text = {" OR ": " or ", " AND ": " "}[between].join(with_one)
     query = func.websearch_to_tsquery("english", text)
     document: ColumnElement[Any] = literal_column("paper.search_document")
     return document.op("@@")(query), func.ts_rank_cd(document, query).desc()

@@ -1,6 +1,7 @@
 """What everybody may see: days of papers, one paper, search, feeds, the style sheet."""
 
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -179,16 +180,20 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
         return site.page("search.html", status=422, fields=fields, papers=None, error=error)
     start = (fields.page - 1) * browse.PAGE
     with site.reading() as session:
-        found = papers.search(
+        matching = partial(
+            papers.search,
             session,
             _line(fields.q),
             category=_line(fields.category) or None,
             source=_line(fields.source) or None,
             since=since,
             until=until + timedelta(days=1) if until else None,
-            limit=browse.PAGE + 1,
-            offset=start,
         )
+        # Whoever describes an interest in a sentence is served with papers that hold a part of it.
+        found = matching(limit=browse.PAGE + 1, offset=start)
+        any_word = not found and not matching(limit=1)
+        if any_word:
+            found = matching(any_word=True, limit=browse.PAGE + 1, offset=start)
     return site.page(
         "search.html",
         fields=fields,
@@ -196,6 +201,7 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
         error="",
         start=start,
         more=len(found) > browse.PAGE,
+        any_word=any_word,
         again=urlencode(fields.given()),
     )
 
