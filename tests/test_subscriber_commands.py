@@ -69,7 +69,7 @@ def test_an_import_says_what_it_refused_and_why(shell: Shell) -> None:
     file.write_text("email,keywords\nada@r.example,x\nbroken,y\n")
     done = shell.run("import", str(file), "--confirmed")
     assert "1 subscribers added" in done.stdout
-    assert "line 3: broken" in done.stderr
+    assert "line 3: address 'broken'" in done.stderr
 
     report = shell.json("import", str(file), "--confirmed")
     assert report["added"] == 0
