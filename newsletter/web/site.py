@@ -1,6 +1,5 @@
 """What every page needs: settings, database, signer, templates."""
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,8 +123,11 @@ class Site:
         return f"{self.root}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE, public_id)}"
 
 
-def _site(request: Request) -> Iterator[Site]:
-    yield request.app.state.site
+async def _site(request: Request) -> Site:
+    # Not a plain function: each of those is called in a thread, and the way there and back costs
+    # as much as a page that is kept.
+    site: Site = request.app.state.site
+    return site
 
 
 READ = ["GET", "HEAD"]
