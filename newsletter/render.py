@@ -280,10 +280,6 @@ def _placed(digest: Digest, plan: Shape) -> Iterator[tuple[DigestSection, Sequen
             yield section, list(zip(section.papers, lengths, strict=False))
 
 
-def _heading(section: DigestSection) -> tuple[str, str]:
-    return cards.heading(section)
-
-
 def _section_values(
     section: DigestSection, papers: Sequence[PaperAtLength], urls: dict[str, str]
 ) -> dict[str, Any]:

@@ -49,7 +49,6 @@ class Outlook:
 
     leased: int  # rows that some process holds
     next_queued: datetime | None  # from when on the first that is no retry may be claimed
-    next_deferred: datetime | None  # when the first retry is due
 
 
 def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) -> Outlook:
@@ -62,7 +61,6 @@ def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) ->
             func.min(
                 case((and_(waits, ~is_deferred), func.coalesce(ROW.not_before, ROW.created_at)))
             ),
-            func.min(case((and_(waits, is_deferred), ROW.not_before))),
         ).where(ROW.edition_id == edition_id, ROW.status.in_(UNFINISHED))
     )
     return Outlook(*row.one())

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Unpack
 
 from jinja2 import TemplateError
 
@@ -20,6 +20,7 @@ from newsletter.mailer.books import UNREADABLE, Job
 from newsletter.mailer.flight import FlightLog
 from newsletter.mailer.retries import retry_at
 from newsletter.models import DeliveryKind, DeliveryStatus
+from newsletter.render import Addressee
 from newsletter.transports import Envelope, Transport
 
 # A template or a row that cannot be rendered fails alone, with its reason.
@@ -33,27 +34,11 @@ class Rendering(Protocol):
         """The message of a digest."""
         ...
 
-    def confirmation(
-        self,
-        *,
-        delivery_id: int,
-        to_address: str,
-        message_id: str,
-        created_at: datetime,
-        public_id: str,
-    ) -> Envelope:
+    def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
         """The message that asks for a confirmation."""
         ...
 
-    def account_link(
-        self,
-        *,
-        delivery_id: int,
-        to_address: str,
-        message_id: str,
-        created_at: datetime,
-        public_id: str,
-    ) -> Envelope:
+    def account_link(self, **to: Unpack[Addressee]) -> Envelope:
         """The message with a link to one's account."""
         ...
 

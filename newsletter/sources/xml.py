@@ -17,7 +17,6 @@ from newsletter.text import script
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
-DC = "{http://purl.org/dc/elements/1.1/}"
 
 _DECLARATION = re.compile(r"^\s*<\?xml\b[^>]{0,200}\?>")
 # Formulas nest a dozen deep; beyond this somebody tries the stack.
