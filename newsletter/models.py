@@ -487,7 +487,6 @@ class Delivery(SQLModel, table=True):
         Index(
             "ix_delivery_unfinished",
             "edition_id",
-            "status",
             "not_before",
             sqlite_where=text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),
             postgresql_where=text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, update
+from sqlalchemy import and_, bindparam, case, or_, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session
 
 from newsletter.deliveries.states import (
@@ -13,8 +15,10 @@ from newsletter.deliveries.states import (
     NO_LEASE,
     RESENDS,
     ROW,
+    WAITS,
     has_lapsed,
     is_open,
+    moments,
 )
 from newsletter.models import DeliveryStatus
 
@@ -34,53 +38,65 @@ def claim(
     Without an edition: the messages that belong to none (confirmations, account links). With
     ``resends`` 0, what is uncertain stays with the operator.
     """
-    due = [_is_claimable(now, resends), ROW.edition_id == edition_id]
-    if subscriber_id is not None:
-        due.append(ROW.subscriber_id == subscriber_id)
-    wanted = select(ROW.id).where(*due).order_by(ROW.id).limit(limit)
-    # A CTE is evaluated once; as a plain subquery PostgreSQL may run it again and lease more.
-    once = wanted.with_for_update(skip_locked=True).cte("wanted")
-    leased = (
-        update(DELIVERY)
-        .where(ROW.id.in_(select(once.c.id)), _is_claimable(now, resends))
-        .values(lease_until=now + LEASE, lease_owner=owner)
-        .returning(ROW.id)
-    )
-    return sorted(session.connection().scalars(leased))
+    values = {"edition": edition_id, "subscriber": subscriber_id, "owner": owner, **moments(now)}
+    found: list[int] = []
+    for is_again in (True, False):
+        if left := limit - len(found):
+            leased = _leased(is_again, subscriber_id is not None, edition_id is None, resends)
+            found += session.connection().scalars(leased, values | {"limit": left})
+    return sorted(found)
 
 
-def _is_claimable(now: datetime, resends: int) -> ColumnElement[bool]:
-    """Due, with attempts left, and leased to nobody alive."""
-    return and_(
+# Made once: putting a statement of this size together costs more than it takes to run.
+@cache
+def _leased(
+    is_again: bool, is_for_one: bool, has_no_edition: bool, resends: int
+) -> ReturningUpdate[Any]:
+    """Leases what is due again, in the order of its moments; or what has no moment, by id."""
+    due = [
+        WAITS,
         is_open(resends),
         ROW.status != DeliveryStatus.SENDING,
-        or_(ROW.not_before.is_(None), ROW.not_before <= now),
-        or_(ROW.lease_until.is_(None), has_lapsed(now)),
+        ROW.not_before <= bindparam("now") if is_again else ROW.not_before.is_(None),
+        or_(ROW.lease_until.is_(None), has_lapsed()),
+    ]
+    edition = ROW.edition_id.is_(None) if has_no_edition else ROW.edition_id == bindparam("edition")
+    wanted = select(ROW.id).where(*due, edition)
+    if is_for_one:
+        wanted = wanted.where(ROW.subscriber_id == bindparam("subscriber"))
+    in_order = wanted.order_by(ROW.not_before, ROW.id) if is_again else wanted.order_by(ROW.id)
+    # A CTE is evaluated once; as a plain subquery PostgreSQL may run it again and lease more.
+    limited = in_order.limit(bindparam("limit")).with_for_update(skip_locked=True).cte("wanted")
+    return (
+        update(DELIVERY)
+        .where(ROW.id.in_(select(limited.c.id)), *due)
+        .values(lease_until=bindparam("until"), lease_owner=bindparam("owner"))
+        .returning(ROW.id)
     )
 
 
 def renew(session: Session, owner: str, now: datetime) -> None:
     """Prolong all leases of an owner who is at work: relays may take longer than a lease."""
-    held = update(DELIVERY).where(ROW.lease_owner == owner).values(lease_until=now + LEASE)
-    session.connection().execute(held)
+    held = and_(WAITS, ROW.lease_owner == owner)
+    session.connection().execute(update(DELIVERY).where(held).values(lease_until=now + LEASE))
 
 
 def release(session: Session, owner: str, ids: Sequence[int] | None = None) -> None:
     """Give back what ``owner`` claimed and did not begin."""
-    held = and_(ROW.lease_owner == owner, ROW.status != DeliveryStatus.SENDING)
+    held = and_(WAITS, ROW.lease_owner == owner, ROW.status != DeliveryStatus.SENDING)
     if ids is not None:
         held = and_(held, ROW.id.in_(ids))
     session.connection().execute(update(DELIVERY).where(held).values(**NO_LEASE))
 
 
 def postpone(
-    session: Session, moments: Mapping[int, datetime], *, owner: str, reason: str = ""
+    session: Session, until: Mapping[int, datetime], *, owner: str, reason: str = ""
 ) -> None:
-    """Give back claimed rows that are not to be claimed again before their moments.
+    """Give back claimed rows that are not to be claimed again before ``until``.
 
     With a ``reason`` what was queued counts as deferred: it waits for the relay's side, not ours.
     """
-    if not moments:
+    if not until:
         return
     values: dict[str, Any] = {"not_before": bindparam("moment"), **NO_LEASE}
     if reason:
@@ -96,7 +112,7 @@ def postpone(
         )
         .values(values)
     )
-    rows = [{"row_id": number, "moment": moment} for number, moment in moments.items()]
+    rows = [{"row_id": number, "moment": moment} for number, moment in until.items()]
     session.connection().execute(later, rows)
 
 
@@ -107,10 +123,10 @@ def recover(session: Session, *, now: datetime, dead_owners: Sequence[str] = ())
     """
     for owner in dead_owners:
         release(session, owner)
-    gone = or_(ROW.lease_until.is_(None), has_lapsed(now), ROW.lease_owner.in_(dead_owners))
+    gone = or_(ROW.lease_until.is_(None), has_lapsed(), ROW.lease_owner.in_(dead_owners))
     lost = (
         update(DELIVERY)
-        .where(ROW.status == DeliveryStatus.SENDING, gone)
+        .where(WAITS, ROW.status == DeliveryStatus.SENDING, gone)
         .values(
             status=DeliveryStatus.UNCERTAIN,
             smtp_code=None,
@@ -119,18 +135,18 @@ def recover(session: Session, *, now: datetime, dead_owners: Sequence[str] = ())
             **NO_LEASE,
         )
     )
-    return session.connection().execute(lost).rowcount
+    return session.connection().execute(lost, moments(now)).rowcount
 
 
 def sending(session: Session, owner: str) -> dict[int, int]:
     """What ``owner`` has begun and not recorded: the number of the attempt by delivery."""
     begun = select(ROW.id, ROW.attempts).where(
-        ROW.lease_owner == owner, ROW.status == DeliveryStatus.SENDING
+        WAITS, ROW.lease_owner == owner, ROW.status == DeliveryStatus.SENDING
     )
     return {number: attempt for number, attempt in session.connection().execute(begun)}  # noqa: C416
 
 
 def owners(session: Session) -> list[str]:
     """Everyone who holds a lease."""
-    held = select(ROW.lease_owner).where(ROW.lease_owner.is_not(None)).distinct()
+    held = select(ROW.lease_owner).where(WAITS, ROW.lease_owner.is_not(None)).distinct()
     return list(session.connection().scalars(held))

@@ -14,7 +14,7 @@ from newsletter.deliveries.states import (
     NO_LEASE,
     RESENDS,
     ROW,
-    UNFINISHED,
+    WAITS,
     is_open,
 )
 from newsletter.models import DeliveryStatus
@@ -39,7 +39,7 @@ def counts(session: Session, edition_id: int | None) -> dict[DeliveryStatus, int
 
 def is_unfinished(session: Session, edition_id: int | None, resends: int = RESENDS) -> bool:
     """Whether a send run, now or later, still has something to do for the edition."""
-    found = select(ROW.id).where(ROW.edition_id == edition_id, is_open(resends)).limit(1)
+    found = select(ROW.id).where(WAITS, ROW.edition_id == edition_id, is_open(resends)).limit(1)
     return session.connection().scalar(found) is not None
 
 
@@ -61,7 +61,7 @@ def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) ->
             func.min(
                 case((and_(waits, ~is_deferred), func.coalesce(ROW.not_before, ROW.created_at)))
             ),
-        ).where(ROW.edition_id == edition_id, ROW.status.in_(UNFINISHED))
+        ).where(WAITS, ROW.edition_id == edition_id)
     )
     return Outlook(*row.one())
 
