@@ -7,7 +7,7 @@ from datetime import datetime
 from newsletter import dkim, mime
 from newsletter.config import Settings
 from newsletter.mime import Header
-from newsletter.tokens import Purpose, Signer
+from newsletter.tokens import Signer
 from newsletter.transports import Envelope
 
 # Exchange: no receipts, no out-of-office. Not "All", which would also stop its bounces.
@@ -31,7 +31,7 @@ class Addressed:
     """Who gets a message, and what was fixed before its first attempt."""
 
     delivery_id: int
-    public_id: str
+    unsubscribe: str  # the token
     to_address: str
     to_name: str
     message_id: str
@@ -108,12 +108,11 @@ class MessageMaker:
             ("Subject", mime.unstructured("Subject", to.subject)),
             ("Date", mime.moment(to.created_at)),
             ("Message-ID", mime.message_id(to.message_id)),
-            ("List-Unsubscribe", self._unsubscribe(to.public_id)),
+            ("List-Unsubscribe", self._unsubscribe(to.unsubscribe)),
             ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
         )
 
-    def _unsubscribe(self, public_id: str) -> str:
-        token = self._signer.sign(Purpose.UNSUBSCRIBE, public_id)
+    def _unsubscribe(self, token: str) -> str:
         link = f"{self._base_url}/unsubscribe/{token}"
         local_part = f"unsubscribe+{token}"
         if len(local_part) > LONGEST_LOCAL_PART:

@@ -85,7 +85,7 @@ class Renderer:
             html, text = self._filled(digest, tokens, words, plan)
         to = Addressed(
             delivery_id=digest.delivery_id,
-            public_id=digest.subscriber_public_id,
+            unsubscribe=tokens["unsubscribe"],
             to_address=digest.to_address,
             to_name=digest.to_name,
             message_id=digest.message_id,
@@ -160,7 +160,15 @@ class Renderer:
         }
         html, text = _rendered("note", values)
         # No name: whoever signed up may have typed anything there (law 29).
-        addressed = Addressed(subject=note.subject, to_name="", **to)
+        addressed = Addressed(
+            delivery_id=to["delivery_id"],
+            unsubscribe=token,
+            to_address=to["to_address"],
+            to_name="",
+            message_id=to["message_id"],
+            subject=note.subject,
+            created_at=to["created_at"],
+        )
         return self._maker.envelope(
             addressed, [mime.quoted_printable(text)], [mime.quoted_printable(html)]
         )

@@ -6,6 +6,7 @@ no token for another. Keys rotate: the newest signs, all verify.
 """
 
 import base64
+import binascii
 import hmac
 import re
 import time
@@ -52,10 +53,10 @@ class Signer:
             raise TokenError("no key to sign links with: set NEWSLETTER_SECRET_KEYS")
 
     @cached_property
-    def _derived(self) -> dict[Purpose, Sequence[bytes]]:
+    def _derived(self) -> dict[Purpose, Sequence["_Key"]]:
         return {
             purpose: [
-                hmac.digest(key.encode(), f"newsletter/{purpose}".encode(), sha256)
+                _Key(hmac.digest(key.encode(), f"newsletter/{purpose}".encode(), sha256))
                 for key in self.keys
             ]
             for purpose in Purpose
@@ -78,7 +79,7 @@ class Signer:
             value = f"{value}~{int(since.timestamp() if since else time.time()) + lifetime}"
         if not _VALUE.match(value):
             raise TokenError("a token's value may hold letters, digits, _ ~ : and - only")
-        return f"{value}.{_text(_mac(self._derived[purpose][0], value))}"
+        return f"{value}.{_mac(self._derived[purpose][0], value)}"
 
     def verify(self, purpose: Purpose, token: str, *, expires: bool = False) -> str:
         """The value in ``token``; with ``expires``, one that was signed with a lifetime.
@@ -88,7 +89,7 @@ class Signer:
         """
         value, _, mac = token.rpartition(".")
         if not _VALUE.match(value) or not any(
-            hmac.compare_digest(_text(_mac(key, value)).encode(), mac.encode())
+            hmac.compare_digest(_mac(key, value).encode(), mac.encode())
             for key in self._derived[purpose]
         ):
             raise TokenError("this link is damaged or was not made here")
@@ -128,14 +129,32 @@ class Signer:
         return hmac.new(self.keys[-1].encode(), message, sha256).hexdigest()
 
 
-def _mac(key: bytes, value: str) -> bytes:
-    return hmac.digest(key, value.encode(), sha256)[:MAC_BYTES]
+class _Key:
+    """A key for HMAC-SHA256 with its two blocks hashed beforehand, as RFC 2104 §4 proposes.
+
+    A message takes six MACs of a few letters each; this way one takes a third of the time.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(sha256().block_size, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def mac(self, value: str) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value.encode())
+        outer.update(inner.digest())
+        return outer.digest()
 
 
-def _text(mac: bytes) -> str:
-    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+# The alphabet for URLs and file names (RFC 4648 §5).
+_FOR_URLS = bytes.maketrans(b"+/", b"-_")
 
 
-def _verp_mac(key: bytes, delivery_id: int) -> str:
-    digest = hmac.digest(key, str(delivery_id).encode(), sha256)[:VERP_MAC_BYTES]
-    return base64.b32encode(digest).decode().lower()
+def _mac(key: _Key, value: str) -> str:
+    text = binascii.b2a_base64(key.mac(value)[:MAC_BYTES], newline=False)
+    return text.translate(_FOR_URLS, b"=").decode()
+
+
+def _verp_mac(key: _Key, delivery_id: int) -> str:
+    return base64.b32encode(key.mac(str(delivery_id))[:VERP_MAC_BYTES]).decode().lower()

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 
@@ -72,26 +71,29 @@ class FlightLog:
 
     def _start(self) -> None:
         self._size = 0
-        self._write([owners.boot(), self.owner])
+        self._write(json.dumps([owners.boot(), self.owner]))
         for delivery_id, attempt in self._in_air.items():
-            self._write([delivery_id, attempt])
+            self._write(f"[{delivery_id}, {attempt}]")
 
     def taking_off(self, delivery_id: int, attempt: int) -> None:
         """A message is about to be handed over."""
         self._in_air[delivery_id] = attempt
-        self._write([delivery_id, attempt])
+        self._write(f"[{delivery_id}, {attempt}]")
 
     def stayed(self, delivery_id: int, attempt: int) -> None:
         """No relay could be used: nobody has heard of the message."""
         del self._in_air[delivery_id]
-        self._write([delivery_id, attempt, None])
+        self._write(f"[{delivery_id}, {attempt}, null]")
 
     def landed(self, result: Result) -> None:
         """An attempt has a result, which is not recorded yet."""
         self._in_air.pop(result.delivery_id, None)
-        retry = result.retry_at.isoformat() if result.retry_at else None
-        values = (result.status, result.code, result.response, result.at.isoformat(), retry)
-        self._write([result.delivery_id, result.attempt, *values])
+        # Put together by hand: to make a list and encode that takes five times as long.
+        retry = f'"{result.retry_at.isoformat()}"' if result.retry_at else "null"
+        self._write(
+            f'[{result.delivery_id}, {result.attempt}, "{result.status}", {result.code}, '
+            f'{json.dumps(result.response)}, "{result.at.isoformat()}", {retry}]'
+        )
 
     def recorded(self, waiting: list[Result]) -> None:
         """All results but ``waiting`` are committed."""
@@ -108,8 +110,8 @@ class FlightLog:
         os.close(self._file)
         _path(self.folder, self.owner).unlink(missing_ok=True)
 
-    def _write(self, values: list[Any]) -> None:
-        line = json.dumps(values).encode() + b"\n"
+    def _write(self, values: str) -> None:
+        line = f"{values}\n".encode()
         try:
             os.write(self._file, line)
         except OSError as error:

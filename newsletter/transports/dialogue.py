@@ -70,11 +70,11 @@ class Dialogue(asyncio.Protocol):
         """
         if self._pipelining:
             self._write(b"".join(group))
-            return [await self._reply() for _ in group]
+            return await self._next(len(group))
         replies: list[Reply] = []
         for command in group:
             self._write(command)
-            replies.append(await self._reply())
+            replies += await self._next(1)
             if not replies[-1].is_positive:
                 break
         return replies
@@ -92,7 +92,7 @@ class Dialogue(asyncio.Protocol):
         if stuffed.startswith(b"."):
             stuffed = b"." + stuffed
         self._write(stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"))
-        return await self._reply()
+        return (await self._next(1))[0]
 
     async def quit(self) -> None:
         """Say goodbye and close; a relay that is slow to answer is not waited for."""
@@ -113,21 +113,30 @@ class Dialogue(asyncio.Protocol):
             raise ConnectionError(self._lost)
         self._transport.write(data)
 
-    async def _reply(self) -> Reply:
-        if not self._replies:
+    async def _next(self, number: int) -> list[Reply]:
+        while len(self._replies) < number:
             if self._lost is not None:
                 raise ConnectionError(self._lost)
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                async with asyncio.timeout(self._timeout):
-                    await self._waiter
-            except TimeoutError:
-                # An answer that came while this process was busy elsewhere is none too late.
-                if not self._replies:
-                    raise ConnectionError(f"no answer in {self._timeout:g} s") from None
-            finally:
-                self._waiter = None
-        return self._replies.popleft()
+            await self._more()
+        return [self._replies.popleft() for _ in range(number)]
+
+    async def _more(self) -> None:
+        """Until the relay has said something more."""
+        loop = asyncio.get_running_loop()
+        self._waiter = waiter = loop.create_future()
+        # A timer by hand: `asyncio.timeout` takes three times as long, twice for every message.
+        timer = loop.call_later(self._timeout, self._give_up, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def _give_up(self, waiter: asyncio.Future[None]) -> None:
+        # An answer that came while this process was busy elsewhere is none too late: it is read
+        # before timers run, and the waiter is done by now.
+        if not waiter.done():
+            waiter.set_exception(ConnectionError(f"no answer in {self._timeout:g} s"))
 
     def pause_writing(self) -> None:
         """The system does not take more for now."""
