@@ -66,9 +66,9 @@ def test_a_lease_that_ended_is_claimed_again(engine: Engine, edition: Edition) -
 def test_only_the_owner_of_a_lease_begins(engine: Engine, edition: Edition) -> None:
     with session_scope(engine) as session:
         ids = claim(session, edition, "one")
-        assert deliveries.begin(session, ids, owner="two", now=NOW) == []
-        assert deliveries.begin(session, ids, owner="one", now=NOW) == ids
-        assert deliveries.begin(session, ids, owner="one", now=NOW) == []
+        assert [*deliveries.begin(session, ids, owner="two", now=NOW)] == []
+        assert [*deliveries.begin(session, ids, owner="one", now=NOW)] == ids
+        assert [*deliveries.begin(session, ids, owner="one", now=NOW)] == []
 
 
 @pytest.mark.parametrize("status", [SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.PAUSED])
@@ -81,7 +81,7 @@ def test_who_left_after_the_claim_is_not_begun(
     with session_scope(engine) as session:
         session.get_one(Subscriber, leaver).status = status
     with session_scope(engine) as session:
-        assert deliveries.begin(session, ids, owner="one", now=NOW) == ids[1:]
+        assert [*deliveries.begin(session, ids, owner="one", now=NOW)] == ids[1:]
         [refused] = only(session, DeliveryStatus.SUPPRESSED)
         assert refused.id == ids[0]
         assert refused.smtp_response
@@ -127,7 +127,7 @@ def test_a_confirmation_reaches_who_once_left_but_no_address_that_bounced_or_com
     with session_scope(engine) as session:
         ids = deliveries.claim(session, None, owner="one", now=NOW, limit=10)
         assert ids == [row.id]
-        assert deliveries.begin(session, ids, owner="one", now=NOW) == (ids if goes else [])
+        assert [*deliveries.begin(session, ids, owner="one", now=NOW)] == (ids if goes else [])
 
 
 @pytest.mark.parametrize("status", [EditionStatus.PAUSED, EditionStatus.CANCELLED])
@@ -138,7 +138,7 @@ def test_nothing_of_a_paused_edition_begins_and_its_rows_are_given_back(
         ids = claim(session, edition)
         session.get_one(Edition, edition.id).status = status
     with session_scope(engine) as session:
-        assert deliveries.begin(session, ids, owner="one", now=NOW) == []
+        assert [*deliveries.begin(session, ids, owner="one", now=NOW)] == []
         rows = only(session, DeliveryStatus.QUEUED)
         assert len(rows) == 3
         assert all(row.lease_owner is None for row in rows)
@@ -155,7 +155,7 @@ def test_what_a_dead_process_was_sending_is_uncertain_and_resent_once(
         assert deliveries.recover(session, now=NOW, dead_owners=["dead"]) == 1
         # The other two were claimed, not begun: they are simply free again.
         assert claim(session, edition, "two") == ids
-        assert deliveries.begin(session, ids[:1], owner="two", now=NOW) == ids[:1]
+        assert [*deliveries.begin(session, ids[:1], owner="two", now=NOW)] == ids[:1]
     with session_scope(engine) as session:
         assert deliveries.recover(session, now=NOW, dead_owners=["two"]) == 1
         assert ids[0] not in claim(session, edition, "three"), "a third copy would be insistence"

@@ -127,6 +127,7 @@ def check_form(data: bytes) -> None:
     """Lines 9, 11, 12 of the bulk-mail law."""
     assert b"\0" not in data
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", data)
+    assert not re.search(rb"(?m)^[.]", data), "a transport would not double the dot"
     assert max(map(len, data.split(b"\r\n"))) <= 998
     head = data.partition(b"\r\n\r\n")[0]
     for line in head.split(b"\r\n"):

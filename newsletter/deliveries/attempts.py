@@ -39,15 +39,16 @@ class Result:
     retry_at: datetime | None = None
 
 
-def begin(session: Session, ids: Sequence[int], *, owner: str, now: datetime) -> list[int]:
-    """Mark claimed rows ``sending`` and return those that may go out.
+def begin(session: Session, ids: Sequence[int], *, owner: str, now: datetime) -> dict[int, int]:
+    """Mark claimed rows ``sending``; returns the number of the attempt of each that may go out.
 
     The same statement re-reads suppression, subscriber and edition, so whoever left a moment
     ago gets nothing (bulk-mail law 8). Those who may not get it become ``suppressed``; rows of
     an edition that was paused or cancelled meanwhile are given back.
     """
     values = {"ids": ids, "owner": owner, "now": now, "until": now + LEASE}
-    going = sorted(session.connection().scalars(_begun(), values))
+    begun = session.connection().execute(_begun(), values)
+    going: dict[int, int] = dict(sorted((number, attempt) for number, attempt in begun))
     if len(going) < len(ids):
         session.connection().execute(_refused(), values)
         release(session, owner, ids)
@@ -75,7 +76,7 @@ def _begun() -> ReturningUpdate[Any]:
             resends=ROW.resends + was_uncertain,
             lease_until=bindparam("until"),
         )
-        .returning(ROW.id)
+        .returning(ROW.id, ROW.attempts)
     )
 
 

@@ -16,7 +16,7 @@ from newsletter.errors import (
     TransientTransportError,
     UncertainTransportError,
 )
-from newsletter.mailer.books import UNREADABLE, Job
+from newsletter.mailer.books import UNREADABLE, Job, Note
 from newsletter.mailer.flight import FlightLog
 from newsletter.mailer.retries import retry_at
 from newsletter.models import DeliveryKind, DeliveryStatus
@@ -55,8 +55,11 @@ async def attempt(
     Raises:
         RelayError: no relay could be used; the delivery was not attempted.
     """
+    content = job.content
     try:
-        envelope = _render(job, renderer)
+        if isinstance(content, str):
+            raise RenderError(content)
+        envelope = _render(content, renderer)
     except UNRENDERABLE as error:
         reason = str(error) if isinstance(error, RenderError) else f"cannot be rendered: {error!r}"
         return _result(job, DeliveryStatus.FAILED, 0, reason[:500])
@@ -73,7 +76,7 @@ async def attempt(
         log.stayed(job.delivery_id, job.attempts)
         raise
     except TransientTransportError as error:
-        retry = retry_at(job.attempts, job.created_at, utc_now())
+        retry = retry_at(job.attempts, content.created_at, utc_now())
         status = DeliveryStatus.DEFERRED if retry else DeliveryStatus.EXPIRED
         return _result(job, status, error.code, error.response, retry)
     code, _, text = answer.partition(" ")
@@ -92,12 +95,9 @@ def _result(
     return Result(job.delivery_id, job.attempts, status, code, response, utc_now(), retry)
 
 
-def _render(job: Job, renderer: Rendering) -> Envelope:
-    content = job.content
+def _render(content: Digest | Note, renderer: Rendering) -> Envelope:
     if isinstance(content, Digest):
         return renderer.digest(content)
-    if isinstance(content, str):
-        raise RenderError(content)
     is_confirmation = content.kind is DeliveryKind.CONFIRMATION
     make = renderer.confirmation if is_confirmation else renderer.account_link
     return make(

@@ -35,19 +35,17 @@ logger = logging.getLogger(__name__)
 # evenly, and a claim's cost disappears.
 CLAIM_AHEAD = 4
 _delivery = SQLModel.metadata.tables["delivery"].c
-_JOBS = (
+_NOTES = (
     sqlalchemy.select(
         _delivery.id,
         _delivery.kind,
         _delivery.to_address,
         _delivery.message_id,
-        _delivery.attempts,
         _delivery.created_at,
         SQLModel.metadata.tables["subscriber"].c.public_id,
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .where(_delivery.id.in_(bindparam("ids", expanding=True)))
-    .order_by(_delivery.id)
 )
 # A row whose digest cannot be read (damaged, or written by hand) fails alone.
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
@@ -57,8 +55,8 @@ UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
 class Note:
     """A message of no edition: a confirmation, or a link to one's account."""
 
-    kind: DeliveryKind
     delivery_id: int
+    kind: DeliveryKind
     to_address: str
     message_id: str
     created_at: datetime
@@ -67,14 +65,17 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A begun delivery: what to render, and what its result needs."""
+    """A begun delivery: what to render, and which attempt it is, from 1 on."""
 
     delivery_id: int
-    domain: str
     attempts: int
-    created_at: datetime
     content: Digest | Note | str  # a text says why it cannot be read
     go_at: datetime | None  # not to be handed over earlier, for a rate's sake
+
+    @property
+    def domain(self) -> str:
+        """The recipient's, by which limits go; "" where nothing can be read."""
+        return "" if isinstance(self.content, str) else domain_of(self.content.to_address)
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ class Books:
         go_at: dict[int, datetime] = {}
         with session_scope(self.engine) as session:
             deliveries.record(session, results, owner=self.owner)
-            begun: list[int] = []
+            begun: dict[int, int] = {}
             if want:
                 claimed = claimed or self._claim(session, want * self.claim_ahead)
                 turn.is_empty = not claimed
@@ -172,8 +173,11 @@ class Books:
 
     def _begin(
         self, session: Session, ids: Sequence[int], turn: Turn, go_at: dict[int, datetime]
-    ) -> list[int]:
-        """Begin those of ``ids`` that may go now; the others are postponed or given back."""
+    ) -> dict[int, int]:
+        """Begin those of ``ids`` that may go now; the others are postponed or given back.
+
+        Returns the number of the attempt by delivery.
+        """
         now = utc_now()
         group = self._within_domain_limits(session, ids, now, go_at)
         if self.limits.warm_up and group:
@@ -184,7 +188,7 @@ class Books:
                 deliveries.release(session, self.owner, group[allowed:])
                 group = group[:allowed]
         if not group:
-            return []
+            return {}
         begun = deliveries.begin(session, group, owner=self.owner, now=now)
         if len(begun) == len(group):
             return begun
@@ -277,30 +281,20 @@ class Books:
             deliveries.put_back(session, deliveries.sending(session, self.owner), owner=self.owner)
 
     def _load(
-        self, session: Session, ids: Sequence[int], go_at: Mapping[int, datetime]
+        self, session: Session, begun: Mapping[int, int], go_at: Mapping[int, datetime]
     ) -> list[Job]:
-        rows = session.connection().execute(_JOBS, {"ids": ids}).all()
-        digests = self._digests(
-            session, [row.id for row in rows if row.kind is DeliveryKind.DIGEST]
-        )
-        jobs = []
-        for row in rows:
-            note = Note(
-                row.kind, row.id, row.to_address, row.message_id, row.created_at, row.public_id
-            )
-            jobs.append(
-                Job(
-                    row.id,
-                    domain_of(row.to_address),
-                    row.attempts,
-                    row.created_at,
-                    digests.get(row.id, note),
-                    go_at.get(row.id),
-                )
-            )
-        return jobs
+        contents = (self._notes if self.edition_id is None else self._digests)(session, [*begun])
+        return [
+            Job(number, attempt, contents[number], go_at.get(number))
+            for number, attempt in begun.items()
+            if number in contents
+        ]
 
-    def _digests(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | str]:
+    def _notes(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | Note | str]:
+        rows = session.connection().execute(_NOTES, {"ids": ids})
+        return {row.id: Note(*row) for row in rows}
+
+    def _digests(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | Note | str]:
         """Digests by delivery; of one that cannot be read, the reason."""
         try:
             return {**digest.load(session, ids, self._contents)}
@@ -308,7 +302,7 @@ class Books:
             pass
         # A preparation may have added papers since this run began; if not, a row is damaged.
         self._contents = Contents(digest.load_contents(session, self.edition_id or 0))
-        found: dict[int, Digest | str] = {}
+        found: dict[int, Digest | Note | str] = {}
         for number in ids:
             try:
                 found |= digest.load(session, [number], self._contents)

@@ -8,6 +8,7 @@ whether a message's last byte had left when a connection broke.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 # Longer than any sane answer (RFC 5321 §4.5.3.1.5 allows 512 octets a line): a relay that keeps
@@ -151,24 +152,19 @@ class Dialogue(asyncio.Protocol):
         self._received += data
         *lines, self._received = self._received.split(b"\n")
         for line in lines:
-            if not self._take_line(line.decode("utf-8", "replace").rstrip("\r")):
+            taken = _line(line)
+            if taken is None:
                 return self._break("the relay's answer is no SMTP")
+            code, is_last, text = taken
+            self._lines.append(text)
+            if is_last:
+                self._replies.append(Reply(code, one_line(" ".join(self._lines))))
+                self._lines = []
         if len(self._received) + sum(map(len, self._lines)) > LONGEST_REPLY:
             return self._break("the relay's answer has no end")
         if self._replies:
             self._wake()
         return None
-
-    def _take_line(self, line: str) -> bool:
-        """Take one line of a reply; False if it is none (RFC 5321 §4.2.1)."""
-        code, mark = line[:3], line[3:4] or " "
-        if len(code) < 3 or not code.isascii() or not code.isdigit() or mark not in {" ", "-"}:
-            return False
-        self._lines.append(line[4:])
-        if mark == " ":
-            self._replies.append(Reply(int(code), one_line(" ".join(self._lines))))
-            self._lines = []
-        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection ended, by the relay's will or the network's."""
@@ -189,6 +185,17 @@ class Dialogue(asyncio.Protocol):
             self._waiter.set_result(None)
         elif self._lost is not None:
             self._waiter.set_exception(ConnectionError(self._lost))
+
+
+# All answers but the one to a message are the same again and again.
+@lru_cache(maxsize=64)
+def _line(line: bytes) -> tuple[int, bool, str] | None:
+    """Code, whether the reply ends here, and text of a line; None for none (RFC 5321 §4.2.1)."""
+    text = line.decode("utf-8", "replace").rstrip("\r")
+    code, mark = text[:3], text[3:4] or " "
+    if len(code) < 3 or not code.isascii() or not code.isdigit() or mark not in {" ", "-"}:
+        return None
+    return int(code), mark == " ", text[4:]
 
 
 def one_line(text: str) -> str:

@@ -29,7 +29,6 @@ from newsletter.errors import (
 )
 from newsletter.transports.base import Envelope
 from newsletter.transports.dialogue import Dialogue, Reply, one_line
-from newsletter.transports.lines import Lines, look_at
 
 # RFC 5321 §4.5.3.2 allows five minutes a command and ten for the final dot. A relay that takes
 # a minute is down for our purposes: the delivery is deferred and tried again.
@@ -148,7 +147,7 @@ class SmtpTransport:
         Raises:
             RelayError: the relay cannot be used at all; the message is not to blame.
         """
-        lines = _checked(envelope)
+        _check(envelope)
         if self._dialogue is not None and not self._dialogue.is_usable:
             self._drop()  # closed, or told to close, while it lay idle
         is_fresh = self._dialogue is None
@@ -166,7 +165,7 @@ class SmtpTransport:
                 return await self.send(envelope)
             raise self._refusal(replies)
         try:
-            answer = await dialogue.content(envelope.data, has_dot=lines.has_dot)
+            answer = await dialogue.content(envelope.data, has_dot=not envelope.is_known_clean)
         except ConnectionError as error:
             # Lost after the final dot: without the relay's answer nobody can know whether it
             # took the message (bulk-mail law 26). A dot that never left leaves no doubt.
@@ -266,7 +265,7 @@ class SmtpTransport:
             dialogue.abort()
 
 
-def _checked(envelope: Envelope) -> Lines:
+def _check(envelope: Envelope) -> None:
     """Refuse what would be read as SMTP commands, or as another message (law 11, 13).
 
     Raises:
@@ -276,10 +275,11 @@ def _checked(envelope: Envelope) -> Lines:
         if not _MAILABLE.fullmatch(address) or not address.isprintable():
             raise PermanentTransportError(f"not an address that can be mailed: {address!r}")
     # A line end that a relay reads otherwise than we do smuggles a second message in.
-    lines = look_at(envelope.data)
-    if not lines.is_canonical:
+    data = envelope.data
+    if not envelope.is_known_clean and not (
+        data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n")
+    ):
         raise PermanentTransportError("the message holds a bare CR or LF")
-    return lines
 
 
 @cache
