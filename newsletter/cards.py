@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from newsletter import wording
@@ -68,7 +69,13 @@ class Card:
 
 def heading(section: DigestSection) -> tuple[str, str]:
     """Name and note of a section, clean."""
-    return _brief(section.name, LONGEST_NAME), _brief(section.note, LONGEST_EXPLANATION)
+    return _heading(section.name, section.note)
+
+
+# Sections are named after topics, of which many subscribers have the same.
+@lru_cache(maxsize=1000)
+def _heading(name: str, note: str) -> tuple[str, str]:
+    return _brief(name, LONGEST_NAME), _brief(note, LONGEST_EXPLANATION)
 
 
 def explanation(text: str) -> str:

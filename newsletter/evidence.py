@@ -1,7 +1,7 @@
 """Interests and feedback of topics out of the database, as vectors that can be added up."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -161,18 +161,21 @@ def gather(
     topics: Sequence[Topic],
     now: datetime,
     *,
+    following: Mapping[int, Sequence[Interest]] | None = None,
     newest: int | None = None,
 ) -> Gathered:
     """Evidence of ``topics``; with ``newest`` only that many signals of each subscriber.
 
-    A signal without a topic belongs to all of its subscriber's. Papers that are gone count no
-    more. A topic that is in no row has an id below zero.
+    ``following`` are the interests by topic, where they have been read already. A signal without
+    a topic belongs to all of its subscriber's. Papers that are gone count no more. A topic that
+    is in no row has an id below zero.
     """
     keys = [topic.id or 0 for topic in topics]
-    interests: dict[int, list[Interest]] = defaultdict(list)
-    for interest in spaces.rows(session, Interest, "topic_id", [key for key in keys if key > 0]):
-        if interest.weight > 0:
-            interests[interest.topic_id].append(interest)
+    if following is None:
+        following = interests_of(session, keys)
+    interests = {
+        number: [each for each in following.get(number, ()) if each.weight > 0] for number in keys
+    }
     subscribers = sorted({topic.subscriber_id for topic in topics})
     signals = _signals(session, subscribers, newest)
     clicks = _clicks(session, subscribers, newest)
@@ -208,6 +211,14 @@ def gather(
         once = {(piece.part, piece.row): piece for piece in (*given[::-1], *stated) if piece}
         pieces[key] = list(once.values())
     return Gathered(gathering.pool(session, basis), pieces)
+
+
+def interests_of(session: Session, topic_ids: Sequence[int]) -> dict[int, list[Interest]]:
+    """Interests by topic, mutes among them."""
+    found: dict[int, list[Interest]] = defaultdict(list)
+    for each in spaces.rows(session, Interest, "topic_id", [n for n in topic_ids if n > 0]):
+        found[each.topic_id].append(each)
+    return found
 
 
 def _stated(interest: Interest, gathering: _Gathering, seeds: dict[str, int]) -> _Piece | None:

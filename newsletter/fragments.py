@@ -19,9 +19,6 @@ from newsletter.cards import Shown
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
 _SLOT = re.compile("\x02([a-z]+)\x03")
 _SOFT_BREAK = b"=\r\n"
-# Shorter plain texts are quoted-printable as they stand, on one line of at most 76 (RFC 2045).
-_SHORT = 75
-_AS_IT_STANDS = re.compile(r"[A-Za-z0-9](?:[!-<>-~]| (?! ))*")
 # A fragment of a paper takes about 6 KB: 12 MB. An edition has some hundred papers in three
 # lengths and three degrees of fit, most of which never occur.
 _MOST_PAPERS = 2000
@@ -79,8 +76,6 @@ class Frame(NamedTuple):
 
 def encoded(text: str) -> bytes:
     """``text`` in quoted-printable on lines of its own, so that anything can follow."""
-    if len(text) < _SHORT and text.isascii() and _AS_IT_STANDS.fullmatch(text):
-        return text.encode() + _SOFT_BREAK
     lines = mime.quoted_printable(text)
     return lines if lines.endswith(b"\r\n") or not lines else lines + _SOFT_BREAK
 

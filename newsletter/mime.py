@@ -143,6 +143,8 @@ def message_id(text: str) -> str:
     return f"<{bare}>"
 
 
+# A preparation gives hundreds of deliveries one moment.
+@lru_cache(maxsize=64)
 def moment(value: datetime) -> str:
     """Value of Date, in UTC (what `email.utils.format_datetime` gives, at a fifth of its price)."""
     year, month, day, hour, minute, second, weekday, *_ = value.utctimetuple()

@@ -172,11 +172,9 @@ def _interests(
     following: dict[int, list[Interest]] = defaultdict(list)
     mutes: dict[int, list[Interest]] = defaultdict(list)
     owner = {topic.id or 0: topic.subscriber_id for topic in topics}
-    for interest in spaces.rows(session, Interest, "topic_id", [key for key in owner if key > 0]):
-        if interest.weight < 0:
-            mutes[owner[interest.topic_id]].append(interest)
-        else:
-            following[interest.topic_id].append(interest)
+    for number, interests in evidence.interests_of(session, list(owner)).items():
+        following[number] = [each for each in interests if each.weight >= 0]
+        mutes[owner[number]] += [each for each in interests if each.weight < 0]
     return following, mutes
 
 
@@ -188,7 +186,10 @@ def _topic_profiles(
     following: dict[int, list[Interest]],
 ) -> dict[int, TopicProfile]:
     now = utc_now()
-    stored = _stored(session, topics)
+    numbers = [topic.id for topic in topics if topic.id is not None and topic.id > 0]
+    stored: dict[int | None, Profile] = {
+        row.topic_id: row for row in spaces.rows(session, Profile, "topic_id", numbers)
+    }
     ready = [t for t in topics if t.id in stored and stored[t.id].feature_space == key]
     missing = [t for t in topics if t.id not in stored or stored[t.id].feature_space != key]
     found: dict[int, TopicProfile] = {}
@@ -197,7 +198,7 @@ def _topic_profiles(
             continue
         ids = [topic.id or 0 for topic in some]
         newest = SHOWN if some is ready else None
-        gathered = evidence.gather(session, basis, some, now, newest=newest)
+        gathered = evidence.gather(session, basis, some, now, following=following, newest=newest)
         sums = _sums_of([stored[i] for i in ids]) if some is ready else gathered.sums(ids)
         learned, offsets, scales = evidence.learn(basis, sums)
         ridge = learning.ridge_of(basis.space)
@@ -218,8 +219,12 @@ def _topic_profiles(
 
 
 def _stored(session: Session, topics: Sequence[Topic]) -> dict[int | None, Profile]:
-    numbers = [topic.id for topic in topics if topic.id is not None and topic.id > 0]
-    return {row.topic_id: row for row in spaces.rows(session, Profile, "topic_id", numbers)}
+    """Profiles of topics that have one, to be written."""
+    found: dict[int | None, Profile] = {}
+    for some in spaces.slices([topic.id for topic in topics]):
+        rows = session.exec(select(Profile).where(col(Profile.topic_id).in_(some)))
+        found |= {row.topic_id: row for row in rows}
+    return found
 
 
 def _store(session: Session, row: Profile, key: str, sums: Sums, now: datetime) -> None:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
+import sqlalchemy as sa
 from sqlalchemy import Engine
-from sqlmodel import Session, col, delete, func, select
+from sqlmodel import Session, SQLModel, col, delete, func, select
 
 from newsletter import collaboration, explaining, features, learning
 from newsletter.candidates import Candidates, SentencesOf
@@ -250,10 +251,15 @@ def text_of(paper: Paper) -> PaperText:
 
 
 def rows(session: Session, table: type[Row], column: str, values: Sequence[int]) -> list[Row]:
-    """Rows of ``table`` whose ``column`` is one of ``values``, any number of them."""
-    found: list[Row] = []
+    """Rows of ``table`` whose ``column`` is one of ``values``, any number of them; to read only.
+
+    They have the columns for attributes and are no objects of the session: to make those takes
+    three times as long, and a preparation reads ten rows for every subscriber.
+    """
+    columns = SQLModel.metadata.tables[str(getattr(table, "__tablename__", ""))]
+    found: list[Any] = []
     for some in slices(values):
-        found += session.exec(select(table).where(getattr(table, column).in_(some))).all()
+        found += session.execute(sa.select(columns).where(columns.c[column].in_(some))).all()
     return found
 
 
