@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy
@@ -122,6 +123,12 @@ def freeze(
         insert(_delivery).returning(_delivery.c.id, _delivery.c.subscriber_id), rows
     )
     delivery_of = {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
+
+    # A paper's readers mostly have the same sentences marked.
+    @cache
+    def marked(paper_id: int, passages: Sequence[str]) -> list[list[int]]:
+        return digest.offsets_of(contents[paper_id]["abstract"], passages)
+
     items = [
         {
             "delivery_id": delivery_of[ranked.subscriber_id],
@@ -132,7 +139,7 @@ def freeze(
             "position": pick.position,
             "score": pick.score,
             "explanation": pick.explanation,
-            "highlights": digest.offsets_of(contents[pick.paper_id]["abstract"], pick.highlights),
+            "highlights": marked(pick.paper_id, pick.highlights),
         }
         for ranked in mailed
         for pick in ranked.picks
