@@ -19,7 +19,18 @@ from newsletter.config import Settings
 from newsletter.db import read_scope, session_scope, utc_now
 from newsletter.deliveries import Result
 from newsletter.errors import StoppedError
-from newsletter.mailer import Limits, SendRun, Tally, attempts, books, flight, owners, pacing, run
+from newsletter.mailer import (
+    Limits,
+    SendRun,
+    Tally,
+    attempts,
+    books,
+    database_line,
+    flight,
+    owners,
+    pacing,
+    run,
+)
 from newsletter.models import (
     Delivery,
     DeliveryKind,
@@ -52,7 +63,7 @@ def sink() -> Iterator[Sink]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Relays and databases that are gone are given up after a second."""
     monkeypatch.setattr(run, "RELAY_PATIENCE", 0.5)
-    monkeypatch.setattr(run, "DATABASE_PATIENCE", 0.5)
+    monkeypatch.setattr(database_line, "PATIENCE", 0.5)
 
 
 def make_edition(engine: Engine, *addresses: str) -> int:
@@ -453,7 +464,7 @@ def test_a_run_renews_its_leases_while_a_relay_takes_its_time(
         answered = asyncio.Event()
 
         class Slow:
-            async def send(self, envelope: Envelope) -> str:
+            async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
                 await answered.wait()
                 return "250 at last"
 

@@ -1,6 +1,7 @@
 """One attempt: a begun delivery to a message, to a relay, to a result."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Unpack
 
@@ -43,31 +44,43 @@ class Rendering(Protocol):
         ...
 
 
-async def attempt(
-    job: Job,
-    renderer: Rendering,
-    transport: Transport,
-    *,
-    log: FlightLog,
-) -> Result:
-    """Render and hand over one delivery; ``log`` hears of it right before the latter.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A begun delivery and its message; ``created_at`` is when it was frozen, or asked for."""
 
-    Raises:
-        RelayError: no relay could be used; the delivery was not attempted.
-    """
+    job: Job
+    created_at: datetime
+    envelope: Envelope
+
+
+def make_ready(job: Job, renderer: Rendering) -> Ready | Result:
+    """Render a delivery; the result is that it failed, if that cannot be done."""
     content = job.content
     try:
         if isinstance(content, str):
             raise RenderError(content)
-        envelope = _render(content, renderer)
+        return Ready(job, content.created_at, _render(content, renderer))
     except UNRENDERABLE as error:
         reason = str(error) if isinstance(error, RenderError) else f"cannot be rendered: {error!r}"
         return _result(job, DeliveryStatus.FAILED, 0, reason[:500])
+
+
+async def attempt(
+    ready: Ready, following: Ready | None, transport: Transport, *, log: FlightLog
+) -> Result:
+    """Hand over one message; ``log`` hears of it right before.
+
+    ``following`` is what comes next on the connection, as far as can be known.
+
+    Raises:
+        RelayError: no relay could be used; the delivery was not attempted.
+    """
+    job = ready.job
     if job.go_at is not None:
         await asyncio.sleep((job.go_at - utc_now()).total_seconds())
     log.taking_off(job.delivery_id, job.attempts)
     try:
-        answer = await transport.send(envelope)
+        answer = await transport.send(ready.envelope, following.envelope if following else None)
     except PermanentTransportError as error:
         return _result(job, DeliveryStatus.FAILED, error.code, error.response)
     except UncertainTransportError as error:
@@ -76,7 +89,7 @@ async def attempt(
         log.stayed(job.delivery_id, job.attempts)
         raise
     except TransientTransportError as error:
-        retry = retry_at(job.attempts, content.created_at, utc_now())
+        retry = retry_at(job.attempts, ready.created_at, utc_now())
         status = DeliveryStatus.DEFERRED if retry else DeliveryStatus.EXPIRED
         return _result(job, status, error.code, error.response, retry)
     code, _, text = answer.partition(" ")

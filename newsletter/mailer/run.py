@@ -6,24 +6,21 @@ message a connection, and by the flight log, after a kill, no more than the latt
 """
 
 import asyncio
-import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import ParamSpec, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from newsletter.db import utc_now
 from newsletter.deliveries import LEASE, RESENDS, Result
 from newsletter.errors import RelayError, StoppedError
 from newsletter.mailer import flight, owners
-from newsletter.mailer.attempts import Rendering, attempt
+from newsletter.mailer.attempts import Ready, Rendering, attempt, make_ready
 from newsletter.mailer.books import Books, Job, Turn
+from newsletter.mailer.database_line import DatabaseLine
 from newsletter.mailer.pacing import AHEAD, Limits
 from newsletter.mailer.reputation import ReputationWatch, Threshold
 from newsletter.mailer.retries import StormWatch
@@ -36,19 +33,17 @@ GROUP = 100
 # What was begun and still waits for a connection after a second is begun anew: an unsubscribe or
 # a pause must not lose to a slow relay.
 FRESH_SECONDS = 1.0
+# A relay that answers faster is told of the next message along with one's content. A slower one
+# is not: what was begun must not wait for it long after an unsubscribe or a pause.
+QUICK_SECONDS = FRESH_SECONDS / 4
 # The ledger hears of results, and the run of a pause, at least this often.
 TICK_SECONDS = 0.25
 # A relay may take ten minutes for one message (RFC 5321 §4.5.3.2), and a lease must not end first.
 RENEW_SECONDS = LEASE.total_seconds() / 4
 # A relay that restarts is back in less; waiting longer is for a later run, or `--watch`.
 RELAY_PATIENCE = 8.0
-# A locked database is waited for this long beyond its own ten seconds before the run ends.
-DATABASE_PATIENCE = 20.0
 # What a domain's rate holds back is waited for when the first of it is due this soon.
 SOON = timedelta(seconds=10)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -108,7 +103,7 @@ class SendRun:
         self._jobs: deque[Job] = deque()
         self._refused: list[Job] = []  # by every relay: to be put back
         self._results: list[Result] = []
-        self._in_flight = 0
+        self._in_flight = self._waiting = 0
         self._group = min(GROUP // 2, 2 * connections)
         self._moments: list[datetime] = []
         self._begun_at = self._landed_at = self._empty_since = 0.0
@@ -117,10 +112,8 @@ class SendRun:
         self._is_over = self._is_paused = False
         self._ledger_wanted = asyncio.Event()
         self._work = asyncio.Event()
-        # SQLite lets go of Python's lock at every row, and in a thread would wait for it, up to 5
-        # ms, as often: that halves the rate. PostgreSQL waits for the network, and does it better.
-        is_remote = engine.dialect.name != "sqlite"
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger") if is_remote else None
+        self._line = DatabaseLine(engine)
+        self._ask = self._line.ask
 
     async def run(self) -> Tally:
         """Send until nothing is due, the limit is reached, or ``stop`` is set.
@@ -144,8 +137,7 @@ class SendRun:
             self._log.close()
         finally:
             owners.forget(self._books.owner)
-            if self._thread is not None:
-                self._thread.shutdown(wait=False, cancel_futures=True)
+            self._line.close()
         return self._tally
 
     async def _keep_ledger(self) -> StoppedError | None:
@@ -189,7 +181,7 @@ class SendRun:
         self._ledger_wanted.clear()
 
     async def _is_done(self) -> bool:
-        if self._in_flight or self._jobs or self._refused or self._results:
+        if self._in_flight or self._waiting or self._jobs or self._refused or self._results:
             return False
         if self.stop.is_set() or self._left == 0:
             return True
@@ -271,31 +263,72 @@ class SendRun:
     async def _connection(self) -> None:
         """One connection: take a begun delivery, hand it over, note the result."""
         transport = self._transport()
+        following: Ready | None = None
+        is_quick = False
         try:
-            while (job := await self._next_job()) is not None:
+            while (ready := following or await self._next_ready()) is not None:
+                following = self._look_ahead() if is_quick else None
+                started = time.monotonic()
                 self._in_flight += 1
                 try:
-                    await self._attempt(transport, job)
+                    await self._attempt(transport, ready, following)
                 finally:
                     self._in_flight -= 1
                     if len(self._results) >= GROUP // 2 or len(self._jobs) <= self._group // 2:
                         self._ledger_wanted.set()
+                is_quick = time.monotonic() - started < QUICK_SECONDS
+                following = following and await self._kept(following)
         finally:
             await transport.close()
+
+    async def _next_ready(self) -> Ready | None:
+        while (job := await self._next_job()) is not None:
+            if (ready := self._made_ready(job)) is not None:
+                return ready
+        return None
+
+    def _made_ready(self, job: Job) -> Ready | None:
+        made = make_ready(job, self._renderer)
+        if isinstance(made, Ready):
+            return made
+        self._land(job, made)
+        return None
+
+    def _look_ahead(self) -> Ready | None:
+        """What comes next on the connection, if it is there and need not wait."""
+        is_halted = self.stop.is_set() or self._is_stale
+        if is_halted or not self._jobs or self._jobs[0].go_at is not None:
+            return None
+        return self._made_ready(self._jobs.popleft())
+
+    async def _kept(self, following: Ready) -> Ready | None:
+        """``following`` when its turn has come; None if it must not go any more."""
+        self._waiting += 1
+        while len(self._results) >= GROUP and not self._is_over:
+            await self._wait_for_work()
+        self._waiting -= 1
+        if self.stop.is_set() or self._is_over or self._is_stale:
+            self._refused.append(following.job)
+            return None
+        return following
 
     async def _next_job(self) -> Job | None:
         while not self._is_over:
             is_free = len(self._results) < GROUP and not self.stop.is_set()
             if is_free and self._jobs and not self._is_stale:
                 return self._jobs.popleft()
-            self._ledger_wanted.set()
-            self._work.clear()
-            await self._work.wait()
+            await self._wait_for_work()
         return None
 
-    async def _attempt(self, transport: Transport, job: Job) -> None:
+    async def _wait_for_work(self) -> None:
+        self._ledger_wanted.set()
+        self._work.clear()
+        await self._work.wait()
+
+    async def _attempt(self, transport: Transport, ready: Ready, following: Ready | None) -> None:
+        job = ready.job
         try:
-            result = await attempt(job, self._renderer, transport, log=self._log)
+            result = await attempt(ready, following, transport, log=self._log)
         except RelayError as error:
             self._refused.append(job)
             await self._relay_failed(error)
@@ -334,34 +367,3 @@ class SendRun:
         self._tally.stopped = self._tally.stopped or reason
         self.stop.set()
         self._ledger_wanted.set()
-
-    async def _ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the ledger; wait for a database that is locked or restarts.
-
-        Raises:
-            StoppedError: it stayed away.
-        """
-        loop = asyncio.get_running_loop()
-        until = time.monotonic() + DATABASE_PATIENCE
-        while True:
-            try:
-                if self._thread is None:
-                    return call(*args, **kwargs)
-                return await loop.run_in_executor(self._thread, lambda: call(*args, **kwargs))
-            except (OperationalError, InterfaceError) as error:
-                if time.monotonic() > until or _is_full(error):
-                    raise _database_lost(error) from error
-            except DBAPIError as error:
-                raise _database_lost(error) from error
-            await asyncio.sleep(TICK_SECONDS)
-
-
-def _is_full(error: DBAPIError) -> bool:
-    """Whether SQLite cannot write to its disk, which waiting does not mend."""
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # extended codes hold it there
-    return code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-
-
-def _database_lost(error: DBAPIError) -> StoppedError:
-    first_line = str(error.orig).strip().partition("\n")[0]
-    return StoppedError(f"the database cannot be used: {first_line}")

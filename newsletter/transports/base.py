@@ -22,8 +22,11 @@ class Envelope:
 class Transport(Protocol):
     """Hands messages over, one at a time per call."""
 
-    async def send(self, envelope: Envelope) -> str:
+    async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
         """Hand one message over; returns the relay's answer.
+
+        ``following`` is what the next call will most likely be for; a relay may be told of it
+        already. If another comes instead, or none, nothing of ``following`` is sent.
 
         Raises:
             TransientTransportError: not taken now; try later.

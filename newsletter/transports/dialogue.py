@@ -45,21 +45,28 @@ class Dialogue(asyncio.Protocol):
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._lost: str | None = None
+        self._announced = 0  # replies to come to a group that went along with a content
         # With TLS bytes wait in two places, of which only one is seen from here.
         self._buffers_are_seen = transport.get_extra_info("ssl_object") is None
-        self._is_flushed = True
+        self._is_flushed = self._content_has_left = True
         transport.set_write_buffer_limits(high=0)
         transport.set_protocol(self)
 
     @property
     def is_usable(self) -> bool:
         """Whether the relay has neither closed nor said something unasked (a 421, mostly)."""
-        return self._lost is None and not self._replies and not self._transport.is_closing()
+        unasked = len(self._replies) > self._announced
+        return self._lost is None and not unasked and not self._transport.is_closing()
+
+    @property
+    def has_announced(self) -> bool:
+        """Whether a group went along with the last content, so that no other may follow."""
+        return self._announced > 0
 
     @property
     def surely_unfinished(self) -> bool:
-        """Whether the last bytes written had surely not all left when the connection broke."""
-        return self._buffers_are_seen and not self._is_flushed
+        """Whether the last content had surely not all left when the connection broke."""
+        return self._buffers_are_seen and not (self._content_has_left or self._is_flushed)
 
     async def commands(self, group: Sequence[bytes]) -> list[Reply]:
         """Replies to a group of commands, in one write where the relay offers PIPELINING.
@@ -80,10 +87,14 @@ class Dialogue(asyncio.Protocol):
                 break
         return replies
 
-    async def content(self, data: bytes, *, has_dot: bool = True) -> Reply:
+    async def content(
+        self, data: bytes, *, has_dot: bool = True, then: Sequence[bytes] = ()
+    ) -> Reply:
         """The reply to a message's content, whose lines end in CRLF; dots are doubled here.
 
-        Without ``has_dot`` no line is known to begin with one.
+        Without ``has_dot`` no line is known to begin with one. Where the relay offers PIPELINING,
+        the group ``then`` goes along if the whole content has left (RFC 2920 §3.1 lets a content
+        begin a group); `has_announced` tells, and `announced` has the replies.
 
         Raises:
             ConnectionError: as for `commands`; then `surely_unfinished` may tell that the relay
@@ -92,11 +103,31 @@ class Dialogue(asyncio.Protocol):
         stuffed = data.replace(b"\r\n.", b"\r\n..") if has_dot else data
         if stuffed.startswith(b"."):
             stuffed = b"." + stuffed
+        self._content_has_left = False
         self._write(stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"))
+        # From here on what is left in the buffers may be of the group.
+        self._content_has_left = self._is_flushed
+        if then and self._pipelining and self._is_flushed:
+            self._announced = len(then)
+            self._write(b"".join(then))
         return (await self._next(1))[0]
 
+    async def announced(self) -> list[Reply]:
+        """The replies to the group that went along with the last content.
+
+        Raises:
+            ConnectionError: as for `commands`.
+        """
+        number, self._announced = self._announced, 0
+        return await self._next(number)
+
     async def quit(self) -> None:
-        """Say goodbye and close; a relay that is slow to answer is not waited for."""
+        """Say goodbye and close; a relay that is slow to answer is not waited for.
+
+        One that waits for a content would take the goodbye for it.
+        """
+        if self._announced:
+            return self.abort()
         self._timeout = min(self._timeout, GOODBYE_SECONDS)
         try:
             await self.commands([b"QUIT\r\n"])
@@ -104,6 +135,7 @@ class Dialogue(asyncio.Protocol):
             pass  # it is gone already: nothing is lost by it
         finally:
             self._transport.close()
+        return None
 
     def abort(self) -> None:
         """Close at once; what was not written yet never is."""

@@ -16,7 +16,7 @@ class FileTransport:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def send(self, envelope: Envelope) -> str:
+    async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
         """Write one message; the same delivery written twice is one file."""
         # An address may hold a slash or start with a dot; a file name may not.
         name = re.sub(r"[^A-Za-z0-9@._+-]", "_", envelope.recipient).lstrip(".")[:LONGEST_NAME]

@@ -92,7 +92,7 @@ class PooledTransport:
         self._pool = pool
         self._held: tuple[Relay, SmtpTransport] | None = None
 
-    async def send(self, envelope: Envelope) -> str:
+    async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
         """Hand one message over; see `Transport.send`.
 
         Raises:
@@ -101,7 +101,7 @@ class PooledTransport:
         while True:
             relay, transport = await self._usable()
             try:
-                answer = await transport.send(envelope)
+                answer = await transport.send(envelope, following)
             except RelayError as error:
                 self._pool.failed(relay, str(error))
                 await self.close()

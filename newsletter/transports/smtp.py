@@ -135,37 +135,45 @@ class SmtpTransport:
         self._offers_utf8 = self._offers_8bit = False
         self._sent = 0
         self._reset = False
+        self._announced: Envelope | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether a connection stands that the next message may use."""
         return self._dialogue is not None and self._dialogue.is_usable
 
-    async def send(self, envelope: Envelope) -> str:
+    async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
         """Hand one message over; see `Transport.send`.
+
+        The commands for ``following`` go along with the content where the relay takes them: a
+        wait and a wake-up less for both sides, which is a quarter of the rate.
 
         Raises:
             RelayError: the relay cannot be used at all; the message is not to blame.
         """
         _check(envelope)
-        if self._dialogue is not None and not self._dialogue.is_usable:
-            self._drop()  # closed, or told to close, while it lay idle
-        is_fresh = self._dialogue is None
-        dialogue = self._dialogue or await self._connect()
+        dialogue, is_fresh = await self._usable(envelope)
         try:
-            replies = await self._open_envelope(dialogue, envelope)
+            if dialogue.has_announced:
+                replies = await dialogue.announced()
+            else:
+                replies = await self._open_envelope(dialogue, envelope)
         except ConnectionError as error:
             self._drop()
             if not is_fresh:
-                return await self.send(envelope)  # the old connection's fault, not the message's
+                # The old connection's fault, not the message's.
+                return await self.send(envelope, following)
             raise TransientTransportError(str(error)) from error
         if replies[-1].code != GO_AHEAD or not all(reply.is_positive for reply in replies[:-1]):
             if replies[0].code == SERVICE_CLOSING and not is_fresh:
                 self._drop()
-                return await self.send(envelope)
+                return await self.send(envelope, following)
             raise self._refusal(replies)
+        then = self._announce(following)
         try:
-            answer = await dialogue.content(envelope.data, has_dot=not envelope.is_known_clean)
+            answer = await dialogue.content(
+                envelope.data, has_dot=not envelope.is_known_clean, then=then
+            )
         except ConnectionError as error:
             # Lost after the final dot: without the relay's answer nobody can know whether it
             # took the message (bulk-mail law 26). A dot that never left leaves no doubt.
@@ -180,6 +188,31 @@ class SmtpTransport:
             await self.close()
         return f"{answer.code} {answer.text}"
 
+    async def _usable(self, envelope: Envelope) -> tuple[Dialogue, bool]:
+        """A dialogue in which ``envelope`` may come next, and whether it is a new one."""
+        dialogue = self._dialogue
+        if dialogue is not None and (
+            not dialogue.is_usable  # closed, or told to close, while it lay idle
+            or (dialogue.has_announced and self._announced is not envelope)
+        ):
+            self._drop()
+        if self._dialogue is None:
+            return await self._connect(), True
+        return self._dialogue, False
+
+    def _announce(self, following: Envelope | None) -> Sequence[bytes]:
+        """The commands for what follows; none where it has to wait for another connection."""
+        self._announced = None
+        if following is None or self._sent + 1 >= MESSAGES_PER_CONNECTION:
+            return ()
+        try:
+            _check(following)
+            commands = self._commands(following)
+        except PermanentTransportError:
+            return ()  # it will hear of that when it is its turn
+        self._announced = following
+        return commands
+
     async def close(self) -> None:
         """Say goodbye, if a connection is open."""
         dialogue, self._dialogue = self._dialogue, None
@@ -188,6 +221,20 @@ class SmtpTransport:
 
     async def _open_envelope(self, dialogue: Dialogue, envelope: Envelope) -> list[Reply]:
         """Replies to MAIL, RCPT and DATA, up to the first that refuses."""
+        group = self._commands(envelope)
+        if self._reset:
+            # So that nothing of the message that failed is charged to this one.
+            replies = await dialogue.commands([b"RSET\r\n", *group])
+            self._reset = False
+            return replies[1:] or replies
+        return await dialogue.commands(group)
+
+    def _commands(self, envelope: Envelope) -> list[bytes]:
+        """MAIL, RCPT and DATA.
+
+        Raises:
+            PermanentTransportError: the relay does not take such an address.
+        """
         options = ""
         if self._offers_8bit and not envelope.data.isascii():
             options += " BODY=8BITMIME"
@@ -197,17 +244,11 @@ class SmtpTransport:
                     "the relay does not take addresses beyond ASCII (no SMTPUTF8)"
                 )
             options += " SMTPUTF8"
-        group = [
+        return [
             f"MAIL FROM:<{envelope.sender}>{options}\r\n".encode(),
             f"RCPT TO:<{envelope.recipient}>\r\n".encode(),
             b"DATA\r\n",
         ]
-        if self._reset:
-            # So that nothing of the message that failed is charged to this one.
-            replies = await dialogue.commands([b"RSET\r\n", *group])
-            self._reset = False
-            return replies[1:] or replies
-        return await dialogue.commands(group)
 
     def _refusal(self, replies: Sequence[Reply]) -> TransportError:
         """The error for the first reply that refuses; leaves the connection fit or dropped."""
@@ -216,12 +257,13 @@ class SmtpTransport:
             refused.code >= 400
             and replies[-1].code >= 400
             and SERVICE_CLOSING not in {reply.code for reply in replies}
+            and not (self._dialogue is not None and self._dialogue.has_announced)
         ):
             self._reset = True
         else:
             # Closing (RFC 5321 §4.2.3), or out of step: DATA taken though the recipient was not
-            # (RFC 2920 §3.1), or an answer that answers nothing. A new connection is cheaper
-            # than finding out what the relay means.
+            # (RFC 2920 §3.1), an answer that answers nothing, or the next message begun, which
+            # must not bear what this one did. A new connection is cheaper than finding out.
             self._drop()
         if 500 <= refused.code < 600:
             return PermanentTransportError(refused.text, code=refused.code)
