@@ -47,9 +47,9 @@ class ChaosSink:
     port: int = 0
     taken: list[Taken] = field(default_factory=list)
     heard: int = 0  # recipients named to it so far
+    connections: int = 0
     mischief: Counter[str] = field(default_factory=Counter)
     _tries: Counter[str] = field(default_factory=Counter)
-    _connections: int = 0
 
     def _pick(self, key: str, plan: dict[str, int]) -> str:
         """Something of the plan, or ""; the same for the same seed and key."""
@@ -73,8 +73,8 @@ class ChaosSink:
             writer.transport.abort()
 
     async def _greet(self, writer: asyncio.StreamWriter) -> bool:
-        self._connections += 1
-        how = self._pick(f"connection {self._connections}", GREETINGS)
+        self.connections += 1
+        how = self._pick(f"connection {self.connections}", GREETINGS)
         if how == "garbled":
             writer.write(b"\x00\xff hello?\r\n")
         elif how == "421":

@@ -48,6 +48,7 @@ from newsletter.transports import Envelope
 from newsletter.transports.relays import RelayPool
 from newsletter.transports.smtp import Relay
 from tests import factories
+from tests.chaos_sink import running_chaos_sink
 from tests.smtp_sink import Sink, running_sink
 
 SETTINGS = Settings(**{"from": "papers@site.example", "secret_keys": "a key that tests know"})  # type: ignore[arg-type]
@@ -450,6 +451,34 @@ def test_a_resend_that_no_relay_heard_of_is_still_to_come(
     send(engine, edition_id, sink)
     assert sink.recipients() == readers(2)
     assert counts(engine, edition_id) == {"sent": 2}
+
+
+def test_what_was_announced_to_the_relay_and_not_sent_is_put_back(engine: Engine) -> None:
+    edition_id = make_edition(engine, *readers(30))
+    with running_chaos_sink(seed=0) as relay:
+        relay.calm = True
+        one = make_run(engine, edition_id, Relay("127.0.0.1", relay.port), connections=1)
+        transport = one._transport()
+
+        class Stopping:
+            """Stops the run while a message goes out that another was announced with."""
+
+            async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
+                if following is not None:
+                    one.stop.set()
+                return await transport.send(envelope, following)
+
+            async def close(self) -> None:
+                await transport.close()
+
+        one._transport = Stopping
+        asyncio.run(one.run())
+        sent = len(relay.taken)
+        assert sent < 30
+        assert relay.heard == sent + 1
+        assert counts(engine, edition_id) == {"sent": sent, "queued": 30 - sent}
+        asyncio.run(make_run(engine, edition_id, Relay("127.0.0.1", relay.port)).run())
+        assert sorted(each.recipient for each in relay.taken) == sorted(readers(30))
 
 
 def test_a_run_renews_its_leases_while_a_relay_takes_its_time(

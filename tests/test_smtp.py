@@ -13,6 +13,7 @@ from newsletter.errors import (
 )
 from newsletter.transports import Envelope
 from newsletter.transports.smtp import Relay, SmtpTransport, parse_relay
+from tests.chaos_sink import ChaosSink, running_chaos_sink
 from tests.smtp_sink import Sink, running_sink
 
 
@@ -118,3 +119,84 @@ def test_a_relay_url_that_cannot_be_used_is_refused_without_showing_its_password
     with pytest.raises(SettingsError) as caught:
         parse_relay(url)
     assert "ada" not in str(caught.value)
+
+
+@pytest.fixture
+def piped() -> Iterator[ChaosSink]:
+    """A relay that offers PIPELINING and behaves."""
+    with running_chaos_sink(seed=0) as sink:
+        sink.calm = True
+        yield sink
+
+
+def send_ahead(port: int, *pairs: tuple[str, str | None]) -> list[str]:
+    """What each message came to, sent with word of the one that is to follow."""
+
+    async def run() -> list[str]:
+        transport = SmtpTransport(Relay("127.0.0.1", port))
+        envelopes = {name: envelope(name) for pair in pairs for name in pair if name}
+        outcomes = []
+        for name, following in pairs:
+            try:
+                after = envelopes[following] if following else None
+                outcomes.append((await transport.send(envelopes[name], after))[:3])
+            except (TransientTransportError, UncertainTransportError) as error:
+                outcomes.append(type(error).__name__)
+        await transport.close()
+        return outcomes
+
+    return asyncio.run(run())
+
+
+def taken(sink: ChaosSink) -> list[str]:
+    return [each.recipient.partition("@")[0] for each in sink.taken]
+
+
+def test_the_next_message_may_be_announced_along_with_one(piped: ChaosSink) -> None:
+    pairs = ("ada", "bob"), ("bob", "cy"), ("cy", None)
+    assert send_ahead(piped.port, *pairs) == ["250"] * 3
+    assert taken(piped) == ["ada", "bob", "cy"]
+    assert piped.connections == 1
+
+
+def test_without_pipelining_nothing_is_announced(sink: Sink) -> None:
+    assert send_ahead(sink.port, ("ada", "bob"), ("bob", None)) == ["250", "250"]
+    assert sink.connections == 1
+
+
+def test_nothing_of_an_announced_message_goes_out_when_another_comes(piped: ChaosSink) -> None:
+    assert send_ahead(piped.port, ("ada", "bob"), ("cy", None)) == ["250", "250"]
+    assert taken(piped) == ["ada", "cy"]
+    assert piped.connections == 2, "the relay waits for bob's message on the first"
+
+
+def test_a_goodbye_is_not_taken_for_the_announced_message(piped: ChaosSink) -> None:
+    assert send_ahead(piped.port, ("ada", "bob")) == ["250"]
+    assert taken(piped) == ["ada"]
+
+
+@pytest.mark.parametrize(
+    ("how", "outcome"),
+    [
+        ("4xx to the content", "TransientTransportError"),
+        ("taken, dropped before the answer", "UncertainTransportError"),
+        ("taken, garbled answer", "UncertainTransportError"),
+        ("drop before DATA", "TransientTransportError"),
+    ],
+)
+def test_a_failure_is_not_charged_to_the_announced_message(
+    piped: ChaosSink, monkeypatch: pytest.MonkeyPatch, how: str, outcome: str
+) -> None:
+    monkeypatch.setattr(piped, "_how", lambda address: how if address.startswith("ada") else "")
+    assert send_ahead(piped.port, ("ada", "bob"), ("bob", None)) == [outcome, "250"]
+    assert taken(piped)[-1] == "bob"
+
+
+def test_a_relay_that_closes_on_an_announcement_gets_the_message_anew(
+    piped: ChaosSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(["", "421 to RCPT"])
+    monkeypatch.setattr(piped, "_how", lambda address: next(answers, ""))
+    assert send_ahead(piped.port, ("ada", "bob"), ("bob", None)) == ["250", "250"]
+    assert taken(piped) == ["ada", "bob"]
+    assert piped.connections == 2
