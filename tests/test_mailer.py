@@ -481,6 +481,46 @@ def test_what_was_announced_to_the_relay_and_not_sent_is_put_back(engine: Engine
         assert sorted(each.recipient for each in relay.taken) == sorted(readers(30))
 
 
+def test_who_left_while_the_message_before_theirs_took_long_gets_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edition_id = make_edition(engine, *readers(30))
+    monkeypatch.setattr(run, "FRESH_SECONDS", 0.2)
+    left: list[str] = []
+    with running_chaos_sink(seed=0) as relay:
+        relay.calm = True
+        one = make_run(engine, edition_id, Relay("127.0.0.1", relay.port), connections=2)
+        ordinary = one._transport
+
+        class Hanging:
+            """Once, when another message is to follow, its reader leaves and the relay is slow."""
+
+            def __init__(self) -> None:
+                self._transport = ordinary()
+
+            async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
+                answer = await self._transport.send(envelope, following)
+                if following is not None and not left:
+                    left.append(following.recipient)
+                    with session_scope(engine) as session:
+                        leaver = session.exec(
+                            select(Subscriber).where(Subscriber.email == following.recipient)
+                        ).one()
+                        leaver.status = SubscriberStatus.UNSUBSCRIBED
+                    await asyncio.sleep(0.4)
+                return answer
+
+            async def close(self) -> None:
+                await self._transport.close()
+
+        one._transport = Hanging
+        asyncio.run(one.run())
+        [leaver] = left
+        others = set(readers(30)) - {leaver}
+        assert sorted(each.recipient for each in relay.taken) == sorted(others)
+    assert counts(engine, edition_id) == {"sent": 29, "suppressed": 1}
+
+
 def test_a_run_renews_its_leases_while_a_relay_takes_its_time(
     engine: Engine, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:

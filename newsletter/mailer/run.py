@@ -277,7 +277,7 @@ class SendRun:
                     if len(self._results) >= GROUP // 2 or len(self._jobs) <= self._group // 2:
                         self._ledger_wanted.set()
                 is_quick = time.monotonic() - started < QUICK_SECONDS
-                following = following and await self._kept(following)
+                following = following and await self._kept(following, started)
         finally:
             await transport.close()
 
@@ -301,13 +301,17 @@ class SendRun:
             return None
         return self._made_ready(self._jobs.popleft())
 
-    async def _kept(self, following: Ready) -> Ready | None:
-        """``following`` when its turn has come; None if it must not go any more."""
+    async def _kept(self, following: Ready, since: float) -> Ready | None:
+        """``following``, which waits ``since`` then, when its turn has come.
+
+        None if it must not go any more: the run ends, or the message before it took too long.
+        """
         self._waiting += 1
         while len(self._results) >= GROUP and not self._is_over:
             await self._wait_for_work()
         self._waiting -= 1
-        if self.stop.is_set() or self._is_over or self._is_stale:
+        is_late = time.monotonic() - since > FRESH_SECONDS
+        if is_late or self.stop.is_set() or self._is_over:
             self._refused.append(following.job)
             return None
         return following
