@@ -27,6 +27,7 @@ LINE = 76
 # parsers (Python's own splitlines takes U+0085 and U+2028 for line ends).
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SPACES = re.compile("[ \t]+")
+_FIRST_DOTS = re.compile(rb"(?m)^\.+")
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 # RFC 2047 §5 (3): what a Q word in a phrase may hold unencoded.
@@ -171,9 +172,9 @@ def quoted_printable(text: str) -> bytes:
         text = _SPACES.sub(" ", text)
     lines = binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True)
     # A dot that begins a line is doubled on the way, and not every receiver takes it back (RFC
-    # 2049 §3): it goes on a line of its own, encoded.
+    # 2049 §3): each goes on a line of its own, encoded.
     if b"\n." in lines or lines.startswith(b"."):
-        lines = (b"\n" + lines).replace(b"\n.", b"\n=2E=\n")[1:]
+        lines = _FIRST_DOTS.sub(lambda dots: b"=2E=\n" * len(dots[0]), lines)
     return lines.replace(b"\n", b"\r\n") if b"\n" in lines else lines
 
 

@@ -3,6 +3,7 @@
 import email
 import email.policy
 import logging
+import quopri
 import re
 from dataclasses import replace
 from email.message import EmailMessage, Message
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from newsletter import mime
 from newsletter.digest import Digest, DigestSection
 from newsletter.errors import RenderError, SettingsError
 from newsletter.models import DigestLength, Occasion
@@ -265,3 +267,11 @@ def test_a_greeting_uses_the_name_and_says_what_the_occasion_is(renderer: Render
     assert "Ada Lovelace, there is no paper for you today: nothing was announced." in nothing
     assert "/unsubscribe/" in nothing
     assert day_in_words(mails.digest().issue_date) == "Friday, 20 November 2026"
+
+
+@pytest.mark.parametrize("text", [".", "..", "a\n..\nb", "...\n.\n", "x" * 74 + " ..", "." * 200])
+def test_no_line_of_a_body_begins_with_a_dot(text: str) -> None:
+    lines = mime.quoted_printable(text)
+    assert not re.search(rb"(?m)^\.", lines)
+    assert max(map(len, lines.split(b"\r\n"))) <= 76
+    assert quopri.decodestring(lines).decode().replace("\r\n", "\n") == text

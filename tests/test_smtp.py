@@ -1,7 +1,7 @@
 """The SMTP transport against a real server: every failure told apart, none charged to the next."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -200,3 +200,30 @@ def test_a_relay_that_closes_on_an_announcement_gets_the_message_anew(
     assert send_ahead(piped.port, ("ada", "bob"), ("bob", None)) == ["250", "250"]
     assert taken(piped) == ["ada", "bob"]
     assert piped.connections == 2
+
+
+def test_a_relay_that_loses_what_is_announced_is_told_nothing_more(
+    piped: ChaosSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: set[str] = set()
+    announced: list[bool] = []
+    announce = SmtpTransport._announce
+
+    def how(address: str) -> str:
+        """Every message but the first is lost when it comes for the first time."""
+        is_new = bool(heard) and address not in heard
+        heard.add(address)
+        return "421 to RCPT" if is_new else ""
+
+    def noting(transport: SmtpTransport, following: Envelope | None) -> Sequence[bytes]:
+        commands = announce(transport, following)
+        announced.append(bool(commands))
+        return commands
+
+    monkeypatch.setattr(piped, "_how", how)
+    monkeypatch.setattr(SmtpTransport, "_announce", noting)
+    names = [f"reader{number}" for number in range(6)]
+    outcomes = send_ahead(piped.port, *zip(names, [*names[1:], None], strict=True))
+    assert outcomes == ["250"] * 6
+    assert taken(piped) == names
+    assert announced == [True, True, True, False, False, False]

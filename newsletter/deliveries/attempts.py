@@ -122,7 +122,7 @@ def _edition_is_sending() -> ColumnElement[bool]:
 
 
 def put_back(session: Session, ids: Collection[int], *, owner: str) -> int:
-    """Undo the begin of rows that no relay has heard of; returns how many.
+    """Undo the begin of rows whose content no relay was given; returns how many.
 
     What had been uncertain before is so again, with its resend still to come.
     """

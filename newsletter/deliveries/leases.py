@@ -69,7 +69,7 @@ def _leased(
     limited = in_order.limit(bindparam("limit")).with_for_update(skip_locked=True).cte("wanted")
     return (
         update(DELIVERY)
-        .where(ROW.id.in_(select(limited.c.id)), *due)
+        .where(ROW.id.in_(select(limited.c.id)))
         .values(lease_until=bindparam("until"), lease_owner=bindparam("owner"))
         .returning(ROW.id)
     )

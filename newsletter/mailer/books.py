@@ -5,6 +5,7 @@ for rendering, in a transaction that holds up nobody.
 """
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -65,12 +66,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A begun delivery: what to render, and which attempt it is, from 1 on."""
+    """A begun delivery: what to render, and which attempt it is, from 1 on.
+
+    ``begun_at`` is of the process's clock (`time.monotonic`), and never too late.
+    """
 
     delivery_id: int
     attempts: int
     content: Digest | Note | str  # a text says why it cannot be read
     go_at: datetime | None  # not to be handed over earlier, for a rate's sake
+    begun_at: float
 
     @property
     def domain(self) -> str:
@@ -147,17 +152,19 @@ class Books:
         with session_scope(self.engine) as session:
             deliveries.record(session, results, owner=self.owner)
             begun: dict[int, int] = {}
+            begun_at = 0.0
             if want:
                 claimed = claimed or self._claim(session, want * self.claim_ahead)
                 turn.is_empty = not claimed
                 group, claimed = claimed[:want], claimed[want:]
+                begun_at = time.monotonic()
                 begun = self._begin(session, group, turn, go_at)
         self._claimed = claimed  # not before the commit: what was rolled back is not ours
         if begun:
             for number, moment in zip(begun, moments, strict=False):
                 go_at[number] = max(moment, go_at.get(number, moment))
             with read_scope(self.engine) as session:
-                turn.jobs = self._load(session, begun, go_at)
+                turn.jobs = self._load(session, begun, go_at, begun_at)
         return turn
 
     def _claim(self, session: Session, limit: int) -> list[int]:
@@ -248,7 +255,7 @@ class Books:
         return [number for number in ids if number not in later and number not in closed]
 
     def put_back(self, ids: Sequence[int]) -> None:
-        """Undo the begin of deliveries that no relay has heard of."""
+        """Undo the begin of deliveries whose content no relay was given."""
         with session_scope(self.engine) as session:
             number = deliveries.put_back(session, ids, owner=self.owner)
             if self.limits.warm_up:
@@ -281,11 +288,15 @@ class Books:
             deliveries.put_back(session, deliveries.sending(session, self.owner), owner=self.owner)
 
     def _load(
-        self, session: Session, begun: Mapping[int, int], go_at: Mapping[int, datetime]
+        self,
+        session: Session,
+        begun: Mapping[int, int],
+        go_at: Mapping[int, datetime],
+        begun_at: float,
     ) -> list[Job]:
         contents = (self._notes if self.edition_id is None else self._digests)(session, [*begun])
         return [
-            Job(number, attempt, contents[number], go_at.get(number))
+            Job(number, attempt, contents[number], go_at.get(number), begun_at)
             for number, attempt in begun.items()
             if number in contents
         ]

@@ -101,12 +101,13 @@ class SendRun:
         self._storm = StormWatch()
         self._tally = Tally(0)
         self._jobs: deque[Job] = deque()
-        self._refused: list[Job] = []  # by every relay: to be put back
+        self._held: dict[int, Ready] = {}  # announced, by delivery: they wait for a message
+        self._refused: list[Job] = []  # by every relay, or not in time: to be put back
         self._results: list[Result] = []
-        self._in_flight = self._waiting = 0
+        self._in_flight = 0
         self._group = min(GROUP // 2, 2 * connections)
         self._moments: list[datetime] = []
-        self._begun_at = self._landed_at = self._empty_since = 0.0
+        self._landed_at = self._empty_since = 0.0
         self._renewed_at = time.monotonic()
         self._relay_failed_at: float | None = None
         self._is_over = self._is_paused = False
@@ -181,7 +182,7 @@ class SendRun:
         self._ledger_wanted.clear()
 
     async def _is_done(self) -> bool:
-        if self._in_flight or self._waiting or self._jobs or self._refused or self._results:
+        if self._in_flight or self._jobs or self._held or self._refused or self._results:
             return False
         if self.stop.is_set() or self._left == 0:
             return True
@@ -230,7 +231,6 @@ class SendRun:
         del self._results[: len(results)]
         self._log.recorded(self._results)
         if turn.jobs:
-            self._begun_at = time.monotonic()
             self._jobs.extend(turn.jobs)
             self._moments = self._moments[want:]
             if self._left is not None:
@@ -243,14 +243,18 @@ class SendRun:
             self._give_up(turn.halted)
         self._work.set()
 
-    @property
-    def _is_stale(self) -> bool:
-        return time.monotonic() - self._begun_at > FRESH_SECONDS
+    def _must_wait(self, job: Job) -> bool:
+        """Whether a begun delivery must not go: the run ends, or its begin is too long ago."""
+        return self.stop.is_set() or time.monotonic() - job.begun_at > FRESH_SECONDS
 
     async def _put_back(self) -> None:
         """Undo the begin of what no relay took, and of what waited too long for one."""
         back, self._refused = self._refused, []
-        if self._jobs and (self.stop.is_set() or self._is_stale):
+        late = [ready.job for ready in self._held.values() if self._must_wait(ready.job)]
+        for job in late:
+            del self._held[job.delivery_id]
+        back += late
+        if self._jobs and self._must_wait(self._jobs[0]):
             back += self._jobs
             self._jobs.clear()
             # What goes this slowly is begun in smaller groups.
@@ -271,13 +275,13 @@ class SendRun:
                 started = time.monotonic()
                 self._in_flight += 1
                 try:
-                    await self._attempt(transport, ready, following)
+                    is_sent = await self._attempt(transport, ready, following)
                 finally:
                     self._in_flight -= 1
                     if len(self._results) >= GROUP // 2 or len(self._jobs) <= self._group // 2:
                         self._ledger_wanted.set()
-                is_quick = time.monotonic() - started < QUICK_SECONDS
-                following = following and await self._kept(following, started)
+                is_quick = is_sent and time.monotonic() - started < QUICK_SECONDS
+                following = following and await self._kept(following)
         finally:
             await transport.close()
 
@@ -296,30 +300,29 @@ class SendRun:
 
     def _look_ahead(self) -> Ready | None:
         """What comes next on the connection, if it is there and need not wait."""
-        is_halted = self.stop.is_set() or self._is_stale
-        if is_halted or not self._jobs or self._jobs[0].go_at is not None:
+        if not self._jobs or self._jobs[0].go_at is not None or self._must_wait(self._jobs[0]):
             return None
-        return self._made_ready(self._jobs.popleft())
+        ready = self._made_ready(self._jobs.popleft())
+        if ready is not None:
+            self._held[ready.job.delivery_id] = ready
+        return ready
 
-    async def _kept(self, following: Ready, since: float) -> Ready | None:
-        """``following``, which waits ``since`` then, when its turn has come.
-
-        None if it must not go any more: the run ends, or the message before it took too long.
-        """
-        self._waiting += 1
-        while len(self._results) >= GROUP and not self._is_over:
+    async def _kept(self, following: Ready) -> Ready | None:
+        """``following`` when its turn has come; None if it must not go, or was put back."""
+        number = following.job.delivery_id
+        while number in self._held and len(self._results) >= GROUP and not self._is_over:
             await self._wait_for_work()
-        self._waiting -= 1
-        is_late = time.monotonic() - since > FRESH_SECONDS
-        if is_late or self.stop.is_set() or self._is_over:
+        if self._held.pop(number, None) is None:
+            return None
+        if self._is_over or self._must_wait(following.job):
             self._refused.append(following.job)
             return None
         return following
 
     async def _next_job(self) -> Job | None:
         while not self._is_over:
-            is_free = len(self._results) < GROUP and not self.stop.is_set()
-            if is_free and self._jobs and not self._is_stale:
+            is_free = len(self._results) < GROUP
+            if is_free and self._jobs and not self._must_wait(self._jobs[0]):
                 return self._jobs.popleft()
             await self._wait_for_work()
         return None
@@ -329,22 +332,24 @@ class SendRun:
         self._work.clear()
         await self._work.wait()
 
-    async def _attempt(self, transport: Transport, ready: Ready, following: Ready | None) -> None:
+    async def _attempt(self, transport: Transport, ready: Ready, following: Ready | None) -> bool:
+        """Hand over and note what came of it; whether the relay took it."""
         job = ready.job
         try:
             result = await attempt(ready, following, transport, log=self._log)
         except RelayError as error:
             self._refused.append(job)
             await self._relay_failed(error)
-            return
+            return False
         except StoppedError as error:
             self._refused.append(job)
             self._give_up(str(error))
-            return
+            return False
         self._relay_failed_at = None
         self._landed_at = time.monotonic()
         self._group = min(GROUP // 2, self._group + 1)
         self._land(job, result)
+        return result.status is DeliveryStatus.SENT
 
     def _land(self, job: Job, result: Result) -> None:
         self._results.append(result)

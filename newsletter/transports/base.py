@@ -6,17 +6,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message ready to go: envelope sender, one recipient, and its bytes.
-
-    Lines end in CRLF, no CR or LF stands alone. Whoever makes the bytes so that this cannot be
-    otherwise, and no line begins with a dot, says so by ``is_known_clean``; else a transport looks.
-    """
+    """A message ready to go: envelope sender, one recipient, and its bytes (CRLF line ends)."""
 
     delivery_id: int
     sender: str
     recipient: str
     data: bytes
-    is_known_clean: bool = False
 
 
 class Transport(Protocol):

@@ -93,8 +93,8 @@ class Dialogue(asyncio.Protocol):
         """The reply to a message's content, whose lines end in CRLF; dots are doubled here.
 
         Without ``has_dot`` no line is known to begin with one. Where the relay offers PIPELINING,
-        the group ``then`` goes along if the whole content has left (RFC 2920 §3.1 lets a content
-        begin a group); `has_announced` tells, and `announced` has the replies.
+        the group ``then`` goes along once the content was written whole (RFC 2920 §3.1 lets a
+        content begin a group); `has_announced` tells, and `announced` has the replies.
 
         Raises:
             ConnectionError: as for `commands`; then `surely_unfinished` may tell that the relay
@@ -104,6 +104,9 @@ class Dialogue(asyncio.Protocol):
         if stuffed.startswith(b"."):
             stuffed = b"." + stuffed
         self._content_has_left = False
+        if self._lost is not None or self._transport.is_closing():
+            self._is_flushed = False  # a transport that closes drops what is written to it
+            raise ConnectionError(self._lost or "connection closed by the relay")
         self._write(stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"))
         # From here on what is left in the buffers may be of the group.
         self._content_has_left = self._is_flushed
@@ -118,8 +121,9 @@ class Dialogue(asyncio.Protocol):
         Raises:
             ConnectionError: as for `commands`.
         """
-        number, self._announced = self._announced, 0
-        return await self._next(number)
+        replies = await self._next(self._announced)
+        self._announced = 0
+        return replies
 
     async def quit(self) -> None:
         """Say goodbye and close; a relay that is slow to answer is not waited for.

@@ -50,6 +50,7 @@ class RelayPool:
     _connections: Counter[Relay] = field(default_factory=Counter)
     _breakers: dict[Relay, Breaker] = field(default_factory=dict)
     _last_error: str = ""
+    losses: Counter[Relay] = field(default_factory=Counter)
 
     def transport(self) -> "PooledTransport":
         """One connection to whichever relay should have it."""
@@ -130,5 +131,5 @@ class PooledTransport:
             return self._held
         await self.close()
         relay = self._pool.take()
-        self._held = relay, SmtpTransport(relay)
+        self._held = relay, SmtpTransport(relay, self._pool.losses)
         return self._held

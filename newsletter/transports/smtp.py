@@ -3,6 +3,7 @@
 import asyncio
 import re
 import socket
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -29,12 +30,16 @@ from newsletter.errors import (
 )
 from newsletter.transports.base import Envelope
 from newsletter.transports.dialogue import Dialogue, Reply, one_line
+from newsletter.transports.lines import Lines, look_at
 
 # RFC 5321 §4.5.3.2 allows five minutes a command and ten for the final dot. A relay that takes
 # a minute is down for our purposes: the delivery is deferred and tried again.
 TIMEOUT_SECONDS = 60
 # Relays close long sessions with 421; renewing before that costs one greeting in a hundred.
 MESSAGES_PER_CONNECTION = 100
+# Some filters before a relay throw away what comes behind a message's end, against RFC 2920 §3.2.
+# When commands were lost there so often, none are sent there any more.
+LOSSES = 3
 SERVICE_CLOSING = 421
 GO_AHEAD = 354
 _MAILABLE = re.compile(r"[^<>\s]+")
@@ -129,8 +134,10 @@ def _number(options: dict[str, list[str]], name: str, *, default: int, most: int
 class SmtpTransport:
     """One connection to a relay, opened at the first message and renewed when it must be."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, losses: Counter[Relay] | None = None) -> None:
+        """``losses`` counts, for all connections, what was lost behind a content."""
         self._relay = relay
+        self._losses = Counter() if losses is None else losses
         self._dialogue: Dialogue | None = None
         self._offers_utf8 = self._offers_8bit = False
         self._sent = 0
@@ -151,15 +158,18 @@ class SmtpTransport:
         Raises:
             RelayError: the relay cannot be used at all; the message is not to blame.
         """
-        _check(envelope)
+        _check_addresses(envelope)
+        lines = _checked_lines(envelope)
         dialogue, is_fresh = await self._usable(envelope)
+        was_announced = dialogue.has_announced
         try:
-            if dialogue.has_announced:
+            if was_announced:
                 replies = await dialogue.announced()
             else:
                 replies = await self._open_envelope(dialogue, envelope)
         except ConnectionError as error:
             self._drop()
+            self._losses[self._relay] += was_announced
             if not is_fresh:
                 # The old connection's fault, not the message's.
                 return await self.send(envelope, following)
@@ -171,9 +181,7 @@ class SmtpTransport:
             raise self._refusal(replies)
         then = self._announce(following)
         try:
-            answer = await dialogue.content(
-                envelope.data, has_dot=not envelope.is_known_clean, then=then
-            )
+            answer = await dialogue.content(envelope.data, has_dot=lines.has_dot, then=then)
         except ConnectionError as error:
             # Lost after the final dot: without the relay's answer nobody can know whether it
             # took the message (bulk-mail law 26). A dot that never left leaves no doubt.
@@ -203,10 +211,11 @@ class SmtpTransport:
     def _announce(self, following: Envelope | None) -> Sequence[bytes]:
         """The commands for what follows; none where it has to wait for another connection."""
         self._announced = None
-        if following is None or self._sent + 1 >= MESSAGES_PER_CONNECTION:
+        is_last = self._sent + 1 >= MESSAGES_PER_CONNECTION
+        if following is None or is_last or self._losses[self._relay] >= LOSSES:
             return ()
         try:
-            _check(following)
+            _check_addresses(following)
             commands = self._commands(following)
         except PermanentTransportError:
             return ()  # it will hear of that when it is its turn
@@ -307,21 +316,27 @@ class SmtpTransport:
             dialogue.abort()
 
 
-def _check(envelope: Envelope) -> None:
-    """Refuse what would be read as SMTP commands, or as another message (law 11, 13).
+def _check_addresses(envelope: Envelope) -> None:
+    """Refuse what would be read as SMTP commands (law 13).
 
     Raises:
-        PermanentTransportError: says what is wrong with the address or the message.
+        PermanentTransportError: says which address cannot be mailed.
     """
     for address in (envelope.sender, envelope.recipient):
         if not _MAILABLE.fullmatch(address) or not address.isprintable():
             raise PermanentTransportError(f"not an address that can be mailed: {address!r}")
-    # A line end that a relay reads otherwise than we do smuggles a second message in.
-    data = envelope.data
-    if not envelope.is_known_clean and not (
-        data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n")
-    ):
+
+
+def _checked_lines(envelope: Envelope) -> Lines:
+    """Refuse what a relay may read as the end of the message, and another behind it (law 11).
+
+    Raises:
+        PermanentTransportError: the message holds a CR or LF alone.
+    """
+    lines = look_at(envelope.data)
+    if not lines.is_canonical:
         raise PermanentTransportError("the message holds a bare CR or LF")
+    return lines
 
 
 @cache
