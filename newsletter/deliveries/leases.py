@@ -18,7 +18,7 @@ from newsletter.deliveries.states import (
     WAITS,
     has_lapsed,
     is_open,
-    moments,
+    lease_times,
 )
 from newsletter.models import DeliveryStatus
 
@@ -38,7 +38,12 @@ def claim(
     Without an edition: the messages that belong to none (confirmations, account links). With
     ``resends`` 0, what is uncertain stays with the operator.
     """
-    values = {"edition": edition_id, "subscriber": subscriber_id, "owner": owner, **moments(now)}
+    values = {
+        "edition": edition_id,
+        "subscriber": subscriber_id,
+        "owner": owner,
+        **lease_times(now),
+    }
     found: list[int] = []
     for is_again in (True, False):
         if left := limit - len(found):
@@ -135,7 +140,7 @@ def recover(session: Session, *, now: datetime, dead_owners: Sequence[str] = ())
             **NO_LEASE,
         )
     )
-    return session.connection().execute(lost, moments(now)).rowcount
+    return session.connection().execute(lost, lease_times(now)).rowcount
 
 
 def sending(session: Session, owner: str) -> dict[int, int]:

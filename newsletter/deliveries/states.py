@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_
+from sqlalchemy import ColumnElement, bindparam, or_
 from sqlmodel import SQLModel
 
 from newsletter.models import DeliveryStatus
@@ -39,21 +39,18 @@ WAITS = ROW.status.in_(bindparam("unfinished", UNFINISHED, expanding=True, liter
 
 
 def is_open(resends: int) -> ColumnElement[bool]:
-    """Whether a send run, now or later, still has something to do for a delivery."""
-    return or_(
-        ROW.status.in_((DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.DEFERRED)),
-        and_(ROW.status == DeliveryStatus.UNCERTAIN, ROW.resends < resends),
-    )
+    """Whether a send run, now or later, still has something to do for what `WAITS`."""
+    return or_(ROW.status != DeliveryStatus.UNCERTAIN, ROW.resends < resends)
 
 
 def has_lapsed() -> ColumnElement[bool]:
     """Whether a lease is over, or was given by a clock that has been set back since.
 
-    Needs the values of `moments`.
+    Needs the values of `lease_times`.
     """
     return or_(ROW.lease_until < bindparam("now"), ROW.lease_until > bindparam("beyond"))
 
 
-def moments(now: datetime) -> dict[str, Any]:
+def lease_times(now: datetime) -> dict[str, Any]:
     """Values for what is said of time: now, until when a lease goes, and what no lease reaches."""
     return {"now": now, "until": now + LEASE, "beyond": now + 2 * LEASE}

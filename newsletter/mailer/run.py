@@ -101,7 +101,7 @@ class SendRun:
         self._storm = StormWatch()
         self._tally = Tally(0)
         self._jobs: deque[Job] = deque()
-        self._held: dict[int, Ready] = {}  # announced, by delivery: they wait for a message
+        self._held: dict[int, Job] = {}  # announced, by delivery: they wait for a message
         self._refused: list[Job] = []  # by every relay, or not in time: to be put back
         self._results: list[Result] = []
         self._in_flight = 0
@@ -243,18 +243,18 @@ class SendRun:
             self._give_up(turn.halted)
         self._work.set()
 
-    def _must_wait(self, job: Job) -> bool:
+    def _must_not_go(self, job: Job) -> bool:
         """Whether a begun delivery must not go: the run ends, or its begin is too long ago."""
         return self.stop.is_set() or time.monotonic() - job.begun_at > FRESH_SECONDS
 
     async def _put_back(self) -> None:
         """Undo the begin of what no relay took, and of what waited too long for one."""
         back, self._refused = self._refused, []
-        late = [ready.job for ready in self._held.values() if self._must_wait(ready.job)]
+        late = [job for job in self._held.values() if self._must_not_go(job)]
         for job in late:
             del self._held[job.delivery_id]
         back += late
-        if self._jobs and self._must_wait(self._jobs[0]):
+        if self._jobs and self._must_not_go(self._jobs[0]):
             back += self._jobs
             self._jobs.clear()
             # What goes this slowly is begun in smaller groups.
@@ -300,11 +300,11 @@ class SendRun:
 
     def _look_ahead(self) -> Ready | None:
         """What comes next on the connection, if it is there and need not wait."""
-        if not self._jobs or self._jobs[0].go_at is not None or self._must_wait(self._jobs[0]):
+        if not self._jobs or self._jobs[0].go_at is not None or self._must_not_go(self._jobs[0]):
             return None
         ready = self._made_ready(self._jobs.popleft())
         if ready is not None:
-            self._held[ready.job.delivery_id] = ready
+            self._held[ready.job.delivery_id] = ready.job
         return ready
 
     async def _kept(self, following: Ready) -> Ready | None:
@@ -314,7 +314,7 @@ class SendRun:
             await self._wait_for_work()
         if self._held.pop(number, None) is None:
             return None
-        if self._is_over or self._must_wait(following.job):
+        if self._is_over or self._must_not_go(following.job):
             self._refused.append(following.job)
             return None
         return following
@@ -322,7 +322,7 @@ class SendRun:
     async def _next_job(self) -> Job | None:
         while not self._is_over:
             is_free = len(self._results) < GROUP
-            if is_free and self._jobs and not self._must_wait(self._jobs[0]):
+            if is_free and self._jobs and not self._must_not_go(self._jobs[0]):
                 return self._jobs.popleft()
             await self._wait_for_work()
         return None
