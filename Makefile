@@ -65,7 +65,7 @@ bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages: s
 	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/$@ $(ARGS)
 
 chaos: setup-dev ## Kill senders for longer than the tests do (KILLS=200)
-	@CHAOS_KILLS=$${KILLS:-100} "$(BIN)/python" -m pytest -s tests/test_chaos.py
+	@CHAOS_KILLS=$${KILLS:-100} "$(BIN)/python" -m pytest -s tests/sending/test_chaos.py
 
 lock: setup-dev ## Pin the newest versions that pyproject.toml allows (needs the network)
 	@sh scripts/lock

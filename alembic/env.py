@@ -1,9 +1,9 @@
-"""Runs migrations on the engine that newsletter.db hands over."""
+"""Runs migrations on the engine that newsletter.core.database hands over."""
 
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
-import newsletter.models  # noqa: F401  (registers every table)
+import newsletter.core.models  # noqa: F401  (registers every table)
 from alembic import context
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from newsletter.render import Renderer
-from newsletter.transports import Envelope
-from tests import dns_server, mails
+from newsletter.messages.envelope import Envelope
+from newsletter.messages.renderer import Renderer
+from tests.support import digests as mails
+from tests.support import dns_server
 
 TOOLS = Path(".venv/mail-checks")
 PICTURES = Path("artefacts/mail")
@@ -236,7 +237,14 @@ def check_hostile() -> None:
     """The property tests, in their long form."""
     per_test = HOSTILE // 2
     environment = os.environ | {"NEWSLETTER_HOSTILE_EXAMPLES": str(per_test)}
-    command = [sys.executable, "-m", "pytest", "tests/test_hostile_messages.py", "-p", "no:logging"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/messages/test_hostile_messages.py",
+        "-p",
+        "no:logging",
+    ]
     done = subprocess.run(
         [*command, "-n", "2", "--timeout", "3000"],
         env=environment,

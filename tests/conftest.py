@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from newsletter import db
+from newsletter.core import database
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +44,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """A database at this version's tables."""
-    engine = db.connect(database_url)
-    db.upgrade(engine)
+    engine = database.connect(database_url)
+    database.upgrade(engine)
     yield engine
     engine.dispose()
 
@@ -53,8 +53,8 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
     """For tests of something that does not touch what the two databases do differently."""
-    engine = db.connect(f"sqlite:///{tmp_path / 'newsletter.db'}")
-    db.upgrade(engine)
+    engine = database.connect(f"sqlite:///{tmp_path / 'newsletter.db'}")
+    database.upgrade(engine)
     yield engine
     engine.dispose()
 

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from newsletter.cli import make_app
-from newsletter.config import Settings, variable_name
+from newsletter.core.config import Settings, variable_name
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

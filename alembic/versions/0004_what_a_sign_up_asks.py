@@ -9,7 +9,7 @@ from hashlib import sha256
 import sqlalchemy as sa
 
 from alembic import op
-from newsletter.db import UtcDateTime
+from newsletter.core.database import UtcDateTime
 
 revision = "0004"
 down_revision = "0003"

@@ -13,7 +13,7 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from newsletter.cli.common import err, out
-from newsletter.errors import DatabaseError, NewsletterError
+from newsletter.core.errors import DatabaseError, NewsletterError
 
 # Command, module of this package, and what to take from it. Only the module of the command that
 # was asked for is imported: an MTA pipe runs `inbound` once a mail, and the scientific packages

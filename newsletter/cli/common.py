@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
-from newsletter import db
-from newsletter.config import Settings, load_settings
-from newsletter.errors import UsageError
+from newsletter.core import database
+from newsletter.core.config import Settings, load_settings
+from newsletter.core.errors import UsageError
 
 # People read standard error, programs standard output: `--json` keeps the latter clean.
 out = Console(soft_wrap=True, highlight=False)
@@ -29,8 +29,8 @@ def open_database(*required: str) -> tuple[Settings, Engine]:
     """
     settings = load_settings()
     settings.require(*required)
-    engine = db.connect(settings.database_url, synchronous=settings.sqlite_synchronous)
-    db.require_current(engine)
+    engine = database.connect(settings.database_url, synchronous=settings.sqlite_synchronous)
+    database.require_current(engine)
     return settings, engine
 
 

@@ -2,9 +2,9 @@
 
 import typer
 
-from newsletter import db
 from newsletter.cli.common import out
-from newsletter.config import load_settings
+from newsletter.core import database
+from newsletter.core.config import load_settings
 
 database_commands = typer.Typer(help="The database's tables.", no_args_is_help=True)
 
@@ -17,8 +17,8 @@ def _group() -> None:
 @database_commands.command()
 def upgrade() -> None:
     """Bring the tables to this version's; does nothing when they are."""
-    engine = db.connect(load_settings().database_url)
-    before, after = db.upgrade(engine)
+    engine = database.connect(load_settings().database_url)
+    before, after = database.upgrade(engine)
     shown = engine.url.render_as_string(hide_password=True)
     if before == after:
         out.print(f"{shown} is up to date (revision {after})")

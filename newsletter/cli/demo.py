@@ -9,9 +9,9 @@ import uvicorn
 from rich.markup import escape
 
 from newsletter.cli.common import check_port, out
-from newsletter.demo import inbox, main_job
+from newsletter.demo import inbox_page, scenario
 from newsletter.demo.mailbox import Mailbox, MailboxServer
-from newsletter.demo.postman import postman
+from newsletter.demo.send import postman
 from newsletter.web import create_app
 
 
@@ -25,19 +25,19 @@ def demo(
     """Do the main job on sample data, then serve an inbox page to look at every digest."""
     if not once:
         check_port("127.0.0.1", port)
-    main_job.make_folder(output)
+    scenario.make_folder(output)
     mailbox = Mailbox(output)
     server = MailboxServer(mailbox)
     server.start()
     try:
-        settings = main_job.make_settings(output, port=port, smtp_port=server.port)
-        engine = main_job.run(settings, out.print)
+        settings = scenario.make_settings(output, port=port, smtp_port=server.port)
+        engine = scenario.run(settings, out.print)
         letters = mailbox.letters()
         if once:
             out.print(f"\n{len(letters)} messages in {escape(str(output))}/*.eml")
             return
         app = create_app(engine, settings)
-        app.include_router(inbox.make_router(mailbox))
+        app.include_router(inbox_page.make_router(mailbox))
         _say_what_next(port, output)
         with postman(engine, settings):
             uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")

@@ -8,10 +8,10 @@ import typer
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from rich.markup import escape
 
-from newsletter import dkim
 from newsletter.cli.common import err, out
-from newsletter.config import Settings, load_settings
-from newsletter.errors import UsageError
+from newsletter.core.config import Settings, load_settings
+from newsletter.core.errors import UsageError
+from newsletter.messages import dkim
 
 dkim_commands = typer.Typer(help="The key that signs mails.", no_args_is_help=True)
 # RFC 1035 §3.3: a string in a TXT record has at most 255 octets; longer texts are several.

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from newsletter import doctor
 from newsletter.cli.common import out, print_json
-from newsletter.config import load_settings
-from newsletter.doctor import Finding, Level
+from newsletter.core.config import load_settings
+from newsletter.sending import doctor
+from newsletter.sending.doctor import Finding, Level
 
 _SIGNS = {
     Level.OK: "[green]ok[/]     ",

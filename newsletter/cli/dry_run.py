@@ -6,14 +6,15 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter import deliveries, digest
 from newsletter.cli.common import err, out
-from newsletter.db import read_scope
-from newsletter.errors import StoppedError
-from newsletter.mailer.attempts import UNRENDERABLE
-from newsletter.models import Delivery
-from newsletter.render import Renderer
-from newsletter.transports.files import FileTransport
+from newsletter.core.database import read_scope
+from newsletter.core.errors import StoppedError
+from newsletter.core.models import Delivery
+from newsletter.messages import digest
+from newsletter.messages.renderer import Renderer
+from newsletter.sending import ledger
+from newsletter.sending.mailer.attempt import UNRENDERABLE
+from newsletter.sending.transports.files import FileTransport
 
 
 def dry_run(engine: Engine, renderer: Renderer, edition_id: int, folder: Path) -> int:
@@ -47,7 +48,7 @@ async def _write(
             select(Delivery.id, Delivery.to_address)
             .where(
                 Delivery.edition_id == edition_id,
-                col(Delivery.status).in_(deliveries.UNFINISHED),
+                col(Delivery.status).in_(ledger.UNFINISHED),
             )
             .order_by(col(Delivery.id))
         ).all()

@@ -9,15 +9,17 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from newsletter import editions, previews, report_page, reports
-from newsletter.checks import check_message
 from newsletter.cli.common import err, open_database, out, print_json, progress_bar
-from newsletter.config import Settings
-from newsletter.db import read_scope, utc_now
-from newsletter.errors import UsageError
-from newsletter.models import DeliveryStatus
-from newsletter.render import Renderer
-from newsletter.tokens import Signer
+from newsletter.core.config import Settings
+from newsletter.core.database import read_scope, utc_now
+from newsletter.core.errors import UsageError
+from newsletter.core.models import DeliveryStatus
+from newsletter.core.tokens import Signer
+from newsletter.editions import lifecycle, report_html
+from newsletter.editions import preview as previews
+from newsletter.editions import report as reports
+from newsletter.messages.lint import check_message
+from newsletter.messages.renderer import Renderer
 
 
 class ReportFormat(StrEnum):
@@ -62,7 +64,7 @@ def prepare(date: DateOption = None) -> None:
     """Rank the papers for everyone who is due, and freeze the edition."""
     settings, engine = open_database("from_address")
     with progress_bar("preparing digests") as progress:
-        done = editions.prepare(
+        done = lifecycle.prepare(
             engine,
             date or today(),
             message_domain=settings.from_domain,
@@ -118,7 +120,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
     """How far an edition is; the counts add up to what was prepared."""
     settings, engine = open_database()
     with read_scope(engine) as session:
-        report = reports.edition_report(session, editions.find(session, date or today()))
+        report = reports.edition_report(session, lifecycle.find(session, date or today()))
         sources = reports.sources_now(session, settings.sources)
     if as_json:
         shown = reports.as_dict(report)
@@ -162,11 +164,11 @@ def report(
     """Who did not get an edition, and why."""
     _, engine = open_database()
     with read_scope(engine) as session:
-        edition = editions.find(session, date or today())
+        edition = lifecycle.find(session, date or today())
         found = reports.edition_report(session, edition)
-        ends = report_page.finished(session, edition.id or 0)
+        ends = report_html.finished(session, edition.id or 0)
     if form is ReportFormat.HTML:
-        out.file.write(report_page.as_html(found, report_page.draw(ends)))
+        out.file.write(report_html.as_html(found, report_html.draw(ends)))
         return
     if form is ReportFormat.JSON:
         print_json(reports.as_dict(found))
@@ -215,7 +217,7 @@ def retry(
             f"--status {refused[0]}: only {', '.join(sorted(allowed))} can be tried again"
         )
     _, engine = open_database()
-    number = editions.retry(engine, date or today(), again)
+    number = lifecycle.retry(engine, date or today(), again)
     queued = "1 delivery" if number == 1 else f"{number} deliveries"
     out.print(
         f"{queued} queued again: run `newsletter send` to try them (who left, or is suppressed, "
@@ -226,12 +228,12 @@ def retry(
 def pause(date: DateOption = None) -> None:
     """Stop an edition from going out, in every process; `newsletter send` goes on."""
     _, engine = open_database()
-    editions.pause(engine, date or today())
+    lifecycle.pause(engine, date or today())
     out.print("paused: messages in flight finish, no other begins")
 
 
 def cancel(date: DateOption = None) -> None:
     """End an edition for good; what was not sent is not sent."""
     _, engine = open_database()
-    number = editions.cancel(engine, date or today())
+    number = lifecycle.cancel(engine, date or today())
     out.print(f"cancelled: {number} {'delivery' if number == 1 else 'deliveries'} will not be made")

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from newsletter import evaluation
 from newsletter.cli.common import out, print_json
-from newsletter.config import load_settings
-from newsletter.errors import UsageError
-from newsletter.evaluation import Evaluation, baselines, curves
-from newsletter.evaluation.baselines import Baseline
-from newsletter.evaluation.curves import Point
-from newsletter.evaluation.metrics import Quality
+from newsletter.core.config import load_settings
+from newsletter.core.errors import UsageError
+from newsletter.ranking import evaluation
+from newsletter.ranking.evaluation import Evaluation, baselines, learning_curves
+from newsletter.ranking.evaluation.baselines import Baseline
+from newsletter.ranking.evaluation.learning_curves import Point
+from newsletter.ranking.evaluation.metrics import Quality
 
 
 def evaluate(
@@ -45,9 +45,9 @@ def evaluate(
     dated = [split for library in libraries if (split := evaluation.by_time(library))]
     later = evaluation.evaluate(dated, model) if dated else None
     others = baselines.run(libraries) if with_baselines else []
-    points = curves.curve(libraries[0], model) if with_curves or plot else []
+    points = learning_curves.curve(libraries[0], model) if with_curves or plot else []
     if plot:
-        curves.plot(points, plot)
+        learning_curves.plot(points, plot)
     if as_json:
         print_json(_as_json(ours, later, others, points))
     else:

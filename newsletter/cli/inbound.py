@@ -12,17 +12,17 @@ from rich.markup import escape
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 
-from newsletter import bounces, db
-from newsletter import inbound as inbound_mail
 from newsletter.cli.common import err, open_database, out, print_json
-from newsletter.config import Settings, load_settings
-from newsletter.errors import DatabaseError, InputError, SettingsError, UsageError
-from newsletter.inbound import Recorded
-from newsletter.inbound.intake import STANDARD_INPUT, Incoming, mails
-from newsletter.inbound.kept import kept_mails, write_kept
-from newsletter.inbound.listening import Door, listen, parse_listen_address
-from newsletter.inbound.polling import parse_mailbox, poll
-from newsletter.tokens import Signer
+from newsletter.core import database
+from newsletter.core.config import Settings, load_settings
+from newsletter.core.errors import DatabaseError, InputError, SettingsError, UsageError
+from newsletter.core.tokens import Signer
+from newsletter.inbound import bounces
+from newsletter.inbound.apply import Recorded, receive
+from newsletter.inbound.files import STANDARD_INPUT, Incoming, mails
+from newsletter.inbound.imap import parse_mailbox, poll
+from newsletter.inbound.lmtp import Door, listen, parse_listen_address
+from newsletter.inbound.unmatched import kept_mails, write_kept
 
 # sysexits.h EX_TEMPFAIL: an MTA keeps the mail and tries again. Any other failure would make
 # Postfix return the report to its sender, which is nobody, and so lose it.
@@ -74,9 +74,9 @@ class _Intake:
         if self.engine is None or self.signer is None:
             return Recorded(bounces.read(incoming.data), matched=False)
         try:
-            with db.session_scope(self.engine) as session:
-                return inbound_mail.receive(
-                    session, self.signer, incoming.data, size=incoming.size, now=db.utc_now()
+            with database.session_scope(self.engine) as session:
+                return receive(
+                    session, self.signer, incoming.data, size=incoming.size, now=database.utc_now()
                 )
         except (DataError, IntegrityError) as error:
             raise InputError(f"cannot be recorded: {error.orig}", where=incoming.name) from error
@@ -155,10 +155,10 @@ def _open(settings: Settings) -> tuple[_Intake, str]:
         return _Intake(None, None), "NEWSLETTER_SECRET_KEYS is not set"
     if _is_missing_file(settings.database_url):
         return _Intake(None, None), "there is no database yet: run `newsletter db upgrade`"
-    engine = db.connect(settings.database_url)
-    if db.revision(engine) is None:
+    engine = database.connect(settings.database_url)
+    if database.revision(engine) is None:
         return _Intake(None, None), "the database has no tables yet: run `newsletter db upgrade`"
-    db.require_current(engine)
+    database.require_current(engine)
     return _Intake(engine, Signer(settings.keys)), ""
 
 
@@ -231,7 +231,7 @@ def _listen(url: str) -> None:
 
 def _show_kept(output: Path | None, as_json: bool) -> None:
     _, engine = open_database()
-    with db.read_scope(engine) as session:
+    with database.read_scope(engine) as session:
         found = kept_mails(session, limit=SHOWN_KEPT)
         written = write_kept(session, output) if output else 0
     if as_json:

@@ -10,13 +10,14 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sqlalchemy import Engine
 
-from newsletter import papers
 from newsletter.cli.common import err, open_database, out, print_json
-from newsletter.config import Settings
-from newsletter.errors import InputError, UsageError
-from newsletter.papers import Outcome
-from newsletter.sources.catalogue import build
-from newsletter.sources.fetch import Fetcher
+from newsletter.core.config import Settings
+from newsletter.core.errors import InputError, UsageError
+from newsletter.papers.harvest import ingest_source
+from newsletter.papers.host_locks import DatabaseTurns
+from newsletter.papers.ingest import Outcome, ingest_file
+from newsletter.sources.http_client import Fetcher
+from newsletter.sources.registry import build
 
 # A source that fails on everything says the same thing a thousand times.
 _MOST_LINES = 20
@@ -73,7 +74,7 @@ def _progress(*, quiet: bool) -> Progress:
 
 def _file(engine: Engine, path: Path, format_name: str, bar: Progress, *, json: bool) -> Outcome:
     try:
-        outcome = papers.ingest_file(engine, path, format_name, progress=_watch(bar, path.name))
+        outcome = ingest_file(engine, path, format_name, progress=_watch(bar, path.name))
     except InputError as error:
         if json:
             problem = {"where": error.where, "what": error.what}
@@ -94,10 +95,10 @@ def _network(
 ) -> list[Outcome]:
     """One source after the other; one that fails does not stop the next."""
     outcomes = []
-    with Fetcher(papers.DatabaseTurns(engine), contact=settings.contact) as fetcher:
+    with Fetcher(DatabaseTurns(engine), contact=settings.contact) as fetcher:
         for source in build(settings, names):
             watch = _watch(bar, source.name)
-            outcome = papers.ingest_source(engine, source, fetcher, since=since, progress=watch)
+            outcome = ingest_source(engine, source, fetcher, since=since, progress=watch)
             outcomes.append(_shown(outcome, json=json))
     return outcomes
 

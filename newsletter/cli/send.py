@@ -11,18 +11,20 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter import deliveries, doctor, editions, inbound, metrics, schedule
 from newsletter.cli.common import err, open_database, out, progress_bar
 from newsletter.cli.dry_run import dry_run as dry_run_of
 from newsletter.cli.editions import DateOption, make_renderer, today
-from newsletter.cli.sending import Stop, drain
-from newsletter.config import Settings
-from newsletter.db import read_scope, session_scope, utc_now
-from newsletter.errors import SettingsError, StoppedError, UsageError
-from newsletter.mailer import SendPlan
-from newsletter.models import Delivery, DeliveryStatus, Edition, EditionStatus, Subscriber
-from newsletter.tokens import Signer
-from newsletter.transports.smtp import Relay, parse_relays
+from newsletter.cli.send_progress import Stop, drain
+from newsletter.core.config import Settings
+from newsletter.core.database import read_scope, session_scope, utc_now
+from newsletter.core.errors import SettingsError, StoppedError, UsageError
+from newsletter.core.models import Delivery, DeliveryStatus, Edition, EditionStatus, Subscriber
+from newsletter.core.tokens import Signer
+from newsletter.editions import lifecycle, schedule
+from newsletter.inbound.apply import record_rejection
+from newsletter.sending import doctor, ledger, metrics
+from newsletter.sending.mailer import SendPlan
+from newsletter.sending.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
 PERMANENT = 500  # replies from here on are final (RFC 5321 §4.2.1)
@@ -59,7 +61,7 @@ class _Sender:
 
     def edition(self, edition_id: int) -> int:
         """Send one edition as far as it goes now; prints how it stands; returns an exit code."""
-        editions.start_sending(self.engine, edition_id)
+        lifecycle.start_sending(self.engine, edition_id)
         # First who asked for something just now: a confirmation, a link to an account.
         reason = self.notes()
         if not reason and not self.stop.is_asked:
@@ -67,7 +69,7 @@ class _Sender:
             reason = drain(plan, self.engine, self.workers, self.stop).stopped
             self.write_metrics()
         self._heed_rejections(edition_id)
-        status = editions.finish_if_done(self.engine, edition_id, self.plan.resends)
+        status = lifecycle.finish_if_done(self.engine, edition_id, self.plan.resends)
         failed = _print_summary(self.engine, edition_id)
         if reason:
             err.print(f"stopped: {reason}", markup=False)
@@ -94,7 +96,7 @@ class _Sender:
                 )
             ).all()
             for row in refused:
-                inbound.record_rejection(
+                record_rejection(
                     session,
                     signer,
                     row.id or 0,
@@ -172,7 +174,7 @@ def send(
         raise typer.Exit(_send_due(sender, watch=watch))
     issue_date = date or today()
     with progress_bar("preparing digests") as progress:
-        prepared = editions.prepare(
+        prepared = lifecycle.prepare(
             engine,
             issue_date,
             message_domain=settings.from_domain,
@@ -213,7 +215,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         due = schedule.due(session, now)
     for issue_date, ids in due.items():
         try:
-            editions.prepare(
+            lifecycle.prepare(
                 sender.engine,
                 issue_date,
                 message_domain=sender.plan.settings.from_domain,
@@ -224,7 +226,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         except UsageError:
             continue  # that edition was cancelled
     _tell_paused(sender.engine, now - WATCHED)
-    wanted = editions.unfinished(sender.engine, now - WATCHED, sender.plan.resends)
+    wanted = lifecycle.unfinished(sender.engine, now - WATCHED, sender.plan.resends)
     codes = [0]
     for edition_id in wanted:
         try:
@@ -289,7 +291,7 @@ def _print_summary(engine: Engine, edition_id: int) -> bool:
     with read_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
         issue_date: Date = edition.issue_date
-        counts = deliveries.counts(session, edition_id)
+        counts = ledger.counts(session, edition_id)
     shown = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     out.print(f"edition {issue_date}: {edition.status}; {shown or 'nobody was due'}")
     failed = sum(counts[status] for status in NOT_SENT)

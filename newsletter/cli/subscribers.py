@@ -11,13 +11,19 @@ from rich.markup import escape
 from rich.table import Table
 from sqlmodel import Session, col, func, select
 
-from newsletter import db, subscribers
 from newsletter.cli.common import err, open_database, out, print_json
-from newsletter.errors import InputError, UsageError
-from newsletter.models import Delivery, Subscriber, SubscriberStatus
+from newsletter.core import database
+from newsletter.core.errors import InputError, UsageError
+from newsletter.core.models import Delivery, Subscriber, SubscriberStatus
+from newsletter.core.tokens import Signer
+from newsletter.subscribers import accounts, transactional
+from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.bulk_import import import_csv
 from newsletter.subscribers.csv_reading import LIST_COLUMNS, Remark
 from newsletter.subscribers.csv_writing import export_rows, write_csv
-from newsletter.tokens import Signer
+from newsletter.subscribers.preferences import COLUMN_KINDS, topics_of
+from newsletter.subscribers.suppression import suppressions
+from newsletter.subscribers.validation import parse_preferences, parse_topic
 
 # More lines than a screen holds help nobody; `--json` prints every one.
 SHOWN_REMARKS = 20
@@ -52,7 +58,7 @@ def add(
 ) -> None:
     """Add one subscriber, with one topic."""
     settings, engine = open_database("secret_keys")
-    request = subscribers.parse_topic(
+    request = parse_topic(
         name=topic,
         text=text,
         keywords=keywords.split(";"),
@@ -61,7 +67,7 @@ def add(
         seed_papers=seed_papers.split(";"),
         mutes=mutes.split(";"),
     )
-    wanted = subscribers.parse_preferences(
+    wanted = parse_preferences(
         cadence=cadence,
         weekday=weekday,
         time_zone=timezone,
@@ -69,8 +75,8 @@ def add(
         max_papers=max_papers,
         min_score=min_score,
     )
-    with db.session_scope(engine) as session:
-        added = subscribers.add(
+    with database.session_scope(engine) as session:
+        added = accounts.add(
             session,
             Signer(settings.keys),
             email=email,
@@ -102,7 +108,7 @@ def import_file(
     """
     settings, engine = open_database("secret_keys")
     signer = Signer(settings.keys)
-    report = subscribers.import_csv(engine, signer, file, confirmed=confirmed)
+    report = import_csv(engine, signer, file, confirmed=confirmed)
     if as_json:
         print_json(asdict(report))
         return
@@ -134,9 +140,9 @@ def invite(
     Nobody is asked twice within a day.
     """
     settings, engine = open_database("from_address", "secret_keys")
-    with db.session_scope(engine) as session:
+    with database.session_scope(engine) as session:
         address = None if email is None else _required(session, email).email
-        queued, pending = subscribers.invite(
+        queued, pending = transactional.invite(
             session, email=address, message_domain=settings.from_domain
         )
     if as_json:
@@ -156,7 +162,7 @@ def export_file(
 ) -> None:
     """Write all subscribers as CSV, one line a topic, as `import` reads it."""
     _, engine = open_database()
-    with db.read_scope(engine) as session:
+    with database.read_scope(engine) as session:
         rows = export_rows(session)
         if as_json:
             print_json({"subscribers": [_with_lists(row) for row in rows]})
@@ -185,7 +191,7 @@ def list_all(
     query = select(Subscriber).order_by(col(Subscriber.email))
     if status:
         query = query.where(Subscriber.status == status)
-    with db.read_scope(engine) as session:
+    with database.read_scope(engine) as session:
         found = session.exec(query).all()
     if as_json:
         print_json({"subscribers": [_row(subscriber) for subscriber in found]})
@@ -217,7 +223,7 @@ def list_all(
 def show(email: EmailArgument, as_json: JsonOption = False) -> None:
     """Show everything kept about one subscriber."""
     _, engine = open_database()
-    with db.read_scope(engine) as session:
+    with database.read_scope(engine) as session:
         described = describe(session, _required(session, email))
     if as_json:
         print_json({"subscriber": described})
@@ -247,12 +253,12 @@ def erase(
     The hash keeps a later import from bringing the address back.
     """
     _, engine = open_database()
-    with db.read_scope(engine) as session:
+    with database.read_scope(engine) as session:
         subscriber = _required(session, email)
     if not yes and not as_json:
         typer.confirm(f"Erase {subscriber.email} for good?", abort=True, err=True)
-    with db.session_scope(engine) as session:
-        subscribers.erase(session, subscriber.public_id)
+    with database.session_scope(engine) as session:
+        accounts.erase(session, subscriber.public_id)
     if as_json:
         print_json({"email": subscriber.email, "erased": True})
         return
@@ -260,7 +266,7 @@ def erase(
 
 
 def _required(session: Session, email: str) -> Subscriber:
-    subscriber = subscribers.find_by_email(session, email)
+    subscriber = accounts.find_by_email(session, email)
     if subscriber is None:
         raise InputError("is no subscriber", where=f"address {email!r}")
     return subscriber
@@ -293,7 +299,7 @@ def describe(session: Session, subscriber: Subscriber) -> dict[str, Any]:
         .where(Delivery.subscriber_id == subscriber.id)
         .group_by(col(Delivery.status))
     ).all()
-    suppressed = subscribers.suppressions(session, [subscriber.address_hash])
+    suppressed = suppressions(session, [subscriber.address_hash])
     return {
         **_row(subscriber),
         **moments,
@@ -307,10 +313,10 @@ def describe(session: Session, subscriber: Subscriber) -> dict[str, Any]:
                 "paused": topic.request.paused,
                 **{
                     column: topic.values(kind, muted=muted)
-                    for column, (kind, muted) in subscribers.COLUMN_KINDS.items()
+                    for column, (kind, muted) in COLUMN_KINDS.items()
                 },
             }
-            for topic in subscribers.topics_of(session, subscribers.row_id(subscriber))
+            for topic in topics_of(session, row_id(subscriber))
         ],
         "deliveries": dict(counted),
     }

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from newsletter import db
-from newsletter import inbound as inbound_mail
 from newsletter.cli.common import err, open_database, out, print_json
-from newsletter.errors import UsageError
-from newsletter.inbound import suppressions
-from newsletter.models import SuppressionReason
-from newsletter.tokens import Signer
+from newsletter.core import database
+from newsletter.core.errors import UsageError
+from newsletter.core.models import SuppressionReason
+from newsletter.core.tokens import Signer
+from newsletter.inbound.history import history
+from newsletter.subscribers import suppression_list
 
 suppression_commands = typer.Typer(help="Addresses that get no mail.", no_args_is_help=True)
 EmailArgument = Annotated[str, typer.Argument(help="The address.")]
@@ -29,8 +29,8 @@ def list_suppressions(
 ) -> None:
     """Suppressed addresses; of those without a subscriber only a keyed hash is left."""
     _, engine = open_database()
-    with db.read_scope(engine) as session:
-        found = suppressions.listing(session, reason=kind, limit=limit)
+    with database.read_scope(engine) as session:
+        found = suppression_list.listing(session, reason=kind, limit=limit)
     if as_json:
         names = ("address_hash", "email", "reason", "created_at", "note")
         print_json(
@@ -48,8 +48,8 @@ def list_suppressions(
 def add(email: EmailArgument, reason: NoteOption) -> None:
     """Suppress an address."""
     settings, engine = open_database("secret_keys")
-    with db.session_scope(engine) as session:
-        is_new = suppressions.add(session, Signer(settings.keys), email, note=reason)
+    with database.session_scope(engine) as session:
+        is_new = suppression_list.add(session, Signer(settings.keys), email, note=reason)
     out.print(escape(f"{email}: {'suppressed' if is_new else 'was suppressed before'}"))
 
 
@@ -57,9 +57,9 @@ def add(email: EmailArgument, reason: NoteOption) -> None:
 def remove(email: EmailArgument, reason: NoteOption) -> None:
     """Let an address get mail again; whoever left by themselves cannot be brought back."""
     settings, engine = open_database("secret_keys")
-    with db.session_scope(engine) as session:
-        was_there = suppressions.remove(
-            session, Signer(settings.keys), email, note=reason, now=db.utc_now()
+    with database.session_scope(engine) as session:
+        was_there = suppression_list.remove(
+            session, Signer(settings.keys), email, note=reason, now=database.utc_now()
         )
     if not was_there:
         raise UsageError(f"{email} is not suppressed")
@@ -77,8 +77,8 @@ def import_suppressions(
 ) -> None:
     """Suppress every address of a file, such as another provider's list."""
     settings, engine = open_database("secret_keys")
-    with db.session_scope(engine) as session:
-        done = suppressions.import_file(
+    with database.session_scope(engine) as session:
+        done = suppression_list.import_file(
             session, Signer(settings.keys), path, reason=kind, note=reason
         )
     if as_json:
@@ -94,8 +94,8 @@ def import_suppressions(
 def show(email: EmailArgument, as_json: JsonOption = False) -> None:
     """Why does this person get no mail: all that happened to an address."""
     settings, engine = open_database("secret_keys")
-    with db.read_scope(engine) as session:
-        found = inbound_mail.history(session, Signer(settings.keys), email)
+    with database.read_scope(engine) as session:
+        found = history(session, Signer(settings.keys), email)
     if as_json:
         entries: list[dict[str, Any]] = [
             {"at": entry.at, "what": entry.what} for entry in found.entries

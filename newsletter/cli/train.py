@@ -6,10 +6,11 @@ import typer
 from rich.markup import escape
 from sqlmodel import Session, select
 
-from newsletter import db, training
 from newsletter.cli.common import err, open_database, out
-from newsletter.errors import UsageError
-from newsletter.models import Subscriber
+from newsletter.core import database
+from newsletter.core.errors import UsageError
+from newsletter.core.models import Subscriber
+from newsletter.ranking.profiles import training
 
 
 def train(
@@ -19,7 +20,7 @@ def train(
 ) -> None:
     """Fit what all topics share, and every topic's profile, from interests and feedback."""
     settings, engine = open_database()
-    with db.read_scope(engine) as session:
+    with database.read_scope(engine) as session:
         chosen = None if subscriber is None else _subscriber_id(session, subscriber)
     report = training.train(engine, chosen, model=settings.feature_model)
     if report.rebuilt:

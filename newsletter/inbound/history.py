@@ -5,9 +5,8 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from newsletter import subscribers
-from newsletter.db import utc_now
-from newsletter.models import (
+from newsletter.core.database import utc_now
+from newsletter.core.models import (
     Delivery,
     DeliveryEvent,
     DeliveryKind,
@@ -20,7 +19,8 @@ from newsletter.models import (
     SuppressionReason,
     SuppressionRemoval,
 )
-from newsletter.tokens import Signer
+from newsletter.core.tokens import Signer
+from newsletter.subscribers.validation import normalise_email
 
 # A year of daily digests.
 MOST_ENTRIES = 400
@@ -65,7 +65,7 @@ def history(session: Session, signer: Signer, email: str) -> History:
     Raises:
         InputError: not an address.
     """
-    address = subscribers.normalise_email(email)
+    address = normalise_email(email)
     address_hash = signer.hash_address(address)
     subscriber = session.exec(select(Subscriber).where(Subscriber.email == address)).one_or_none()
     suppression = session.get(Suppression, address_hash)

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, select
 
-from newsletter.bounces import BouncedRecipient, Outcome
-from newsletter.models import Delivery, DeliveryStatus, Subscriber
-from newsletter.tokens import Signer
+from newsletter.core.models import Delivery, DeliveryStatus, Subscriber
+from newsletter.core.tokens import Signer
+from newsletter.inbound.bounces import BouncedRecipient, Outcome
 
 # Relays give up after five days (RFC 5321 §4.5.4.1); slow ones after a week or two.
 LATELY = timedelta(days=30)

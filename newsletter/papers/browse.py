@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from newsletter.models import Paper, PaperVector
+from newsletter.core.models import Paper, PaperVector
 
 PAGE = 50
 # Papers compared for likeness: a few months of one field, ten milliseconds.

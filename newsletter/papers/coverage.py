@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, func, select
 
-from newsletter.models import FetchLog, FetchStatus
-from newsletter.sources.calendar import is_overdue
+from newsletter.core.models import FetchLog, FetchStatus
+from newsletter.sources.arxiv_calendar import is_overdue
 
 
 class SourceCondition(StrEnum):

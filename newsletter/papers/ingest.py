@@ -9,14 +9,14 @@ from typing import Any
 from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from newsletter.db import session_scope, utc_now
-from newsletter.errors import InputError, SourceError
-from newsletter.models import FetchLog, FetchStatus
+from newsletter.core.database import session_scope, utc_now
+from newsletter.core.errors import InputError, SourceError
+from newsletter.core.models import FetchLog, FetchStatus
+from newsletter.papers.merge import PaperGoneError
 from newsletter.papers.store import Tally, store
 from newsletter.papers.tables import LOG
-from newsletter.papers.unite import PaperGoneError
 from newsletter.sources import Page, PaperRecord, Problem
-from newsletter.sources.formats import open_file
+from newsletter.sources.file_formats import open_file
 
 # Papers in one transaction: enough that a commit costs nothing, few enough to be short.
 GROUP = 500

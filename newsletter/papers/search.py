@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 from sqlmodel import select as select_model
 from sqlmodel.sql.expression import SelectOfScalar
 
-from newsletter.models import Paper
+from newsletter.core.models import Paper
 from newsletter.papers.tables import ALIAS, PAPER
 
 _TERM = re.compile(r'(-?)(?:"([^"]+)"|(\S+))')

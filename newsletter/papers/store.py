@@ -14,8 +14,8 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session
 
 from newsletter.papers.identity import ARXIV, Key, contradict, strong_keys, title_keys
+from newsletter.papers.merge import unite
 from newsletter.papers.tables import ALIAS, PAPER
-from newsletter.papers.unite import unite
 from newsletter.sources import PaperRecord
 
 # Bound values in one IN list; SQLite allows 32,766 of them.

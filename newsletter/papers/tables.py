@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table
 
-from newsletter.models import (
+from newsletter.core.models import (
     DigestItem,
     EditionPaper,
     Feedback,

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import date
 from xml.etree.ElementTree import Element
 
-from newsletter.errors import FetchError, ParseError
-from newsletter.identifiers import split_arxiv_id
+from newsletter.core.errors import FetchError, ParseError
+from newsletter.core.identifiers import split_arxiv_id
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
-from newsletter.sources.reading import read_papers
-from newsletter.sources.record import BadPaperError, is_withdrawn, make
-from newsletter.sources.xml import children, elements, local, text
+from newsletter.sources.normalise import BadPaperError, is_withdrawn, make
+from newsletter.sources.parsing.json import read_papers
+from newsletter.sources.parsing.xml import children, elements, local, text
 
 _URL = "https://export.arxiv.org/api/query"
 # arXiv allows slices of 2,000 and serves 30,000 in all; two hundred are a quick answer.

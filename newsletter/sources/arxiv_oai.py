@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 from xml.etree.ElementTree import Element
 
-from newsletter.errors import ParseError
-from newsletter.identifiers import split_arxiv_id
+from newsletter.core.errors import ParseError
+from newsletter.core.identifiers import split_arxiv_id
 from newsletter.sources.arxiv_rss import split_authors
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
-from newsletter.sources.reading import read_papers
-from newsletter.sources.record import given_first, is_withdrawn, make, moment
-from newsletter.sources.xml import child, children, elements, local, text
+from newsletter.sources.normalise import given_first, is_withdrawn, make, moment
+from newsletter.sources.parsing.json import read_papers
+from newsletter.sources.parsing.xml import child, children, elements, local, text
 
 _URL = "https://oaipmh.arxiv.org/oai"
 _PHYSICS = frozenset(

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from xml.etree.ElementTree import Element
 
-from newsletter.errors import ParseError
-from newsletter.identifiers import split_arxiv_id
+from newsletter.core.errors import ParseError
+from newsletter.core.identifiers import split_arxiv_id
+from newsletter.core.text import strip_markup
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
-from newsletter.sources.reading import read_papers
-from newsletter.sources.record import BadPaperError, make
-from newsletter.sources.xml import children, elements, local, text
-from newsletter.text import strip_markup
+from newsletter.sources.normalise import BadPaperError, make
+from newsletter.sources.parsing.json import read_papers
+from newsletter.sources.parsing.xml import children, elements, local, text
 
 _URL = "https://rss.arxiv.org/rss/"
 _KINDS: dict[str, AnnouncementKind] = {

@@ -15,7 +15,7 @@ class PaperRecord:
     ``external_id`` is the source's own id without a version; ``arxiv_id`` and ``doi`` are the
     canonical identities (no version, lower-case DOI without ``https://doi.org/``);
     ``related_dois`` are those of the same paper elsewhere, as the preprint's of an article.
-    Make one with `newsletter.sources.record.make`, which checks and cleans.
+    Make one with `newsletter.sources.normalise.make`, which checks and cleans.
     """
 
     source: str
@@ -72,7 +72,7 @@ class Page:
 
 
 class Source(Protocol):
-    """A place papers come from. It asks nothing itself: `newsletter.sources.fetch` does."""
+    """A place papers come from. It asks nothing itself: `newsletter.sources.http_client` does."""
 
     name: str
     # Read again before the cursor each time, for papers that are listed late.

@@ -7,10 +7,10 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from newsletter.errors import ParseError
+from newsletter.core.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_list, as_object, load_json, read_papers
-from newsletter.sources.record import given_first, make, raw_abstract
+from newsletter.sources.normalise import given_first, make, raw_abstract
+from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
 _HEADINGS = (
     "Abstract|Background(?: and (?:Aims?|Objectives?|Purpose))?|Objectives?|Aims?|Purpose|"

@@ -11,11 +11,13 @@ from urllib.parse import urljoin, urlsplit
 
 import feedparser
 
-from newsletter.errors import ParseError
-from newsletter.identifiers import DOI, split_arxiv_id
+from newsletter.core.errors import ParseError
+from newsletter.core.identifiers import DOI, split_arxiv_id
+from newsletter.core.text import shortened, tidy
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
-from newsletter.sources.markup import mended, text_of_html
-from newsletter.sources.reading import (
+from newsletter.sources.normalise import LONGEST_ID, given_first, make, web_address
+from newsletter.sources.parsing.html import mended, text_of_html
+from newsletter.sources.parsing.json import (
     as_dict,
     as_list,
     as_object,
@@ -23,14 +25,7 @@ from newsletter.sources.reading import (
     load_json,
     read_papers,
 )
-from newsletter.sources.record import (
-    LONGEST_ID,
-    given_first,
-    make,
-    web_address,
-)
-from newsletter.sources.xml import in_utf8
-from newsletter.text import shortened, tidy
+from newsletter.sources.parsing.xml import in_utf8
 
 # Feeds with an archive are followed while their papers are news, and no further than this.
 _MOST_PAGES = 10

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any, BinaryIO, get_args
 
-from newsletter.errors import UsageError
-from newsletter.identifiers import split_arxiv_id
+from newsletter.core.errors import UsageError
+from newsletter.core.identifiers import split_arxiv_id
+from newsletter.core.text import clean
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Problem, Request, Source
-from newsletter.sources.reading import as_dict, as_list, as_object
-from newsletter.sources.record import BadPaperError, make
-from newsletter.text import clean
+from newsletter.sources.normalise import BadPaperError, make
+from newsletter.sources.parsing.json import as_dict, as_list, as_object
 
 # Read and stored in groups of this many, so that memory stays flat as the file grows.
 GROUP = 500

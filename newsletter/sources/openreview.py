@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from newsletter.errors import ParseError
+from newsletter.core.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_list, as_object, load_json, read_papers
-from newsletter.sources.record import make, moment
+from newsletter.sources.normalise import make, moment
+from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
 _URL = "https://api2.openreview.net/notes"
 _LIMIT = 1000

@@ -9,11 +9,11 @@ from datetime import date
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from newsletter.errors import FetchError, ParseError
+from newsletter.core.errors import FetchError, ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_list, load_json, read_papers
-from newsletter.sources.record import make
-from newsletter.sources.xml import child, children, elements, local, text
+from newsletter.sources.normalise import make
+from newsletter.sources.parsing.json import as_dict, as_list, load_json, read_papers
+from newsletter.sources.parsing.xml import child, children, elements, local, text
 
 _URL = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils/"
 _RETMAX = 100

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from newsletter.errors import ParseError
+from newsletter.core.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.reading import as_dict, as_list, as_object, load_json, read_papers
-from newsletter.sources.record import make
+from newsletter.sources.normalise import make
+from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
 _URL = "https://api.semanticscholar.org/graph/v1/paper/search/bulk"
 _FIELDS = "title,abstract,authors,externalIds,url,publicationDate,s2FieldsOfStudy"

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, update
 from sqlmodel import Session, SQLModel, col, select
 
-from newsletter.db import utc_now
-from newsletter.errors import InputError
-from newsletter.models import (
+from newsletter.core.database import utc_now
+from newsletter.core.errors import InputError
+from newsletter.core.models import (
     Delivery,
     DeliveryEvent,
     Interest,
@@ -26,8 +26,9 @@ from newsletter.models import (
     SuppressionReason,
     Topic,
 )
+from newsletter.core.tokens import Signer
 from newsletter.subscribers.suppression import suppress, suppressions
-from newsletter.subscribers.values import (
+from newsletter.subscribers.validation import (
     LONGEST_NAME,
     Preferences,
     TopicRequest,
@@ -35,7 +36,6 @@ from newsletter.subscribers.values import (
     normalise_email,
     parse_topic,
 )
-from newsletter.tokens import Signer
 
 _row = SQLModel.metadata.tables["subscriber"].c
 # Written once, against the table: a provider's wave of one-click requests is thousands of these.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from newsletter.errors import InputError
-from newsletter.subscribers.values import (
+from newsletter.core.errors import InputError
+from newsletter.subscribers.validation import (
     LONGEST_NAME,
     Preferences,
     TopicRequest,

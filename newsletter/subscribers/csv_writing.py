@@ -6,10 +6,10 @@ from typing import TextIO
 
 from sqlmodel import Session, col, select
 
-from newsletter.models import Interest, InterestKind, Subscriber, Topic
+from newsletter.core.models import Interest, InterestKind, Subscriber, Topic
 from newsletter.subscribers.csv_reading import COLUMNS, FORMULA_STARTS
 from newsletter.subscribers.suppression import CHUNK
-from newsletter.subscribers.values import WEEKDAYS
+from newsletter.subscribers.validation import WEEKDAYS
 
 _COLUMN_OF_KIND = {
     InterestKind.TEXT: "text",

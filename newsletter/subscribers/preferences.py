@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, fields
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
-from newsletter.errors import InputError
-from newsletter.models import Interest, InterestKind, Profile, Subscriber, Topic
+from newsletter.core.errors import InputError
+from newsletter.core.models import Interest, InterestKind, Profile, Subscriber, Topic
 from newsletter.subscribers.accounts import add_topic, row_id
-from newsletter.subscribers.values import MOST_TOPICS, Clue, Preferences, TopicRequest
+from newsletter.subscribers.validation import MOST_TOPICS, Clue, Preferences, TopicRequest
 
 # The lists of a form or a CSV line, and the interests that each holds.
 COLUMN_KINDS: dict[str, tuple[InterestKind, bool]] = {

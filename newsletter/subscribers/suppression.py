@@ -6,8 +6,8 @@ from sqlalchemy import Insert, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from newsletter.db import utc_now
-from newsletter.models import Suppression, SuppressionReason
+from newsletter.core.database import utc_now
+from newsletter.core.models import Suppression, SuppressionReason
 
 # What the person decided, the person can take back by confirming anew; what a mailbox or the
 # operator decided stays.

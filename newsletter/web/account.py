@@ -9,12 +9,15 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
-from newsletter import feedback, subscribers
-from newsletter.errors import InputError, TokenError
-from newsletter.models import Subscriber
-from newsletter.tokens import Purpose
+from newsletter.core.errors import InputError, TokenError
+from newsletter.core.models import Subscriber
+from newsletter.core.tokens import Purpose
+from newsletter.ranking.profiles import feedback
+from newsletter.subscribers import accounts, data_export, signup
+from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.preferences import topics_of
 from newsletter.web import forms
-from newsletter.web.limits import Limited, limit
+from newsletter.web.rate_limit import Limited, limit
 from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
@@ -33,9 +36,7 @@ def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -
     email = forms.text_of(form, "email")
     try:
         with site.writing() as session:
-            subscribers.request_account_link(
-                session, email, message_domain=site.settings.from_domain
-            )
+            signup.request_account_link(session, email, message_domain=site.settings.from_domain)
     except InputError as error:
         return site.page("account_link.html", status=422, error=str(error), email=email)
     return site.message(
@@ -53,7 +54,7 @@ def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
         TokenError: the link is not ours, or has expired.
     """
     public_id = site.signer.verify(Purpose.ERASE, token, expires=True)
-    subscriber = subscribers.find(session, public_id)
+    subscriber = accounts.find(session, public_id)
     if subscriber is None:
         raise HTTPException(410)
     return subscriber
@@ -65,8 +66,8 @@ def account_page(site: SiteDep, token: str) -> Response:
     try:
         with site.reading() as session:
             subscriber = _subscriber(session, site, token)
-            judged = len(feedback.judged(session, subscribers.row_id(subscriber)))
-            topics = len(subscribers.topics_of(session, subscribers.row_id(subscriber)))
+            judged = len(feedback.judged(session, row_id(subscriber)))
+            topics = len(topics_of(session, row_id(subscriber)))
     except TokenError as error:
         return site.page("account_link.html", status=404, error=f"{error}".capitalize(), email="")
     return site.page(
@@ -83,8 +84,8 @@ def export_json(site: SiteDep, token: str) -> Response:
     """Everything that is kept about the subscriber, as JSON."""
     with site.reading() as session:
         subscriber = _subscriber(session, site, token)
-        value = subscribers.export(session, subscriber) | {
-            "feedback": feedback.as_json(feedback.judged(session, subscribers.row_id(subscriber)))
+        value = data_export.export(session, subscriber) | {
+            "feedback": feedback.as_json(feedback.judged(session, row_id(subscriber)))
         }
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return attachment(text, "application/json", "my-papers.json")
@@ -95,7 +96,7 @@ def export_bibtex(site: SiteDep, token: str) -> Response:
     """What the subscriber liked and saved, as BibTeX."""
     with site.reading() as session:
         subscriber = _subscriber(session, site, token)
-        judged = feedback.judged(session, subscribers.row_id(subscriber))
+        judged = feedback.judged(session, row_id(subscriber))
     return attachment(feedback.as_bibtex(judged), "application/x-bibtex", "my-papers.bib")
 
 
@@ -104,7 +105,7 @@ def erase(site: SiteDep, token: str) -> HTMLResponse:
     """Delete everything but the keyed hash that keeps the address from coming back."""
     public_id = site.signer.verify(Purpose.ERASE, token, expires=True)
     with site.writing() as session:
-        subscribers.erase(session, public_id)
+        accounts.erase(session, public_id)
     return site.message(
         "You are forgotten",
         "Everything about you is deleted. What is left is a scrambled mark of your address, from "

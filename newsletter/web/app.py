@@ -6,25 +6,25 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
-from newsletter.config import Settings
-from newsletter.errors import TokenError
-from newsletter.tokens import Signer
+from newsletter.core.config import Settings
+from newsletter.core.errors import TokenError
+from newsletter.core.tokens import Signer
 from newsletter.web import (
     account,
     archive,
     clicks,
-    confirmation,
+    confirm,
     feedback,
-    figures,
-    front,
-    joining,
-    leaving,
+    metrics,
+    papers,
     preferences,
     ratings,
+    signup,
     today,
+    unsubscribe,
     webhooks,
 )
-from newsletter.web.guards import BodyLimit, SecurityHeaders, UnderPath
+from newsletter.web.middleware import BodyLimit, SecurityHeaders, UnderPath
 from newsletter.web.site import Site
 
 MESSAGES = {
@@ -52,18 +52,18 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(UnderPath, root=site.root)
     parts = (
-        front,
-        joining,
-        confirmation,
+        papers,
+        signup,
+        confirm,
         preferences,
         ratings,
         today,
         feedback,
         archive,
         clicks,
-        leaving,
+        unsubscribe,
         account,
-        figures,
+        metrics,
     )
     for part in parts:
         app.include_router(part.router)

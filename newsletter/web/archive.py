@@ -7,9 +7,7 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 
-from newsletter import digest, subscribers
-from newsletter.digest import Digest
-from newsletter.models import (
+from newsletter.core.models import (
     Delivery,
     DeliveryKind,
     DeliveryStatus,
@@ -18,7 +16,11 @@ from newsletter.models import (
     EditionPaper,
     Paper,
 )
-from newsletter.tokens import Purpose
+from newsletter.core.tokens import Purpose
+from newsletter.messages import digest
+from newsletter.messages.digest import Digest
+from newsletter.subscribers import accounts
+from newsletter.subscribers.accounts import row_id
 from newsletter.web import feeds
 from newsletter.web.site import READ, Site, SiteDep
 
@@ -84,10 +86,10 @@ def archive_page(site: SiteDep, token: str) -> HTMLResponse:
     """All past digests, and the address of the private feed."""
     public_id = site.signer.verify(Purpose.PREFERENCES, token)
     with site.reading() as session:
-        subscriber = subscribers.find(session, public_id)
+        subscriber = accounts.find(session, public_id)
         if subscriber is None:
             raise HTTPException(410)
-        past = _digests(session, subscribers.row_id(subscriber), MOST)
+        past = _digests(session, row_id(subscriber), MOST)
     return site.page(
         "archive.html",
         past=[
@@ -105,10 +107,10 @@ def private_feed(site: SiteDep, token: str) -> Response:
     public_id = site.signer.verify(Purpose.FEED, token)
     base = site.settings.base_url
     with site.reading() as session:
-        subscriber = subscribers.find(session, public_id)
+        subscriber = accounts.find(session, public_id)
         if subscriber is None:
             raise HTTPException(410)
-        past = _digests(session, subscribers.row_id(subscriber), IN_FEED)
+        past = _digests(session, row_id(subscriber), IN_FEED)
         lines = _lines(session, [delivery.id or 0 for delivery, _ in past])
     entries = tuple(
         _entry(site, delivery, edition, lines.get(delivery.id or 0, []))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import rispy
 from bibtexparser.entrypoint import parse_string
 
-from newsletter.errors import InputError
-from newsletter.identifiers import ARXIV_ID, DOI
-from newsletter.subscribers import paper_identity
-from newsletter.text import clean
+from newsletter.core.errors import InputError
+from newsletter.core.identifiers import ARXIV_ID, DOI
+from newsletter.core.text import clean
+from newsletter.subscribers.validation import paper_identity
 
 # A few hundred entries say what somebody works on; the newest ones stand last in most files.
 MOST_ENTRIES = 150

@@ -13,10 +13,10 @@ from sqlalchemy import and_, literal, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from newsletter import wording
-from newsletter.db import utc_now
-from newsletter.models import ClickBy, Delivery, DeliveryEvent, DigestItem, EventKind, Paper
-from newsletter.tokens import Purpose
+from newsletter.core.database import utc_now
+from newsletter.core.models import ClickBy, Delivery, DeliveryEvent, DigestItem, EventKind, Paper
+from newsletter.core.tokens import Purpose
+from newsletter.messages import wording
 from newsletter.web.site import RowId, SiteDep
 
 router = APIRouter()

@@ -4,9 +4,9 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 
-from newsletter import feedback
-from newsletter.models import DigestItem, Paper, Signal, Subscriber
-from newsletter.tokens import Purpose
+from newsletter.core.models import DigestItem, Paper, Signal, Subscriber
+from newsletter.core.tokens import Purpose
+from newsletter.ranking.profiles import feedback
 from newsletter.web.site import READ, RowId, Site, SiteDep
 
 router = APIRouter()

@@ -7,16 +7,15 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 
-from newsletter.errors import InputError
-from newsletter.subscribers import (
-    COLUMN_KINDS,
+from newsletter.core.errors import InputError
+from newsletter.subscribers.preferences import COLUMN_KINDS, StatedTopic
+from newsletter.subscribers.validation import (
+    MOST_TOPICS,
     Preferences,
-    StatedTopic,
     TopicRequest,
     parse_preferences,
     parse_topic,
 )
-from newsletter.subscribers.values import MOST_TOPICS
 
 # The most inputs an honest form has: 20 topics of 10 fields, and the preferences.
 MOST_FIELDS = 300

@@ -13,10 +13,17 @@ from markupsafe import Markup
 from sqlmodel import Session
 from starlette.datastructures import FormData
 
-from newsletter import subscribers
-from newsletter.errors import InputError
-from newsletter.models import Cadence, DigestLength, Subscriber, SubscriberStatus
-from newsletter.subscribers.values import WEEKDAYS
+from newsletter.core.errors import InputError
+from newsletter.core.models import Cadence, DigestLength, Subscriber, SubscriberStatus
+from newsletter.subscribers import accounts
+from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.preferences import (
+    preferences_of,
+    set_preferences,
+    set_topics,
+    topics_of,
+)
+from newsletter.subscribers.validation import WEEKDAYS
 from newsletter.web import forms, today
 from newsletter.web.ratings import subscriber_of
 from newsletter.web.site import READ, Site, SiteDep
@@ -44,8 +51,8 @@ def preferences_page(site: SiteDep, token: str, saved: bool = False) -> HTMLResp
     """The form as it stands in the tables."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        topics = subscribers.topics_of(session, subscribers.row_id(subscriber))
-    fields = forms.preference_fields(subscribers.preferences_of(subscriber))
+        topics = topics_of(session, row_id(subscriber))
+    fields = forms.preference_fields(preferences_of(subscriber))
     return _page(
         site,
         subscriber,
@@ -95,16 +102,16 @@ def preview(site: SiteDep, token: str, form: forms.FormDep) -> HTMLResponse:
 
 
 def _write(session: Session, subscriber: Subscriber, form: FormData) -> None:
-    wanted = forms.read_preferences(form, subscribers.preferences_of(subscriber))
-    subscribers.set_preferences(session, subscribers.row_id(subscriber), wanted)
-    subscribers.set_topics(session, subscriber, forms.read_topics(form))
+    wanted = forms.read_preferences(form, preferences_of(subscriber))
+    set_preferences(session, row_id(subscriber), wanted)
+    set_topics(session, subscriber, forms.read_topics(form))
 
 
 @router.post("/preferences/{token}/pause")
 def pause(site: SiteDep, token: str) -> RedirectResponse:
     """No digests until resumed."""
     with site.writing() as session:
-        subscribers.pause(session, subscriber_of(session, site, token).public_id)
+        accounts.pause(session, subscriber_of(session, site, token).public_id)
     return RedirectResponse(f"{site.root}/preferences/{token}", 303)
 
 
@@ -113,8 +120,8 @@ def weekly(site: SiteDep, token: str) -> RedirectResponse:
     """One digest a week, for whoever would leave because of too many."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
-        wanted = replace(subscribers.preferences_of(subscriber), cadence=Cadence.WEEKLY)
-        subscribers.set_preferences(session, subscribers.row_id(subscriber), wanted)
+        wanted = replace(preferences_of(subscriber), cadence=Cadence.WEEKLY)
+        set_preferences(session, row_id(subscriber), wanted)
     return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
 
 
@@ -122,7 +129,7 @@ def weekly(site: SiteDep, token: str) -> RedirectResponse:
 def resume(site: SiteDep, token: str) -> RedirectResponse:
     """Digests again."""
     with site.writing() as session:
-        subscribers.resume(session, subscriber_of(session, site, token).public_id)
+        accounts.resume(session, subscriber_of(session, site, token).public_id)
     return RedirectResponse(f"{site.root}/preferences/{token}", 303)
 
 

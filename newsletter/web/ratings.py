@@ -9,12 +9,15 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
-from newsletter import evidence, explaining, feedback, profiles, ranking, subscribers
-from newsletter.db import utc_now
-from newsletter.digest import CANDIDATE_WINDOW
-from newsletter.models import InterestKind, Paper, Signal, Subscriber
-from newsletter.subscribers import StatedInterest
-from newsletter.tokens import Purpose
+from newsletter.core.database import utc_now
+from newsletter.core.models import InterestKind, Paper, Signal, Subscriber
+from newsletter.core.tokens import Purpose
+from newsletter.messages.digest import CANDIDATE_WINDOW
+from newsletter.ranking import explanations, ranker
+from newsletter.ranking.profiles import evidence, feedback, profiles
+from newsletter.subscribers import accounts
+from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.preferences import FULL, LESS, StatedInterest, interests_of, weigh
 from newsletter.web.forms import FormDep, text_of
 from newsletter.web.site import READ, RowId, Site, SiteDep
 
@@ -50,7 +53,7 @@ def subscriber_of(session: Session, site: Site, token: str) -> Subscriber:
         HTTPException: 410, the subscriber was erased.
         TokenError: the link is not ours.
     """
-    subscriber = subscribers.find(session, site.signer.verify(Purpose.PREFERENCES, token))
+    subscriber = accounts.find(session, site.signer.verify(Purpose.PREFERENCES, token))
     if subscriber is None:
         raise HTTPException(410)
     return subscriber
@@ -76,7 +79,7 @@ def ratings_page(
     """All that was judged and saved, each with a way to take it back."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        judged = feedback.judged(session, subscribers.row_id(subscriber))
+        judged = feedback.judged(session, row_id(subscriber))
     return _page(site, token, "ratings", undo, was, judged=judged)
 
 
@@ -89,7 +92,7 @@ def give(
         subscriber = subscriber_of(session, site, token)
         if session.get(Paper, paper_id) is None:
             raise HTTPException(404)
-        feedback.record(session, subscribers.row_id(subscriber), paper_id, signal)
+        feedback.record(session, row_id(subscriber), paper_id, signal)
     return RedirectResponse(f"{site.root}/preferences/{token}/{_back(form)}", 303)
 
 
@@ -100,7 +103,7 @@ def take_back(
     """Take a judgement back; the page then offers to give it again."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
-        feedback.withdraw(session, subscribers.row_id(subscriber), paper_id, signal)
+        feedback.withdraw(session, row_id(subscriber), paper_id, signal)
     address = f"{site.root}/preferences/{token}/{_back(form)}?undo={paper_id}&was={signal}"
     return RedirectResponse(address, 303)
 
@@ -117,7 +120,7 @@ def learned_page(
     """What shapes the ranking, in words, each line with "less of this"."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        own = subscribers.row_id(subscriber)
+        own = row_id(subscriber)
         topics = _topics(session, own, site.settings.feature_model)
     return _page(site, token, "learned", undo, was, topics=topics)
 
@@ -129,8 +132,8 @@ def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str,
     topics = []
     for profile in profiles.load_profiles(session, [subscriber_id], model):
         for topic in profile.topics:
-            shares = explaining.weights(topic.evidence)
-            stated = subscribers.interests_of(session, topic.topic_id or 0)
+            shares = explanations.weights(topic.evidence)
+            stated = interests_of(session, topic.topic_id or 0)
             seeds = evidence.seed_papers(
                 session,
                 [each.value for each in stated if each.kind is InterestKind.SEED_PAPER],
@@ -156,19 +159,19 @@ def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | 
 @router.post("/preferences/{token}/interests/{interest_id}/less")
 def less(site: SiteDep, token: str, interest_id: RowId) -> RedirectResponse:
     """Count an interest half as much."""
-    return _weigh(site, token, interest_id, subscribers.LESS)
+    return _weigh(site, token, interest_id, LESS)
 
 
 @router.post("/preferences/{token}/interests/{interest_id}/undo")
 def as_before(site: SiteDep, token: str, interest_id: RowId) -> RedirectResponse:
     """Count an interest in full again."""
-    return _weigh(site, token, interest_id, subscribers.FULL)
+    return _weigh(site, token, interest_id, FULL)
 
 
 def _weigh(site: Site, token: str, interest_id: int, weight: float) -> RedirectResponse:
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
-        if not subscribers.weigh(session, subscribers.row_id(subscriber), interest_id, weight):
+        if not weigh(session, row_id(subscriber), interest_id, weight):
             raise HTTPException(404)
     return RedirectResponse(f"{site.root}/preferences/{token}/{Back.LEARNED}", 303)
 
@@ -180,7 +183,7 @@ def sharpen_page(
     """Ten papers whose judging teaches most. Nothing of it is stored."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        own = subscribers.row_id(subscriber)
+        own = row_id(subscriber)
         judged = {each.paper.id: each.signal for each in feedback.judged(session, own)}
         offered = _offered(site, session, own, frozenset(judged))
     return _page(site, token, "sharpen", undo, was, offered=offered, count=len(judged))
@@ -202,7 +205,7 @@ def _offered(
             since=utc_now() - window,
             budget_left=None,
         )
-        [ranked] = ranking.rank(candidates, [wide])
+        [ranked] = ranker.rank(candidates, [wide])
         ids = [pick.paper_id for pick in ranked.picks if pick.paper_id not in judged]
         if len(ids) >= len(OFFERED):
             break

@@ -13,13 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from newsletter import text, wording
-from newsletter.config import Settings, bundled
-from newsletter.db import read_scope, session_scope, trial_scope
-from newsletter.errors import TokenError
-from newsletter.tokens import Purpose, Signer
-from newsletter.web.kept import Kept
-from newsletter.web.pool import Pool
+from newsletter.core import text
+from newsletter.core.config import Settings, bundled
+from newsletter.core.database import read_scope, session_scope, trial_scope
+from newsletter.core.errors import TokenError
+from newsletter.core.tokens import Purpose, Signer
+from newsletter.messages import wording
+from newsletter.web.candidate_cache import Pool
+from newsletter.web.page_cache import Kept
 
 
 @dataclass(frozen=True)

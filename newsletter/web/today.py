@@ -6,11 +6,14 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
-from newsletter import previews, profiles, ranking, subscribers
-from newsletter.candidates import SubscriberProfile
-from newsletter.db import utc_now
-from newsletter.digest import Digest
-from newsletter.models import Subscriber
+from newsletter.core.database import utc_now
+from newsletter.core.models import Subscriber
+from newsletter.editions import preview
+from newsletter.messages.digest import Digest
+from newsletter.ranking import ranker
+from newsletter.ranking.candidates import SubscriberProfile
+from newsletter.ranking.profiles import profiles
+from newsletter.subscribers.accounts import row_id
 from newsletter.web.ratings import subscriber_of
 from newsletter.web.site import READ, Site, SiteDep
 
@@ -27,7 +30,7 @@ class Today:
 
 def profile_of(site: Site, session: Session, subscriber: Subscriber) -> SubscriberProfile:
     """What ranking needs of a subscriber, as the session sees it."""
-    own = subscribers.row_id(subscriber)
+    own = row_id(subscriber)
     [profile] = profiles.load_profiles(session, [own], site.settings.feature_model)
     return profile
 
@@ -35,10 +38,10 @@ def profile_of(site: Site, session: Session, subscriber: Subscriber) -> Subscrib
 def rank_today(site: Site, subscriber: Subscriber, profile: SubscriberProfile) -> Today:
     """Today's papers ranked by ``profile``."""
     with site.reading() as session:
-        [ranked] = ranking.rank(site.pool.candidates(session), [profile])
+        [ranked] = ranker.rank(site.pool.candidates(session), [profile])
         if not ranked.picks:
             return Today(None, ranked.reason)
-        return Today(previews.would_be(session, subscriber, ranked, utc_now().date()))
+        return Today(preview.would_be(session, subscriber, ranked, utc_now().date()))
 
 
 @router.api_route("/preferences/{token}/today", methods=READ)

@@ -1,0 +1,380 @@
+"""Settings: read once by an entry point, passed down, never read at import.
+
+They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the working folder;
+a variable wins over the file. `load_settings` turns whatever is wrong into one line.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from newsletter.core.errors import SettingsError
+
+SETTINGS_FILE = Path("newsletter.toml")
+# A shorter key can be guessed offline from a single link; 32 characters or more are better (RFC
+# 2104 §3 asks for the hash's output length, 32 octets).
+SHORTEST_SECRET = 16
+SLOWEST = 1 / 86_400
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. README.md explains each one; a test holds that it does."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NEWSLETTER_",
+        env_ignore_empty=True,
+        toml_file=SETTINGS_FILE,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    database_url: str = Field(
+        default="sqlite:///newsletter.db", description="SQLAlchemy URL of the database"
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
+        "several, parted by spaces, share the mail by `weight=3` and stand in for each other",
+    )
+    base_url: str = Field(
+        default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
+    )
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="keys that sign links, newest first, parted by commas"
+    )
+    from_address: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("NEWSLETTER_FROM", "from"),
+        description="the From address of every mail",
+    )
+    site_name: str = Field(default="Paper digest", description="the name readers see")
+    postal_address: str | None = Field(
+        default=None, description="postal address at the foot of every mail; the law asks for one"
+    )
+    count_clicks: bool = Field(
+        default=False,
+        description="count clicks on papers by a redirect; the privacy page then says so",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses of reverse proxies whose X-Forwarded-For is believed, by commas",
+    )
+    dkim_key_file: Path | None = Field(
+        default=None, description="PEM file with the RSA key that signs the mails"
+    )
+    dkim_selector: str = Field(default="newsletter", description="DKIM selector")
+    dkim_ed25519_key_file: Path | None = Field(
+        default=None, description="PEM file with an Ed25519 key for a second signature"
+    )
+    dkim_ed25519_selector: str = Field(
+        default="newsletter-ed25519", description="DKIM selector of the second signature"
+    )
+    dkim_domain: str | None = Field(
+        default=None, description="DKIM domain; the From address's domain unless set"
+    )
+    bounce_domain: str | None = Field(
+        default=None, description="domain of the envelope sender; the From address's unless set"
+    )
+    imap_url: SecretStr | None = Field(
+        default=None,
+        description="mailbox that bounces come to: imaps://user:password@host/INBOX",
+    )
+    ses_topic_arn: str | None = Field(
+        default=None, description="SNS topic that Amazon SES reports to; opens /webhooks/ses"
+    )
+    sendgrid_webhook_key: str | None = Field(
+        default=None,
+        description="SendGrid's verification key of signed events; opens /webhooks/sendgrid",
+    )
+    postmark_webhook_password: SecretStr | None = Field(
+        default=None,
+        description="user:password that Postmark is told to send; opens /webhooks/postmark",
+    )
+    mailgun_webhook_key: SecretStr | None = Field(
+        default=None, description="Mailgun's webhook signing key; opens /webhooks/mailgun"
+    )
+    pause_above_bounces: float = Field(
+        default=0.05, ge=0, le=1, description="share of bounces above which a send run pauses"
+    )
+    pause_above_complaints: float = Field(
+        default=0.003, ge=0, le=1, description="share of complaints above which a send run pauses"
+    )
+    sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("hf", "arxiv", "feeds"),
+        description="what `newsletter ingest` reads when no source is named, parted by commas: "
+        "hf, arxiv, arxiv-rss, arxiv-oai, biorxiv, medrxiv, semantic-scholar, openalex, crossref, "
+        "pubmed, openreview, feeds",
+    )
+    arxiv_categories: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("cs.AI", "cs.CL", "cs.CV", "cs.LG", "stat.ML"),
+        description="arXiv categories to read, parted by commas",
+    )
+    search_terms: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="what to look for in semantic-scholar, openalex, crossref and pubmed, "
+        "parted by commas",
+    )
+    openreview_venues: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="OpenReview venues to read, parted by commas; one is ICLR.cc/2027/Conference",
+    )
+    feeds: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="addresses of RSS, Atom or JSON feeds, parted by white space"
+    )
+    contact: str | None = Field(
+        default=None,
+        description="mail address that sources can reach you at; sent to them with each request",
+    )
+
+    rate: float | None = Field(
+        default=None, ge=SLOWEST, description="messages a second, over all processes and machines"
+    )
+    domain_rates: Annotated[dict[str, float], NoDecode] = Field(
+        default={},
+        description="messages a second to one recipient domain: `example.org=5,example.com=0.5`",
+    )
+    warm_up: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(),
+        description="messages on the first, second, … day of mailing, for a new address: "
+        "`200,500,1000,2000`; no limit afterwards",
+    )
+    uncertain: Literal["resend", "hold"] = Field(
+        default="resend",
+        description="what happens to mail that a relay may or may not have taken: `resend` once, "
+        "or `hold` it for `newsletter retry --status uncertain`",
+    )
+    sqlite_synchronous: Literal["NORMAL", "FULL"] = Field(
+        default="NORMAL",
+        description="`FULL` loses nothing in a power cut; with `NORMAL` the last commits may be "
+        "lost then, and up to as many mails sent twice",
+    )
+    metrics_file: Path | None = Field(
+        default=None,
+        description="file that `newsletter send` keeps its figures in, for Prometheus' textfile "
+        "collector",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="bearer token that Prometheus is told to send; opens /metrics",
+    )
+
+    feature_model: str = Field(
+        default="wordllama",
+        description="how papers become vectors: wordllama, or a sentence-transformers model's "
+        "name, folder or package (needs the extra `semantic`)",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first (tests, demo), then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator(
+        *("secret_keys", "sources", "arxiv_categories", "search_terms", "openreview_venues"),
+        mode="before",
+    )
+    @classmethod
+    def _split_list(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [key.strip() for key in value.split(",") if key.strip()]
+
+    @field_validator("feeds", mode="before")
+    @classmethod
+    def _split_addresses(cls, value: Any) -> Any:
+        return value.split() if isinstance(value, str) else value
+
+    @field_validator("feeds")
+    @classmethod
+    def _feed_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            parts = urlsplit(value)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise ValueError(f"{value!r} is no address; it needs the form https://host/path")
+        return values
+
+    @field_validator("openreview_venues")
+    @classmethod
+    def _venues(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+", value):
+                raise ValueError(f"{value!r} is no venue; an example: ICLR.cc/2027/Conference")
+        return values
+
+    @field_validator("domain_rates", mode="before")
+    @classmethod
+    def _split_rates(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        rates = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            domain, _, rate = part.partition("=")
+            try:
+                rates[domain.strip().lower()] = float(rate)
+            except ValueError as error:
+                raise ValueError(f"{part!r} is not of the form example.org=5") from error
+        return rates
+
+    @field_validator("domain_rates")
+    @classmethod
+    def _some_rate(cls, value: dict[str, float]) -> dict[str, float]:
+        # At less than one a day the digest of tomorrow waits for that of today.
+        if not all(domain and SLOWEST <= rate < float("inf") for domain, rate in value.items()):
+            raise ValueError("each rate must be a number of messages a second, above 0")
+        return value
+
+    @field_validator("warm_up", mode="before")
+    @classmethod
+    def _split_days(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("warm_up")
+    @classmethod
+    def _some_a_day(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(day < 1 for day in value):
+            raise ValueError("each day needs a whole number of messages, 1 or more")
+        return value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _long_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < SHORTEST_SECRET for key in keys):
+            raise ValueError(
+                f"each key needs {SHORTEST_SECRET} characters or more; make one with: "
+                "python3 -c 'import secrets; print(secrets.token_hex(32))'"
+            )
+        return keys
+
+    @field_validator("base_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+            raise ValueError("needs the form https://host or https://host/path")
+        return value.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _relay(cls, value: SecretStr | None) -> SecretStr | None:
+        for url in value.get_secret_value().split() if value is not None else ():
+            parts = urlsplit(url)
+            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+                raise ValueError("needs the form smtp://host:port or smtps://host:port")
+        return value
+
+    @field_validator("from_address", "contact")
+    @classmethod
+    def _mail_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            return validate_email(
+                value, check_deliverability=False, test_environment=True
+            ).ascii_email
+        except EmailNotValidError as error:
+            hint = "; write the address alone (the name is site_name)" if "<" in value else ""
+            raise ValueError(f"not a mail address: {error}{hint}") from error
+
+    @field_validator("arxiv_categories")
+    @classmethod
+    def _categories(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(r"[a-z-]+(\.[A-Za-z-]+)?", value):
+                raise ValueError(f"{value!r} is no arXiv category; an example: cs.CL")
+        return values
+
+    @field_validator("site_name", "postal_address")
+    @classmethod
+    def _one_line(cls, value: str | None) -> str | None:
+        if value is not None and any(ord(character) < 32 for character in value):
+            raise ValueError("must be one line without control characters")
+        return value
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The signing keys in clear, newest first, for the one place that signs."""
+        return tuple(key.get_secret_value() for key in self.secret_keys)
+
+    @property
+    def relay_url(self) -> str:
+        """The relays' URLs in clear, passwords and all; never print them."""
+        return self.smtp_url.get_secret_value() if self.smtp_url else ""
+
+    @property
+    def from_domain(self) -> str:
+        """The operator's own domain: that of the From address."""
+        return (self.from_address or "localhost").rpartition("@")[2]
+
+    def require(self, *names: str) -> None:
+        """Check that the named settings are given.
+
+        Raises:
+            SettingsError: names all that are missing, as the variables an operator would set.
+        """
+        missing = [variable_name(name) for name in names if not getattr(self, name)]
+        if missing:
+            raise SettingsError(
+                f"missing setting: {', '.join(missing)} (set the variable, or write it in "
+                f"{SETTINGS_FILE}; README.md, Settings)"
+            )
+
+
+def variable_name(field: str) -> str:
+    """The environment variable that sets ``field``."""
+    return "NEWSLETTER_FROM" if field == "from_address" else f"NEWSLETTER_{field.upper()}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from arguments, environment and file, in this order.
+
+    Raises:
+        SettingsError: one line that names the first bad setting and what is wrong with it.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(f"{SETTINGS_FILE}: unknown setting {name!r}") from error
+        shown = (
+            name if name.isupper() else variable_name("from_address" if name == "from" else name)
+        )
+        raise SettingsError(f"{shown}: {first['msg'].removeprefix('Value error, ')}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f'{SETTINGS_FILE}: {error}; each line needs the form name = "value"'
+        ) from error
+    except OSError as error:
+        raise SettingsError(f"{SETTINGS_FILE}: {error}") from error
+
+
+def bundled(name: str) -> Path:
+    """Folder of ``templates`` or ``alembic``: inside the wheel, else beside the package."""
+    package = Path(__file__).parent.parent
+    inside = package / "_bundled" / name
+    return inside if inside.is_dir() else package.parent / name

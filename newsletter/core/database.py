@@ -1,0 +1,219 @@
+"""The database: engine, sessions, UTC times, and what SQLite must be told on every connection."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from threading import RLock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import DateTime, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import Pool
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Session, SQLModel
+
+from alembic import command
+from newsletter.core.config import bundled
+from newsletter.core.errors import DatabaseError
+
+# How long a writer waits for another before "database is locked". A commit group takes
+# milliseconds; ten seconds is only reached when a backup or another program holds the file.
+BUSY_SECONDS = 10
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. Naive values are refused: they would mean another time elsewhere."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """On the way in: aware, in UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime refused: {value.isoformat()}")
+        value = value.astimezone(UTC)
+        # SQLite keeps text; without the offset, text order is time order.
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """On the way out: aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def utc_now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
+    """An engine for ``url``.
+
+    SQLite runs in WAL mode with foreign keys on. With ``synchronous`` NORMAL a power cut may lose
+    the last commits but never corrupts, and a killed process loses nothing; with FULL a power cut
+    loses nothing either, for a tenth of a millisecond a commit and what the disk takes to sync.
+
+    Raises:
+        DatabaseError: the URL cannot be read, or names a driver that is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in {"postgres", "postgresql"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = create_engine(
+            parsed,
+            pool_pre_ping=parsed.get_backend_name() != "sqlite",
+            # Names in JSON columns stay readable, and findable by full text search.
+            json_serializer=partial(json.dumps, ensure_ascii=False),
+        )
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise DatabaseError(
+            "NEWSLETTER_DATABASE_URL cannot be used; examples: sqlite:///newsletter.db, "
+            "postgresql://user@host/name"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise DatabaseError(
+            f"NEWSLETTER_DATABASE_URL needs the package {error.name!r}: pip install "
+            "'newsletter[postgres]'"
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(synchronous: str, connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling commits behind one's back; _begin_sqlite does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute(f"PRAGMA synchronous = {synchronous}")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A transaction that reads first and writes later fails at once when another wrote in
+    # between (SQLITE_BUSY_SNAPSHOT), whatever the time-out; IMMEDIATE waits its turn instead.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def session_scope(engine: Engine) -> Iterator[Session]:
+    """One transaction that may write: committed at the end, rolled back if anything is raised."""
+    writer = engine.execution_options(writes=True)
+    with _turn(engine), Session(writer, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """One writer after the other within this process, on SQLite.
+
+    SQLite's own waiting sleeps longer and longer: eight threads that write at once wait for
+    one another most of the time. Other processes are left to it.
+    """
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    lock = _turns.setdefault(engine.pool, RLock())
+    ours = lock.acquire(timeout=BUSY_SECONDS)
+    try:
+        yield
+    finally:
+        if ours:
+            lock.release()
+
+
+_turns: WeakKeyDictionary[Pool, RLock] = WeakKeyDictionary()
+
+
+@contextmanager
+def trial_scope(engine: Engine) -> Iterator[Session]:
+    """Writes to look at what would come of them: always rolled back."""
+    writer = engine.execution_options(writes=True)
+    with _turn(engine), Session(writer, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def read_scope(engine: Engine) -> Iterator[Session]:
+    """One consistent view for reading; on SQLite it holds up no writer."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+def upsert(session: Session, table: str) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT into ``table`` that takes ON CONFLICT, which SQL leaves to each database."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    return insert(SQLModel.metadata.tables[table])
+
+
+def alembic_config(engine: Engine) -> AlembicConfig:
+    """Alembic, pointed at our migrations and this database."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(bundled("alembic")).replace("%", "%%"))
+    config.attributes["engine"] = engine
+    return config
+
+
+def upgrade(engine: Engine) -> tuple[str | None, str]:
+    """Bring the tables to this version's; returns the revisions before and after.
+
+    Raises:
+        DatabaseError: the database cannot be opened.
+    """
+    config = alembic_config(engine)
+    before = revision(engine)
+    command.upgrade(config, "head")
+    return before, head(engine)
+
+
+def head(engine: Engine) -> str:
+    """The newest revision that this version knows."""
+    return str(ScriptDirectory.from_config(alembic_config(engine)).get_current_head())
+
+
+def revision(engine: Engine) -> str | None:
+    """The revision the database is at; None when it has no tables of ours.
+
+    Raises:
+        DatabaseError: the database cannot be opened.
+    """
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except DBAPIError as error:
+        shown = engine.url.render_as_string(hide_password=True)
+        raise DatabaseError(f"cannot open the database {shown}: {error.orig}") from error
+
+
+def require_current(engine: Engine) -> None:
+    """Check that the tables are those of this version.
+
+    Raises:
+        DatabaseError: they are not; the line says which command mends it.
+    """
+    path = engine.url.database or ""
+    if engine.dialect.name == "sqlite" and path not in {"", ":memory:"} and not Path(path).exists():
+        raise DatabaseError(
+            f"there is no database {Path(path).absolute()}: `newsletter db upgrade` makes it, if "
+            "this is the folder, and these are the settings, that you mean"
+        )
+    found, wanted = revision(engine), head(engine)
+    if found != wanted:
+        state = "has no tables yet" if found is None else f"is at revision {found}, not {wanted}"
+        raise DatabaseError(f"the database {state}: run `newsletter db upgrade`")

@@ -1,0 +1,94 @@
+"""Every table and status, without behaviour. The database refuses what must never happen.
+
+One file per owner. Times are UTC, keys are integers, and rows that belong to a subscriber go
+with the subscriber.
+"""
+
+from newsletter.core.models.deliveries import Delivery, DeliveryKind, DeliveryStatus, Pace
+from newsletter.core.models.editions import (
+    DigestItem,
+    Edition,
+    EditionPaper,
+    EditionStatus,
+    NoDigest,
+    Occasion,
+)
+from newsletter.core.models.events import (
+    UNPROVEN,
+    ClickBy,
+    DeliveryEvent,
+    EventKind,
+    KeptMail,
+    Permanence,
+    Reason,
+)
+from newsletter.core.models.papers import (
+    Announcement,
+    FetchLog,
+    FetchStatus,
+    Paper,
+    PaperAlias,
+    SourceState,
+)
+from newsletter.core.models.ranking import PaperVector, Profile, Space
+from newsletter.core.models.subscribers import (
+    Cadence,
+    DigestLength,
+    Feedback,
+    Interest,
+    InterestKind,
+    RateLimit,
+    Signal,
+    SignUp,
+    Subscriber,
+    SubscriberStatus,
+    Suppression,
+    SuppressionReason,
+    SuppressionRemoval,
+    Topic,
+    hash_of_value,
+)
+
+__all__ = [
+    "UNPROVEN",
+    "Announcement",
+    "Cadence",
+    "ClickBy",
+    "Delivery",
+    "DeliveryEvent",
+    "DeliveryKind",
+    "DeliveryStatus",
+    "DigestItem",
+    "DigestLength",
+    "Edition",
+    "EditionPaper",
+    "EditionStatus",
+    "EventKind",
+    "Feedback",
+    "FetchLog",
+    "FetchStatus",
+    "Interest",
+    "InterestKind",
+    "KeptMail",
+    "NoDigest",
+    "Occasion",
+    "Pace",
+    "Paper",
+    "PaperAlias",
+    "PaperVector",
+    "Permanence",
+    "Profile",
+    "RateLimit",
+    "Reason",
+    "SignUp",
+    "Signal",
+    "SourceState",
+    "Space",
+    "Subscriber",
+    "SubscriberStatus",
+    "Suppression",
+    "SuppressionReason",
+    "SuppressionRemoval",
+    "Topic",
+    "hash_of_value",
+]

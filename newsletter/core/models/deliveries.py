@@ -1,0 +1,92 @@
+"""The ledger of deliveries, and the pace that all senders share."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
+from newsletter.core.models.editions import Occasion
+from newsletter.core.models.subscribers import DigestLength
+
+
+class DeliveryKind(StrEnum):
+    """What a message is for."""
+
+    DIGEST = "digest"
+    CONFIRMATION = "confirmation"
+    ACCOUNT_LINK = "account_link"
+
+
+class DeliveryStatus(StrEnum):
+    """Where a message is; the ledger in ARCHITECTURE.md draws the ways between these."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    UNCERTAIN = "uncertain"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+class Delivery(SQLModel, table=True):
+    """The ledger: one message to one subscriber, and all that became of it."""
+
+    __tablename__: ClassVar[str] = "delivery"
+    __table_args__ = (
+        UniqueConstraint("edition_id", "subscriber_id"),
+        CheckConstraint("kind <> 'digest' OR edition_id IS NOT NULL", name="digest_has_edition"),
+        CheckConstraint("attempts >= 0", name="attempts"),
+        # What a send run looks for; sent rows, nearly all of them, stay out of it.
+        Index(
+            "ix_delivery_unfinished",
+            "edition_id",
+            "not_before",
+            sqlite_where=text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),
+            postgresql_where=text("status IN ('queued', 'sending', 'deferred', 'uncertain')"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    edition_id: int | None = Field(
+        default=None, sa_column=Column(Integer, ForeignKey("edition.id"), nullable=True)
+    )
+    subscriber_id: int = foreign_key("subscriber.id")
+    kind: DeliveryKind = status_column(DeliveryKind)
+    to_address: str = Field(max_length=320)
+    to_name: str = Field(default="", max_length=200)
+    length: DigestLength = status_column(DigestLength, default=DigestLength.NORMAL)
+    occasion: Occasion = status_column(Occasion, default=Occasion.REGULAR)
+    message_id: str = Field(max_length=250, unique=True)
+    subject: str = text_column()
+    status: DeliveryStatus = status_column(DeliveryStatus)
+    attempts: int = 0
+    resends: int = 0  # attempts made after the delivery was uncertain
+    created_at: datetime = utc_column()
+    not_before: datetime | None = utc_column(nullable=True)
+    lease_until: datetime | None = utc_column(nullable=True)
+    lease_owner: str | None = Field(default=None, max_length=100)
+    finished_at: datetime | None = utc_column(nullable=True)
+    smtp_code: int | None = None
+    smtp_response: str = text_column()
+
+
+class Pace(SQLModel, table=True):
+    """How fast mail may go: shared by all processes and machines, kept across restarts.
+
+    ``name`` is ``all``, ``domain:…`` or ``day:…``; ``next_at`` is the first moment that is not
+    given away yet, ``used`` how many messages a day of the warm-up has had.
+    """
+
+    __tablename__: ClassVar[str] = "pace"
+
+    name: str = Field(primary_key=True, max_length=260)
+    next_at: datetime | None = utc_column(nullable=True)
+    used: int = 0

@@ -1,0 +1,104 @@
+"""Papers, the names sources give them, and what each fetch saw."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from newsletter.core.models.base import (
+    foreign_key,
+    status_column,
+    strings_column,
+    text_column,
+    utc_column,
+)
+
+
+class Announcement(StrEnum):
+    """How a source listed a paper on a date."""
+
+    NEW = "new"
+    CROSS = "cross"
+    REPLACE = "replace"
+
+
+class FetchStatus(StrEnum):
+    """How a fetch ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+
+
+class Paper(SQLModel, table=True):
+    """One paper, however many sources, days and versions it was seen in."""
+
+    __tablename__: ClassVar[str] = "paper"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        Index("ix_paper_first_seen_at", "first_seen_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str = Field(max_length=40)
+    external_id: str = Field(max_length=200)
+    version: int = 1
+    doi: str | None = Field(default=None, max_length=300)
+    title: str = text_column()
+    abstract: str = text_column()
+    authors: list[str] = strings_column()
+    categories: list[str] = strings_column()
+    url: str = text_column()
+    code_url: str | None = Field(default=None, sa_column=Column(Text))
+    project_url: str | None = Field(default=None, sa_column=Column(Text))
+    published_at: datetime | None = utc_column(nullable=True)
+    first_seen_at: datetime = utc_column()
+    announcement: Announcement = status_column(Announcement)
+    upvotes: int = 0
+
+
+class PaperAlias(SQLModel, table=True):
+    """One name of a paper; ``arxiv``, ``doi`` and ``title`` are those that unite sources."""
+
+    __tablename__: ClassVar[str] = "paper_alias"
+    __table_args__ = (UniqueConstraint("source", "external_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    paper_id: int = foreign_key("paper.id")
+    source: str = Field(max_length=40)
+    external_id: str = Field(max_length=300)
+
+
+class SourceState(SQLModel, table=True):
+    """Where a source was left off."""
+
+    __tablename__: ClassVar[str] = "source_state"
+
+    source: str = Field(primary_key=True, max_length=40)
+    cursor: str | None = Field(default=None, sa_column=Column(Text))
+    etag: str | None = Field(default=None, sa_column=Column(Text))
+    last_modified: str | None = Field(default=None, sa_column=Column(Text))
+    next_fetch_at: datetime | None = utc_column(nullable=True)
+    failures: int = 0
+
+
+class FetchLog(SQLModel, table=True):
+    """What one fetch saw; the coverage line of an edition adds these up."""
+
+    __tablename__: ClassVar[str] = "fetch_log"
+    __table_args__ = (Index("ix_fetch_log_started_at", "started_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str = Field(max_length=40)
+    started_at: datetime = utc_column()
+    finished_at: datetime | None = utc_column(nullable=True)
+    status: FetchStatus = status_column(FetchStatus)
+    announced: int = 0
+    new: int = 0
+    revised: int = 0
+    known: int = 0
+    failed: int = 0
+    errors: list[dict[str, str]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
+    )

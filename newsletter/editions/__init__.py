@@ -1,0 +1,1 @@
+"""One date's issue: who is due, preparing and freezing it, previews, reports."""

@@ -1,0 +1,91 @@
+"""One subscriber's digest to look at: the frozen one, else what would be frozen now."""
+
+from datetime import date
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from newsletter.core.database import read_scope, utc_now
+from newsletter.core.errors import UsageError
+from newsletter.core.models import Delivery, DeliveryStatus, Edition, Paper, Subscriber
+from newsletter.messages import digest
+from newsletter.messages.digest import Digest
+from newsletter.ranking import ranker
+from newsletter.ranking.encoders import DEFAULT
+from newsletter.ranking.profiles import profiles
+from newsletter.ranking.ranker import Ranking
+
+
+def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) -> Digest:
+    """The digest of ``email`` for a date; what is shown after `prepare` is what is sent.
+
+    Raises:
+        UsageError: nobody has that address, or there is nothing to show, and why.
+    """
+    with read_scope(engine) as session:
+        wanted = email.strip().lower()
+        subscriber = session.exec(select(Subscriber).where(Subscriber.email == wanted)).first()
+        if subscriber is None:
+            raise UsageError(f"no subscriber has the address {wanted}")
+        frozen = _frozen(session, subscriber, issue_date)
+        if frozen is not None:
+            return frozen
+        since = utc_now() - digest.CANDIDATE_WINDOW
+        candidates = profiles.load_candidates(session, since, model)
+        [profile] = profiles.load_profiles(session, [subscriber.id or 0], model)
+        ranked = ranker.rank(candidates, [profile])[0]
+        if not ranked.picks:
+            raise UsageError(f"{subscriber.email} would get no digest: {ranked.reason}")
+        return would_be(session, subscriber, ranked, issue_date)
+
+
+def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Digest | None:
+    delivery = session.exec(
+        select(Delivery)
+        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+        .where(
+            Edition.issue_date == issue_date,
+            Delivery.subscriber_id == subscriber.id,
+            Delivery.status != DeliveryStatus.CANCELLED,
+        )
+    ).first()
+    if delivery is None or delivery.id is None or delivery.edition_id is None:
+        return None
+    contents = digest.Contents(digest.load_contents(session, delivery.edition_id))
+    return digest.load(session, [delivery.id], contents)[delivery.id]
+
+
+def would_be(session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date) -> Digest:
+    """A ranking that has picks, shown as a value only: delivery 0, which is in no row."""
+    ids = [pick.paper_id for pick in ranked.picks]
+    papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
+    contents = digest.Contents({paper.id or 0: digest.content_of(paper) for paper in papers})
+    items = [
+        (
+            pick.section,
+            digest.DigestPaper(
+                contents[pick.paper_id],
+                position=pick.position,
+                score=pick.score,
+                explanation=pick.explanation,
+                highlights=digest.spans_of(
+                    digest.offsets_of(contents[pick.paper_id].abstract, pick.highlights)
+                ),
+            ),
+        )
+        for pick in ranked.picks
+    ]
+    titles = [paper.title for _, paper in items]
+    return Digest(
+        delivery_id=0,
+        subscriber_public_id=subscriber.public_id,
+        to_address=subscriber.email,
+        to_name=subscriber.name,
+        message_id="preview@localhost",
+        subject=digest.subject_line(titles),
+        preheader=digest.preheader_line(titles),
+        issue_date=issue_date,
+        created_at=utc_now(),
+        sections=digest.sections_of(items),
+        length=subscriber.length,
+    )

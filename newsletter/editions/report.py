@@ -1,0 +1,144 @@
+"""What became of an edition: counts that add up, who did not get it, and why."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from newsletter.core.database import utc_now
+from newsletter.core.models import Delivery, DeliveryStatus, Edition, NoDigest, Subscriber
+from newsletter.inbound.unmatched import kept_count
+from newsletter.papers import coverage as coverage_module
+from newsletter.sending import ledger
+from newsletter.sending.ledger import rates as rates_module
+from newsletter.sending.ledger.rates import Rates, in_words, worth_showing
+from newsletter.sending.ledger.rates import as_json as rates_as_json
+from newsletter.subscribers.csv_writing import harmless_cell
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """Somebody who did not get an edition, or not yet, and why."""
+
+    email: str
+    status: str
+    attempts: int
+    code: int | None
+    reason: str
+    retry_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One edition: ``counts`` add up to ``prepared``; ``later`` came after the relay's yes."""
+
+    edition: str
+    status: str
+    prepared: int
+    counts: dict[str, int]
+    later: dict[str, int]
+    coverage: str
+    note: str  # why a send run paused it
+    rates: Rates
+    kept_mails: int  # came in about nobody that could be found
+    undelivered: tuple[Undelivered, ...]
+    without_digest: tuple[tuple[str, str], ...]
+
+
+def edition_report(session: Session, edition: Edition) -> Report:
+    """Read an edition's report from the ledger."""
+    edition_id = edition.id or 0
+    raw = ledger.statuses(session, edition_id)
+    counts = ledger.counts(session, edition_id)
+    return Report(
+        edition=edition.issue_date.isoformat(),
+        status=edition.status,
+        prepared=sum(counts.values()),
+        counts={status.value: number for status, number in counts.items()},
+        later={status.value: raw[status] for status in ledger.COUNTED_AS},
+        coverage=edition.coverage,
+        note=edition.note,
+        rates=rates_module.rates(session, edition_id),
+        kept_mails=kept_count(session),
+        undelivered=_undelivered(session, edition_id),
+        without_digest=_without_digest(session, edition_id),
+    )
+
+
+def _undelivered(session: Session, edition_id: int) -> tuple[Undelivered, ...]:
+    rows = session.exec(
+        select(Delivery)
+        .where(Delivery.edition_id == edition_id, Delivery.status != DeliveryStatus.SENT)
+        .order_by(col(Delivery.status), col(Delivery.to_address))
+    )
+    return tuple(
+        Undelivered(
+            email=row.to_address,
+            status=row.status.value,
+            attempts=row.attempts,
+            code=row.smtp_code,
+            reason=row.smtp_response,
+            retry_at=row.not_before,
+        )
+        for row in rows
+    )
+
+
+def _without_digest(session: Session, edition_id: int) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        session.exec(
+            select(Subscriber.email, NoDigest.reason)
+            .join(NoDigest, col(NoDigest.subscriber_id) == col(Subscriber.id))
+            .where(NoDigest.edition_id == edition_id)
+            .order_by(Subscriber.email)
+        )
+    )
+
+
+def sources_now(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
+    """How each source stands: what it gave in two days, and whether it is late or failed."""
+    now = utc_now()
+    found = coverage_module.coverage(session, now - timedelta(days=2), now, names)
+    return [
+        {
+            "source": source.source,
+            "condition": source.condition.value,
+            "last_read": source.last_read.isoformat() if source.last_read else None,
+            "new": source.new,
+            "revised": source.revised,
+            "failed": source.failed,
+            "error": source.error,
+        }
+        for source in found.sources
+    ]
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The report as one JSON object."""
+    return asdict(report) | {"rates": rates_as_json(report.rates)}
+
+
+def what_came_back(report: Report) -> list[str]:
+    """Bounce and complaint rates in words, of all and by domain, and how many mails are kept."""
+    lines = [in_words(rate) for rate in worth_showing(report.rates) if rate.tried]
+    if report.kept_mails:
+        kept = "1 mail is" if report.kept_mails == 1 else f"{report.kept_mails} mails are"
+        lines.append(
+            f"{kept} kept that came in about nobody known: `newsletter inbound --kept` lists them"
+        )
+    return lines
+
+
+def as_csv(report: Report) -> str:
+    """Who did not get the edition, one line each; cells cannot start a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["email", "status", "attempts", "code", "reason", "retry_at"])
+    for row in report.undelivered:
+        cells = [row.email, row.status, row.attempts, row.code, row.reason, row.retry_at]
+        writer.writerow([harmless_cell("" if cell is None else str(cell)) for cell in cells])
+    return text.getvalue()

@@ -1,0 +1,295 @@
+"""What an outcome changes: the ledger, events, suppression, subscription; or nothing.
+
+An event is written first, under an id of its own: the same mail or webhook again changes nothing
+(`delivery_event` is UNIQUE by provider and id). Rules: a dead address and a complaint suppress
+at once; other bounces add to a score that ages; warnings, auto-replies and challenges do nothing;
+an unsubscribe counts only with a token of ours. What nobody can place is kept.
+
+Anybody can write a report that names an address we mailed. One that proves nothing else is kept,
+adds to the score like a transient bounce, and changes no status and no rate.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from newsletter.core.errors import TokenError
+from newsletter.core.models import (
+    UNPROVEN,
+    Cadence,
+    Delivery,
+    DeliveryEvent,
+    DeliveryStatus,
+    EventKind,
+    KeptMail,
+    Subscriber,
+    SuppressionReason,
+    SuppressionRemoval,
+)
+from newsletter.core.tokens import Purpose, Signer
+from newsletter.inbound import bounces
+from newsletter.inbound.bounce_score import SUPPRESS_AT, score, weight
+from newsletter.inbound.bounces import BouncedRecipient, Kind, Outcome
+from newsletter.inbound.bounces.mime import LONGEST_MAIL, clean_lines, first, split_headers
+from newsletter.inbound.bounces.patterns import UNSUBSCRIBE_ADDRESS
+from newsletter.inbound.matching import SENT_ONCE, Clue, Match, match
+from newsletter.subscribers import accounts
+from newsletter.subscribers.suppression import suppress
+
+_EVENT_KEY = ("provider", "provider_event_id")
+MAIL = "mail"
+SMTP = "smtp"
+# Older bounces are stale in any cadence.
+LOOK_BACK = timedelta(days=120)
+# Kinds that somebody may want to read even when it is known whose they are: a person who writes
+# "please take me off this list" is one of them.
+FOR_THE_OPERATOR = frozenset({Kind.UNKNOWN, Kind.CHALLENGE})
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of one mail or event. ``actions`` are words for the operator."""
+
+    outcome: Outcome
+    matched: bool
+    actions: tuple[str, ...] = ()
+    is_replay: bool = False
+    # Nothing but an address in it, which anybody can write, said whose it is.
+    is_unproven: bool = False
+
+
+def receive(session: Session, signer: Signer, data: bytes, *, size: int, now: datetime) -> Recorded:
+    """Read one mail and do what it asks for. ``size`` is the whole mail's, in bytes."""
+    outcome = bounces.read(data)
+    mark = fingerprint(data)
+    recorded = apply(session, signer, outcome, provider=MAIL, event_id=mark, at=now, now=now)
+    if not recorded.matched or recorded.is_unproven or outcome.kind in FOR_THE_OPERATOR:
+        _keep(session, outcome, data, mark=mark, size=size, now=now)
+    return recorded
+
+
+def fingerprint(data: bytes) -> str:
+    """Names a mail by its Message-ID and body, whatever way it came: trace headers differ."""
+    headers, body = split_headers(clean_lines(data[:LONGEST_MAIL]))
+    return sha256(first(headers, "message-id").encode() + b"\n" + body.strip()).hexdigest()
+
+
+def apply(
+    session: Session,
+    signer: Signer,
+    outcome: Outcome,
+    *,
+    provider: str,
+    event_id: str,
+    at: datetime,
+    now: datetime,
+) -> Recorded:
+    """Do what ``outcome`` asks for, once: ``provider`` and ``event_id`` name it for good."""
+    if outcome.kind is Kind.UNSUBSCRIBE:
+        return _unsubscribe(session, signer, outcome)
+    matches = match(session, signer, outcome, now=now)
+    if not matches:
+        return Recorded(outcome, matched=False)
+    # Webhooks are signed, or know a password: what they say is the provider's own word.
+    is_unproven = provider == MAIL and matches[0].clue is Clue.RECIPIENT
+    actions: list[str] = []
+    is_replay = False
+    for number, found in enumerate(matches):
+        kind = _event_kind(outcome.kind, found.recipient)
+        if kind is None:
+            continue
+        event = _event(found.delivery, found.recipient, kind, at)
+        event |= {
+            "provider": UNPROVEN if is_unproven else provider,
+            "provider_event_id": f"{event_id}#{number}"[:250],
+        }
+        if not _insert_once(session, DeliveryEvent, event, *_EVENT_KEY):
+            is_replay = True
+            continue
+        consequences = _unproven_consequences if is_unproven else _consequences
+        actions += consequences(session, signer, found, kind, now)
+    return Recorded(
+        outcome,
+        matched=True,
+        actions=tuple(actions),
+        is_replay=is_replay,
+        is_unproven=is_unproven,
+    )
+
+
+def record_rejection(
+    session: Session, signer: Signer, delivery_id: int, *, code: int, response: str, now: datetime
+) -> tuple[str, ...]:
+    """A relay's own 5xx to a message, treated like a bounce that came by mail.
+
+    ``code`` and ``response`` are the reply. Returns what was done, in words. The delivery's
+    status is the ledger's business and stays as it is.
+    """
+    delivery = session.get(Delivery, delivery_id)
+    if delivery is None:
+        return ()
+    recipient = bounces.read_reply(code, response, address=delivery.to_address)
+    event = _event(delivery, recipient, EventKind.BOUNCED, now)
+    event |= {"provider": SMTP, "provider_event_id": f"{delivery_id}:{delivery.attempts}"}
+    if not _insert_once(session, DeliveryEvent, event, *_EVENT_KEY):
+        return ()
+    return tuple(_suppress_if_dead(session, signer, delivery, recipient, now))
+
+
+def _event_kind(kind: Kind, recipient: BouncedRecipient | None) -> EventKind | None:
+    if kind is Kind.BOUNCE:
+        is_warning = recipient is not None and recipient.delayed
+        return EventKind.DEFERRED if is_warning else EventKind.BOUNCED
+    return {
+        Kind.COMPLAINT: EventKind.COMPLAINED,
+        Kind.DELIVERY_NOTICE: EventKind.DELIVERED,
+    }.get(kind)
+
+
+def _insert_once(session: Session, table: Any, values: dict[str, Any], *unique: str) -> bool:
+    """Insert unless the row is there; whether it was inserted."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing(index_elements=unique)
+    return session.execute(statement.returning(table.id)).first() is not None
+
+
+def _event(
+    delivery: Delivery, recipient: BouncedRecipient | None, kind: EventKind, at: datetime
+) -> dict[str, Any]:
+    return {
+        "delivery_id": delivery.id,
+        "kind": kind,
+        "occurred_at": at,
+        "permanence": str(recipient.permanence) if recipient else "",
+        "reason": str(recipient.reason) if recipient else "",
+        "status": recipient.status if recipient else "",
+        "detail": recipient.diagnostic if recipient else "",
+    }
+
+
+def _consequences(
+    session: Session, signer: Signer, found: Match, kind: EventKind, now: datetime
+) -> list[str]:
+    delivery = found.delivery
+    if kind is EventKind.COMPLAINED:
+        _set_status(session, delivery, DeliveryStatus.COMPLAINED)
+        address_hash = signer.hash_address(delivery.to_address)
+        suppress(session, address_hash, SuppressionReason.COMPLAINED)
+        return [f"{delivery.to_address}: complained, suppressed"]
+    if kind is not EventKind.BOUNCED:
+        return []
+    _set_status(session, delivery, DeliveryStatus.BOUNCED)
+    if found.recipient is None:
+        return [f"{delivery.to_address}: bounced"]
+    return _suppress_if_dead(session, signer, delivery, found.recipient, now)
+
+
+def _unproven_consequences(
+    session: Session, signer: Signer, found: Match, kind: EventKind, now: datetime
+) -> list[str]:
+    """A claim about an address: only the score of a bounce heeds it."""
+    told = f"{found.delivery.to_address}: {kind}, by its address alone"
+    if kind is not EventKind.BOUNCED:
+        return [f"{told}: kept"]
+    return [f"{told}: {_heed_score(session, signer, found.delivery, now)}, kept"]
+
+
+def _set_status(session: Session, delivery: Delivery, status: DeliveryStatus) -> None:
+    """A compare-and-set, like every change in the ledger; a complaint is never taken back."""
+    before = [each for each in SENT_ONCE if each is not DeliveryStatus.COMPLAINED]
+    session.execute(
+        update(Delivery)
+        .where(col(Delivery.id) == delivery.id, col(Delivery.status).in_(before))
+        .values(status=status, lease_until=None, lease_owner=None)
+    )
+
+
+def _suppress_if_dead(
+    session: Session, signer: Signer, delivery: Delivery, recipient: BouncedRecipient, now: datetime
+) -> list[str]:
+    """Suppress a dead address at once, and a failing one when its score is reached."""
+    told = f"{delivery.to_address}: {recipient.permanence} bounce ({recipient.reason})"
+    address_hash = signer.hash_address(delivery.to_address)
+    if recipient.is_dead:
+        suppress(session, address_hash, SuppressionReason.BOUNCED)
+        return [f"{told}, suppressed"]
+    return [f"{told}, {_heed_score(session, signer, delivery, now)}"]
+
+
+def _heed_score(session: Session, signer: Signer, delivery: Delivery, now: datetime) -> str:
+    """Suppress an address that failed too often; returns what the score came to, in words."""
+    address_hash = signer.hash_address(delivery.to_address)
+    reached = _score(session, delivery, address_hash, now)
+    if reached < SUPPRESS_AT:
+        return f"score {reached:g} of {SUPPRESS_AT:g}"
+    suppress(session, address_hash, SuppressionReason.BOUNCED)
+    return f"score {reached:g}: suppressed"
+
+
+def _score(session: Session, delivery: Delivery, address_hash: str, now: datetime) -> float:
+    """The score of an address from the events of its deliveries, since it was last all right."""
+    removed = session.exec(
+        select(func.max(SuppressionRemoval.removed_at)).where(
+            SuppressionRemoval.address_hash == address_hash
+        )
+    ).one()
+    subscriber = session.get(Subscriber, delivery.subscriber_id)
+    confirmed = subscriber.confirmed_at if subscriber else None
+    since = max(filter(None, (now - LOOK_BACK, removed, confirmed)))
+    rows = session.exec(
+        select(
+            DeliveryEvent.occurred_at,
+            DeliveryEvent.permanence,
+            DeliveryEvent.reason,
+            DeliveryEvent.provider,
+        )
+        .join(Delivery, col(Delivery.id) == col(DeliveryEvent.delivery_id))
+        .where(
+            Delivery.subscriber_id == delivery.subscriber_id,
+            Delivery.to_address == delivery.to_address,
+            DeliveryEvent.kind == EventKind.BOUNCED,
+            col(DeliveryEvent.occurred_at) >= since,
+        )
+    ).all()
+    days = [
+        (at.date(), weight(permanence, reason, is_unproven=provider == UNPROVEN))
+        for at, permanence, reason, provider in rows
+    ]
+    is_weekly = subscriber is not None and subscriber.cadence is Cadence.WEEKLY
+    return score(days, now.date(), is_weekly=is_weekly)
+
+
+def _unsubscribe(session: Session, signer: Signer, outcome: Outcome) -> Recorded:
+    """Unsubscribe whom a token of ours names; without one, the mail is left to the operator."""
+    for address in outcome.sent_to:
+        found = UNSUBSCRIBE_ADDRESS.match(address)
+        if not found:
+            continue
+        try:
+            public_id = signer.verify(Purpose.UNSUBSCRIBE, found["token"])
+        except TokenError:
+            continue
+        is_known = accounts.unsubscribe(session, public_id)
+        action = "unsubscribed" if is_known else "was erased before; nothing to unsubscribe"
+        return Recorded(outcome, matched=True, actions=(action,))
+    return Recorded(outcome, matched=False)
+
+
+def _keep(
+    session: Session, outcome: Outcome, data: bytes, *, mark: str, size: int, now: datetime
+) -> None:
+    values: dict[str, Any] = {
+        "fingerprint": mark,
+        "received_at": now,
+        "kind": outcome.kind,
+        "sender": outcome.sender,
+        "subject": outcome.subject,
+        "size": size,
+        "content": data[:LONGEST_MAIL],
+    }
+    _insert_once(session, KeptMail, values, "fingerprint")

@@ -1,0 +1,46 @@
+"""When many small failures mean that an address is dead: Mailman's score, which ages.
+
+A day counts once, however many bounces it brought; a quiet week wipes the slate (Mailman 3,
+"bounce processing": score threshold 5, stale after 7 days). Ours differs in two ways: a bounce
+that is about the sender or the message counts nothing, and a weekly digest gets a second week,
+since its bounces are a week apart.
+"""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from newsletter.core.models import Permanence, Reason
+from newsletter.inbound.bounces import NOT_THE_ADDRESS
+
+SUPPRESS_AT = 5.0
+STALE_AFTER = timedelta(days=7)
+# Refused for good, though not for want of an address; five days in a row are enough.
+PERMANENT_DAY = 1.0
+# Full mailboxes and given-up retries often mend: ten days in a row.
+TRANSIENT_DAY = 0.5
+
+
+def weight(permanence: str, reason: str, *, is_unproven: bool = False) -> float:
+    """What a bounce counts for its day; one that anybody may have written, no more than a
+    transient one.
+    """
+    if reason in NOT_THE_ADDRESS:
+        return 0.0
+    is_permanent = permanence == Permanence.PERMANENT and reason != Reason.MAILBOX_FULL
+    if is_permanent and not is_unproven:
+        return PERMANENT_DAY
+    return TRANSIENT_DAY
+
+
+def score(bounces: Iterable[tuple[date, float]], today: date, *, is_weekly: bool = False) -> float:
+    """The score on ``today`` of ``bounces``: pairs of day and weight, in any order."""
+    stale_after = STALE_AFTER * (2 if is_weekly else 1)
+    days: dict[date, float] = {}
+    for day, counts in bounces:
+        days[day] = max(counts, days.get(day, 0.0))
+    total, last = 0.0, None
+    for day in sorted(day for day, counts in days.items() if counts):
+        if last is not None and day - last > stale_after:
+            total = 0.0
+        total, last = total + days[day], day
+    return total if last is not None and today - last <= stale_after else 0.0

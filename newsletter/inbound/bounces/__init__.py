@@ -1,0 +1,25 @@
+"""Inbound mail to normalised outcomes: pure, bounded, for hostile bytes.
+
+`read` takes a mail, `read_reply` a relay's own refusal. Reports in machine-readable parts are
+taken at their word (RFC 3464, 5965, 8098); letters are read by evidence; what servers say is
+mapped by one table of phrases.
+"""
+
+from newsletter.inbound.bounces.classify import read, read_reply
+from newsletter.inbound.bounces.outcome import (
+    ADDRESS_IS_DEAD,
+    NOT_THE_ADDRESS,
+    BouncedRecipient,
+    Kind,
+    Outcome,
+)
+
+__all__ = [
+    "ADDRESS_IS_DEAD",
+    "NOT_THE_ADDRESS",
+    "BouncedRecipient",
+    "Kind",
+    "Outcome",
+    "read",
+    "read_reply",
+]

@@ -1,0 +1,125 @@
+"""Amazon SES, by way of SNS: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
+
+A topic of ours is the only one taken; its subscription is confirmed when Amazon asks.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import httpx
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from newsletter.core.config import Settings
+from newsletter.core.errors import FetchError, TokenError
+from newsletter.inbound.bounces.ses import ses_outcome
+from newsletter.inbound.providers.base import (
+    ProviderEvent,
+    Reader,
+    WebhookRequest,
+    event_moment,
+    json_object,
+    moment_in,
+    require_fresh,
+    text_of,
+)
+
+# Both what signs and what confirms is Amazon's own host; anything else is an attacker's.
+_AMAZON = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(?:\.cn)?/[^\s]{0,2000}$")
+# Fields that are signed, in this order, where they are present.
+_SIGNED = {
+    "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    "SubscriptionConfirmation": (
+        "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
+    ),
+}  # fmt: skip
+_SIGNED["UnsubscribeConfirmation"] = _SIGNED["SubscriptionConfirmation"]
+_HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
+SECONDS = 10
+
+Fetch = Callable[[str], bytes]
+
+
+@lru_cache(maxsize=8)
+def fetch_from_amazon(url: str) -> bytes:
+    """GET from Amazon; a certificate is asked for once.
+
+    Raises:
+        FetchError: no answer came.
+    """
+    try:
+        answer = httpx.get(url, timeout=SECONDS, follow_redirects=False)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        what = f"no answer ({type(error).__name__})"
+        raise FetchError(what, where=url[:120], transient=True) from error
+    return answer.content
+
+
+def reader(settings: Settings, fetch: Fetch = fetch_from_amazon) -> Reader | None:
+    """Reads notifications of the topic that is set; None when none is."""
+    topic = settings.ses_topic_arn
+    if not topic:
+        return None
+
+    def read(request: WebhookRequest) -> list[ProviderEvent]:
+        message = json_object(request.body)
+        _verify(message, request, topic, fetch)
+        if message["Type"] == "SubscriptionConfirmation":
+            fetch(_amazon_url(message, "SubscribeURL"))
+        if message["Type"] != "Notification":
+            return []
+        outcome = ses_outcome(json_object(str(message.get("Message", "")).encode()))
+        if outcome is None:
+            return []
+        at = event_moment(message["Timestamp"], request)
+        return [ProviderEvent(text_of(message.get("MessageId")), at, outcome)]
+
+    return read
+
+
+def _verify(message: dict[str, Any], request: WebhookRequest, topic: str, fetch: Fetch) -> None:
+    """Check topic, age and signature.
+
+    Raises:
+        TokenError: the message is forged, stale, or of another topic.
+    """
+    names = _SIGNED.get(str(message.get("Type")))
+    if names is None or message.get("TopicArn") != topic:
+        raise TokenError("the message is not of our topic")
+    require_fresh(moment_in(str(message.get("Timestamp", ""))), request)
+    signed = "".join(f"{name}\n{message[name]}\n" for name in names if name in message)
+    algorithm = _HASHES.get(str(message.get("SignatureVersion")))
+    key = _public_key(fetch(_amazon_url(message, "SigningCertURL")), request)
+    if algorithm is None:
+        raise TokenError("the signature's version is unknown")
+    try:
+        signature = base64.b64decode(str(message.get("Signature", "")), validate=True)
+        key.verify(signature, signed.encode(), padding.PKCS1v15(), algorithm())
+    except (binascii.Error, UnicodeEncodeError, InvalidSignature) as error:
+        raise TokenError("the signature is wrong") from error
+
+
+def _amazon_url(message: dict[str, Any], name: str) -> str:
+    url = str(message.get(name, ""))
+    if not _AMAZON.match(url):
+        raise TokenError(f"{name} does not lead to Amazon")
+    return url
+
+
+def _public_key(pem: bytes, request: WebhookRequest) -> rsa.RSAPublicKey:
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+    except ValueError as error:
+        raise TokenError("the signing certificate cannot be read") from error
+    key = certificate.public_key()
+    is_valid = certificate.not_valid_before_utc <= request.at <= certificate.not_valid_after_utc
+    if not is_valid or not isinstance(key, rsa.RSAPublicKey):
+        raise TokenError("the signing certificate is not valid")
+    return key

@@ -1,0 +1,46 @@
+"""Inbound mails that nothing was done about: counted, listed, and taken out to be read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlmodel import Session, col, func, select
+
+from newsletter.core.models import KeptMail
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One kept mail, without its content; ``size`` in bytes is the whole mail's."""
+
+    id: int
+    received_at: datetime
+    kind: str
+    sender: str
+    subject: str
+    size: int
+
+
+def kept_count(session: Session) -> int:
+    """How many mails are kept."""
+    return session.exec(select(func.count(col(KeptMail.id)))).one()
+
+
+def kept_mails(session: Session, *, limit: int) -> list[Kept]:
+    """Kept mails, the newest first."""
+    found = session.exec(select(KeptMail).order_by(col(KeptMail.id).desc()).limit(limit))
+    return [
+        Kept(row.id or 0, row.received_at, row.kind, row.sender, row.subject, row.size)
+        for row in found
+    ]
+
+
+def write_kept(session: Session, folder: Path) -> int:
+    """Write every kept mail into ``folder`` as an .eml file; returns how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = session.exec(select(KeptMail.id).order_by(col(KeptMail.id))).all()
+    for mail_id in ids:
+        row = session.get_one(KeptMail, mail_id)
+        (folder / f"{row.received_at:%Y-%m-%d}-{row.id}-{row.kind}.eml").write_bytes(row.content)
+        session.expunge(row)
+    return len(ids)

@@ -1,0 +1,1 @@
+"""A digest to signed MIME bytes: what a mail says, and how it is encoded."""

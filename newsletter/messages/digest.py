@@ -1,0 +1,297 @@
+"""One subscriber's digest as a value: what the reader will see, before any markup."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+import sqlalchemy
+from sqlalchemy import Text, bindparam, cast
+from sqlmodel import Session, SQLModel, select
+
+from newsletter.core.models import DigestLength, EditionPaper, Occasion, Paper
+from newsletter.core.text import shortened
+
+# A late feed, a weekly cadence or a vacation catches up; older papers are not news.
+CANDIDATE_WINDOW = timedelta(days=30)
+
+
+class FrozenPaper(NamedTuple):
+    """A paper as an edition froze it, the same for every reader."""
+
+    paper_id: int
+    title: str
+    url: str
+    authors: tuple[str, ...]
+    source: str
+    categories: tuple[str, ...]
+    abstract: str
+    published_at: datetime | None
+    upvotes: int = 0
+    code_url: str | None = None
+    project_url: str | None = None
+
+
+class DigestPaper(NamedTuple):
+    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
+
+    ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold.
+    A tuple, since a send run makes fifteen for every message: a frozen dataclass takes five
+    times as long.
+    """
+
+    frozen: FrozenPaper
+    position: int
+    score: float
+    explanation: str
+    highlights: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def paper_id(self) -> int:
+        """The paper's id."""
+        return self.frozen.paper_id
+
+    @property
+    def title(self) -> str:
+        """The paper's title, as it was frozen."""
+        return self.frozen.title
+
+    @property
+    def url(self) -> str:
+        """Where the paper can be read, as its source gave it."""
+        return self.frozen.url
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """Everyone who wrote it."""
+        return self.frozen.authors
+
+    @property
+    def abstract(self) -> str:
+        """What ``highlights`` count in."""
+        return self.frozen.abstract
+
+
+@dataclass(frozen=True, slots=True)
+class DigestSection:
+    """Papers under one heading: a topic's name, or what the section is for; ``note`` says more."""
+
+    name: str
+    papers: tuple[DigestPaper, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """Everything a message is made of. Frozen in rows, so a retry gives the same bytes.
+
+    ``reason`` is for a digest without papers: one sentence on why there are none.
+    """
+
+    delivery_id: int
+    subscriber_public_id: str
+    to_address: str
+    to_name: str
+    message_id: str
+    subject: str
+    preheader: str
+    issue_date: date
+    created_at: datetime
+    sections: tuple[DigestSection, ...]
+    coverage: str = ""
+    length: DigestLength = DigestLength.NORMAL
+    occasion: Occasion = Occasion.REGULAR
+    reason: str = ""
+
+    @property
+    def papers(self) -> tuple[DigestPaper, ...]:
+        """All papers, in the order the reader meets them."""
+        return tuple(chain.from_iterable([section.papers for section in self.sections]))
+
+
+# A title longer than this is cut in subjects: phones show about 40 characters, desktops 80.
+SUBJECT_TITLE = 60
+
+
+BEFORE_TITLE = {Occasion.WELCOME: "Welcome! ", Occasion.BEST_OF: "While you were away: "}
+
+
+def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -> str:
+    """The subject of a digest: its first paper, and how many more there are."""
+    if not titles:
+        return "No new papers for you today"
+    first = BEFORE_TITLE.get(occasion, "") + shortened(titles[0], SUBJECT_TITLE)
+    more = len(titles) - 1
+    if not more:
+        return first
+    return f"{first} + {more} more paper{'s' if more > 1 else ''}"
+
+
+def preheader_line(titles: Sequence[str]) -> str:
+    """What mailboxes show after the subject: the next titles, or the first again."""
+    return shortened(" · ".join(titles[1:4] or titles), 140)
+
+
+def content_of(paper: Paper) -> dict[str, Any]:
+    """What a digest shows of a paper, as JSON: the form an edition freezes it in."""
+    return {
+        "title": paper.title,
+        "url": paper.url,
+        "authors": paper.authors,
+        "source": paper.source,
+        "categories": paper.categories,
+        "abstract": paper.abstract,
+        "published_at": paper.published_at.isoformat() if paper.published_at else None,
+        "upvotes": paper.upvotes,
+        "code_url": paper.code_url,
+        "project_url": paper.project_url,
+    }
+
+
+def load_contents(session: Session, edition_id: int) -> dict[int, dict[str, Any]]:
+    """All papers of an edition as it froze them, by paper id; read once a send run."""
+    rows = session.exec(select(EditionPaper).where(EditionPaper.edition_id == edition_id))
+    return {row.paper_id: row.content for row in rows}
+
+
+class Contents(dict[int, FrozenPaper]):
+    """Papers of an edition by id, each read from its frozen form when first asked for.
+
+    One that is damaged fails the digests it is in, and no other.
+    """
+
+    def __init__(self, raw: Mapping[int, Mapping[str, Any]]) -> None:
+        """``raw`` from `load_contents` or `content_of`."""
+        super().__init__()
+        self._raw = raw
+
+    def __missing__(self, paper_id: int) -> FrozenPaper:
+        content = self._raw[paper_id]
+        published = content["published_at"]
+        made = self[paper_id] = FrozenPaper(
+            paper_id=paper_id,
+            title=content["title"],
+            url=content["url"],
+            authors=tuple(content["authors"]),
+            source=content["source"],
+            categories=tuple(content["categories"]),
+            abstract=content["abstract"],
+            published_at=datetime.fromisoformat(published) if published else None,
+            upvotes=content["upvotes"],
+            code_url=content["code_url"],
+            project_url=content["project_url"],
+        )
+        return made
+
+
+# Columns and statements made once, not objects: a send run reads these for every message, and
+# mapped objects cost it more than all else that it does but signing.
+_delivery = SQLModel.metadata.tables["delivery"].c
+_item = SQLModel.metadata.tables["digest_item"].c
+_ROWS = (
+    sqlalchemy.select(
+        _delivery.id,
+        _delivery.to_address,
+        _delivery.to_name,
+        _delivery.message_id,
+        _delivery.subject,
+        _delivery.created_at,
+        _delivery.length,
+        _delivery.occasion,
+        _delivery.edition_id,
+        _delivery.subscriber_id,
+        SQLModel.metadata.tables["subscriber"].c.public_id,
+        SQLModel.metadata.tables["edition"].c.issue_date,
+        SQLModel.metadata.tables["edition"].c.coverage,
+    )
+    .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
+    .join(SQLModel.metadata.tables["edition"])
+    .where(_delivery.id.in_(bindparam("ids", expanding=True)))
+)
+_ITEMS = (
+    sqlalchemy.select(
+        _item.delivery_id,
+        _item.paper_id,
+        _item.section,
+        _item.position,
+        _item.score,
+        _item.explanation,
+        cast(_item.highlights, Text),
+    )
+    .where(_item.delivery_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_item.delivery_id, _item.position)
+)
+
+
+def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> dict[int, Digest]:
+    """Digests frozen in rows, by delivery id."""
+    connection = session.connection()
+    rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
+    items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
+    found = connection.execute(_ITEMS, {"ids": delivery_ids}).all()
+    for delivery_id, paper_id, section, position, score, explanation, highlights in found:
+        paper = DigestPaper(contents[paper_id], position, score, explanation, _spans_in(highlights))
+        items[delivery_id].append((section, paper))
+    empty = [row for row in rows if row.occasion is Occasion.NOTHING]
+    reasons = _reasons(session, empty) if empty else {}
+    return {
+        row.id: Digest(
+            delivery_id=row.id,
+            subscriber_public_id=row.public_id,
+            to_address=row.to_address,
+            to_name=row.to_name,
+            message_id=row.message_id,
+            subject=row.subject,
+            preheader=preheader_line([paper.title for _, paper in items[row.id][:4]])
+            or reasons.get(row.id, ""),
+            issue_date=row.issue_date,
+            created_at=row.created_at,
+            sections=sections_of(items[row.id]),
+            coverage=row.coverage,
+            length=row.length,
+            occasion=row.occasion,
+            reason=reasons.get(row.id, ""),
+        )
+        for row in rows
+    }
+
+
+def _reasons(session: Session, rows: Sequence[Any]) -> dict[int, str]:
+    """Why digests without papers have none, by delivery id."""
+    table = SQLModel.metadata.tables["no_digest"].c
+    found = session.connection().execute(
+        sqlalchemy.select(table.edition_id, table.subscriber_id, table.reason).where(
+            table.edition_id.in_({row.edition_id for row in rows}),
+            table.subscriber_id.in_([row.subscriber_id for row in rows]),
+        )
+    )
+    reasons = {(edition_id, number): reason for edition_id, number, reason in found}
+    return {row.id: reasons.get((row.edition_id, row.subscriber_id), "") for row in rows}
+
+
+def offsets_of(abstract: str, passages: Sequence[str]) -> list[list[int]]:
+    """Where ``passages`` stand in ``abstract``, as (start, end); those that do not are left out."""
+    starts = [(abstract.find(passage), len(passage)) for passage in passages]
+    return [[start, start + length] for start, length in starts if start >= 0]
+
+
+def spans_of(offsets: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+    """Offsets as a digest's paper holds them."""
+    return tuple((start, end) for start, end in offsets)
+
+
+@lru_cache(maxsize=10_000)
+def _spans_in(text: str) -> tuple[tuple[int, int], ...]:
+    """The same out of JSON; readers of one paper mostly share its highlights."""
+    return spans_of(json.loads(text))
+
+
+def sections_of(items: Sequence[tuple[str, DigestPaper]]) -> tuple[DigestSection, ...]:
+    """Papers in order of position, under the sections in order of their first paper."""
+    grouped: dict[str, list[DigestPaper]] = {}
+    for section, paper in items:
+        grouped.setdefault(section, []).append(paper)
+    return tuple(DigestSection(name, tuple(papers)) for name, papers in grouped.items())

@@ -1,0 +1,166 @@
+"""Encoded pieces of digests: what subscribers have in common is rendered and encoded once.
+
+A fragment is a template's output in quoted-printable with slots left open for what belongs to
+one subscriber. Filling slots and joining is all that is left to do for a message; the result
+decodes to exactly what the whole template would have given (a test holds that).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from markupsafe import escape
+
+from newsletter.messages import mime, paper_card, templates
+from newsletter.messages.paper_card import Shown
+
+# Control characters cannot come from outside: `wording.one_line` takes them out of every text.
+_SLOT = re.compile("\x02([a-z]+)\x03")
+_SOFT_BREAK = b"=\r\n"
+# A fragment of a paper takes about 6 KB: 12 MB. An edition has some hundred papers in three
+# lengths and three degrees of fit, most of which never occur.
+_MOST_PAPERS = 2000
+
+
+# The name of a run in which nothing is filled in.
+NO_SLOT = ""
+
+
+def slot(name: str) -> str:
+    """The mark that stands for a slot while a template is rendered."""
+    return f"\x02{name}\x03"
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Encoded text in runs: each the name of a slot and the texts that it stands between.
+
+    So a run is filled by one join. ``slots`` names every slot; ``size`` is in octets before
+    encoding, without what goes into them.
+    """
+
+    runs: tuple[tuple[str, tuple[bytes, ...]], ...]
+    slots: tuple[str, ...]
+    size: int
+
+    def fill(self, pieces: list[bytes], values: Mapping[str, bytes]) -> None:
+        """Append the text to ``pieces``, with ``values`` (from `encoded`) in the slots."""
+        for name, texts in self.runs:
+            pieces.append(values[name].join(texts))
+
+    def filled_size(self, sizes: Mapping[str, int]) -> int:
+        """Octets before encoding with slots of these sizes."""
+        return self.size + sum(sizes[name] for name in self.slots)
+
+
+class Pair(NamedTuple):
+    """The same thing in HTML and in plain text."""
+
+    html: Fragment
+    text: Fragment
+
+
+class Frame(NamedTuple):
+    """What stands before, between and after the things that a template loops over."""
+
+    head: Pair
+    between: Pair | None  # None where nothing stands between, which is usual
+    foot: Pair
+
+    def pairs(self) -> Iterator[Pair]:
+        """Those that are there."""
+        return (pair for pair in self if pair)
+
+
+def encoded(text: str) -> bytes:
+    """``text`` in quoted-printable on lines of its own, so that anything can follow."""
+    lines = mime.quoted_printable(text)
+    return lines if lines.endswith(b"\r\n") or not lines else lines + _SOFT_BREAK
+
+
+def encoded_both(text: str) -> tuple[bytes, bytes]:
+    """``text`` `encoded` for HTML and for plain text; mostly they are the same."""
+    plain, escaped = encoded(text), escape(text)
+    return (plain if len(escaped) == len(text) else encoded(str(escaped))), plain
+
+
+def _why(explanation: str) -> tuple[bytes, bytes]:
+    """An explanation, clean, `encoded` for HTML and for plain text; empty if it says nothing."""
+    return encoded_both(paper_card.explanation(explanation))
+
+
+def in_html(text: str) -> str:
+    """``text`` as it stands in HTML, attributes included."""
+    return str(escape(text))
+
+
+class Fragments:
+    """Makes and keeps the fragments of the digest template."""
+
+    def __init__(self, feedback_url: str, click_url: str = "") -> None:
+        """``feedback_url`` is where answers go, without the token of the delivery.
+
+        ``click_url`` is where clicks are counted, likewise; "" where they are not.
+        """
+        self._templates = templates.compiled("digest")
+        self._feedback_url = f"{feedback_url}/{slot('token')}"
+        self._click_url = f"{click_url}/{slot('click')}" if click_url else ""
+        self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
+        self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
+        # Explanations repeat, as topics and keywords do.
+        self.why = lru_cache(maxsize=_MOST_PAPERS)(_why)
+
+    def frame(self, values: dict[str, Any], *, empty: bool) -> Frame:
+        """The template around its sections; with ``empty`` it has none, and all is head.
+
+        Not kept here: only the caller knows which values stand for how many digests.
+        """
+        sections = () if empty else (None, None)
+        return _frame(
+            templates.render(template, values | {"sections": sections}, closed="section")
+            for template in self._templates
+        )
+
+    def _make_section(self, name: str, note: str) -> Frame:
+        """A section around its papers."""
+        section = {"name": name, "note": note, "papers": (None, None)}
+        return _frame(
+            templates.render_block(template, "section", {"section": section}, closed="paper")
+            for template in self._templates
+        )
+
+    def _make_paper(self, paper: Shown) -> Pair:
+        """A card with the slots ``token``, ``why``, and ``click`` where clicks are counted."""
+        why = slot("why") if paper.explained else ""
+        card = paper_card.card(
+            paper, why=why, feedback_url=self._feedback_url, click_url=self._click_url
+        )
+        html, text = (
+            templates.render_block(template, "paper", {"paper": card})
+            for template in self._templates
+        )
+        return Pair(_fragment(html), _fragment(text))
+
+
+def _frame(rendered: Iterable[str]) -> Frame:
+    """HTML and text, each closed at none or two places."""
+    html, text = ((*page.split(templates.CLOSED), "", "")[:3] for page in rendered)
+    head, between, foot = (
+        Pair(_fragment(h), _fragment(t)) for h, t in zip(html, text, strict=True)
+    )
+    return Frame(head, between if html[1] or text[1] else None, foot)
+
+
+def _fragment(text: str) -> Fragment:
+    first, *rest = _SLOT.split(text)
+    slots, literals = rest[::2], rest[1::2]
+    # The first slot's run takes the text before it along; without any slot there is one run.
+    runs: list[tuple[str, list[bytes]]] = [(slots[0] if slots else NO_SLOT, [encoded(first)])]
+    for name, literal in zip(slots, literals, strict=True):
+        if runs[-1][0] != name:
+            runs.append((name, [b""]))
+        runs[-1][1].append(encoded(literal))
+    size = sum(len(literal.encode()) for literal in (first, *literals))
+    return Fragment(tuple((name, tuple(texts)) for name, texts in runs), tuple(slots), size)

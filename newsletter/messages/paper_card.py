@@ -1,0 +1,145 @@
+"""Papers as the templates see them: every text clean, every link safe. Pure but for a log line."""
+
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from newsletter.core.models import DigestLength, Signal
+from newsletter.core.text import shortened
+from newsletter.messages import wording
+from newsletter.messages.digest import DigestPaper, DigestSection, FrozenPaper
+
+logger = logging.getLogger(__name__)
+
+ACTIONS = (
+    ("Relevant", Signal.RELEVANT),
+    ("Not relevant", Signal.NOT_RELEVANT),
+    ("Save", Signal.SAVED),
+)
+SOURCE_NAMES = {
+    "arxiv": "arXiv",
+    "biorxiv": "bioRxiv",
+    "crossref": "Crossref",
+    "hf": "Hugging Face",
+    "medrxiv": "medRxiv",
+    "openalex": "OpenAlex",
+    "openreview": "OpenReview",
+    "pubmed": "PubMed",
+    "semantic-scholar": "Semantic Scholar",
+}
+# More categories than this say less than fewer; cross-lists run to ten.
+MOST_CATEGORIES = 4
+# One hostile paper must not fill a message; real titles end before 300 characters.
+LONGEST_TITLE = 400
+LONGEST_NAME = 100
+LONGEST_EXPLANATION = 400
+# For screen readers, in the label of three links: enough to know the paper by.
+LABEL_CHARACTERS = 48
+
+
+class Shown(NamedTuple):
+    """What a digest shows of a paper to everybody who gets it at this length and score in words.
+
+    All that belongs to one subscriber is left out, so equal values give equal cards.
+    """
+
+    paper: FrozenPaper
+    highlights: tuple[tuple[int, int], ...]
+    fit: str
+    explained: bool
+    length: DigestLength
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One paper as a template fills it in; ``links`` and ``actions`` are (name, URL)."""
+
+    title: str
+    short_title: str
+    url: str | None
+    authors: str
+    origin: str
+    fit: str
+    explanation: str
+    abstract: tuple[wording.Passage, ...]
+    links: tuple[tuple[str, str], ...]
+    actions: tuple[tuple[str, str], ...]
+
+
+def heading(section: DigestSection) -> tuple[str, str]:
+    """Name and note of a section, clean."""
+    return _heading(section.name, section.note)
+
+
+# Sections are named after topics, of which many subscribers have the same.
+@lru_cache(maxsize=1000)
+def _heading(name: str, note: str) -> tuple[str, str]:
+    return _brief(name, LONGEST_NAME), _brief(note, LONGEST_EXPLANATION)
+
+
+def explanation(text: str) -> str:
+    """Why a paper is there, clean."""
+    return _brief(text, LONGEST_EXPLANATION)
+
+
+def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
+    """The part of ``paper`` that does not depend on who reads it."""
+    fit = wording.score_in_words(paper.score)
+    return Shown(paper.frozen, paper.highlights, fit, explained, length)
+
+
+def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> Card:
+    """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal.
+
+    ``click_url`` is where its clicks are counted, without the paper; "" where they are not.
+    """
+    paper = shown.paper
+    title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
+    base = f"{feedback_url}/{paper.paper_id}"
+    known = (("Code", paper.code_url), ("Project page", paper.project_url))
+    links = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
+    url = _safe(paper.url, paper.paper_id)
+    return Card(
+        title=title,
+        short_title=shortened(title, LABEL_CHARACTERS),
+        url=f"{click_url}/{paper.paper_id}" if url and click_url else url,
+        authors=wording.authors_in_words(paper.authors),
+        origin=_origin(paper),
+        fit=shown.fit,
+        explanation=why,
+        abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
+        links=tuple((name, url) for name, url in links if url),
+        actions=tuple((name, f"{base}/{signal}") for name, signal in ACTIONS),
+    )
+
+
+def _brief(text: str, most: int) -> str:
+    return shortened(wording.one_line(text), most)
+
+
+def _safe(url: str, paper_id: int) -> str | None:
+    """A paper with a bad link is shown without it: one source must not stop everyone's digest."""
+    safe = wording.safe_url(url)
+    if safe is None and url.strip():
+        logger.warning(
+            "paper %d: a link that is not plain http or https was left out: %a", paper_id, url[:80]
+        )
+    return safe
+
+
+def _origin(paper: FrozenPaper) -> str:
+    """``arXiv · cs.CL, cs.LG · 18 November · 21 upvotes``, as far as known."""
+    source = SOURCE_NAMES.get(paper.source, paper.source)
+    pieces = [
+        _brief(source, LONGEST_NAME),
+        ", ".join(
+            _brief(category, LONGEST_NAME) for category in paper.categories[:MOST_CATEGORIES]
+        ),
+        f"{paper.published_at.day} {paper.published_at:%B}" if paper.published_at else "",
+        # Number and word stay together on a narrow screen.
+        wording.count_in_words(paper.upvotes, "upvote").replace(" ", "\xa0")
+        if paper.upvotes
+        else "",
+    ]
+    return " · ".join(piece for piece in pieces if piece)

@@ -1,0 +1,315 @@
+"""A digest to the signed bytes of a message: the same rows give the same bytes.
+
+Nothing is read or written after the start, so one renderer serves a whole send run; it keeps
+the fragments that the digests of an edition have in common.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, TypedDict, Unpack
+
+from newsletter.core.config import Settings
+from newsletter.core.models import DigestLength, Occasion
+from newsletter.core.text import shortened
+from newsletter.core.tokens import Purpose, Signer
+from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
+from newsletter.messages.builder import Addressed, MessageMaker
+from newsletter.messages.digest import Digest, DigestPaper, DigestSection
+from newsletter.messages.envelope import Envelope
+from newsletter.messages.fragments import (
+    NO_SLOT,
+    Fragments,
+    Frame,
+    Pair,
+    encoded_both,
+    in_html,
+    slot,
+)
+from newsletter.messages.size_limit import HTML_LIMIT, Shape
+from newsletter.messages.transactional import Note
+
+# Frames differ by date, coverage and occasion: a handful an edition.
+_MOST_FRAMES = 64
+# What in the frame differs from digest to digest.
+_WORDS = ("subject", "preheader", "lead", "reason")
+_PAGES = ("view", "preferences", "unsubscribe")
+# A hostile name or preheader must not fill a message; nobody reads past this.
+_LONGEST_WORDS = 500
+
+PaperAtLength = tuple[DigestPaper, DigestLength]
+
+
+class Parts(NamedTuple):
+    """The two bodies of a message."""
+
+    html: str
+    text: str
+
+
+class Addressee(TypedDict):
+    """Who a short mail goes to: the delivery's row, and the subscriber's public id."""
+
+    delivery_id: int
+    to_address: str
+    message_id: str
+    created_at: datetime
+    public_id: str
+
+
+class Renderer:
+    """Makes every mail of a site. Templates and keys are read at the start, never afterwards."""
+
+    def __init__(self, settings: Settings, signer: Signer) -> None:
+        """Check what every message needs.
+
+        Raises:
+            SettingsError: the From address is missing, or a DKIM key cannot be used.
+            RenderError: a template cannot be read.
+        """
+        self._base_url = settings.base_url
+        self._site = wording.one_line(settings.site_name)
+        self._postal_address = wording.one_line(settings.postal_address or "")
+        self._signer = signer
+        self._maker = MessageMaker(settings, signer)
+        self._click_url = f"{self._base_url}/click" if settings.count_clicks else ""
+        self._fragments = Fragments(f"{self._base_url}/feedback", self._click_url)
+        self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
+
+    def digest(self, digest: Digest) -> Envelope:
+        """The message of a digest, signed when there is a key.
+
+        What it shares with other digests is rendered and encoded once; `parts` is the plain way
+        to the same bodies, and a test holds the two together.
+
+        Raises:
+            RenderError: something in this digest cannot be sent; the reason names it.
+        """
+        tokens, words = self._tokens(digest), self._words(digest)
+        html, text = self._filled(digest, tokens, words, size_limit.unshortened(digest))
+        # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
+        if sum(map(len, html)) > 0.9 * HTML_LIMIT:
+            plan = self._plan(digest, tokens, words)
+            html, text = self._filled(digest, tokens, words, plan)
+        to = Addressed(
+            delivery_id=digest.delivery_id,
+            unsubscribe=tokens["unsubscribe"],
+            to_address=digest.to_address,
+            to_name=digest.to_name,
+            message_id=digest.message_id,
+            subject=digest.subject,
+            created_at=digest.created_at,
+        )
+        return self._maker.envelope(to, text, html)
+
+    def parts(self, digest: Digest, *, whole: bool = False) -> Parts:
+        """The bodies of a digest as they are sent; or, for a browser, ``whole``.
+
+        The page in the browser is as long as it needs to be, and has no link to itself.
+
+        Raises:
+            RenderError: a template fails.
+        """
+        tokens, words = self._tokens(digest), self._words(digest)
+        plan = size_limit.unshortened(digest) if whole else self._plan(digest, tokens, words)
+        words["notice"] = plan.notice
+        values = self._frame_values(
+            words, tokens, digest.occasion, digest.issue_date, digest.coverage
+        )
+        if whole:
+            values["links"]["view"] = ""
+        urls = {"feedback_url": f"{self._base_url}/feedback/{tokens['token']}"}
+        if self._click_url:
+            urls["click_url"] = f"{self._click_url}/{tokens['click']}"
+        values["sections"] = [
+            _section_values(section, papers, urls) for section, papers in _placed(digest, plan)
+        ]
+        return _rendered("digest", values)
+
+    def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
+        """Asks an address to confirm; the link ends `letters.CONFIRM_SECONDS` after creation.
+
+        Raises:
+            RenderError: the address or the Message-ID cannot be sent.
+        """
+        url = self._fresh_link("confirm", Purpose.CONFIRM, transactional.CONFIRM_SECONDS, to)
+        return self._note(transactional.confirmation(self._site, to["to_address"], url), to)
+
+    def account_link(self, **to: Unpack[Addressee]) -> Envelope:
+        """A link to export and erase; it ends `letters.ACCOUNT_SECONDS` after creation.
+
+        Raises:
+            RenderError: the address or the Message-ID cannot be sent.
+        """
+        url = self._fresh_link("account", Purpose.ERASE, transactional.ACCOUNT_SECONDS, to)
+        return self._note(transactional.account_link(self._site, to["to_address"], url), to)
+
+    def _fresh_link(self, page: str, purpose: Purpose, lifetime: int, to: Addressee) -> str:
+        """Counted from creation, so that a retry holds the same link."""
+        token = self._signer.sign(
+            purpose, to["public_id"], lifetime=lifetime, since=to["created_at"]
+        )
+        return f"{self._base_url}/{page}/{token}"
+
+    def _note(self, note: Note, to: Addressee) -> Envelope:
+        token = self._signer.sign(Purpose.UNSUBSCRIBE, to["public_id"])
+        values = {
+            "note": note,
+            "subject": note.subject,
+            "preheader": note.paragraph,
+            "reason": wording.one_line(note.reason),
+            "site_name": self._site,
+            "postal_address": self._postal_address,
+            "links": {
+                "view": "",
+                "preferences": "",
+                "unsubscribe": f"{self._base_url}/unsubscribe/{token}",
+            },
+        }
+        html, text = _rendered("note", values)
+        # No name: whoever signed up may have typed anything there (law 29).
+        addressed = Addressed(
+            delivery_id=to["delivery_id"],
+            unsubscribe=token,
+            to_address=to["to_address"],
+            to_name="",
+            message_id=to["message_id"],
+            subject=note.subject,
+            created_at=to["created_at"],
+        )
+        return self._maker.envelope(
+            addressed, [mime.quoted_printable(text)], [mime.quoted_printable(html)]
+        )
+
+    def _filled(
+        self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
+    ) -> tuple[list[bytes], list[bytes]]:
+        """HTML and text, encoded, in pieces."""
+        for_html = {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
+        for_html[NO_SLOT] = b""
+        for_text = dict(for_html)
+        for name, said in (words | {"notice": plan.notice}).items():
+            for_html[name], for_text[name] = encoded_both(said)
+        html: list[bytes] = []
+        text: list[bytes] = []
+
+        def put(pair: Pair) -> None:
+            pair.html.fill(html, for_html)
+            pair.text.fill(text, for_text)
+
+        shown, fragment, why_of = paper_card.shown, self._fragments.paper, self._fragments.why
+        frame = self._frame_of(digest, noticed=bool(plan.notice))
+        put(frame.head)
+        for number, (section, papers) in enumerate(_placed(digest, plan)):
+            if number and frame.between:
+                put(frame.between)
+            around = self._fragments.section(*paper_card.heading(section))
+            put(around.head)
+            for place, (paper, length) in enumerate(papers):
+                if place and around.between:
+                    put(around.between)
+                why, for_text["why"] = why_of(paper.explanation)
+                for_html["why"] = why
+                put(fragment(shown(paper, length, explained=bool(why))))
+            put(around.foot)
+        put(frame.foot)
+        return html, text
+
+    def _plan(self, digest: Digest, tokens: dict[str, str], words: dict[str, str]) -> Shape:
+        """The papers and lengths that fit under the size at which mailboxes cut."""
+        sizes = {name: len(token) for name, token in tokens.items()}
+        sizes |= {name: len(in_html(said).encode()) for name, said in words.items()}
+        sizes["notice"] = size_limit.LONGEST_NOTICE
+        frame = self._frame_of(digest, noticed=True)
+        around = [
+            self._fragments.section(*paper_card.heading(section)) for section in digest.sections
+        ]
+        taken = sum(
+            pair.html.filled_size(sizes) for part in (frame, *around) for pair in part.pairs()
+        )
+
+        def size_of(paper: DigestPaper, length: DigestLength) -> int:
+            why = paper_card.explanation(paper.explanation)
+            sizes["why"] = len(in_html(why).encode())
+            fragment = self._fragments.paper(paper_card.shown(paper, length, explained=bool(why)))
+            return fragment.html.filled_size(sizes)
+
+        return size_limit.shape(digest.papers, digest.length, size_of, HTML_LIMIT - taken)
+
+    def _frame_of(self, digest: Digest, *, noticed: bool) -> Frame:
+        return self._frame(
+            digest.occasion, digest.issue_date, digest.coverage, noticed, not digest.papers
+        )
+
+    def _make_frame(
+        self, occasion: Occasion, issue_date: date, coverage: str, noticed: bool, empty: bool
+    ) -> Frame:
+        words = {name: slot(name) for name in _WORDS} | {"notice": slot("notice") * noticed}
+        tokens = {page: slot(page) for page in _PAGES}
+        values = self._frame_values(words, tokens, occasion, issue_date, coverage)
+        return self._fragments.frame(values, empty=empty)
+
+    def _frame_values(
+        self,
+        words: dict[str, str],
+        tokens: dict[str, str],
+        occasion: Occasion,
+        issue_date: date,
+        coverage: str,
+    ) -> dict[str, Any]:
+        return words | {
+            "heading": transactional.digest_heading(occasion, issue_date),
+            "coverage": wording.one_line(coverage),
+            "site_name": self._site,
+            "postal_address": self._postal_address,
+            "links": {page: f"{self._base_url}/{page}/{tokens[page]}" for page in _PAGES},
+        }
+
+    def _words(self, digest: Digest) -> dict[str, str]:
+        """What in the frame differs from digest to digest; the notice comes with the plan."""
+        said = (
+            digest.subject,
+            digest.preheader,
+            transactional.digest_lead(digest, self._site),
+            transactional.digest_reason(self._site, digest.to_address),
+        )
+        clean = (shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
+        return dict(zip(_WORDS, clean, strict=True))
+
+    def _tokens(self, digest: Digest) -> dict[str, str]:
+        """One HMAC for all answers of a delivery: paper and signal stand beside it in the path."""
+        sign, delivery = self._signer.sign, str(digest.delivery_id)
+        counted = {"click": sign(Purpose.CLICK, delivery)} if self._click_url else {}
+        return counted | {
+            "token": sign(Purpose.FEEDBACK, delivery),
+            "view": sign(Purpose.VIEW, delivery),
+            "preferences": sign(Purpose.PREFERENCES, digest.subscriber_public_id),
+            "unsubscribe": sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),
+        }
+
+
+def _placed(digest: Digest, plan: Shape) -> Iterator[tuple[DigestSection, Sequence[PaperAtLength]]]:
+    """Sections with the papers that stay; a section that lost all of them is left out."""
+    start = 0
+    for section in digest.sections:
+        lengths = plan.lengths[start : start + len(section.papers)]
+        start += len(section.papers)
+        if lengths:
+            yield section, list(zip(section.papers, lengths, strict=False))
+
+
+def _section_values(
+    section: DigestSection, papers: Sequence[PaperAtLength], urls: dict[str, str]
+) -> dict[str, Any]:
+    name, note = paper_card.heading(section)
+    made = []
+    for paper, length in papers:
+        why = paper_card.explanation(paper.explanation)
+        shown = paper_card.shown(paper, length, explained=bool(why))
+        made.append(paper_card.card(shown, why=why, **urls))
+    return {"name": name, "note": note, "papers": made}
+
+
+def _rendered(name: str, values: dict[str, Any]) -> Parts:
+    html, text = templates.compiled(name)
+    return Parts(templates.render(html, values), templates.render(text, values))

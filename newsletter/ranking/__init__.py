@@ -1,0 +1,1 @@
+"""Papers and interests to a ranking: features, topic vectors, scores, selection, explanations."""

@@ -1,0 +1,143 @@
+"""The values that ranking works on and gives back: no database, no behaviour."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.ranking.encoders import Vectors
+
+EvidenceKind = Literal[
+    "keyword", "text", "seed_paper", "relevant", "saved", "clicked", "not_relevant"
+]
+# Codes of kinds are places in this tuple: stated ones first, then likes, then the dislike.
+KINDS: tuple[EvidenceKind, ...] = (
+    "keyword",
+    "text",
+    "seed_paper",
+    "relevant",
+    "saved",
+    "clicked",
+    "not_relevant",
+)
+STATED, LIKED = 2, 6  # codes below the first are stated, from there below the second liked
+# For some papers, by row: their abstract's sentences, and a content vector (s, d) for each.
+SentencesOf = Callable[[Sequence[int]], list[tuple[tuple[str, ...], Vectors]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Papers that may enter a digest; row ``i`` of every field is the same paper.
+
+    ``vectors`` (n, D) hold ``len(ridge)`` content coordinates, of length one or zero in all,
+    then factors of what others liked; ``ridge`` multiplies content where a topic's ridge
+    direction is meant.
+    """
+
+    feature_space: str
+    ids: tuple[int, ...]
+    titles: tuple[str, ...]
+    abstracts: tuple[str, ...]
+    authors: tuple[tuple[str, ...], ...]
+    categories: tuple[tuple[str, ...], ...]
+    upvotes: NDArray[np.int64]
+    first_seen: NDArray[np.float64]  # POSIX seconds
+    vectors: Vectors
+    ridge: Vectors
+    sentences: SentencesOf | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def content(self) -> Vectors:
+        """(n, d) the papers' content alone."""
+        return self.vectors[:, : len(self.ridge)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Papers and texts that are evidence, each once; ``keys`` are paper ids and the texts."""
+
+    keys: tuple[int | str, ...]
+    vectors: Vectors  # (P, D)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What shaped a topic's vector, m pieces, and what each one's share of a score is.
+
+    The share of piece ``i`` in the raw score of a paper x is ``content[i] · (mix[0] · e·x +
+    mix[1] · e·(ridge∘x))`` over the content coordinates of e = ``pool.vectors[rows[i]]``, plus
+    ``factors[i] · e·x`` over the factors. A whole batch of topics has one pool.
+    """
+
+    kinds: NDArray[np.int8]  # (m,) codes, see KINDS
+    labels: tuple[str, ...]  # in one line, short enough for a sentence
+    pool: Pool
+    rows: NDArray[np.int64]
+    content: Vectors  # (m,)
+    factors: Vectors  # (m,)
+    mix: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicProfile:
+    """What ranking needs of one topic. A topic without evidence has a zero vector.
+
+    ``offset`` and ``scale`` are the mean and deviation of the raw scores of ordinary papers.
+    """
+
+    topic_id: int | None
+    name: str
+    vector: Vectors
+    evidence: Evidence | None = None
+    quota: int | None = None
+    followed_categories: frozenset[str] = frozenset()
+    followed_authors: frozenset[str] = frozenset()
+    offset: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberProfile:
+    """What ranking needs of one subscriber. Mutes and follows are compared without case."""
+
+    subscriber_id: int
+    topics: tuple[TopicProfile, ...]
+    max_papers: int
+    min_score: float
+    since: datetime
+    seen: frozenset[int] = frozenset()
+    weekly_budget: int | None = None  # papers a week
+    budget_left: int | None = None  # of these, after what was sent in the last days
+    muted_words: tuple[str, ...] = ()
+    muted_authors: tuple[str, ...] = ()
+    muted_categories: tuple[str, ...] = ()
+    popularity: float = 0.0  # 0 to 100
+    outside_picks: bool = True
+    paused: bool = False  # all topics are, so that nothing is wanted
+
+
+class Pick(NamedTuple):
+    """One paper of a ranking. ``score`` is 0 to 100; ``highlights`` are sentences verbatim."""
+
+    paper_id: int
+    topic_id: int | None
+    section: str
+    position: int
+    score: float
+    explanation: str
+    highlights: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One subscriber's picks in reading order; ``reason`` says why there are none."""
+
+    subscriber_id: int
+    picks: tuple[Pick, ...] = ()
+    reason: str = ""

@@ -1,0 +1,173 @@
+"""Evaluation folders.
+
+Either `papers.tsv` (id, title, abstract and date where there are), `candidates.tsv` (the same,
+of new papers), `saves.tsv` and `truth.tsv` (subscriber, paper); or systematic reviews, one CSV
+file with title, abstract and label a topic, from which ten likes are drawn.
+"""
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+
+from newsletter.core.errors import InputError
+from newsletter.ranking.feature_space import PaperText
+
+REVIEW_LIKES = 10
+NEWEST = 5  # by time, the newest fifth of the papers is to be found
+csv.field_size_limit(1_000_000)  # abstracts are long, but not as long as this
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What is known and what is to be predicted.
+
+    ``likes`` (subscribers, known papers) and ``truth`` (subscribers, candidates) hold ones;
+    ``dates`` are those of known papers, then candidates, where all have one.
+    """
+
+    name: str
+    papers: tuple[PaperText, ...]
+    candidates: tuple[PaperText, ...]
+    likes: csr_matrix
+    truth: csr_matrix
+    dates: tuple[str, ...] = ()
+
+
+def by_time(library: Library) -> Library | None:
+    """The same libraries with the newest papers to be found by the older ones, if there are dates.
+
+    A random split flatters: of papers that came together, some are known.
+    """
+    if not library.dates:
+        return None
+    dates = np.array(library.dates)
+    new = dates >= np.sort(dates)[-max(1, len(dates) // NEWEST)]
+    saved = csr_matrix(hstack([library.likes, library.truth]))
+    if new.all() or not saved[:, new].nnz:
+        return None
+    texts = (*library.papers, *library.candidates)
+    return Library(
+        library.name,
+        tuple(text for text, later in zip(texts, new, strict=True) if not later),
+        tuple(text for text, later in zip(texts, new, strict=True) if later),
+        saved[:, ~new],
+        saved[:, new],
+    )
+
+
+def load(folder: Path) -> list[Library]:
+    """One library, or one a review: reviews share no candidates.
+
+    Raises:
+        InputError: a file is missing or a line cannot be read; names the file and the line.
+    """
+    if (folder / "papers.tsv").exists():
+        return [_load_tsv(folder)]
+    reviews = sorted([*folder.glob("*.csv.gz"), *folder.glob("*.csv")])
+    reviews = [path for path in reviews if not path.name.startswith("stats")]
+    if not reviews:
+        raise InputError(
+            "holds neither papers.tsv nor reviews (*.csv, *.csv.gz)", where=str(folder)
+        )
+    return [_load_review(path) for path in reviews]
+
+
+def _load_tsv(folder: Path) -> Library:
+    papers, known, dates = _papers(folder / "papers.tsv")
+    candidates, new, later = _papers(folder / "candidates.tsv")
+    dated = len(dates) == len(papers) and len(later) == len(candidates)
+    if not candidates:
+        raise InputError("holds no candidates", where=str(folder / "candidates.tsv"))
+    saves = list(_pairs(folder / "saves.tsv", known))
+    truth = list(_pairs(folder / "truth.tsv", new))
+    if not truth:
+        raise InputError("holds nothing to predict", where=str(folder / "truth.tsv"))
+    subscribers = sorted({subscriber for subscriber, _ in (*saves, *truth)})
+    row_of = {subscriber: row for row, subscriber in enumerate(subscribers)}
+    return Library(
+        folder.name,
+        papers,
+        candidates,
+        _matrix([(row_of[s], column) for s, column in saves], (len(row_of), len(papers))),
+        _matrix([(row_of[s], column) for s, column in truth], (len(row_of), len(candidates))),
+        (*dates, *later) if dated else (),
+    )
+
+
+def _matrix(pairs: list[tuple[int, int]], shape: tuple[int, int]) -> csr_matrix:
+    rows, columns = np.unique(np.array(pairs, np.int64).reshape(-1, 2), axis=0).T
+    return csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield number, line.rstrip("\r\n").split("\t")
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8: {error.reason}", where=str(path)) from error
+
+
+def _papers(path: Path) -> tuple[tuple[PaperText, ...], dict[str, int], list[str]]:
+    papers: list[PaperText] = []
+    dates: list[str] = []
+    row_of: dict[str, int] = {}
+    for number, fields in _lines(path):
+        if fields[0] in row_of:
+            raise InputError(f"paper {fields[0]!r} stands here twice", where=f"{path}:{number}")
+        row_of[fields[0]] = len(papers)
+        title, abstract = (*fields[1:3], "", "")[:2]
+        papers.append(PaperText(title, abstract))
+        if len(fields) > 3 and fields[3]:
+            dates.append(_date(fields[3], f"{path}:{number}"))
+    return tuple(papers), row_of, dates
+
+
+def _date(text: str, where: str) -> str:
+    try:
+        return date.fromisoformat(text[:10]).isoformat()
+    except ValueError as error:
+        raise InputError(f"{text!r} is no date: write 2026-01-31", where=where) from error
+
+
+def _pairs(path: Path, row_of: dict[str, int]) -> Iterator[tuple[str, int]]:
+    for number, fields in _lines(path):
+        if len(fields) < 2:
+            raise InputError("needs subscriber, tab, paper", where=f"{path}:{number}")
+        if fields[1] not in row_of:
+            raise InputError(f"paper {fields[1]!r} is not known", where=f"{path}:{number}")
+        yield fields[0], row_of[fields[1]]
+
+
+def _load_review(path: Path) -> Library:
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+        papers = [PaperText(row["title"] or "", row["abstract"] or "") for row in rows]
+        relevant = np.array([row["label"].strip() == "1" for row in rows], bool)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    except (KeyError, AttributeError) as error:
+        raise InputError("needs the columns title, abstract, label", where=str(path)) from error
+    order = np.random.default_rng(0).permutation(np.flatnonzero(relevant))
+    # Of a review with few relevant papers some must stay to be found.
+    liked = np.sort(order[: min(REVIEW_LIKES, max(0, len(order) - 5))])
+    rest = np.setdiff1d(np.arange(len(papers)), liked)
+    return Library(
+        path.name.split(".")[0],
+        tuple(papers[row] for row in liked),
+        tuple(papers[row] for row in rest),
+        csr_matrix(np.ones((1, len(liked)), np.float32)),
+        csr_matrix(relevant[rest][None, :].astype(np.float32)),
+    )

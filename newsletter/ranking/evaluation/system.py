@@ -1,0 +1,126 @@
+"""Our own ranker on a library, by the functions that `train` and `prepare` call."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from newsletter.ranking import collaborative_check, scoring, topic_vectors
+from newsletter.ranking import feature_space as features
+from newsletter.ranking.candidates import Candidates, SubscriberProfile, TopicProfile
+from newsletter.ranking.collaborative_check import Finding
+from newsletter.ranking.encoders import DEFAULT, Vectors
+from newsletter.ranking.evaluation import metrics
+from newsletter.ranking.evaluation.datasets import Library
+from newsletter.ranking.evaluation.metrics import Quality
+from newsletter.ranking.topic_vectors import Basis, Sums
+
+CHUNK = 1_000  # subscribers scored at once
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Quality, how long it took to fit and to score, and what was fitted."""
+
+    quality: Quality
+    seconds_fit: float
+    seconds_score: float
+    feature_space: str
+    others: Finding
+
+
+def evaluate(libraries: list[Library], model: str = DEFAULT) -> Evaluation:
+    """All candidates ranked for every subscriber who has truth.
+
+    Raises:
+        SettingsError: the encoder is not installed.
+    """
+    found, fitting, scoring_time = [], 0.0, 0.0
+    for library in libraries:
+        start = time.perf_counter()
+        basis, content, others = fit(library, model)
+        middle = time.perf_counter()
+        candidates = as_candidates(basis, library)
+        asked = np.flatnonzero(np.diff(library.truth.indptr))
+        sums = sums_of(basis, content, library.likes[asked])
+        for chunk, scores in score(basis, candidates, sums):
+            found.append(metrics.per_subscriber(scores, library.truth[asked[chunk]]))
+        fitting += middle - start
+        scoring_time += time.perf_counter() - middle
+    return Evaluation(metrics.mean(found), fitting, scoring_time, basis.space.id, others)
+
+
+def fit(library: Library, model: str) -> tuple[Basis, Vectors, Finding]:
+    """What `train` fits: the space, the known papers' content in it, and what others liked.
+
+    On the known papers, unless the candidates are so many that `train` would fit anew.
+    """
+    texts = [*library.papers, *library.candidates]
+    grown = len(texts) >= features.GROWTH * len(library.papers)
+    space = features.fit(texts if grown else library.papers, model)
+    # As they are stored: half precision.
+    content = space.transform(library.papers).astype(np.float16).astype(np.float32)
+    liked = np.flatnonzero(np.asarray(library.likes.sum(axis=0)).ravel())
+    given = np.flatnonzero(np.diff(library.likes.indptr))
+    others, finding = collaborative_check.collaborate(
+        space, content[liked], library.likes[given][:, liked], liked
+    )
+    return Basis(space, others), content, finding
+
+
+def as_candidates(basis: Basis, library: Library) -> Candidates:
+    """The library's new papers as `load_candidates` gives them."""
+    texts = library.candidates
+    content = basis.space.transform(texts).astype(np.float16).astype(np.float32)
+    return Candidates(
+        feature_space=basis.space.id,
+        ids=tuple(range(len(texts))),
+        titles=tuple(text.title for text in texts),
+        abstracts=tuple(text.abstract for text in texts),
+        authors=((),) * len(texts),
+        categories=((),) * len(texts),
+        upvotes=np.zeros(len(texts), np.int64),
+        first_seen=np.zeros(len(texts)),
+        vectors=basis.extend(content),
+        ridge=topic_vectors.ridge_of(basis.space),
+    )
+
+
+def sums_of(basis: Basis, content: Vectors, likes: csr_matrix) -> Sums:
+    """Evidence of subscribers who liked known papers (subscribers, known papers)."""
+    evidence = basis.as_evidence(content, np.arange(len(content)))
+    return topic_vectors.nothing(likes.shape[0], basis.dimensions).plus_likes(likes, evidence)
+
+
+def score(
+    basis: Basis, candidates: Candidates, sums: Sums
+) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
+    """Rows of ``sums`` and their steps (rows, candidates), a chunk at a time."""
+    learned = topic_vectors.combine(basis, sums)
+    offsets, scales = topic_vectors.calibrate(basis, learned.vectors)
+    for start in range(0, len(learned.vectors), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(learned.vectors)))
+        profiles = [
+            SubscriberProfile(
+                subscriber_id=row,
+                topics=(
+                    TopicProfile(
+                        topic_id=None,
+                        name="",
+                        vector=learned.vectors[row],
+                        offset=float(offsets[row]),
+                        scale=float(scales[row]),
+                    ),
+                ),
+                max_papers=metrics.LONG,
+                min_score=0,
+                since=_EPOCH,
+            )
+            for row in rows.tolist()
+        ]
+        yield rows, scoring.steps(candidates, profiles)[0][:, 0]

@@ -1,0 +1,175 @@
+"""Why a paper is in a digest: a split of its score, a sentence out of it, and highlights. Pure.
+
+A score is a sum over the topic's evidence, so the split is exact: its parts add up to the
+steps that the paper was picked for, and what is not named is one part of its own.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.core.text import shortened
+from newsletter.ranking.attribution import given_by
+from newsletter.ranking.candidates import (
+    KINDS,
+    Candidates,
+    Evidence,
+    SubscriberProfile,
+    TopicProfile,
+)
+from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.scoring import POPULARITY, Matches, follows, points, popularity
+
+LONGEST_LABEL = 70
+LONGEST_SUBJECT = 6  # words
+# In an abstract of three sentences or fewer, bold is no help; of six or more, a second
+# sentence is marked when it matters nearly as much as the first.
+FEWEST_SENTENCES = 4
+SENTENCES_FOR_TWO = 6
+NEARLY = 0.85
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"“(\[]?[A-Z0-9])|(?<=[。！？])\s*(?=\S)")
+_VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a score, in steps; ``kind`` is an evidence kind, or what else counted."""
+
+    kind: str
+    label: str
+    steps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A score taken apart: the steps of ``parts`` add up to ``steps``, which make ``score``."""
+
+    parts: tuple[Part, ...]
+    steps: float
+    score: float
+
+
+def split(
+    candidates: Candidates, profile: SubscriberProfile, topic: TopicProfile, paper: int
+) -> Split:
+    """The score of candidate ``paper`` in one topic, taken apart, largest parts first."""
+    raw = float(candidates.vectors[paper] @ topic.vector) / topic.scale
+    given = given_by([topic], candidates, np.array([[paper]]))[0, :, 0]
+    labels = [] if topic.evidence is None else list(topic.evidence.labels)
+    kinds = [] if topic.evidence is None else [KINDS[code] for code in topic.evidence.kinds]
+    parts = [
+        Part(kind, label, float(share))
+        for kind, label, share in zip(kinds, labels, given, strict=True)
+    ]
+    others = [
+        Part("ordinary", "what an ordinary paper scores", -topic.offset / topic.scale),
+        Part("rest", "everything else you told", raw - float(given.sum())),
+        Part(
+            "popularity",
+            f"{int(candidates.upvotes[paper])} upvotes",
+            profile.popularity / 100 * POPULARITY * float(popularity(candidates)[paper]),
+        ),
+        Part(
+            "followed",
+            "authors and categories you follow",
+            float(follows(topic, Matches(candidates))[paper]),
+        ),
+    ]
+    parts += [part for part in others if abs(part.steps) > 1e-6]
+    parts.sort(key=lambda part: -abs(part.steps))
+    total = sum(part.steps for part in parts)
+    return Split(tuple(parts), total, float(points(total)))
+
+
+def weights(evidence: Evidence | None) -> dict[tuple[str, int | str], int]:
+    """How much each piece weighs among all of a topic, in percent, by kind and key in the pool."""
+    if evidence is None or not len(evidence.rows):
+        return {}
+    content = np.abs(evidence.content)
+    percent = (100 * content / (content.sum() or 1)).round().astype(int).tolist()
+    return {
+        (KINDS[kind], evidence.pool.keys[row]): share
+        for kind, row, share in zip(
+            evidence.kinds.tolist(), evidence.rows.tolist(), percent, strict=True
+        )
+    }
+
+
+def sentence(
+    topic: TopicProfile, candidates: Candidates, paper: int, stated: int, liked: int
+) -> str:
+    """One plain sentence: the stated and the liked piece of evidence that gave most, or -1."""
+    if topic.followed_authors and (followed := _followed(topic, candidates, paper)):
+        return followed
+    evidence = topic.evidence
+    if evidence is None or (stated < 0 and liked < 0):
+        return _followed(topic, candidates, paper) or f"Close to your topic {short(topic.name)}."
+    if liked < 0:
+        return f"Because {_stated(evidence.labels[stated])}."
+    verb, title = _VERBS[evidence.kinds[liked]], evidence.labels[liked]
+    if stated < 0:
+        return f"Because you {verb} “{title}”."
+    return f"Because {_stated(evidence.labels[stated])} and {verb} “{title}”."
+
+
+@lru_cache(maxsize=4_096)  # a digest names the same few interests again and again
+def _stated(label: str) -> str:
+    # A keyword reads as a subject, a sentence of the subscriber's own as a quotation.
+    is_subject = len(label.split()) <= LONGEST_SUBJECT
+    return f"you follow {label}" if is_subject else f"you wrote “{label}”"
+
+
+def _followed(topic: TopicProfile, candidates: Candidates, paper: int) -> str:
+    for name in candidates.authors[paper]:
+        if name.casefold() in topic.followed_authors:
+            return f"Because you follow the author {short(name)}."
+    for name in candidates.categories[paper]:
+        if name.casefold() in topic.followed_categories:
+            return f"Because you follow the category {short(name)}."
+    return ""
+
+
+def trending(upvotes: int) -> str:
+    """The explanation for a subscriber of whom nothing is known yet."""
+    said = f"Trending with {upvotes} upvotes" if upvotes > 1 else "New"
+    return f"{said}; mark papers as relevant and this digest becomes yours."
+
+
+def outside(explanation: str) -> str:
+    """The explanation of an unusual pick."""
+    nearest = explanation.replace("Because ", "What speaks for it: ", 1)
+    return f"Outside your usual: we are not sure of this one. {nearest}"
+
+
+def short(text: str) -> str:
+    """``text`` in one line, cut at a word where it is long."""
+    return shortened(" ".join(text.split()), LONGEST_LABEL)
+
+
+def sentences(abstract: str) -> tuple[str, ...]:
+    """The sentences of an abstract, verbatim."""
+    return tuple(part.strip() for part in _SENTENCE_END.split(abstract) if part.strip())
+
+
+def highlights(scores: Vectors, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The one or two sentences that matter most, by ``scores`` (k, s) of the first ``counts``.
+
+    (k, 2) places in the order of the text; -1 where there is nothing to choose from.
+    """
+    chosen = np.full((len(scores), 2), -1)
+    if not scores.size:
+        return chosen
+    scores = np.where(np.arange(scores.shape[1]) < counts[:, None], scores, -np.inf)
+    everyone = np.arange(len(scores))
+    first = scores.argmax(axis=1)
+    most = scores[everyone, first]
+    there = (most > 0) & (counts >= FEWEST_SENTENCES)
+    scores[everyone, first] = -np.inf
+    second = scores.argmax(axis=1)
+    both = there & (counts >= SENTENCES_FOR_TWO) & (scores[everyone, second] >= NEARLY * most)
+    chosen[:, 0] = np.where(there, np.where(both, np.minimum(first, second), first), -1)
+    chosen[:, 1] = np.where(both, np.maximum(first, second), -1)
+    return chosen

@@ -1,0 +1,1 @@
+"""What subscribers stated and judged, and the topic vectors learned from it."""

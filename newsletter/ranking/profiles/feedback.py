@@ -1,0 +1,168 @@
+"""Signals of subscribers on papers, as rows; `profiles` learns from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from newsletter.core.database import utc_now
+from newsletter.core.identifiers import split_arxiv_id
+from newsletter.core.models import Feedback, Paper, Profile, Signal, Topic
+from newsletter.ranking.profiles import profiles
+
+# A paper is relevant or it is not; whoever saves it has changed their mind. What is saved stays
+# saved, though its like is not wanted.
+_OPPOSITE = {
+    Signal.RELEVANT: Signal.NOT_RELEVANT,
+    Signal.SAVED: Signal.NOT_RELEVANT,
+    Signal.NOT_RELEVANT: Signal.RELEVANT,
+}
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "%": r"\%",
+    "#": r"\#",
+    "&": r"\&",
+    "$": r"\$",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+def record(
+    session: Session,
+    subscriber_id: int,
+    paper_id: int,
+    signal: Signal,
+    *,
+    topic_id: int | None = None,
+) -> bool:
+    """Record a signal; the opposite one goes. Returns whether anything is new."""
+    if signal in _OPPOSITE:
+        withdraw(session, subscriber_id, paper_id, _OPPOSITE[signal])
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    added = session.execute(
+        dialect.insert(Feedback)
+        .values(
+            subscriber_id=subscriber_id,
+            topic_id=topic_id,
+            paper_id=paper_id,
+            signal=signal,
+            created_at=utc_now(),
+        )
+        .on_conflict_do_nothing(index_elements=["subscriber_id", "paper_id", "signal"])
+        .returning(col(Feedback.id))
+    )
+    if added.scalar_one_or_none() is None:
+        return False
+    profiles.apply_feedback(session, subscriber_id, paper_id, signal)
+    return True
+
+
+def withdraw(session: Session, subscriber_id: int, paper_id: int, signal: Signal) -> bool:
+    """Take a signal back; returns whether there was one."""
+    removed = session.execute(
+        delete(Feedback)
+        .where(
+            col(Feedback.subscriber_id) == subscriber_id,
+            col(Feedback.paper_id) == paper_id,
+            col(Feedback.signal) == signal,
+        )
+        .returning(col(Feedback.id))
+    )
+    if removed.scalar_one_or_none() is None:
+        return False
+    _learn_anew(session, subscriber_id)
+    return True
+
+
+def _learn_anew(session: Session, subscriber_id: int) -> None:
+    """Drop what was learned; `profiles` builds it from the rows where it is next needed."""
+    topics = select(Topic.id).where(Topic.subscriber_id == subscriber_id)
+    session.execute(delete(Profile).where(col(Profile.topic_id).in_(topics)))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One signal with the paper it is about."""
+
+    signal: Signal
+    paper: Paper
+    created_at: datetime
+
+
+def judged(session: Session, subscriber_id: int) -> list[Judged]:
+    """All signals of a subscriber, the newest first."""
+    rows = session.exec(
+        select(Feedback, Paper)
+        .join(Paper, col(Paper.id) == col(Feedback.paper_id))
+        .where(Feedback.subscriber_id == subscriber_id)
+        .order_by(col(Feedback.created_at).desc(), col(Feedback.id).desc())
+    )
+    return [Judged(row.signal, paper, row.created_at) for row, paper in rows]
+
+
+def as_json(judgements: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Signals as plain values."""
+    return [
+        {
+            "signal": each.signal.value,
+            "at": each.created_at.isoformat(),
+            "source": each.paper.source,
+            "id": each.paper.external_id,
+            "doi": each.paper.doi,
+            "title": each.paper.title,
+            "authors": each.paper.authors,
+            "url": each.paper.url,
+        }
+        for each in judgements
+    ]
+
+
+def as_bibtex(judgements: Sequence[Judged]) -> str:
+    """The papers that were liked or saved, each once, as BibTeX."""
+    liked = {
+        each.paper.id: each.paper
+        for each in judgements
+        if each.signal in {Signal.RELEVANT, Signal.SAVED}
+    }
+    return "\n".join(_bibtex(paper) for paper in liked.values())
+
+
+def _bibtex(paper: Paper) -> str:
+    year = str(paper.published_at.year) if paper.published_at else ""
+    fields = {
+        "title": f"{{{_escaped(paper.title)}}}",
+        "author": " and ".join(_escaped(author) for author in paper.authors),
+        "year": year,
+        "doi": paper.doi or "",
+        "url": paper.url,
+    }
+    if split_arxiv_id(paper.external_id)[0]:
+        fields |= {"eprint": paper.external_id, "archiveprefix": "arXiv"}
+    lines = "".join(
+        f"  {name} = {{{_balanced(value)}}},\n" for name, value in fields.items() if value
+    )
+    return f"@misc{{paper{paper.id},\n{lines}}}\n"
+
+
+def _escaped(text: str) -> str:
+    """Characters that mean something to TeX, so that they mean themselves."""
+    return "".join(_TEX.get(character, character) for character in text)
+
+
+def _balanced(value: str) -> str:
+    """A value cannot close its field and open another."""
+    depth = 0
+    for character in value:
+        depth += (character == "{") - (character == "}")
+        if depth < 0:
+            break
+    return value if depth == 0 else value.replace("{", "").replace("}", "")

@@ -1,0 +1,342 @@
+"""Profiles: stored by a training, updated by each signal, loaded for ranking.
+
+A profile is sums over a topic's evidence, so a signal is one more summand, applied at once.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from newsletter.core.database import utc_now
+from newsletter.core.models import (
+    Delivery,
+    DeliveryStatus,
+    DigestItem,
+    Feedback,
+    Interest,
+    InterestKind,
+    Paper,
+    Profile,
+    Signal,
+    Subscriber,
+    Topic,
+)
+from newsletter.ranking import topic_vectors
+from newsletter.ranking.candidates import SubscriberProfile, TopicProfile
+from newsletter.ranking.encoders import DEFAULT
+from newsletter.ranking.profiles import evidence, feature_store
+from newsletter.ranking.profiles.feature_store import load_candidates
+from newsletter.ranking.topic_vectors import Basis, Sums
+
+__all__ = ["apply_feedback", "load_candidates", "load_profiles", "store", "versions"]
+
+# An ingest stamps its papers when it starts and may still be storing them while digests are
+# prepared: what came in shortly before the last digest is looked at again. Nobody gets a paper
+# twice by it, for papers that were sent are known.
+LATE = timedelta(hours=6)
+LOOK_BACK = timedelta(days=30)
+# Half a day less than seven: a digest prepared a little earlier than a week ago to the hour
+# is not counted against today's.
+WEEK = timedelta(days=6.5)
+NEVER_SENT = (
+    DeliveryStatus.FAILED,
+    DeliveryStatus.SUPPRESSED,
+    DeliveryStatus.EXPIRED,
+    DeliveryStatus.CANCELLED,
+)
+SHOWN = 20  # signals of a subscriber that an explanation looks through, newest
+FOR_YOU = "For you"  # the topic of a subscriber who gave signals and named no topic
+
+
+def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: Signal) -> None:
+    """Add one signal, whose row was just written, to the profiles it concerns.
+
+    An update, not a training; call it once a signal. A signal taken back is `train`'s to
+    forget, for that subscriber.
+    """
+    given = session.exec(
+        select(Feedback).where(
+            Feedback.subscriber_id == subscriber_id,
+            Feedback.paper_id == paper_id,
+            Feedback.signal == signal,
+        )
+    ).first()
+    paper = session.get(Paper, paper_id)
+    if given is None or paper is None or not feature_store.is_stored(session):
+        return  # there is nothing to add to: the first training reads the row
+    topics = session.exec(select(Topic).where(Topic.subscriber_id == subscriber_id)).all()
+    mine = [topic for topic in topics if given.topic_id in {None, topic.id}]
+    key, basis = feature_store.current(session)
+    stored = _stored(session, mine)
+    content = feature_store.content(session, basis, [paper])
+    vector = basis.as_evidence(content, np.array([paper_id]))
+    now = utc_now()
+    for topic in mine:
+        row = stored.get(topic.id)
+        if row is None or row.feature_space != key:  # built from the rows, this signal with them
+            sums = evidence.gather(session, basis, [topic], now).sums([topic.id or 0])
+        else:
+            age = (now - row.trained_at).total_seconds() / 86_400
+            fade = np.array([0.5 ** (age / evidence.HALF_LIFE_DAYS)], np.float32)
+            sums = _sums_of([row]).faded(fade).plus(evidence.PART_OF[signal], vector)
+        _store(session, row or _blank(topic), key, sums, now)
+    session.flush()
+
+
+def versions(session: Session, topics: Sequence[Topic]) -> dict[int | None, int]:
+    """How often each topic's profile was written, by topic id; one that has none is left out."""
+    return {number: row.version for number, row in _stored(session, topics).items()}
+
+
+def store(
+    session: Session,
+    topics: Sequence[Topic],
+    sums: Sums,
+    places: Sequence[int],
+    *,
+    key: str,
+    now: datetime,
+) -> None:
+    """Write profiles in the space ``key``; ``places`` are the topics' rows of ``sums``."""
+    stored = _stored(session, topics)
+    for topic, place in zip(topics, places, strict=True):
+        _store(session, stored.get(topic.id) or _blank(topic), key, _one(sums, place), now)
+    session.flush()
+
+
+def load_profiles(
+    session: Session, subscriber_ids: Sequence[int], model: str = DEFAULT
+) -> list[SubscriberProfile]:
+    """What ranking needs of these subscribers, in their order; unknown ids are left out.
+
+    Reads only. A topic whose profile is missing, or stands in another feature space, is built
+    on the spot from its rows. ``model`` counts where no feature space is stored.
+    """
+    key, basis = feature_store.current(session, model)
+    subscribers = {
+        row.id: row for row in feature_store.rows(session, Subscriber, "id", subscriber_ids)
+    }
+    topics = _topics(session, subscriber_ids)
+    flat = [topic for several in topics.values() for topic in several]
+    following, mutes = _interests(session, flat)
+    profiles = _topic_profiles(
+        session, key, basis, [topic for topic in flat if not topic.paused], following
+    )
+    oldest = utc_now() - LOOK_BACK
+    last = _last_digests(session, subscriber_ids)
+    seen = _seen(session, subscriber_ids, oldest)
+    for number, papers in _named(session, topics, following).items():
+        seen[number] |= papers
+    budgets = {n: row.weekly_budget for n, row in subscribers.items() if n and row.weekly_budget}
+    sent = _sent(session, list(budgets), utc_now() - WEEK)
+    return [
+        SubscriberProfile(
+            subscriber_id=number,
+            topics=tuple(profiles[topic.id or 0] for topic in topics[number] if not topic.paused),
+            paused=all(topic.paused for topic in topics[number]),
+            max_papers=subscribers[number].max_papers,
+            min_score=subscribers[number].min_score,
+            popularity=subscribers[number].popularity,
+            outside_picks=subscribers[number].outside_picks,
+            since=max(oldest, last.get(number, oldest) - LATE),
+            seen=frozenset(seen[number]),
+            weekly_budget=budgets.get(number),
+            budget_left=budgets[number] - sent[number] if number in budgets else None,
+            muted_words=_values(mutes[number], InterestKind.KEYWORD, InterestKind.TEXT),
+            muted_authors=_values(mutes[number], InterestKind.AUTHOR),
+            muted_categories=_values(mutes[number], InterestKind.CATEGORY),
+        )
+        for number in subscriber_ids
+        if number in subscribers
+    ]
+
+
+def _topics(session: Session, subscriber_ids: Sequence[int]) -> dict[int, list[Topic]]:
+    """Topics by subscriber; one that is in no row, with an id below zero, for who has none."""
+    topics: dict[int, list[Topic]] = defaultdict(list)
+    for topic in feature_store.rows(session, Topic, "subscriber_id", subscriber_ids):
+        topics[topic.subscriber_id].append(topic)
+    for number in subscriber_ids:
+        topics[number].sort(key=lambda topic: topic.id or 0)
+        topics[number] = topics[number] or [
+            Topic(id=-number, subscriber_id=number, name=FOR_YOU, paused=False)
+        ]
+    return topics
+
+
+def _interests(
+    session: Session, topics: Sequence[Topic]
+) -> tuple[dict[int, list[Interest]], dict[int, list[Interest]]]:
+    """What each topic follows, and what each subscriber mutes: a mute holds for all topics."""
+    following: dict[int, list[Interest]] = defaultdict(list)
+    mutes: dict[int, list[Interest]] = defaultdict(list)
+    owner = {topic.id or 0: topic.subscriber_id for topic in topics}
+    for number, interests in evidence.interests_of(session, list(owner)).items():
+        following[number] = [each for each in interests if each.weight >= 0]
+        mutes[owner[number]] += [each for each in interests if each.weight < 0]
+    return following, mutes
+
+
+def _topic_profiles(
+    session: Session,
+    key: str,
+    basis: Basis,
+    topics: Sequence[Topic],
+    following: dict[int, list[Interest]],
+) -> dict[int, TopicProfile]:
+    now = utc_now()
+    numbers = [topic.id for topic in topics if topic.id is not None and topic.id > 0]
+    stored: dict[int | None, Profile] = {
+        row.topic_id: row for row in feature_store.rows(session, Profile, "topic_id", numbers)
+    }
+    ready = [t for t in topics if t.id in stored and stored[t.id].feature_space == key]
+    missing = [t for t in topics if t.id not in stored or stored[t.id].feature_space != key]
+    found: dict[int, TopicProfile] = {}
+    for some in (ready, missing):
+        if not some:
+            continue
+        ids = [topic.id or 0 for topic in some]
+        newest = SHOWN if some is ready else None
+        gathered = evidence.gather(session, basis, some, now, following=following, newest=newest)
+        sums = _sums_of([stored[i] for i in ids]) if some is ready else gathered.sums(ids)
+        learned, offsets, scales = evidence.learn(basis, sums)
+        ridge = topic_vectors.ridge_of(basis.space)
+        for place, topic in enumerate(some):
+            number = topic.id or 0
+            found[number] = TopicProfile(
+                topic_id=number if number > 0 else None,
+                name=topic.name,
+                vector=learned.vectors[place] - gathered.taken(number, learned, place, ridge),
+                evidence=gathered.evidence(number, learned, place),
+                quota=topic.quota,
+                followed_categories=frozenset(_values(following[number], InterestKind.CATEGORY)),
+                followed_authors=frozenset(_values(following[number], InterestKind.AUTHOR)),
+                offset=float(offsets[place]),
+                scale=float(scales[place]),
+            )
+    return found
+
+
+def _stored(session: Session, topics: Sequence[Topic]) -> dict[int | None, Profile]:
+    """Profiles of topics that have one, to be written."""
+    found: dict[int | None, Profile] = {}
+    for some in feature_store.slices([topic.id for topic in topics]):
+        rows = session.exec(select(Profile).where(col(Profile.topic_id).in_(some)))
+        found |= {row.topic_id: row for row in rows}
+    return found
+
+
+def _store(session: Session, row: Profile, key: str, sums: Sums, now: datetime) -> None:
+    """Write the sums (one row each) of a topic."""
+    rows = np.vstack([sums.likes, sums.dislikes, sums.texts])
+    row.version += 1
+    row.feature_space, row.trained_at = key, now
+    row.coefficients = rows.astype("<f4").tobytes()
+    row.like_weight, row.dislike_weight = float(sums.like_weight[0]), float(sums.dislike_weight[0])
+    session.add(row)
+
+
+def _blank(topic: Topic) -> Profile:
+    return Profile(topic_id=topic.id or 0, version=0, feature_space="", coefficients=b"")
+
+
+def _sums_of(rows: Sequence[Profile]) -> Sums:
+    """Sums of stored profiles, one row each."""
+    joined = np.frombuffer(b"".join(row.coefficients for row in rows), "<f4")
+    likes, dislikes, texts = joined.reshape(len(rows), 3, -1).transpose(1, 0, 2)
+    return Sums(
+        likes,
+        dislikes,
+        texts,
+        np.array([row.like_weight for row in rows], np.float32),
+        np.array([row.dislike_weight for row in rows], np.float32),
+    )
+
+
+def _one(sums: Sums, place: int) -> Sums:
+    one = slice(place, place + 1)
+    return Sums(
+        sums.likes[one],
+        sums.dislikes[one],
+        sums.texts[one],
+        sums.like_weight[one],
+        sums.dislike_weight[one],
+    )
+
+
+def _last_digests(session: Session, subscriber_ids: Sequence[int]) -> dict[int, datetime]:
+    last: dict[int, datetime] = {}
+    for some in feature_store.slices(subscriber_ids):
+        last |= dict(
+            session.exec(
+                select(Delivery.subscriber_id, func.max(Delivery.created_at))
+                .join(DigestItem, col(DigestItem.delivery_id) == Delivery.id)
+                .where(col(Delivery.subscriber_id).in_(some))
+                .group_by(col(Delivery.subscriber_id))
+            ).all()
+        )
+    return last
+
+
+def _seen(session: Session, subscriber_ids: Sequence[int], since: datetime) -> dict[int, set[int]]:
+    """Papers, first seen since then, that these subscribers had in a digest or have judged."""
+    seen: dict[int, set[int]] = defaultdict(set)
+    for some in feature_store.slices(subscriber_ids):
+        for table in (DigestItem, Feedback):
+            for subscriber, paper in session.exec(
+                select(table.subscriber_id, table.paper_id)
+                .join(Paper, col(Paper.id) == table.paper_id)
+                .where(col(table.subscriber_id).in_(some), col(Paper.first_seen_at) >= since)
+            ):
+                seen[subscriber].add(paper)
+    return seen
+
+
+def _named(
+    session: Session,
+    topics: Mapping[int, Sequence[Topic]],
+    following: Mapping[int, Sequence[Interest]],
+) -> dict[int, set[int]]:
+    """Papers that subscribers gave as examples: they know these."""
+    named = {
+        number: [
+            each.value
+            for topic in own
+            for each in following.get(topic.id or 0, ())
+            if each.kind is InterestKind.SEED_PAPER
+        ]
+        for number, own in topics.items()
+    }
+    seeds = evidence.seed_papers(session, [name for names in named.values() for name in names])
+    return {
+        number: {seeds[name] for name in names if name in seeds} for number, names in named.items()
+    }
+
+
+def _sent(session: Session, subscriber_ids: Sequence[int], since: datetime) -> Counter[int]:
+    """How many papers went, or are about to go, to these subscribers since then."""
+    sent: Counter[int] = Counter()
+    for some in feature_store.slices(subscriber_ids):
+        sent.update(
+            dict(
+                session.exec(
+                    select(Delivery.subscriber_id, func.count())
+                    .join(DigestItem, col(DigestItem.delivery_id) == Delivery.id)
+                    .where(
+                        col(Delivery.subscriber_id).in_(some),
+                        Delivery.created_at >= since,
+                        col(Delivery.status).not_in(NEVER_SENT),
+                    )
+                    .group_by(col(Delivery.subscriber_id))
+                ).all()
+            )
+        )
+    return sent
+
+
+def _values(interests: Iterable[Interest], *kinds: InterestKind) -> tuple[str, ...]:
+    return tuple(interest.value.casefold() for interest in interests if interest.kind in kinds)

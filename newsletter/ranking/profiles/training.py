@@ -1,0 +1,143 @@
+"""`train`: what all topics share, and every topic's profile, computed while others may write.
+
+Everything long is computed from a reading view; what came of it is written in short transactions,
+so that no page and no sender waits minutes for SQLite's one writer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sqlalchemy import Engine, func
+from sqlmodel import Session, col, select
+
+from newsletter.core.database import read_scope, session_scope, utc_now
+from newsletter.core.models import Feedback, Paper, Signal, Space, Topic
+from newsletter.ranking import collaborative_check
+from newsletter.ranking import feature_space as features
+from newsletter.ranking.collaborative import Collaboration
+from newsletter.ranking.collaborative_check import Finding
+from newsletter.ranking.encoders import DEFAULT
+from newsletter.ranking.profiles import evidence, feature_store, profiles
+from newsletter.ranking.topic_vectors import Basis
+
+BATCH = 1_000  # topics trained at once: 1,408 numbers × 3 sums × 4 bytes × 1,000 = 17 MB
+MOST_LIKES = 2_000_000  # signals that the factors of what others liked are fitted on, newest
+MOST_LIKED = 20_000  # papers, the same
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What a training did; ``rebuilt`` says why the feature space was fitted anew, if it was.
+
+    ``others`` is what the check on held-out feedback found, where it was made.
+    """
+
+    feature_space: str
+    topics: int
+    papers: int
+    rebuilt: str = ""
+    others: Finding | None = None
+
+
+def train(
+    engine: Engine, subscriber_id: int | None = None, *, model: str = DEFAULT
+) -> TrainingReport:
+    """Refit what all topics share, then every topic's profile.
+
+    With ``subscriber_id`` only that subscriber's profiles, in the space there is. ``model`` is
+    the setting `feature_model`.
+
+    Raises:
+        SettingsError: the encoder is not installed.
+    """
+    rebuilt, others = "", None
+    if subscriber_id is None:
+        rebuilt = _refit(engine, model)
+        others = _refit_others(engine, model)
+    wanted = select(Topic.id).order_by(col(Topic.id))
+    if subscriber_id is not None:
+        wanted = wanted.where(Topic.subscriber_id == subscriber_id)
+    with read_scope(engine) as session:
+        papers = session.exec(select(func.count()).select_from(Paper)).one()
+        key, basis = feature_store.current(session, model)
+        topics = [number or 0 for number in session.exec(wanted)]
+    for start in range(0, len(topics), BATCH):
+        _train_topics(engine, key, basis, topics[start : start + BATCH])
+    return TrainingReport(key, len(topics), papers, rebuilt, others)
+
+
+def _refit(engine: Engine, model: str) -> str:
+    """Fit the feature space anew where it is time; returns why, or ""."""
+    with read_scope(engine) as session:
+        why = _why_rebuild(session, model)
+        if not why:
+            return ""
+        fitted = feature_store.fit(session, model)
+    with session_scope(engine) as session:
+        feature_store.put(session, fitted)
+    return why
+
+
+def _why_rebuild(session: Session, model: str) -> str:
+    papers = session.exec(select(func.count()).select_from(Paper)).one()
+    row = session.exec(select(Space).order_by(col(Space.created_at).desc()).limit(1)).first()
+    if row is None:
+        return "first training"
+    if row.model != model:
+        return f"the feature model is now {model}, not {row.model}"
+    if papers >= row.papers * features.GROWTH:
+        return f"papers grew from {row.papers} to {papers}"
+    return ""
+
+
+def _refit_others(engine: Engine, model: str) -> Finding:
+    """What others liked, from all likes, where held-out ones say that it helps."""
+    with read_scope(engine) as session:
+        _, basis = feature_store.current(session, model)
+        others, finding = _fit_others(session, basis)
+    with session_scope(engine) as session:
+        feature_store.put_collaboration(session, basis, others)
+    return finding
+
+
+def _fit_others(session: Session, basis: Basis) -> tuple[Collaboration | None, Finding]:
+    rows = session.exec(
+        select(Feedback.subscriber_id, Feedback.paper_id)
+        .where(col(Feedback.signal).in_((Signal.RELEVANT, Signal.SAVED)))
+        .order_by(col(Feedback.id).desc())
+        .limit(MOST_LIKES)
+    ).all()
+    newest = dict.fromkeys(paper for _, paper in rows)
+    liked = np.sort(np.array(list(newest)[:MOST_LIKED], np.int64))
+    pairs = np.unique(np.array(rows, np.int64).reshape(-1, 2), axis=0)
+    pairs = pairs[np.isin(pairs[:, 1], liked)]
+    subscribers, places = np.unique(pairs[:, 0], return_inverse=True)
+    likes = csr_matrix(
+        (np.ones(len(pairs), np.float32), (places, np.searchsorted(liked, pairs[:, 1]))),
+        shape=(len(subscribers), len(liked)),
+    )
+    papers = {paper.id: paper for paper in feature_store.rows(session, Paper, "id", liked.tolist())}
+    vectors = feature_store.content(session, basis, [papers[number] for number in liked.tolist()])
+    return collaborative_check.collaborate(basis.space, vectors, likes, liked)
+
+
+def _train_topics(engine: Engine, key: str, basis: Basis, numbers: Sequence[int]) -> None:
+    now = utc_now()
+    with read_scope(engine) as session:
+        topics = feature_store.rows(session, Topic, "id", numbers)
+        versions = profiles.versions(session, topics)
+        sums = evidence.gather(session, basis, topics, now).sums([t.id or 0 for t in topics])
+    place_of = {topic.id: place for place, topic in enumerate(topics)}
+    with session_scope(engine) as session:
+        present = feature_store.rows(session, Topic, "id", numbers)
+        found = profiles.versions(session, present)
+        # A signal that came while this was computed is in the row and not in the sums.
+        late = [topic for topic in present if versions.get(topic.id) != found.get(topic.id)]
+        same = [topic for topic in present if versions.get(topic.id) == found.get(topic.id)]
+        places = [place_of[topic.id] for topic in same]
+        profiles.store(session, same, sums, places, key=key, now=now)
+        if late:
+            again = evidence.gather(session, basis, late, now).sums([t.id or 0 for t in late])
+            profiles.store(session, late, again, range(len(late)), key=key, now=now)

@@ -1,0 +1,238 @@
+"""Candidates and profiles to rankings: score, divide into sections, spread out, explain. Pure.
+
+Subscribers are taken together by how many topics they have, in chunks, so that all arrays are
+rectangles; memory does not grow with their number.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.ranking import attribution, scoring
+from newsletter.ranking import explanations as explaining
+from newsletter.ranking.candidates import (
+    Candidates,
+    Evidence,
+    Pick,
+    Ranking,
+    SubscriberProfile,
+    TopicProfile,
+)
+from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.selection import Likeness, pick, room_for
+
+__all__ = [
+    "NO_NEW",
+    "OUTSIDE",
+    "TRENDING",
+    "Candidates",
+    "Evidence",
+    "Pick",
+    "Ranker",
+    "Ranking",
+    "SubscriberProfile",
+    "TopicProfile",
+    "rank",
+]
+
+TRENDING = "Trending"
+OUTSIDE = "Outside your usual"
+NO_NEW = "no new papers"
+CHUNK = 1_024  # topics scored at once: what they take then stays in the processor's cache
+
+
+class Ranker:
+    """Ranks batches of subscribers against one set of candidates.
+
+    What does not depend on the subscribers, and what a muted word hits, is found once.
+    """
+
+    def __init__(self, candidates: Candidates) -> None:
+        self.candidates = candidates
+        self._found = scoring.Matches(candidates)
+        self._likeness = Likeness(candidates)
+        self._products = attribution.Products(candidates)
+
+    def rank(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
+        """A ranking per profile, in their order; all are scored by a few matrix products."""
+        if not len(self.candidates):
+            return [Ranking(profile.subscriber_id, reason=NO_NEW) for profile in profiles]
+        known = [_known(profile) for profile in profiles]
+        groups: dict[int, list[int]] = defaultdict(list)
+        for place, profile in enumerate(known):
+            groups[len(profile.topics)].append(place)
+        rankings: dict[int, Ranking] = {}
+        for topics, places in groups.items():
+            size = max(1, CHUNK // max(1, topics))
+            for start in range(0, len(places), size):
+                some = places[start : start + size]
+                chunk = [known[place] for place in some]
+                rankings |= zip(some, self._chunk(chunk), strict=True)
+        return [rankings[place] for place in range(len(profiles))]
+
+    def _chunk(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
+        """Rankings of profiles that all have the same number of topics."""
+        candidates, found = self.candidates, self._found
+        if not profiles[0].topics:
+            return [
+                Ranking(profile.subscriber_id, reason="all topics are paused")
+                if profile.paused
+                else _trending(candidates, profile, found)
+                for profile in profiles
+            ]
+        scores, vectors = scoring.steps(candidates, profiles)
+        scoring.adjust(scores, candidates, profiles, found)
+        picks = pick(self._likeness, profiles, scores)
+        rows, columns = np.nonzero(picks.papers >= 0)
+        papers = picks.papers[rows, columns]
+        topics = [topic for profile in profiles for topic in profile.topics]
+        homes = rows * len(profiles[0].topics) + picks.topics[rows, columns]
+        mine = [topics[home] for home in homes.tolist()]
+        explanations = _explanations(topics, self._products, homes, papers)
+        sections = [topic.name for topic in mine]
+        topic_ids = [topic.topic_id for topic in mine]
+        for number in np.flatnonzero(picks.outside[rows, columns]).tolist():
+            sections[number], topic_ids[number] = OUTSIDE, None
+            explanations[number] = explaining.outside(explanations[number])
+        edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
+        values = zip(
+            [candidates.ids[paper] for paper in papers.tolist()],
+            topic_ids,
+            sections,
+            (np.arange(1, len(rows) + 1) - edges[rows]).tolist(),
+            np.round(scoring.points(picks.steps[rows, columns]), 1).tolist(),
+            explanations,
+            _highlights(candidates, vectors, homes, papers),
+            strict=True,
+        )
+        # As `Pick._make` does it, without a Python call for each of a hundred thousand picks.
+        told = tuple(map(tuple.__new__, repeat(Pick), values))
+        places = edges.tolist()
+        return [
+            Ranking(profile.subscriber_id, told[start:end])
+            if end > start
+            else Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
+            for profile, start, end in zip(profiles, places[:-1], places[1:], strict=True)
+        ]
+
+
+def rank(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
+    """A ranking per profile, in their order."""
+    return Ranker(candidates).rank(profiles)
+
+
+def _known(profile: SubscriberProfile) -> SubscriberProfile:
+    """The profile without topics of which nothing is known; without any, papers trend."""
+    topics = tuple([topic for topic in profile.topics if _is_known(topic)])
+    return profile if len(topics) == len(profile.topics) else replace(profile, topics=topics)
+
+
+def _is_known(topic: TopicProfile) -> bool:
+    # The last number is the principal axis's: of a vector that is not zero it hardly ever is,
+    # and looking at one number takes a tenth of the time that looking at all takes.
+    return bool(
+        topic.vector[-1]
+        or topic.followed_authors
+        or topic.followed_categories
+        or topic.vector.any()
+    )
+
+
+def _explanations(
+    topics: Sequence[TopicProfile],
+    products: attribution.Products,
+    homes: NDArray[np.int64],
+    papers: NDArray[np.int64],
+) -> list[str]:
+    """An explanation for each pick."""
+    reasons = attribution.strongest(topics, products, homes, papers)
+    return [
+        explaining.sentence(topics[home], products.candidates, paper, stated, liked)
+        for home, paper, stated, liked in zip(
+            homes.tolist(),
+            papers.tolist(),
+            reasons.stated.tolist(),
+            reasons.liked.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _highlights(
+    candidates: Candidates, vectors: Vectors, homes: NDArray[np.int64], papers: NDArray[np.int64]
+) -> list[tuple[str, ...]]:
+    """Sentences to mark for each pick, by its topic's vector; a paper's readers together."""
+    if candidates.sentences is None or not len(papers):
+        return [()] * len(papers)
+    shown, number_of = np.unique(papers, return_inverse=True)
+    sentences = candidates.sentences(shown.tolist())
+    counts = np.array([len(texts) for texts, _ in sentences])
+    order = np.argsort(number_of, kind="stable")
+    edges = np.searchsorted(number_of[order], np.arange(len(shown) + 1)).tolist()
+    readers, content = homes[order], np.ascontiguousarray(vectors[:, : len(candidates.ridge)])
+    scores = np.zeros((len(papers), int(counts.max())), np.float32)
+    for (texts, rows), start, end in zip(sentences, edges[:-1], edges[1:], strict=True):
+        mine = content.take(readers[start:end], axis=0)
+        np.matmul(mine, rows.T, out=scores[start:end, : len(texts)])
+    chosen = np.empty((len(papers), 2), np.int64)
+    chosen[order] = explaining.highlights(scores, counts[number_of[order]])
+    texts_of = [sentences[number][0] for number in number_of.tolist()]
+    return [
+        (texts[first], texts[second]) if second >= 0 else (texts[first],) if first >= 0 else ()
+        for texts, (first, second) in zip(texts_of, chosen.tolist(), strict=True)
+    ]
+
+
+def _allowed(
+    candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(n,) each: papers that are new to the subscriber, and of those the ones not muted."""
+    fresh = candidates.first_seen >= profile.since.timestamp()
+    fresh &= ~np.isin(np.array(candidates.ids), list(profile.seen))
+    allowed = fresh.copy()
+    for rows in scoring.muted(profile, found):
+        allowed[rows] = False
+    return fresh, allowed
+
+
+def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches) -> str:
+    """Why a subscriber gets nothing."""
+    fresh, allowed = _allowed(candidates, profile, found)
+    if not fresh.any():
+        return NO_NEW
+    if not room_for(profile):
+        return f"the weekly budget of {profile.weekly_budget} papers is used up"
+    return (
+        f"nothing above the bar of {profile.min_score:g}"
+        if allowed.any()
+        else "all candidates muted"
+    )
+
+
+def _trending(
+    candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches
+) -> Ranking:
+    """What most people upvote, for a subscriber of whom nothing is known yet."""
+    _, allowed = _allowed(candidates, profile, found)
+    order = np.lexsort((-candidates.first_seen, -candidates.upvotes))
+    papers = order[allowed[order]][: room_for(profile)].tolist()
+    if not papers:
+        return Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
+    return Ranking(
+        profile.subscriber_id,
+        tuple(
+            Pick(
+                candidates.ids[paper],
+                None,
+                TRENDING,
+                position,
+                0.0,  # nothing is known that a paper could match
+                explaining.trending(int(candidates.upvotes[paper])),
+            )
+            for position, paper in enumerate(papers, start=1)
+        ),
+    )

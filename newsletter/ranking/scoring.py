@@ -1,0 +1,178 @@
+"""Scores: one matrix product a chunk, then what a subscriber follows, mutes and has seen. Pure.
+
+Inside, scores are steps: deviations above an ordinary paper's score for that topic. Outside
+they are 0 to 100, the same function of steps on every day, so that a bar means the same
+whether ten papers came or a thousand.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.ranking.candidates import Candidates, SubscriberProfile, TopicProfile
+from newsletter.ranking.encoders import Vectors
+
+# 2 steps, which about one ordinary paper in forty reaches, are 50 points; 4 are 88.
+HALF = 2.0
+FOLLOWED_AUTHOR = 3.0
+FOLLOWED_CATEGORY = 0.5
+# A topic of nothing but follows has no vector: what it follows must stand out by itself.
+FOLLOWED_ALONE = 2.0
+POPULARITY = 3.0  # of the day's most upvoted paper, with the slider at 100
+NEVER = np.float32(-np.inf)
+# Packed scores: steps between these, in as many levels as the bits beside the index leave.
+LOWEST, HIGHEST = -16.0, 48.0
+_NO_WORD = re.compile(r"[\W_]+")
+
+
+@dataclass
+class Matches:
+    """Which candidates a word, author or category hits, each looked up once a batch."""
+
+    candidates: Candidates
+    _found: dict[tuple[str, str], NDArray[np.intp]] = field(default_factory=dict)
+    _texts: dict[str, list[str]] = field(default_factory=dict)
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """Rows of the candidates by paper id."""
+        return {paper: row for row, paper in enumerate(self.candidates.ids)}
+
+    def rows(self, kind: str, value: str) -> NDArray[np.intp]:
+        """Candidates that hold the ``word``, or have the ``author`` or ``category``.
+
+        A word, or several, must stand as whole words; a name must be the whole name.
+        """
+        key = (kind, value)
+        if key not in self._found:
+            wanted = _as_words(value) if kind == "word" else _as_names([value])
+            hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
+            self._found[key] = np.flatnonzero(hits)
+        return self._found[key]
+
+    def _texts_of(self, kind: str) -> list[str]:
+        papers = self.candidates
+        if kind not in self._texts and kind == "word":
+            pairs = zip(papers.titles, papers.abstracts, strict=True)
+            self._texts[kind] = [_as_words(f"{title} {abstract}") for title, abstract in pairs]
+        elif kind not in self._texts:
+            several = papers.authors if kind == "author" else papers.categories
+            self._texts[kind] = [_as_names(names) for names in several]
+        return self._texts[kind]
+
+
+def _as_words(text: str) -> str:
+    return f" {_NO_WORD.sub(' ', text.casefold()).strip()} "
+
+
+def _as_names(names: Sequence[str]) -> str:
+    return "\n" + "\n".join(" ".join(name.casefold().split()) for name in names) + "\n"
+
+
+def popularity(candidates: Candidates) -> Vectors:
+    """(n,) 0 to 1: upvotes on a logarithmic scale, relative to the most upvoted candidate."""
+    votes = np.log1p(np.maximum(candidates.upvotes, 0)).astype(np.float32)
+    return votes / max(float(votes.max(initial=0)), 1e-9)
+
+
+def steps(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> tuple[Vectors, Vectors]:
+    """(B, T, n) steps of B profiles with T topics each, before follows and mutes.
+
+    And the topics' vectors (B·T, D) that they come from, before scaling.
+    """
+    topics = [topic for profile in profiles for topic in profile.topics]
+    vectors = np.concatenate([topic.vector for topic in topics], dtype=np.float32)
+    vectors = vectors.reshape(len(topics), -1)
+    scales = np.array([topic.scale for topic in topics], np.float32)
+    offsets = np.array([topic.offset for topic in topics], np.float32)
+    sliders = np.array([profile.popularity for profile in profiles], np.float32)
+    scores = vectors @ candidates.vectors.T
+    scores -= offsets[:, None]
+    scores /= scales[:, None]
+    scores = scores.reshape(len(profiles), -1, len(candidates))
+    if sliders.any() and candidates.upvotes.any():
+        votes = np.multiply.outer(sliders * np.float32(POPULARITY / 100), popularity(candidates))
+        scores += votes[:, None]
+    return scores, vectors
+
+
+def adjust(
+    scores: Vectors, candidates: Candidates, profiles: Sequence[SubscriberProfile], found: Matches
+) -> None:
+    """Add what topics follow and rule out what may not appear, in place."""
+    since = np.array([profile.since.timestamp() for profile in profiles])
+    for number in np.flatnonzero(since > candidates.first_seen.min()).tolist():
+        scores[number, :, candidates.first_seen < since[number]] = NEVER
+    for number, profile in enumerate(profiles):
+        for place, topic in enumerate(profile.topics):
+            if topic.followed_authors or topic.followed_categories:
+                scores[number, place] += follows(topic, found)
+        if profile.seen:
+            before = [found.row_of[paper] for paper in profile.seen if paper in found.row_of]
+            scores[number, :, before] = NEVER
+        for rows in muted(profile, found):
+            if len(rows):
+                scores[number, :, rows] = NEVER
+
+
+def follows(topic: TopicProfile, found: Matches) -> Vectors:
+    """(n,) steps for the authors and categories that a topic follows; each counts once."""
+    alone = 0.0 if topic.vector.any() else FOLLOWED_ALONE
+    gained = np.zeros((2, len(found.candidates)), np.float32)
+    for name in topic.followed_authors:
+        gained[0, found.rows("author", name)] = FOLLOWED_AUTHOR + alone
+    for name in topic.followed_categories:
+        gained[1, found.rows("category", name)] = FOLLOWED_CATEGORY + alone
+    return np.asarray(gained.sum(axis=0))
+
+
+def muted(profile: SubscriberProfile, found: Matches) -> Iterator[NDArray[np.intp]]:
+    """Candidates that may not appear for this subscriber, by what rules them out."""
+    for word in profile.muted_words:
+        yield found.rows("word", word)
+    for name in profile.muted_authors:
+        yield found.rows("author", name)
+    for name in profile.muted_categories:
+        yield found.rows("category", name)
+
+
+def best(scores: Vectors, count: int) -> tuple[NDArray[np.int32], Vectors]:
+    """Columns and steps (rows, count) of the best in each row, best first.
+
+    Score and column share one int32, so that selecting needs no second array: 1.5 times the
+    product's time where argpartition takes 2.7. Scores closer than 64 / 2^(31 - index bits)
+    count as equal (.00002 for 512 candidates); what comes back are the exact ones.
+    ``NEVER`` stays below everything.
+    """
+    columns = scores.shape[1]
+    count = min(count, columns)
+    bits = max(1, (columns - 1).bit_length())
+    levels = (1 << (31 - bits)) - 2
+    packed = np.clip(scores, LOWEST, HIGHEST)
+    packed -= LOWEST
+    packed *= levels / (HIGHEST - LOWEST)
+    words = packed.astype(np.int32)
+    words[scores == NEVER] = -1
+    words <<= bits
+    words |= np.arange(columns, dtype=np.int32)[::-1]  # of equals the first comes first
+    if count < columns:
+        words = np.partition(words, columns - count, axis=1)[:, columns - count :]
+    words = -np.sort(-words, axis=1)
+    places = columns - 1 - (words & ((1 << bits) - 1))
+    return places, np.take_along_axis(scores, places, axis=1)
+
+
+def points(steps: Vectors | float) -> Vectors:
+    """Steps as a score from 0 to 100."""
+    return np.asarray(100 / (1 + np.exp(HALF - np.asarray(steps, np.float64))))
+
+
+def steps_for(scores: Sequence[float]) -> Vectors:
+    """The steps that give ``scores``; everything reaches 0, and nothing 100."""
+    share = np.clip(np.array(scores, np.float64) / 100, 0, 1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(HALF + np.log(share) - np.log1p(-share), np.float32)

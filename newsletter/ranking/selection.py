@@ -1,0 +1,191 @@
+"""Scores to picks, for many subscribers at once: sections, quotas, spread, the unusual. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.ranking.candidates import Candidates, SubscriberProfile
+from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.scoring import HALF, NEVER, best, steps_for
+
+# Maximal marginal relevance (Carbonell & Goldstein 1998): each paper pays for its likeness to
+# the most alike one already picked. Below this likeness papers merely share a field and pay
+# nothing; a copy pays 4 steps.
+ORDINARY_LIKENESS = 0.5
+SPREAD = 8.0
+SHORTLIST = 48  # a topic: what picks can come from; digests hold at most 50 papers
+# An unusual pick is one the model is least sure of, near 50 points; further away than this it
+# is sure enough that it is none.
+UNSURE = 1.5
+FEWEST_FOR_OUTSIDE = 5  # papers in a digest, before one of them is an unusual pick
+FEWEST_FOR_TWO = 15
+FEWEST_BESIDE = 3  # usual picks that an unusual one stands beside
+COMPARED_AT_ONCE = 2_000  # papers; 16 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """For B subscribers, P places each: candidate rows, or -1; topics; steps; and whether unusual.
+
+    In reading order: topic after topic, unusual ones last.
+    """
+
+    papers: NDArray[np.int64]
+    topics: NDArray[np.int64]
+    steps: Vectors
+    outside: NDArray[np.bool_]
+
+
+class Likeness:
+    """What a paper costs beside one that is picked already, in steps: 0 up to ordinary likeness."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        self._content = candidates.content
+        self._whole: Vectors | None = None
+
+    def among(self, found: NDArray[np.int64]) -> tuple[Vectors, NDArray[np.int64]]:
+        """(m, m) costs among the m papers that stand in ``found``, and ``found`` as places there.
+
+        Of a day's papers all are compared, once; of a month's only what is on somebody's list.
+        """
+        if len(self._content) <= COMPARED_AT_ONCE:
+            if self._whole is None:
+                self._whole = _costs(self._content)
+            return self._whole, found
+        listed = np.zeros(len(self._content), bool)
+        listed[found] = True
+        places = np.cumsum(listed) - 1
+        return _costs(self._content[listed]), places[found]
+
+
+def _costs(content: Vectors) -> Vectors:
+    found = content @ content.T
+    found -= np.float32(ORDINARY_LIKENESS)
+    np.maximum(found, 0, out=found)
+    found *= np.float32(SPREAD)
+    return found
+
+
+def pick(likeness: Likeness, profiles: Sequence[SubscriberProfile], scores: Vectors) -> Picks:
+    """The papers of each profile's digest from ``scores`` (B, T, n), which are used up."""
+    size, topics, count = scores.shape
+    if topics > 1:  # a paper goes where it scores best
+        home = scores.argmax(axis=1)
+        for place in range(topics):
+            scores[:, place][home != place] = NEVER
+    wanted = np.array([room_for(profile) for profile in profiles])
+    length = max(SHORTLIST, int(wanted.max()))
+    columns, steps = best(scores.reshape(size * topics, count), length)
+    length = columns.shape[1]
+    found = columns.astype(np.int64).reshape(size, topics * length)
+    steps = steps.reshape(size, topics * length)
+    owner = np.repeat(np.arange(topics), length)
+    costs, places = likeness.among(found)
+    chosen, paid = _spread_out(
+        found=places,
+        steps=steps,
+        owner=owner,
+        costs=costs,
+        room=_room(profiles, topics),
+        wanted=wanted,
+        floor=steps_for([profile.min_score for profile in profiles]),
+    )
+    chosen, outside = _outside(profiles, chosen, paid, steps, wanted)
+    absent = chosen < 0
+    order = np.argsort(absent * 4.0 + outside * 2.0 + owner[chosen] / topics, kind="stable", axis=1)
+    chosen = np.take_along_axis(chosen, order, axis=1)
+    return Picks(
+        np.where(
+            np.take_along_axis(absent, order, axis=1),
+            -1,
+            np.take_along_axis(found, chosen, axis=1),
+        ),
+        owner[chosen],
+        np.take_along_axis(steps, chosen, axis=1),
+        np.take_along_axis(outside, order, axis=1),
+    )
+
+
+def room_for(profile: SubscriberProfile) -> int:
+    """How many papers a digest may hold: the subscriber's length, or what the week leaves."""
+    left = profile.budget_left
+    return profile.max_papers if left is None else max(0, min(left, profile.max_papers))
+
+
+def _room(profiles: Sequence[SubscriberProfile], topics: int) -> NDArray[np.int64]:
+    """(B, T) how many papers each topic may have."""
+    return np.array(
+        [
+            [profile.max_papers if t.quota is None else t.quota for t in profile.topics]
+            for profile in profiles
+        ]
+    ).reshape(len(profiles), topics)
+
+
+def _spread_out(
+    *,
+    found: NDArray[np.int64],
+    steps: Vectors,
+    owner: NDArray[np.int64],
+    costs: Vectors,
+    room: NDArray[np.int64],
+    wanted: NDArray[np.int64],
+    floor: Vectors,
+) -> tuple[NDArray[np.int64], Vectors]:
+    """(B, P) places in the shortlists, in the order picked; -1 where there is nothing more.
+
+    And (B, L) what each paper of the shortlist pays for being like one that is picked.
+    """
+    everyone = np.arange(len(found))
+    worth = np.where(steps >= floor[:, None], steps, NEVER)
+    worth[room[:, owner] <= 0] = NEVER
+    paid = np.zeros_like(worth)
+    chosen = np.full((len(found), int(wanted.max())), -1)
+    flat, width = costs.ravel(), costs.shape[1]
+    for place in range(chosen.shape[1]):
+        now = (worth - paid).argmax(axis=1)
+        there = (worth[everyone, now] > NEVER) & (place < wanted)
+        if not there.any():
+            break
+        chosen[there, place] = now[there]
+        worth[everyone, now] = NEVER
+        topic = owner[now]
+        room[everyone[there], topic[there]] -= 1
+        full = there & (room[everyone, topic] <= 0)
+        if full.any():
+            worth[full] = np.where(owner[None, :] == topic[full, None], NEVER, worth[full])
+        some = slice(None) if there.all() else there
+        rows = found[everyone, now][some] * width
+        paid[some] = np.maximum(paid[some], flat.take(rows[:, None] + found[some], mode="clip"))
+    return chosen, paid
+
+
+def _outside(
+    profiles: Sequence[SubscriberProfile],
+    chosen: NDArray[np.int64],
+    paid: Vectors,
+    steps: Vectors,
+    wanted: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Give the last place or two to papers that the model is least sure of, unlike the picks."""
+    everyone = np.arange(len(chosen))
+    chosen = chosen.copy()
+    outside = np.zeros(chosen.shape, bool)
+    asked = np.array([profile.outside_picks for profile in profiles])
+    places = asked * ((wanted >= FEWEST_FOR_OUTSIDE) * 1 + (wanted >= FEWEST_FOR_TWO) * 1)
+    taken = (chosen >= 0).sum(axis=1)
+    doubt = np.abs(steps - HALF)
+    worth = np.where((doubt <= UNSURE) & (paid <= 0), -doubt, NEVER)
+    for column in range(chosen.shape[1]):  # a paper without content is not even like itself
+        there = chosen[:, column] >= 0
+        worth[everyone[there], chosen[there, column]] = NEVER
+    for number in range(int(places.max(initial=0))):
+        slot = np.minimum(taken, wanted - places) + number
+        now = worth.argmax(axis=1)
+        there = (number < places) & (taken >= FEWEST_BESIDE) & (worth[everyone, now] > NEVER)
+        chosen[everyone[there], slot[there]] = now[there]
+        outside[everyone[there], slot[there]] = True
+        worth[everyone, now] = NEVER
+    return chosen, outside

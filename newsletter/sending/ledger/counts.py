@@ -1,0 +1,91 @@
+"""The ledger as a whole: counts that add up, what is left, what an operator ends or retries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, case, func, select, update
+from sqlmodel import Session
+
+from newsletter.core.models import DeliveryStatus
+from newsletter.sending.ledger.states import (
+    COUNTED,
+    COUNTED_AS,
+    DELIVERY,
+    NO_LEASE,
+    RESENDS,
+    ROW,
+    WAITS,
+    is_open,
+)
+
+
+def statuses(session: Session, edition_id: int | None) -> dict[DeliveryStatus, int]:
+    """How many deliveries of an edition are in each status; every status has a number."""
+    rows = session.connection().execute(
+        select(ROW.status, func.count()).where(ROW.edition_id == edition_id).group_by(ROW.status)
+    )
+    found: dict[DeliveryStatus, int] = {status: number for status, number in rows}  # noqa: C416
+    return {status: found.get(status, 0) for status in DeliveryStatus}
+
+
+def counts(session: Session, edition_id: int | None) -> dict[DeliveryStatus, int]:
+    """The counts that add up to what was prepared: bounced and complained count as sent."""
+    totals = dict.fromkeys(COUNTED, 0)
+    for status, number in statuses(session, edition_id).items():
+        totals[COUNTED_AS.get(status, status)] += number
+    return totals
+
+
+def is_unfinished(session: Session, edition_id: int | None, resends: int = RESENDS) -> bool:
+    """Whether a send run, now or later, still has something to do for the edition."""
+    found = select(ROW.id).where(WAITS, ROW.edition_id == edition_id, is_open(resends)).limit(1)
+    return session.connection().scalar(found) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is left of an edition when nothing can be claimed now."""
+
+    leased: int  # rows that some process holds
+    next_queued: datetime | None  # from when on the first that is no retry may be claimed
+
+
+def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) -> Outlook:
+    """What there is to wait for."""
+    waits = and_(ROW.lease_until.is_(None), is_open(resends))
+    is_deferred = ROW.status == DeliveryStatus.DEFERRED
+    row = session.connection().execute(
+        select(
+            func.count(ROW.lease_until),
+            func.min(
+                case((and_(waits, ~is_deferred), func.coalesce(ROW.not_before, ROW.created_at)))
+            ),
+        ).where(WAITS, ROW.edition_id == edition_id)
+    )
+    return Outlook(*row.one())
+
+
+def requeue(session: Session, edition_id: int, statuses: Sequence[DeliveryStatus]) -> int:
+    """Queue again what ended, or waits, in one of ``statuses``; returns how many."""
+    again = (
+        update(DELIVERY)
+        .where(
+            ROW.edition_id == edition_id,
+            ROW.status.in_(statuses),
+            ROW.lease_owner.is_(None),
+        )
+        .values(status=DeliveryStatus.QUEUED, not_before=None, finished_at=None, resends=0)
+    )
+    return session.connection().execute(again).rowcount
+
+
+def cancel(session: Session, edition_id: int, now: datetime) -> int:
+    """Cancel what has not begun; returns how many. What is being sent finishes."""
+    waiting = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
+    ended = (
+        update(DELIVERY)
+        .where(ROW.edition_id == edition_id, ROW.status.in_(waiting))
+        .values(status=DeliveryStatus.CANCELLED, finished_at=now, **NO_LEASE)
+    )
+    return session.connection().execute(ended).rowcount

@@ -1,0 +1,123 @@
+"""One attempt: a begun delivery to a message, to a relay, to a result."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, Unpack
+
+from jinja2 import TemplateError
+
+from newsletter.core.database import utc_now
+from newsletter.core.errors import (
+    PermanentTransportError,
+    RelayError,
+    RenderError,
+    TransientTransportError,
+    UncertainTransportError,
+)
+from newsletter.core.models import DeliveryKind, DeliveryStatus
+from newsletter.messages.digest import Digest
+from newsletter.messages.envelope import Envelope
+from newsletter.messages.renderer import Addressee
+from newsletter.sending.ledger import Result
+from newsletter.sending.mailer.flight_log import FlightLog
+from newsletter.sending.mailer.ledger_client import UNREADABLE, Job, Note
+from newsletter.sending.mailer.retry_policy import retry_at
+from newsletter.sending.transports import Transport
+
+# A template or a row that cannot be rendered fails alone, with its reason.
+UNRENDERABLE = (RenderError, TemplateError, *UNREADABLE)
+
+
+class Rendering(Protocol):
+    """What a run needs of the renderer: rows to envelopes."""
+
+    def digest(self, digest: Digest) -> Envelope:
+        """The message of a digest."""
+        ...
+
+    def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
+        """The message that asks for a confirmation."""
+        ...
+
+    def account_link(self, **to: Unpack[Addressee]) -> Envelope:
+        """The message with a link to one's account."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A begun delivery and its message; ``created_at`` is when it was frozen, or asked for."""
+
+    job: Job
+    created_at: datetime
+    envelope: Envelope
+
+
+def make_ready(job: Job, renderer: Rendering) -> Ready | Result:
+    """Render a delivery; the result is that it failed, if that cannot be done."""
+    content = job.content
+    try:
+        if isinstance(content, str):
+            raise RenderError(content)
+        return Ready(job, content.created_at, _render(content, renderer))
+    except UNRENDERABLE as error:
+        reason = str(error) if isinstance(error, RenderError) else f"cannot be rendered: {error!r}"
+        return _result(job, DeliveryStatus.FAILED, 0, reason[:500])
+
+
+async def attempt(
+    ready: Ready, following: Ready | None, transport: Transport, *, log: FlightLog
+) -> Result:
+    """Hand over one message; ``log`` hears of it right before.
+
+    ``following`` is what comes next on the connection, as far as can be known.
+
+    Raises:
+        RelayError: no relay could be used; the delivery was not attempted.
+    """
+    job = ready.job
+    if job.go_at is not None:
+        await asyncio.sleep((job.go_at - utc_now()).total_seconds())
+    log.taking_off(job.delivery_id, job.attempts)
+    try:
+        answer = await transport.send(ready.envelope, following.envelope if following else None)
+    except PermanentTransportError as error:
+        return _result(job, DeliveryStatus.FAILED, error.code, error.response)
+    except UncertainTransportError as error:
+        return _result(job, DeliveryStatus.UNCERTAIN, error.code, error.response)
+    except RelayError:
+        log.stayed(job.delivery_id, job.attempts)
+        raise
+    except TransientTransportError as error:
+        retry = retry_at(job.attempts, ready.created_at, utc_now())
+        status = DeliveryStatus.DEFERRED if retry else DeliveryStatus.EXPIRED
+        return _result(job, status, error.code, error.response, retry)
+    code, _, text = answer.partition(" ")
+    if not code.isdigit():
+        return _result(job, DeliveryStatus.SENT, 0, answer)  # a file, for one
+    return _result(job, DeliveryStatus.SENT, int(code), text)
+
+
+def _result(
+    job: Job,
+    status: DeliveryStatus,
+    code: int,
+    response: str,
+    retry: datetime | None = None,
+) -> Result:
+    return Result(job.delivery_id, job.attempts, status, code, response, utc_now(), retry)
+
+
+def _render(content: Digest | Note, renderer: Rendering) -> Envelope:
+    if isinstance(content, Digest):
+        return renderer.digest(content)
+    is_confirmation = content.kind is DeliveryKind.CONFIRMATION
+    make = renderer.confirmation if is_confirmation else renderer.account_link
+    return make(
+        delivery_id=content.delivery_id,
+        to_address=content.to_address,
+        message_id=content.message_id,
+        created_at=content.created_at,
+        public_id=content.public_id,
+    )

@@ -1,0 +1,346 @@
+"""One run's dealings with the ledger, each a short transaction: recover, turn, put back.
+
+A turn records results and begins the next deliveries in one commit; then the begun ones are read
+for rendering, in a transaction that holds up nobody.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import sqlalchemy
+from sqlalchemy import Engine, bindparam
+from sqlmodel import Session, SQLModel, col, func, select
+
+from newsletter.core.database import read_scope, session_scope, utc_now
+from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, Edition, EditionStatus
+from newsletter.messages import digest
+from newsletter.messages.digest import Contents, Digest
+from newsletter.sending import ledger
+from newsletter.sending.ledger import Outlook, Result
+from newsletter.sending.mailer import flight_log, lease_owner, rate_limit
+from newsletter.sending.mailer.rate_limit import Limits
+from newsletter.sending.mailer.reputation import ReputationWatch
+from newsletter.sending.mailer.retry_policy import DomainWatch
+
+logger = logging.getLogger(__name__)
+
+# Rows leased at a time, as a multiple of what is begun at once: several processes share the work
+# evenly, and a claim's cost disappears.
+CLAIM_AHEAD = 4
+_delivery = SQLModel.metadata.tables["delivery"].c
+_NOTES = (
+    sqlalchemy.select(
+        _delivery.id,
+        _delivery.kind,
+        _delivery.to_address,
+        _delivery.message_id,
+        _delivery.created_at,
+        SQLModel.metadata.tables["subscriber"].c.public_id,
+    )
+    .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
+    .where(_delivery.id.in_(bindparam("ids", expanding=True)))
+)
+# A row whose digest cannot be read (damaged, or written by hand) fails alone.
+UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A message of no edition: a confirmation, or a link to one's account."""
+
+    delivery_id: int
+    kind: DeliveryKind
+    to_address: str
+    message_id: str
+    created_at: datetime
+    public_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A begun delivery: what to render, and which attempt it is, from 1 on.
+
+    ``begun_at`` is of the process's clock (`time.monotonic`), and never too late.
+    """
+
+    delivery_id: int
+    attempts: int
+    content: Digest | Note | str  # a text says why it cannot be read
+    go_at: datetime | None  # not to be handed over earlier, for a rate's sake
+    begun_at: float
+
+    @property
+    def domain(self) -> str:
+        """The recipient's, by which limits go; "" where nothing can be read."""
+        return "" if isinstance(self.content, str) else domain_of(self.content.to_address)
+
+
+@dataclass(slots=True)
+class Turn:
+    """What came of a turn. ``halted`` says why nothing more may begin; "" while something may."""
+
+    jobs: list[Job] = field(default_factory=list)
+    suppressed: int = 0
+    halted: str = ""
+    is_empty: bool = False  # nothing could be claimed
+
+
+@dataclass(slots=True)
+class Books:
+    """The ledger as one run sees it; ``edition_id`` None is for the messages of no edition."""
+
+    engine: Engine
+    edition_id: int | None
+    limits: Limits
+    resends: int
+    subscriber_id: int | None
+    owner: str
+    claim_ahead: int = CLAIM_AHEAD
+    domains: DomainWatch = field(default_factory=DomainWatch)
+    reputation: ReputationWatch = field(default_factory=ReputationWatch)
+    _claimed: list[int] = field(default_factory=list)
+    _contents: Contents = field(default_factory=lambda: Contents({}))
+
+    def open(self) -> int:
+        """Take over from the dead; returns how many deliveries wait."""
+        self.recover()
+        with read_scope(self.engine) as session:
+            waiting = ledger.statuses(session, self.edition_id)
+            if self.edition_id is not None:
+                self._contents = Contents(digest.load_contents(session, self.edition_id))
+        return sum(waiting[status] for status in ledger.UNFINISHED)
+
+    def recover(self) -> None:
+        """Settle what dead processes left: by their flight logs, else it is uncertain."""
+        with read_scope(self.engine) as session:
+            dead = lease_owner.dead(self.engine, ledger.owners(session))
+        folder = flight_log.folder_for(self.engine)
+        with session_scope(self.engine) as session:
+            for owner in dead:
+                _settle(session, owner, flight_log.read(folder, owner))
+            ledger.recover(session, now=utc_now(), dead_owners=dead)
+        for owner in dead:
+            flight_log.forget(folder, owner)
+
+    def renew(self) -> None:
+        """Keep what this run holds from being taken over."""
+        with session_scope(self.engine) as session:
+            ledger.renew(session, self.owner, utc_now())
+
+    def moments(self, want: int) -> list[datetime]:
+        """When up to ``want`` messages may go, at least one; none are given without a rate."""
+        if self.limits.rate is None:
+            return []
+        with session_scope(self.engine) as session:
+            given = rate_limit.reserve(
+                session, "all", self.limits.rate, most=want, now=utc_now(), at_least=1
+            ).given
+        return list(given)
+
+    def turn(self, results: Sequence[Result], want: int, moments: Sequence[datetime]) -> Turn:
+        """Record ``results``; begin up to ``want`` deliveries, each at one of ``moments``."""
+        turn, claimed = Turn(), self._claimed
+        go_at: dict[int, datetime] = {}
+        with session_scope(self.engine) as session:
+            ledger.record(session, results, owner=self.owner)
+            begun: dict[int, int] = {}
+            begun_at = 0.0
+            if want:
+                claimed = claimed or self._claim(session, want * self.claim_ahead)
+                turn.is_empty = not claimed
+                group, claimed = claimed[:want], claimed[want:]
+                begun_at = time.monotonic()
+                begun = self._begin(session, group, turn, go_at)
+        self._claimed = claimed  # not before the commit: what was rolled back is not ours
+        if begun:
+            for number, moment in zip(begun, moments, strict=False):
+                go_at[number] = max(moment, go_at.get(number, moment))
+            with read_scope(self.engine) as session:
+                turn.jobs = self._load(session, begun, go_at, begun_at)
+        return turn
+
+    def _claim(self, session: Session, limit: int) -> list[int]:
+        return ledger.claim(
+            session,
+            self.edition_id,
+            owner=self.owner,
+            now=utc_now(),
+            limit=limit,
+            subscriber_id=self.subscriber_id,
+            resends=self.resends,
+        )
+
+    def _begin(
+        self, session: Session, ids: Sequence[int], turn: Turn, go_at: dict[int, datetime]
+    ) -> dict[int, int]:
+        """Begin those of ``ids`` that may go now; the others are postponed or given back.
+
+        Returns the number of the attempt by delivery.
+        """
+        now = utc_now()
+        group = self._within_domain_limits(session, ids, now, go_at)
+        if self.limits.warm_up and group:
+            allowed = rate_limit.reserve_today(
+                session, self.limits.warm_up, most=len(group), now=now
+            )
+            if not allowed:
+                turn.halted = "today's share of the warm-up is sent; the rest may go tomorrow"
+            if allowed < len(group):
+                ledger.release(session, self.owner, group[allowed:])
+                group = group[:allowed]
+        if not group:
+            return {}
+        begun = ledger.begin(session, group, owner=self.owner, now=now)
+        if len(begun) == len(group):
+            return begun
+        if self.limits.warm_up:
+            rate_limit.give_back_today(session, len(group) - len(begun), now=now)
+        refused = set(group) - set(begun)
+        turn.suppressed = session.exec(
+            select(func.count()).where(
+                col(Delivery.id).in_(refused), Delivery.status == DeliveryStatus.SUPPRESSED
+            )
+        ).one()
+        turn.halted = turn.halted or self.halted(session)
+        return begun
+
+    def halted(self, session: Session) -> str:
+        """Why nothing of the edition may begin; "" while it is being sent."""
+        if self.edition_id is None:
+            return ""
+        edition = session.get_one(Edition, self.edition_id)
+        if edition.status in {EditionStatus.SENDING, EditionStatus.SENT}:
+            return ""
+        return edition.note or f"the edition of {edition.issue_date} is {edition.status}"
+
+    def _within_domain_limits(
+        self, session: Session, ids: Sequence[int], now: datetime, go_at: dict[int, datetime]
+    ) -> list[int]:
+        """Those of ``ids`` whose recipient domain may have mail now; the others are postponed."""
+        if not self.limits.domains and self.domains.is_quiet:
+            return list(ids)
+        by_domain: dict[str, list[int]] = {}
+        rows = session.exec(
+            select(Delivery.id, Delivery.to_address).where(col(Delivery.id).in_(ids))
+        )
+        for number, address in rows:
+            by_domain.setdefault(domain_of(address), []).append(number or 0)
+        later: dict[int, datetime] = {}
+        closed: dict[int, datetime] = {}
+        for domain, numbers in by_domain.items():
+            closed_until = self.domains.closed_until(domain, now)
+            rate = self.limits.domains.get(domain)
+            if closed_until is not None:
+                closed |= dict.fromkeys(numbers, closed_until)
+            elif rate is not None:
+                moments = rate_limit.reserve(
+                    session, f"domain:{domain}", rate, most=len(numbers), now=now
+                )
+                go_at |= zip(numbers, moments.given, strict=False)
+                rest = numbers[len(moments.given) :]
+                later |= {
+                    number: moments.following + timedelta(seconds=place / rate)
+                    for place, number in enumerate(rest)
+                }
+        ledger.postpone(session, later, owner=self.owner)
+        ledger.postpone(
+            session, closed, owner=self.owner, reason="its domain defers all mail for now"
+        )
+        return [number for number in ids if number not in later and number not in closed]
+
+    def put_back(self, ids: Sequence[int]) -> None:
+        """Undo the begin of deliveries whose content no relay was given."""
+        with session_scope(self.engine) as session:
+            number = ledger.put_back(session, ids, owner=self.owner)
+            if self.limits.warm_up:
+                rate_limit.give_back_today(session, number, now=utc_now())
+
+    def outlook(self) -> tuple[str, Outlook]:
+        """Why nothing may begin, or "", and what there is to wait for."""
+        with read_scope(self.engine) as session:
+            return self.halted(session), ledger.outlook(session, self.edition_id, self.resends)
+
+    def why_pause(self) -> str:
+        """Why what comes back says to stop; "" while it does not."""
+        with read_scope(self.engine) as session:
+            return self.reputation.why_pause(session)
+
+    def pause(self, reason: str) -> bool:
+        """Stop the edition in all processes, and say why; always True."""
+        if self.edition_id is not None:
+            with session_scope(self.engine) as session:
+                edition = session.get_one(Edition, self.edition_id)
+                if edition.status is EditionStatus.SENDING:
+                    edition.status, edition.note = EditionStatus.PAUSED, reason
+        return True
+
+    def close(self) -> None:
+        """Give back what was not handed over; every result is recorded by now."""
+        with session_scope(self.engine) as session:
+            ledger.release(session, self.owner)
+            # Begun by a commit whose acknowledgement was lost, and so by nobody's knowledge.
+            ledger.put_back(session, ledger.sending(session, self.owner), owner=self.owner)
+
+    def _load(
+        self,
+        session: Session,
+        begun: Mapping[int, int],
+        go_at: Mapping[int, datetime],
+        begun_at: float,
+    ) -> list[Job]:
+        contents = (self._notes if self.edition_id is None else self._digests)(session, [*begun])
+        return [
+            Job(number, attempt, contents[number], go_at.get(number), begun_at)
+            for number, attempt in begun.items()
+            if number in contents
+        ]
+
+    def _notes(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | Note | str]:
+        rows = session.connection().execute(_NOTES, {"ids": ids})
+        return {row.id: Note(*row) for row in rows}
+
+    def _digests(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | Note | str]:
+        """Digests by delivery; of one that cannot be read, the reason."""
+        try:
+            return {**digest.load(session, ids, self._contents)}
+        except UNREADABLE:
+            pass
+        # A preparation may have added papers since this run began; if not, a row is damaged.
+        self._contents = Contents(digest.load_contents(session, self.edition_id or 0))
+        found: dict[int, Digest | Note | str] = {}
+        for number in ids:
+            try:
+                found |= digest.load(session, [number], self._contents)
+            except UNREADABLE as error:
+                found[number] = f"its digest cannot be read: {type(error).__name__} {error}"
+        return found
+
+
+def _settle(session: Session, owner: str, left: flight_log.Flight | None) -> None:
+    """Record what a dead owner's log has answers to; put back what no relay has heard of."""
+    if left is None:
+        return
+    begun = ledger.sending(session, owner)
+    answered = [
+        result
+        for result in left.results.values()
+        if begun.get(result.delivery_id) == result.attempt
+    ]
+    ledger.record(session, answered, owner=owner)
+    # What the log tells of an earlier attempt, recorded long since, says nothing of this one.
+    known = {result.delivery_id for result in answered}
+    untouched = [
+        number
+        for number, attempt in begun.items()
+        if number not in known and left.in_air.get(number) != attempt
+    ]
+    ledger.put_back(session, untouched, owner=owner)
+    logger.info("took over from %s: %d begun, %d untouched", owner, len(begun), len(untouched))
+
+
+def domain_of(address: str) -> str:
+    """The recipient's domain, by which limits go."""
+    return address.rpartition("@")[2].lower()

@@ -1,0 +1,80 @@
+"""What a send run is to do, as a value that can go to another process; and the run made of it."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from newsletter.core.config import Settings
+from newsletter.core.tokens import Signer
+from newsletter.messages.renderer import Renderer
+from newsletter.sending import ledger
+from newsletter.sending.mailer.rate_limit import Limits
+from newsletter.sending.mailer.reputation import Threshold
+from newsletter.sending.mailer.run import SendRun
+from newsletter.sending.transports import Transport
+from newsletter.sending.transports.relay_pool import RelayPool
+from newsletter.sending.transports.smtp import parse_relays
+
+# New objects between two looks for garbage; 700 is the interpreter's own number.
+COLLECT_AFTER = 20_000
+
+
+def spare_the_collector() -> None:
+    """Look for garbage cycles less often, and not among what is loaded by now.
+
+    A digest is some hundred tuples without any cycle. At the interpreter's own pace looking for
+    cycles in them takes as long as reading their rows.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendPlan:
+    """One edition's run; ``edition_id`` None is for the messages of no edition."""
+
+    settings: Settings
+    edition_id: int | None
+    connections: int
+    rate: float | None = None
+    limit: int | None = None
+    only: int | None = None
+    # With False a run goes on whatever comes back.
+    heeds_reputation: bool = True
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """At which rates the run pauses itself, if at any."""
+        if not self.heeds_reputation:
+            return None
+        settings = self.settings
+        return Threshold(settings.pause_above_bounces, settings.pause_above_complaints)
+
+    @property
+    def resends(self) -> int:
+        """How often what is uncertain is sent again."""
+        return ledger.RESENDS if self.settings.uncertain == "resend" else 0
+
+    def run(self, engine: Engine) -> SendRun:
+        """The run, ready to go.
+
+        Raises:
+            SettingsError: a setting that sending needs is missing or bad.
+        """
+        settings = self.settings
+        spare_the_collector()
+        transport: Callable[[], Transport] = RelayPool(parse_relays(settings.relay_url)).transport
+        return SendRun(
+            engine,
+            Renderer(settings, Signer(settings.keys)),
+            transport,
+            edition_id=self.edition_id,
+            connections=self.connections,
+            limit=self.limit,
+            only=self.only,
+            limits=Limits(self.rate or settings.rate, settings.domain_rates, settings.warm_up),
+            resends=self.resends,
+            threshold=self.threshold,
+        )

@@ -1,0 +1,378 @@
+"""A send run in one process: turns of the ledger on one side, connections on the other.
+
+Results wait for their commit in no more than one group, and nothing is handed over while a group
+is full: so what a relay has taken and the ledger does not know is at most one group and one
+message a connection, and by the flight log, after a kill, no more than the latter.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from newsletter.core.database import utc_now
+from newsletter.core.errors import RelayError, StoppedError
+from newsletter.core.models import DeliveryStatus
+from newsletter.sending.ledger import LEASE, RESENDS, Result
+from newsletter.sending.mailer import flight_log, lease_owner
+from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, make_ready
+from newsletter.sending.mailer.db_executor import DatabaseLine
+from newsletter.sending.mailer.ledger_client import Books, Job, Turn
+from newsletter.sending.mailer.rate_limit import AHEAD, Limits
+from newsletter.sending.mailer.reputation import ReputationWatch, Threshold
+from newsletter.sending.mailer.retry_policy import StormWatch
+from newsletter.sending.transports import Transport
+
+# Results that may wait for their commit. Turns come at half of that, so that begins and results go
+# on beside the sending; in a commit of 50 a row costs a tenth of what it costs alone.
+GROUP = 100
+# What was begun and still waits for a connection after a second is begun anew: an unsubscribe or
+# a pause must not lose to a slow relay.
+FRESH_SECONDS = 1.0
+# A relay that answers faster is told of the next message along with one's content. A slower one
+# is not: what was begun must not wait for it long after an unsubscribe or a pause.
+QUICK_SECONDS = FRESH_SECONDS / 4
+# The ledger hears of results, and the run of a pause, at least this often.
+TICK_SECONDS = 0.25
+# A relay may take ten minutes for one message (RFC 5321 §4.5.3.2), and a lease must not end first.
+RENEW_SECONDS = LEASE.total_seconds() / 4
+# A relay that restarts is back in less; waiting longer is for a later run, or `--watch`.
+RELAY_PATIENCE = 8.0
+# What a domain's rate holds back is waited for when the first of it is due this soon.
+SOON = timedelta(seconds=10)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Outcomes of a run so far, of ``total`` deliveries that waited at its start.
+
+    ``stopped`` says why it ended before the end; "" if it did not.
+    """
+
+    total: int
+    outcomes: Counter[DeliveryStatus] = field(default_factory=Counter)
+    stopped: str = ""
+
+    @property
+    def done(self) -> int:
+        """How many deliveries this run has dealt with."""
+        return self.outcomes.total()
+
+
+class SendRun:
+    """Drains what is due of one edition, or with ``edition_id`` None the messages of none.
+
+    ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
+    uncertain ones are held; what comes back pauses it at ``threshold``. Set ``stop`` to drain:
+    what is in flight is finished and recorded. ``on_progress`` is called after each result.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        renderer: Rendering,
+        transport: Callable[[], Transport],
+        *,
+        edition_id: int | None,
+        connections: int = 4,
+        limit: int | None = None,
+        only: int | None = None,
+        limits: Limits | None = None,
+        resends: int = RESENDS,
+        threshold: Threshold | None = None,
+    ) -> None:
+        self.stop = asyncio.Event()
+        self.on_progress: Callable[[Tally], None] = lambda tally: None
+        self._renderer = renderer
+        self._transport = transport
+        self._connections = connections
+        self._left = limit
+        self._is_partial = limit is not None or only is not None
+        owner = lease_owner.new_owner()
+        self._books = Books(engine, edition_id, limits or Limits(), resends, only, owner)
+        self._books.reputation = ReputationWatch(edition_id, threshold)
+        if limit is not None:
+            self._books.claim_ahead = 1  # what is over the limit is for others
+        self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
+        self._storm = StormWatch()
+        self._tally = Tally(0)
+        self._jobs: deque[Job] = deque()
+        self._held: dict[int, Job] = {}  # announced, by delivery: they wait for a message
+        self._refused: list[Job] = []  # by every relay, or not in time: to be put back
+        self._results: list[Result] = []
+        self._in_flight = 0
+        self._group = min(GROUP // 2, 2 * connections)
+        self._moments: list[datetime] = []
+        self._landed_at = self._empty_since = 0.0
+        self._renewed_at = time.monotonic()
+        self._relay_failed_at: float | None = None
+        self._is_over = self._is_paused = False
+        self._ledger_wanted = asyncio.Event()
+        self._work = asyncio.Event()
+        self._line = DatabaseLine(engine)
+        self._ask = self._line.ask
+
+    async def run(self) -> Tally:
+        """Send until nothing is due, the limit is reached, or ``stop`` is set.
+
+        ``Tally.stopped`` says why it ended before the end, if it did.
+
+        Raises:
+            StoppedError: the database cannot be read or written; the next run settles what this
+                one began.
+        """
+        self._log.open()
+        try:
+            self._tally.total = await self._ask(self._books.open)
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(self._connections):
+                    tasks.create_task(self._connection())
+                lost = await self._keep_ledger()
+            if lost is not None:
+                raise lost
+            await self._ask(self._books.close)
+            self._log.close()
+        finally:
+            lease_owner.forget(self._books.owner)
+            self._line.close()
+        return self._tally
+
+    async def _keep_ledger(self) -> StoppedError | None:
+        """Turn after turn until there is nothing to do; the error if the database was lost."""
+        lost = None
+        try:
+            while not await self._is_done():
+                await self._pause_if_harmful()
+                await self._put_back()
+                if time.monotonic() - self._renewed_at > RENEW_SECONDS:
+                    self._renewed_at = time.monotonic()
+                    await self._ask(self._books.renew)
+                want = await self._wanted()
+                if want or self._results:
+                    await self._turn(want)
+                await self._rest()
+        except StoppedError as error:
+            self.stop.set()  # what is in flight still lands, in the flight log
+            lost = error
+        self._is_over = True
+        self._work.set()
+        while self._in_flight:  # only if the database was lost
+            await self._rest()
+        return lost
+
+    async def _pause_if_harmful(self) -> None:
+        """Stop all processes in a storm of refusals, or when too much comes back."""
+        if self._books.reputation.is_due and (why := await self._ask(self._books.why_pause)):
+            self._give_up(why)
+        why = self._storm.reason or self._books.reputation.reason
+        if why and not self._is_paused:
+            self._is_paused = await self._ask(self._books.pause, why)
+
+    async def _rest(self) -> None:
+        """Until the ledger is wanted, or a tick has gone by."""
+        try:
+            async with asyncio.timeout(TICK_SECONDS):
+                await self._ledger_wanted.wait()
+        except TimeoutError:
+            pass
+        self._ledger_wanted.clear()
+
+    async def _is_done(self) -> bool:
+        if self._in_flight or self._jobs or self._held or self._refused or self._results:
+            return False
+        if self.stop.is_set() or self._left == 0:
+            return True
+        # Only a claim that came back empty makes it worth asking what is left.
+        if not self._empty_since or time.monotonic() < self._empty_since + TICK_SECONDS:
+            return False
+        self._empty_since = 0.0
+        return await self._is_exhausted()
+
+    async def _is_exhausted(self) -> bool:
+        """Whether there is nothing to wait for; what the dead hold is taken over on the way."""
+        halted, outlook = await self._ask(self._books.outlook)
+        if halted:
+            self._tally.stopped = halted
+            return True
+        if self._is_partial:
+            return True
+        if outlook.next_queued is not None and outlook.next_queued < utc_now() + SOON:
+            return False
+        if outlook.leased:
+            await self._ask(self._books.recover)
+            return False
+        return True
+
+    async def _wanted(self) -> int:
+        """How many deliveries to begin now."""
+        now = time.monotonic()
+        is_busy = self._in_flight >= self._connections
+        if (
+            self.stop.is_set()
+            or now < self._empty_since + TICK_SECONDS
+            or len(self._jobs) > self._group // 2
+            or (is_busy and now - self._landed_at > TICK_SECONDS)
+        ):
+            return 0
+        want = self._group if self._left is None else min(self._group, self._left)
+        if not want or self._books.limits.rate is None:
+            return want
+        if not self._moments or self._moments[0] < utc_now() - 2 * AHEAD:
+            self._moments = await self._ask(self._books.moments, want)
+        return min(want, len(self._moments)) if self._moments[0] < utc_now() + AHEAD else 0
+
+    async def _turn(self, want: int) -> None:
+        results = self._results[:]
+        turn: Turn = await self._ask(self._books.turn, results, want, self._moments[:want])
+        del self._results[: len(results)]
+        self._log.recorded(self._results)
+        if turn.jobs:
+            self._jobs.extend(turn.jobs)
+            self._moments = self._moments[want:]
+            if self._left is not None:
+                self._left -= len(turn.jobs)
+        elif want and not turn.is_empty:
+            self._ledger_wanted.set()  # postponed or suppressed: there may be more
+        self._empty_since = time.monotonic() if turn.is_empty else 0.0
+        self._tally.outcomes[DeliveryStatus.SUPPRESSED] += turn.suppressed
+        if turn.halted:
+            self._give_up(turn.halted)
+        self._work.set()
+
+    def _must_not_go(self, job: Job) -> bool:
+        """Whether a begun delivery must not go: the run ends, or its begin is too long ago."""
+        return self.stop.is_set() or time.monotonic() - job.begun_at > FRESH_SECONDS
+
+    async def _put_back(self) -> None:
+        """Undo the begin of what no relay took, and of what waited too long for one."""
+        back, self._refused = self._refused, []
+        late = [job for job in self._held.values() if self._must_not_go(job)]
+        for job in late:
+            del self._held[job.delivery_id]
+        back += late
+        if self._jobs and self._must_not_go(self._jobs[0]):
+            back += self._jobs
+            self._jobs.clear()
+            # What goes this slowly is begun in smaller groups.
+            self._group = max(self._connections, self._group // 2)
+        if back:
+            await self._ask(self._books.put_back, [job.delivery_id for job in back])
+            self._empty_since = 0.0  # there is something to claim again
+            self._left = None if self._left is None else self._left + len(back)
+
+    async def _connection(self) -> None:
+        """One connection: take a begun delivery, hand it over, note the result."""
+        transport = self._transport()
+        following: Ready | None = None
+        is_quick = False
+        try:
+            while (ready := following or await self._next_ready()) is not None:
+                following = self._look_ahead() if is_quick else None
+                started = time.monotonic()
+                self._in_flight += 1
+                try:
+                    is_sent = await self._attempt(transport, ready, following)
+                finally:
+                    self._in_flight -= 1
+                    if len(self._results) >= GROUP // 2 or len(self._jobs) <= self._group // 2:
+                        self._ledger_wanted.set()
+                is_quick = is_sent and time.monotonic() - started < QUICK_SECONDS
+                following = following and await self._kept(following)
+        finally:
+            await transport.close()
+
+    async def _next_ready(self) -> Ready | None:
+        while (job := await self._next_job()) is not None:
+            if (ready := self._made_ready(job)) is not None:
+                return ready
+        return None
+
+    def _made_ready(self, job: Job) -> Ready | None:
+        made = make_ready(job, self._renderer)
+        if isinstance(made, Ready):
+            return made
+        self._land(job, made)
+        return None
+
+    def _look_ahead(self) -> Ready | None:
+        """What comes next on the connection, if it is there and need not wait."""
+        if not self._jobs or self._jobs[0].go_at is not None or self._must_not_go(self._jobs[0]):
+            return None
+        ready = self._made_ready(self._jobs.popleft())
+        if ready is not None:
+            self._held[ready.job.delivery_id] = ready.job
+        return ready
+
+    async def _kept(self, following: Ready) -> Ready | None:
+        """``following`` when its turn has come; None if it must not go, or was put back."""
+        number = following.job.delivery_id
+        while number in self._held and len(self._results) >= GROUP and not self._is_over:
+            await self._wait_for_work()
+        if self._held.pop(number, None) is None:
+            return None
+        if self._is_over or self._must_not_go(following.job):
+            self._refused.append(following.job)
+            return None
+        return following
+
+    async def _next_job(self) -> Job | None:
+        while not self._is_over:
+            is_free = len(self._results) < GROUP
+            if is_free and self._jobs and not self._must_not_go(self._jobs[0]):
+                return self._jobs.popleft()
+            await self._wait_for_work()
+        return None
+
+    async def _wait_for_work(self) -> None:
+        self._ledger_wanted.set()
+        self._work.clear()
+        await self._work.wait()
+
+    async def _attempt(self, transport: Transport, ready: Ready, following: Ready | None) -> bool:
+        """Hand over and note what came of it; whether the relay took it."""
+        job = ready.job
+        try:
+            result = await attempt(ready, following, transport, log=self._log)
+        except RelayError as error:
+            self._refused.append(job)
+            await self._relay_failed(error)
+            return False
+        except StoppedError as error:
+            self._refused.append(job)
+            self._give_up(str(error))
+            return False
+        self._relay_failed_at = None
+        self._landed_at = time.monotonic()
+        self._group = min(GROUP // 2, self._group + 1)
+        self._land(job, result)
+        return result.status is DeliveryStatus.SENT
+
+    def _land(self, job: Job, result: Result) -> None:
+        self._results.append(result)
+        try:
+            self._log.landed(result)
+        except StoppedError as error:
+            self._give_up(str(error))
+        self._books.domains.note(job.domain, result)
+        self._tally.outcomes[result.status] += 1
+        self.on_progress(self._tally)
+        if self._storm.note(result):
+            self._give_up(self._storm.reason)
+
+    async def _relay_failed(self, error: RelayError) -> None:
+        now = time.monotonic()
+        self._relay_failed_at = self._relay_failed_at or now
+        if now - self._relay_failed_at > RELAY_PATIENCE:
+            self._give_up(str(error))
+        else:
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _give_up(self, reason: str) -> None:
+        """Drain, and say why."""
+        self._tally.stopped = self._tally.stopped or reason
+        self.stop.set()
+        self._ledger_wanted.set()

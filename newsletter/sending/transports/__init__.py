@@ -1,0 +1,6 @@
+"""Ways a message leaves: SMTP to a relay, or files. A transport is two methods."""
+
+from newsletter.messages.envelope import Envelope
+from newsletter.sending.transports.base import Transport
+
+__all__ = ["Envelope", "Transport"]

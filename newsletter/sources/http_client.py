@@ -1,0 +1,281 @@
+"""Asking, politely, for all sources: the one place that opens connections.
+
+Per-host turns (one request at a time, a pause between two, over all processes), conditional
+requests, pauses that grow with jitter and obey Retry-After, limits on time and size. Redirects
+to another scheme and bodies of another type are refused.
+"""
+
+import ipaddress
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from types import TracebackType
+from typing import Protocol, Self
+from urllib.parse import urlencode
+
+import httpx
+import tenacity
+
+from newsletter.core.errors import FetchError, ParseError
+from newsletter.sources.base import Page, Request, Source
+from newsletter.sources.normalise import moment
+
+LARGEST_BODY = 64 * 1024 * 1024
+# A slow answer from OAI begins within a minute; beyond two something drips bytes to hold us.
+LONGEST_SILENCE = 60.0
+LONGEST_ANSWER = 120.0
+_TIMEOUT = httpx.Timeout(LONGEST_SILENCE, connect=10.0)
+_MOST_REDIRECTS = 5
+_ATTEMPTS = 4
+# Told to wait longer than this, a run gives up and leaves the rest to the next one.
+LONGEST_WAIT = 600.0
+_READABLE = re.compile(r"xml|json|rss|atom|rdf|^text/|^application/octet-stream$")
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class Turn(Protocol):
+    """The right to ask one host now."""
+
+    def ask_not_before(self, when: datetime) -> None:
+        """Nobody asks this host before ``when``: it said so."""
+        ...
+
+    def keep(self) -> None:
+        """The answer is still coming; called now and then while it does."""
+        ...
+
+
+class Turns(Protocol):
+    """Whose turn it is to ask a host, among all processes."""
+
+    def take(self, host: str) -> AbstractContextManager[Turn]:
+        """Wait for the turn; the pause before the next one begins when it ends.
+
+        Raises:
+            FetchError: the host asked for a pause longer than a run waits.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What a server gave to ask "has it changed?" with (RFC 9110 §8.8)."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """The conditional headers, If-None-Match first."""
+        pairs = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
+        return {name: value for name, value in pairs if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A body, or None when it has not changed, and what to ask with next time."""
+
+    body: bytes | None
+    validators: Validators = Validators()
+
+
+class Fetcher:
+    """An HTTP client with manners. Use it as a context manager."""
+
+    def __init__(
+        self,
+        turns: Turns,
+        *,
+        contact: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        largest: int = LARGEST_BODY,
+        longest: float = LONGEST_ANSWER,
+    ) -> None:
+        self.turns = turns
+        self.sleep = sleep
+        self.largest = largest
+        self.longest = longest
+        agent = f"newsletter/{version('newsletter')}"
+        self.client = httpx.Client(
+            transport=transport,
+            timeout=_TIMEOUT,
+            headers={
+                "User-Agent": f"{agent} (mailto:{contact})" if contact else agent,
+                "Accept-Encoding": "gzip",
+            },
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.client.close()
+
+    def page(
+        self, source: Source, request: Request, validators: Validators = Validators()
+    ) -> tuple[Page, Validators]:
+        """Ask until there is a usable answer, and read it.
+
+        Raises:
+            FetchError: there was none, after the attempts that make sense.
+            ParseError: there was one, and it is not what the source documents.
+        """
+        where = f"{source.name}, {_shown(request)}"
+
+        def once() -> tuple[Page, Validators]:
+            answer = self._ask(source, request, validators, where)
+            if answer.body is None:
+                return Page(), validators
+            return source.parse(answer.body, where=where, request=request), answer.validators
+
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_transient),
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            # 2, 4, 8 s and up to 2 s more; the host's own wish is kept by its turn.
+            wait=tenacity.wait_exponential_jitter(multiplier=2, max=60, jitter=2),
+            sleep=self.sleep,
+            reraise=True,
+        )(once)
+
+    def _ask(self, source: Source, request: Request, validators: Validators, where: str) -> Answer:
+        try:
+            url = httpx.URL(request.url, params=dict(request.params) or None)
+        except httpx.InvalidURL as error:
+            raise FetchError(f"no address: {error}", where=where, transient=False) from error
+        for _ in range(_MOST_REDIRECTS + 1):
+            with self.turns.take(url.host) as turn:
+                try:
+                    answer = self._get(source, url, validators, where, turn)
+                except httpx.HTTPError as error:
+                    what = f"no answer from {url.host}: {_reason(error)}"
+                    raise FetchError(what, where=where, transient=True) from error
+                except httpx.InvalidURL as error:
+                    what = f"refused: redirected from {url.scheme} to what is no address"
+                    raise FetchError(what, where=where, transient=False) from error
+            if isinstance(answer, Answer):
+                return answer
+            url = _redirected(url, answer, where)
+        raise FetchError("redirected in circles", where=where, transient=False)
+
+    def _get(
+        self, source: Source, url: httpx.URL, validators: Validators, where: str, turn: Turn
+    ) -> Answer | str:
+        """One exchange: an answer, or where it is said to be."""
+        with self.client.stream("GET", url, headers=validators.headers()) as response:
+            if response.status_code == 304:
+                return Answer(None, validators)
+            if response.has_redirect_location:
+                return str(response.headers["location"])
+            body = b"".join(self._limited(response, where, turn))
+            if response.status_code != 200:
+                if when := _retry_after(response) or _asked_pause(source, response, body):
+                    turn.ask_not_before(when)
+                raise _refusal(source, response, body, where)
+            _check_type(response, where)
+            found = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
+            return Answer(body, found)
+
+    def _limited(self, response: httpx.Response, where: str, turn: Turn) -> Iterator[bytes]:
+        """The body, as long as it is neither too large nor too slow."""
+        size, started = 0, time.monotonic()
+        for chunk in response.iter_bytes():
+            turn.keep()
+            size += len(chunk)
+            if size > self.largest:
+                what = f"refused: the answer is larger than {self.largest:,} bytes"
+                raise FetchError(what, where=where, transient=False)
+            if time.monotonic() - started > self.longest:
+                what = f"the answer was not complete after {self.longest:.0f} s"
+                raise FetchError(what, where=where, transient=True)
+            yield chunk
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, FetchError) and error.transient
+
+
+def _shown(request: Request) -> str:
+    """The address for people; the parameters that name a page are its place."""
+    query = urlencode(request.params)
+    return f"{request.url}?{query}"[:300] if query else request.url[:300]
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__
+
+
+def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
+    """The next address.
+
+    Raises:
+        FetchError: it has another scheme; only http may become https.
+    """
+    try:
+        target = url.join(location)
+    except httpx.InvalidURL as error:
+        what = f"redirected to something that is no address: {location[:80]!r}"
+        raise FetchError(what, where=where, transient=False) from error
+    if target.scheme != url.scheme and (url.scheme, target.scheme) != ("http", "https"):
+        what = f"refused: redirected from {url.scheme} to {target.scheme}"
+        raise FetchError(what, where=where, transient=False)
+    if not target.host or (_is_internal(target.host) and not _is_internal(url.host)):
+        what = f"refused: redirected to {target.host or 'nowhere'}"
+        raise FetchError(what, where=where, transient=False)
+    return target
+
+
+def _is_internal(host: str) -> bool:
+    """Whether a host leads into this machine or its network, by whatever name or notation."""
+    if host.rstrip(".").endswith(("localhost", ".local", ".internal")):
+        return True
+    try:
+        found = {str(address[4][0]) for address in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return False  # leads nowhere: asking it will say so
+    return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
+
+
+def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) -> FetchError:
+    """The error for a status other than 200, with the source's own words where it has some."""
+    status = response.status_code
+    what = f"answered {status} {response.reason_phrase}".strip()
+    if status in _TRANSIENT:
+        # The body stays out: PubMed's names the caller's address.
+        return FetchError(what, where=where, transient=True)
+    try:
+        source.parse(body, where=where)
+    except ParseError as error:
+        what = f"{what}: {error.what}"
+    except FetchError:
+        pass
+    return FetchError(what, where=where, transient=False)
+
+
+def _check_type(response: httpx.Response, where: str) -> None:
+    """Refuse what can be no feed and no JSON; a missing or vague type is judged by the parser."""
+    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind and not _READABLE.search(kind):
+        raise FetchError(f"refused: the answer's type is {kind}", where=where, transient=False)
+
+
+def _asked_pause(source: Source, response: httpx.Response, body: bytes) -> datetime | None:
+    """A pause that a source asks for in its own words."""
+    return source.pause(body) if response.status_code == 429 else None
+
+
+def _retry_after(response: httpx.Response) -> datetime | None:
+    """When the host wants to be asked again (RFC 9110 §10.2.3): seconds, or a date."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return datetime.now(UTC) + timedelta(seconds=min(int(value), 7 * 86_400))
+    return moment(value)

@@ -1,0 +1,188 @@
+"""From a source's fields to a checked `PaperRecord`: the one place where outside values are judged.
+
+Ids, addresses and dates of all sources come through here, so that no adapter can forget that
+they are hostile, and every later layer can rely on their form.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
+from newsletter.core.text import clean, shortened, tidy
+from newsletter.sources.base import AnnouncementKind, PaperRecord
+
+_WITHDRAWN = re.compile(
+    r"(?:(?:this|the|our)\s+(?:paper|article|manuscript|submission|work|preprint|version)\s+)?"
+    r"(?:has\s+been\s+|is\s+|was\s+)?withdrawn\b",
+    re.I,
+)
+
+LONGEST_ID = 200  # the column's length; PostgreSQL refuses more
+# arXiv allows 1,920 characters of abstract; a feed may carry whole posts.
+LONGEST_TITLE = 1_000
+LONGEST_ABSTRACT = 10_000
+# Text is cut to this many times its length before it is cleaned, whatever somebody sends.
+_RAW = 4
+# A collaboration's paper can name thousands; a digest shows a few.
+MOST_AUTHORS = 500
+MOST_CATEGORIES = 50
+LONGEST_NAME = 200
+LONGEST_URL = 2_000
+_LARGEST = 2**31 - 1  # PostgreSQL's integer
+
+
+class BadPaperError(ValueError):
+    """What was announced cannot be a paper; says why. Adapters turn it into a `Problem`."""
+
+
+def make(
+    *,
+    source: str,
+    external_id: object,
+    title: object,
+    abstract: object = None,
+    authors: Iterable[object] = (),
+    categories: Iterable[object] = (),
+    url: object = None,
+    version: object = 1,
+    arxiv: object = None,
+    doi: object = None,
+    related_dois: Iterable[object] = (),
+    published: object = None,
+    announcement: AnnouncementKind = "new",
+    upvotes: object = None,
+    code_url: object = None,
+    project_url: object = None,
+) -> PaperRecord:
+    """A record out of what a source said; text is cleaned, optional nonsense is left out.
+
+    Raises:
+        BadPaperError: there is no id or no title, so it cannot be kept.
+    """
+    key = tidy(external_id[:LONGEST_URL]) if isinstance(external_id, str) else ""
+    if not key and not _text(title, LONGEST_TITLE):
+        raise BadPaperError("it has no title and no id")
+    if not key:
+        raise BadPaperError("it has no id")
+    if len(key) > LONGEST_ID:
+        raise BadPaperError(f"its id is longer than {LONGEST_ID} characters")
+    shown = _text(title, LONGEST_TITLE)
+    if not shown:
+        raise BadPaperError(f"it has no title (id {key})")
+    found_doi = canonical_doi(doi)
+    arxiv_id = split_arxiv_id(arxiv)[0] or arxiv_of_doi(found_doi)
+    if arxiv_of_doi(found_doi):
+        # The arXiv DOI says no more than the id; the journal's, when it comes, says more.
+        found_doi = None
+    others = dict.fromkeys(other for d in related_dois if (other := canonical_doi(d)))
+    arxiv_id = arxiv_id or next((found for d in others if (found := arxiv_of_doi(d))), None)
+    return PaperRecord(
+        source=source,
+        external_id=key,
+        title=shown,
+        abstract=_text(abstract, LONGEST_ABSTRACT),
+        authors=_names(authors, MOST_AUTHORS),
+        categories=_names(categories, MOST_CATEGORIES),
+        url=web_address(url) or _own_address(arxiv_id, found_doi),
+        version=_count(version) or 1,
+        arxiv_id=arxiv_id,
+        doi=found_doi,
+        related_dois=tuple(d for d in others if d != found_doi and not arxiv_of_doi(d)),
+        published_at=moment(published),
+        announcement=announcement,
+        upvotes=_count(upvotes),
+        code_url=web_address(code_url) or None,
+        project_url=web_address(project_url) or None,
+    )
+
+
+def _text(value: object, longest: int) -> str:
+    return shortened(clean(value[: _RAW * longest]), longest) if isinstance(value, str) else ""
+
+
+def raw_abstract(value: object) -> str:
+    """As much of an abstract as is worth looking at; empty when it is no text."""
+    return value[: _RAW * LONGEST_ABSTRACT] if isinstance(value, str) else ""
+
+
+def _names(values: Iterable[object], most: int) -> tuple[str, ...]:
+    """Cleaned, without repetitions, in order."""
+    names: dict[str, None] = {}
+    for value in values:
+        if isinstance(value, str) and (name := _text(value, LONGEST_NAME).strip(" ,;")):
+            names[name] = None
+        if len(names) >= most:
+            break
+    return tuple(names)
+
+
+def _own_address(arxiv_id: str | None, doi: str | None) -> str:
+    if arxiv_id:
+        return f"https://arxiv.org/abs/{arxiv_id}"
+    return f"https://doi.org/{doi}" if doi else ""
+
+
+def _count(value: object) -> int | None:
+    """A number from 0 to what the column takes, from a number or digits; None otherwise."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,10}", value.strip(), re.ASCII):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return min(max(value, 0), _LARGEST)
+
+
+def given_first(name: str) -> str:
+    """``Gysi, Deisy Morselli`` → ``Deisy Morselli Gysi``; a consortium has no comma."""
+    family, comma, given = name.strip().partition(",")
+    return f"{given.strip()} {family.strip()}" if comma else family
+
+
+def is_withdrawn(comment: str, abstract: str) -> bool:
+    """Whether arXiv lists a paper only to say that its authors took it back."""
+    return bool(_WITHDRAWN.match(comment.strip()) or _WITHDRAWN.match(abstract.strip()))
+
+
+def web_address(value: object) -> str:
+    """An http(s) address without white space or controls; empty for anything else."""
+    if not isinstance(value, str):
+        return ""
+    value = value.strip()
+    if not 0 < len(value) <= LONGEST_URL or re.search(r"[\s\x00-\x20\x7f<>\"`{}|\\^]", value):
+        return ""
+    try:
+        parts = urlsplit(value)
+        named = bool(parts.hostname)
+        value.encode()
+    except ValueError:
+        return ""
+    return value if parts.scheme in {"http", "https"} and named else ""
+
+
+def moment(value: object) -> datetime | None:
+    """An aware moment from ISO 8601, RFC 5322, a date, or epoch milliseconds; None for others.
+
+    A value without an offset is taken as UTC. Years before 1500 and after 2200 are mistakes.
+    """
+    found: datetime | None = None
+    try:
+        if isinstance(value, datetime):
+            found = value
+        elif isinstance(value, date):
+            found = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found = datetime.fromtimestamp(value / 1000, tz=UTC)
+        elif isinstance(value, str) and value.isascii() and re.fullmatch(r"\d{11,14}", value):
+            found = datetime.fromtimestamp(int(value) / 1000, tz=UTC)
+        elif isinstance(value, str) and 4 < len(value.strip()) < 64:
+            text = value.strip()
+            found = (
+                datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
+            )
+        if found is None or not 1500 < found.year < 2200:
+            return None
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError, TypeError, IndexError):
+        return None

@@ -1,0 +1,1 @@
+"""Readers of the formats that several sources share: HTML, JSON, XML."""

@@ -1,0 +1,79 @@
+"""Everything that is kept about one subscriber, for themselves (bulk-mail law 28)."""
+
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from newsletter.core.models import Delivery, DigestItem, Paper, Subscriber
+from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.preferences import topics_of
+
+_KEPT = (
+    "email",
+    "name",
+    "status",
+    "cadence",
+    "weekday",
+    "send_hour",
+    "time_zone",
+    "max_papers",
+    "length",
+    "min_score",
+    "weekly_budget",
+    "popularity",
+    "outside_picks",
+    "tell_when_nothing",
+    "vacation_until",
+    "created_at",
+    "consent_at",
+    "consent_source",
+    "consent_wording",
+    "confirmed_at",
+    "unsubscribed_at",
+)
+
+
+def export(session: Session, subscriber: Subscriber) -> dict[str, Any]:
+    """Account, topics and deliveries as plain values."""
+    own = row_id(subscriber)
+    deliveries = session.exec(
+        select(Delivery).where(Delivery.subscriber_id == own).order_by(col(Delivery.id))
+    ).all()
+    papers: dict[int, list[str]] = {}
+    for delivery_id, title in session.exec(
+        select(DigestItem.delivery_id, Paper.title)
+        .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
+        .where(DigestItem.subscriber_id == own)
+        .order_by(col(DigestItem.delivery_id), col(DigestItem.position))
+    ):
+        papers.setdefault(delivery_id, []).append(title)
+    return {
+        "subscriber": {name: _plain(getattr(subscriber, name)) for name in _KEPT},
+        "topics": [
+            {
+                "name": topic.request.name,
+                "quota": topic.request.quota,
+                "paused": topic.request.paused,
+                "interests": [
+                    {"kind": clue.kind.value, "value": clue.value, "weight": clue.weight}
+                    for clue in topic.request.clues
+                ],
+            }
+            for topic in topics_of(session, own)
+        ],
+        "deliveries": [
+            {
+                "kind": delivery.kind.value,
+                "status": delivery.status.value,
+                "created_at": _plain(delivery.created_at),
+                "finished_at": _plain(delivery.finished_at),
+                "subject": delivery.subject,
+                "papers": papers.get(delivery.id or 0, []),
+            }
+            for delivery in deliveries
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,163 @@
+"""The list of addresses that get no mail: list, add, remove, import; each change with a reason."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from newsletter.core.errors import InputError, UsageError
+from newsletter.core.models import Subscriber, Suppression, SuppressionReason, SuppressionRemoval
+from newsletter.core.text import harmless
+from newsletter.core.tokens import Signer
+from newsletter.subscribers.suppression import OWN_DECISION, suppress
+from newsletter.subscribers.validation import normalise_email
+
+LONGEST_NOTE = 300
+# Names under which providers export the column with the address.
+_ADDRESS_COLUMNS = ("email", "address", "email_address", "emailaddress", "recipient", "e-mail")
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """One suppression; ``email`` is empty where no subscriber has the address (any more)."""
+
+    address_hash: str
+    email: str
+    reason: SuppressionReason
+    created_at: datetime
+    note: str
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did: how many were added and known before; refused lines with reasons."""
+
+    added: int = 0
+    known: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+def listing(
+    session: Session, *, reason: SuppressionReason | None = None, limit: int | None = None
+) -> list[Suppressed]:
+    """Suppressions, the newest first; the address is known only while a subscriber has it."""
+    wanted = (
+        select(Suppression, Subscriber.email)
+        .join(
+            Subscriber,
+            col(Subscriber.address_hash) == col(Suppression.address_hash),
+            isouter=True,
+        )
+        .order_by(col(Suppression.created_at).desc())
+    )
+    if reason is not None:
+        wanted = wanted.where(Suppression.reason == reason)
+    return [
+        Suppressed(row.address_hash, email or "", row.reason, row.created_at, row.note)
+        for row, email in session.exec(wanted.limit(limit))
+    ]
+
+
+def add(
+    session: Session,
+    signer: Signer,
+    email: str,
+    *,
+    note: str,
+    reason: SuppressionReason = SuppressionReason.OPERATOR,
+) -> bool:
+    """Suppress an address; whether it was not suppressed before.
+
+    Raises:
+        InputError: not an address.
+    """
+    address_hash = signer.hash_address(normalise_email(email))
+    if session.get(Suppression, address_hash) is not None:
+        return False
+    suppress(session, address_hash, reason)
+    session.execute(
+        update(Suppression)
+        .where(col(Suppression.address_hash) == address_hash)
+        .values(note=harmless(note, LONGEST_NOTE))
+    )
+    return True
+
+
+def remove(session: Session, signer: Signer, email: str, *, note: str, now: datetime) -> bool:
+    """Lift a suppression and write down why; whether there was one.
+
+    Raises:
+        InputError: not an address.
+        UsageError: the person themselves left; only they can come back.
+    """
+    address_hash = signer.hash_address(normalise_email(email))
+    found = session.get(Suppression, address_hash)
+    if found is None:
+        return False
+    if found.reason in OWN_DECISION:
+        raise UsageError(
+            f"{email} {found.reason} by their own wish: only they can come back, by signing up"
+        )
+    was = f" (it was: {found.note})" if found.note else ""
+    session.add(
+        SuppressionRemoval(
+            address_hash=address_hash,
+            reason=found.reason,
+            suppressed_at=found.created_at,
+            removed_at=now,
+            note=harmless(f"{note}{was}", LONGEST_NOTE),
+        )
+    )
+    session.execute(delete(Suppression).where(col(Suppression.address_hash) == address_hash))
+    return True
+
+
+def import_file(
+    session: Session, signer: Signer, path: Path, *, reason: SuppressionReason, note: str
+) -> Imported:
+    """Suppress every address of a file: one a line, or CSV with a column named for it.
+
+    Providers export such lists; an address that is suppressed already keeps its reason.
+
+    Raises:
+        InputError: the file cannot be read as text, or has no column of addresses.
+    """
+    imported = Imported()
+    for number, address in _addresses(path):
+        try:
+            is_new = add(session, signer, address, note=note, reason=reason)
+        except InputError as error:
+            imported.refused.append((number, error.what))
+            continue
+        imported.added += is_new
+        imported.known += not is_new
+    return imported
+
+
+def _addresses(path: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers and addresses."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 text: {error.reason}", where=str(path)) from error
+    lines = csv.reader(text.splitlines())
+    column = 0
+    for number, cells in enumerate(lines, start=1):
+        if number == 1 and cells and not any("@" in cell for cell in cells):
+            names = [cell.strip().lower() for cell in cells]
+            found = [place for place, name in enumerate(names) if name in _ADDRESS_COLUMNS]
+            if not found:
+                raise InputError(
+                    f"no column is named {', '.join(_ADDRESS_COLUMNS)}", where=f"{path}, line 1"
+                )
+            column = found[0]
+        elif cells and len(cells) > column and cells[column].strip():
+            yield number, cells[column].strip()
+        elif any(cell.strip() for cell in cells):
+            yield number, ""

@@ -1,0 +1,79 @@
+"""Messages that are not digests: a confirmation, a fresh link to one's data.
+
+The row waits in the ledger; the next send run mails it. Whoever asks again within the pause
+gets no second one, so nobody can fill somebody else's inbox (bulk-mail law 29).
+"""
+
+import secrets
+from datetime import timedelta
+
+from sqlmodel import Session, col, select
+
+from newsletter.core.database import utc_now
+from newsletter.core.models import (
+    Delivery,
+    DeliveryKind,
+    DeliveryStatus,
+    Subscriber,
+    SubscriberStatus,
+)
+
+PAUSES = {
+    DeliveryKind.CONFIRMATION: timedelta(days=1),
+    # As long as the link in it works.
+    DeliveryKind.ACCOUNT_LINK: timedelta(hours=1),
+}
+_UNSENT = (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED, DeliveryStatus.CANCELLED)
+
+
+def invite(session: Session, *, message_domain: str, email: str | None = None) -> tuple[int, int]:
+    """Queue a confirmation to every pending subscriber, or to the one with this address.
+
+    Returns how many were queued, and how many are pending in all.
+    """
+    wanted = select(Subscriber).where(Subscriber.status == SubscriberStatus.PENDING)
+    if email is not None:
+        wanted = wanted.where(Subscriber.email == email)
+    pending = session.exec(wanted.order_by(col(Subscriber.id))).all()
+    queued = [
+        queue_note(session, each, DeliveryKind.CONFIRMATION, message_domain=message_domain)
+        for each in pending
+    ]
+    return sum(queued), len(pending)
+
+
+def queue_note(
+    session: Session, subscriber: Subscriber, kind: DeliveryKind, *, message_domain: str
+) -> bool:
+    """Queue a message of ``kind``, unless one was queued within its pause.
+
+    ``message_domain`` is the operator's own, for the Message-ID (bulk-mail law 11). Returns
+    whether one was queued.
+    """
+    now = utc_now()
+    # The row lock makes two requests at once see each other's message.
+    session.exec(
+        select(Subscriber.id).where(Subscriber.id == subscriber.id).with_for_update()
+    ).one()
+    recent = session.exec(
+        select(Delivery.id).where(
+            Delivery.subscriber_id == subscriber.id,
+            Delivery.kind == kind,
+            col(Delivery.created_at) > now - PAUSES[kind],
+            col(Delivery.status).not_in(_UNSENT),
+        )
+    ).first()
+    if recent is not None or subscriber.id is None:
+        return False
+    session.add(
+        Delivery(
+            subscriber_id=subscriber.id,
+            kind=kind,
+            to_address=subscriber.email,
+            message_id=f"{secrets.token_hex(16)}@{message_domain}",
+            status=DeliveryStatus.QUEUED,
+            created_at=now,
+        )
+    )
+    session.flush()
+    return True

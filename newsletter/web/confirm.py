@@ -1,0 +1,48 @@
+"""Double opt-in: the link in the confirmation mail shows a button, the button confirms."""
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from sqlmodel import Session, col, select
+
+from newsletter.core.models import Paper, Signal
+from newsletter.core.tokens import Purpose
+from newsletter.ranking.profiles import feedback
+from newsletter.subscribers import accounts, signup
+from newsletter.subscribers.accounts import row_id
+from newsletter.web.site import READ, SiteDep
+
+router = APIRouter()
+
+
+@router.api_route("/confirm/{token}", methods=READ)
+def confirmation_page(site: SiteDep, token: str) -> HTMLResponse:
+    """One button, because mail scanners open links before people do."""
+    site.signer.verify(Purpose.CONFIRM, token, expires=True)
+    return site.page("confirm.html")
+
+
+@router.post("/confirm/{token}")
+def confirm(site: SiteDep, token: str) -> HTMLResponse:
+    """Make a pending subscriber active; pressing twice is the same."""
+    public_id = site.signer.verify(Purpose.CONFIRM, token, expires=True)
+    with site.writing() as session:
+        confirmed = signup.confirm(session, public_id)
+        _judge(session, public_id, confirmed.liked)
+    if not confirmed.active:
+        return site.message(
+            "This subscription has ended",
+            "You unsubscribed after this link was made. To come back, sign up again on the "
+            "front page.",
+            status=410,
+        )
+    return site.page("confirmed.html", preferences_url=site.preferences_url(public_id))
+
+
+def _judge(session: Session, public_id: str, liked: tuple[int, ...]) -> None:
+    """Papers picked at the sign-up are relevant from the start."""
+    subscriber = accounts.find(session, public_id)
+    if subscriber is None or not liked:
+        return
+    for paper_id in session.exec(select(Paper.id).where(col(Paper.id).in_(liked))).all():
+        own = row_id(subscriber)
+        feedback.record(session, own, paper_id or 0, Signal.RELEVANT)

@@ -1,0 +1,245 @@
+"""What everybody may see: days of papers, one paper, search, feeds, the style sheet."""
+
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+from sqlmodel import text
+
+from newsletter.core.database import utc_now
+from newsletter.core.models import Paper
+from newsletter.papers import browse
+from newsletter.papers.search import search
+from newsletter.web import feeds
+from newsletter.web.site import READ, RowId, Site, SiteDep
+
+router = APIRouter()
+# Far enough to page by hand; a crawler that goes on is not reading.
+PageNumber = Annotated[int, Query(ge=1, le=200)]
+Short = Annotated[str, Query(max_length=200)]
+# The first and last days that a date on a page may name.
+EARLIEST, LATEST = date(1991, 1, 1), date(2199, 12, 31)
+
+
+@router.api_route("/", methods=READ)
+def front_page(site: SiteDep) -> HTMLResponse:
+    """The newest day's papers, and the sign-up form."""
+    with site.reading() as session:
+        day = browse.newest_day(session)
+    return _days(site, day or utc_now().date(), is_front=True)
+
+
+@router.api_route("/day/{day}", methods=READ)
+def day_page(site: SiteDep, day: date, page: PageNumber = 1) -> HTMLResponse:
+    """One day's papers in trending order."""
+    return _days(site, _checked(day), page=page)
+
+
+@router.api_route("/week/{day}", methods=READ)
+def week_page(site: SiteDep, day: date, page: PageNumber = 1) -> HTMLResponse:
+    """The papers of the week that ``day`` is in."""
+    monday = _checked(day) - timedelta(days=day.weekday())
+    return _days(site, monday, days=7, page=page)
+
+
+def _checked(day: date) -> date:
+    if not EARLIEST <= day <= LATEST:
+        raise HTTPException(404)
+    return day
+
+
+def _days(
+    site: Site, first: date, *, days: int = 1, page: int = 1, is_front: bool = False
+) -> HTMLResponse:
+    with site.reading() as session:
+        newest = browse.newest_id(session)
+    key = ("days", newest, first, days, page, is_front)
+    body = site.kept.body(key, lambda: _rendered_days(site, first, days, page, is_front))
+    return HTMLResponse(body)
+
+
+def _rendered_days(site: Site, first: date, days: int, page: int, is_front: bool) -> bytes:
+    last = first + timedelta(days=days - 1)
+    with site.reading() as session:
+        found, total = browse.between(session, first, last, page=page)
+        around = browse.neighbours(session, first, last)
+    return site.rendered(
+        "days.html",
+        first=first,
+        last=last,
+        papers=found,
+        total=total,
+        page=page,
+        start=(page - 1) * browse.PAGE,
+        pages=max(1, -(-total // browse.PAGE)),
+        before=around.before,
+        after=around.after,
+        span="week" if days > 1 else "day",
+        is_front=is_front,
+    )
+
+
+@router.api_route("/day/{day}/feed.atom", methods=READ)
+def day_atom(site: SiteDep, day: date) -> Response:
+    """One day's papers as Atom (RFC 4287)."""
+    return _feed(site, _checked(day), f"/day/{day}/feed.atom", as_json=False)
+
+
+@router.api_route("/day/{day}/feed.json", methods=READ)
+def day_json(site: SiteDep, day: date) -> Response:
+    """One day's papers as JSON Feed 1.1."""
+    return _feed(site, _checked(day), f"/day/{day}/feed.json", as_json=True)
+
+
+@router.api_route("/feed.atom", methods=READ)
+def newest_atom(site: SiteDep) -> Response:
+    """The newest day's papers, for feed readers to subscribe to."""
+    with site.reading() as session:
+        day = browse.newest_day(session)
+    return _feed(site, day or utc_now().date(), "/feed.atom", as_json=False)
+
+
+@router.api_route("/feed.json", methods=READ)
+def newest_json(site: SiteDep) -> Response:
+    """The same as JSON Feed."""
+    with site.reading() as session:
+        day = browse.newest_day(session)
+    return _feed(site, day or utc_now().date(), "/feed.json", as_json=True)
+
+
+def _feed(site: Site, day: date, path: str, *, as_json: bool) -> Response:
+    with site.reading() as session:
+        newest = browse.newest_id(session)
+    body = site.kept.body((path, newest, day), lambda: _rendered_feed(site, day, path, as_json))
+    return feeds.answer(body, as_json=as_json)
+
+
+def _rendered_feed(site: Site, day: date, path: str, as_json: bool) -> bytes:
+    with site.reading() as session:
+        found, _ = browse.between(session, day, day)
+    base = site.settings.base_url
+    feed = feeds.Feed(
+        title=f"{site.settings.site_name}: papers of {day}",
+        home=f"{base}/day/{day}",
+        address=f"{base}{path}",
+        entries=tuple(_entry(base, paper) for paper in found),
+    )
+    return feeds.json_feed(feed) if as_json else feeds.atom(feed)
+
+
+def _entry(base: str, paper: Paper) -> feeds.Entry:
+    return feeds.Entry(
+        address=f"{base}/paper/{paper.id}",
+        title=paper.title,
+        text=paper.abstract,
+        authors=tuple(paper.authors),
+        updated=paper.first_seen_at,
+    )
+
+
+@router.api_route("/paper/{paper_id}", methods=READ)
+def paper_page(site: SiteDep, paper_id: RowId) -> HTMLResponse:
+    """One paper, and those most like it."""
+    with site.reading() as session:
+        paper = session.get(Paper, paper_id)
+        if paper is None:
+            raise HTTPException(404)
+        similar = browse.similar(session, paper_id)
+    return site.page("paper.html", paper=paper, similar=similar)
+
+
+class SearchFields(BaseModel):
+    """What the search form sends."""
+
+    q: Short = ""
+    category: Short = ""
+    source: Short = ""
+    since: Short = ""
+    until: Short = ""
+    page: PageNumber = 1
+
+    def given(self) -> dict[str, str]:
+        """The fields that hold something, but for the page."""
+        values = self.model_dump(exclude={"page"})
+        return {name: value for name, value in values.items() if value.strip()}
+
+
+@router.api_route("/search", methods=READ)
+def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTMLResponse:
+    """Full text, narrowed by category, source and date."""
+    if not fields.given():
+        return site.page("search.html", fields=fields, papers=None, error="")
+    try:
+        since, until = (_moment(fields.since), _moment(fields.until))
+    except ValueError:
+        error = "Dates are written like 2026-11-22."
+        return site.page("search.html", status=422, fields=fields, papers=None, error=error)
+    start = (fields.page - 1) * browse.PAGE
+    with site.reading() as session:
+        matching = partial(
+            search,
+            session,
+            _line(fields.q),
+            category=_line(fields.category) or None,
+            source=_line(fields.source) or None,
+            since=since,
+            until=until + timedelta(days=1) if until else None,
+        )
+        # Whoever describes an interest in a sentence is served with papers that hold a part of it.
+        found = matching(limit=browse.PAGE + 1, offset=start)
+        any_word = not found and not matching(limit=1)
+        if any_word:
+            found = matching(any_word=True, limit=browse.PAGE + 1, offset=start)
+    return site.page(
+        "search.html",
+        fields=fields,
+        papers=found[: browse.PAGE],
+        error="",
+        start=start,
+        more=len(found) > browse.PAGE,
+        any_word=any_word,
+        again=urlencode(fields.given()),
+    )
+
+
+def _moment(typed: str) -> datetime | None:
+    return browse.start_of(_checked(date.fromisoformat(typed))) if typed else None
+
+
+def _line(typed: str) -> str:
+    return typed.replace("\x00", "").strip()
+
+
+@router.api_route("/privacy", methods=READ)
+def privacy_page(site: SiteDep) -> HTMLResponse:
+    """What is kept and why, from the settings, so that it is true."""
+    return site.page("privacy.html", settings=site.settings)
+
+
+@router.api_route("/style.css", methods=READ)
+def style_sheet(site: SiteDep) -> Response:
+    """The one style sheet; its address changes with its text."""
+    return Response(
+        site.style, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000"}
+    )
+
+
+@router.api_route("/healthz", methods=READ)
+def sign_of_life(site: SiteDep) -> dict[str, str]:
+    """Answers when the database does."""
+    with site.reading() as session:
+        session.connection().execute(text("SELECT 1"))
+    return {"status": "ok"}
+
+
+@router.api_route("/robots.txt", methods=READ)
+def robots() -> Response:
+    """Asks crawlers to leave the pages behind tokens alone."""
+    paths = ("account", "archive", "click", "confirm", "feed", "feedback", "preferences",
+             "unsubscribe", "view")  # fmt: skip
+    lines = "".join(f"Disallow: /{path}/\n" for path in paths)
+    return Response(f"User-agent: *\n{lines}", media_type="text/plain")

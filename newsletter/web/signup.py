@@ -1,0 +1,132 @@
+"""Sign-up: a form, a mail, a button. The answer never tells whether an address is known."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from newsletter.core.errors import InputError
+from newsletter.core.models import InterestKind, PaperAlias
+from newsletter.papers import browse
+from newsletter.subscribers import signup
+from newsletter.subscribers.signup import SignUpRequest
+from newsletter.subscribers.validation import (
+    DEFAULT_TOPIC,
+    MOST_INTERESTS,
+    Clue,
+    TopicRequest,
+    parse_topic,
+)
+from newsletter.web import bibliography, forms
+from newsletter.web.preferences import ZONE_OPTIONS
+from newsletter.web.rate_limit import Limited, limit
+from newsletter.web.site import READ, Site, SiteDep
+
+router = APIRouter()
+# Papers to pick from: a screen or two.
+OFFERED = 12
+FIELDS = ("email", "text", "categories", "authors", "seed_papers", "cadence", "time_zone")
+
+
+@router.api_route("/sign-up", methods=READ)
+def sign_up_page(site: SiteDep) -> HTMLResponse:
+    """The whole form."""
+    return _form(site, dict.fromkeys(FIELDS, ""), frozenset())
+
+
+@router.post("/sign-up")
+def sign_up(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLResponse:
+    """Store what was asked for, and ask the address to confirm it."""
+    typed = {name: forms.text_of(form, name) for name in FIELDS}
+    picked = frozenset(forms.numbers(form, "pick")[:OFFERED])
+    # A person never sees this field; a script fills in every one.
+    if forms.text_of(form, "website"):
+        return _sent(site)
+    limit(site, request, Limited.SIGN_UP)
+    try:
+        wanted = SignUpRequest(
+            topic=_topic(site, typed, forms.file_of(form, "library")),
+            cadence=typed["cadence"],
+            time_zone=typed["time_zone"],
+            liked=tuple(sorted(picked)),
+        )
+        _store(site, typed["email"], wanted)
+    except InputError as error:
+        return _form(site, typed, picked, error=str(error))
+    return _sent(site)
+
+
+def _topic(site: Site, typed: dict[str, str], uploaded: bytes) -> TopicRequest:
+    topic = parse_topic(
+        text=typed["text"],
+        categories=forms.split("categories", typed["categories"]),
+        authors=forms.split("authors", typed["authors"]),
+        seed_papers=forms.split("seed_papers", typed["seed_papers"]),
+    )
+    if not uploaded:
+        return topic
+    references = bibliography.read_bibliography(uploaded)
+    with site.reading() as session:
+        found = [_clue(session, reference) for reference in references]
+    clues = {(clue.kind, clue.value): clue for clue in (*topic.clues, *found)}
+    return TopicRequest(DEFAULT_TOPIC, tuple(clues.values())[:MOST_INTERESTS])
+
+
+def _clue(session: Session, reference: bibliography.Reference) -> Clue:
+    """A paper we have is a seed; of another its title says something by itself."""
+    known = (
+        reference.identity
+        and session.exec(
+            select(PaperAlias.id).where(
+                col(PaperAlias.source).in_(["arxiv", "doi"]),
+                PaperAlias.external_id == reference.identity,
+            )
+        ).first()
+    )
+    if reference.identity and (known or not reference.title):
+        return Clue(InterestKind.SEED_PAPER, reference.identity)
+    return Clue(InterestKind.TEXT, reference.title)
+
+
+def _store(site: Site, email: str, wanted: SignUpRequest) -> None:
+    try:
+        with site.writing() as session:
+            signup.sign_up(
+                session,
+                site.signer,
+                email=email,
+                request=wanted,
+                message_domain=site.settings.from_domain,
+            )
+    except IntegrityError:
+        # The same address signed up at the same moment; one of the two is stored.
+        return
+
+
+def _form(
+    site: Site, typed: dict[str, Any], picked: frozenset[int], *, error: str = ""
+) -> HTMLResponse:
+    with site.reading() as session:
+        day = browse.newest_day(session)
+        offered = browse.between(session, day, day)[0][:OFFERED] if day else []
+    return site.page(
+        "sign_up.html",
+        status=422 if error else 200,
+        fields=typed,
+        offered=offered,
+        picked=picked,
+        zone_options=ZONE_OPTIONS,
+        error=error,
+    )
+
+
+def _sent(site: Site) -> HTMLResponse:
+    return site.message(
+        "Look into your inbox",
+        "If the address is right, a mail with a link is on its way. Your digests begin when you "
+        "have pressed the button behind it.",
+        "Nothing there after a few minutes? Look among the junk, or try again tomorrow: we send "
+        "at most one such mail a day.",
+    )

@@ -1,0 +1,58 @@
+"""Unsubscribe: the one-click POST of mail programs, and the page with one button.
+
+The token alone says who it is, and never expires (bulk-mail laws 3, 4 and 7). A body is not
+even read: RFC 8058 sends ``List-Unsubscribe=One-Click``, urlencoded or multipart, and a mail
+program that sends it wrongly means the same.
+"""
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from newsletter.core.models import Cadence, SubscriberStatus
+from newsletter.core.tokens import Purpose
+from newsletter.subscribers import accounts
+from newsletter.web.site import READ, Site, SiteDep
+
+router = APIRouter()
+
+
+@router.api_route("/unsubscribe/{token}", methods=READ)
+def unsubscribe_page(site: SiteDep, token: str) -> HTMLResponse:
+    """One button; says so when it was already pressed, or the subscriber is erased."""
+    public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
+    with site.reading() as session:
+        subscriber = accounts.find(session, public_id)
+    if subscriber is None or subscriber.status == SubscriberStatus.UNSUBSCRIBED:
+        return _done(site)
+    return site.page(
+        "unsubscribe.html",
+        preferences_url=site.preferences_url(public_id),
+        active=subscriber.status == SubscriberStatus.ACTIVE,
+        weekly=subscriber.cadence == Cadence.WEEKLY,
+    )
+
+
+@router.post("/unsubscribe/{token}")
+def unsubscribe(site: SiteDep, token: str) -> HTMLResponse:
+    """Stop all mail from the next message on; the same answer however often it is asked."""
+    public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
+    with site.writing() as session:
+        accounts.unsubscribe(session, public_id)
+    return _done(site)
+
+
+def _done(site: Site) -> HTMLResponse:
+    # A provider's wave of one-click requests is thousands of this one page.
+    return HTMLResponse(site.kept.body("unsubscribed", lambda: _rendered(site)))
+
+
+def _rendered(site: Site) -> bytes:
+    return site.rendered(
+        "message.html",
+        title="You are unsubscribed",
+        paragraphs=(
+            f"You get no more mail from {site.settings.site_name}. A message that is already on "
+            "its way may still arrive.",
+            "Whenever you want the papers back, sign up again on the front page.",
+        ),
+    )

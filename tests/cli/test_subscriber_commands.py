@@ -1,0 +1,125 @@
+"""`newsletter subscribers`, as an operator types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.core import database
+
+
+class Shell:
+    """Runs the command in a folder of its own, with settings from the environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = {
+            "NEWSLETTER_DATABASE_URL": f"sqlite:///{folder / 'a b.db'}",
+            "NEWSLETTER_SECRET_KEYS": "k" * 32,
+        }
+        database.upgrade(database.connect(self.settings["NEWSLETTER_DATABASE_URL"]))
+
+    def run(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            [Path(sys.executable).with_name("newsletter"), "subscribers", *arguments],
+            cwd=self.folder,
+            env=self.settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, (done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_an_operator_adds_looks_and_erases(shell: Shell) -> None:
+    shell.run(
+        "add", "Ada@Reader.example", "--name", "Ada", "--keywords", "fuzzing;testing",
+        "--categories", "cs.SE", "--mutes", "crypto", "--cadence", "weekly", "--confirmed",
+    )  # fmt: skip
+    shown = shell.json("show", "ada@reader.example")["subscriber"]
+    assert (shown["status"], shown["cadence"]) == ("active", "weekly")
+    [topic] = shown["topics"]
+    assert topic["keywords"] == ["fuzzing", "testing"]
+    assert topic["mutes"] == ["crypto"]
+    assert "fuzzing, testing" in shell.run("show", "ada@reader.example").stdout
+    assert "ada@reader.example" in shell.run("list").stdout
+    assert shell.json("list", "--status", "pending") == {"subscribers": []}
+
+    erased = shell.json("erase", "ada@reader.example", "--yes")
+    assert erased == {"email": "ada@reader.example", "erased": True}
+    refused = shell.run("add", "ada@reader.example", "--confirmed", code=2)
+    assert "erased at its owner's wish" in refused.stderr
+
+
+def test_an_import_says_what_it_refused_and_why(shell: Shell) -> None:
+    file = shell.folder / "list.csv"
+    file.write_text("email,keywords\nada@r.example,x\nbroken,y\n")
+    done = shell.run("import", str(file), "--confirmed")
+    assert "1 subscribers added" in done.stdout
+    assert "line 3: address 'broken'" in done.stderr
+
+    report = shell.json("import", str(file), "--confirmed")
+    assert report["added"] == 0
+    [refused] = report["refused"]
+    assert refused["line"] == 3
+    assert [line["line"] for line in report["unchanged"]] == [2]
+
+
+def test_an_export_is_read_again_by_an_import(shell: Shell) -> None:
+    shell.run("add", "ada@r.example", "--topic", "One", "--keywords", "x;y", "--confirmed")
+    shell.run("export", "--output", "out.csv")
+    assert shell.run("export").stdout.replace("\r\n", "\n") == (
+        (shell.folder / "out.csv").read_text().replace("\r\n", "\n")
+    )
+    [row] = shell.json("export")["subscribers"]
+    assert row["keywords"] == ["x", "y"]
+    assert "1 lines known already" in shell.run("import", "out.csv", "--confirmed").stdout
+
+
+def test_who_was_added_without_consent_is_asked_once_a_day(shell: Shell) -> None:
+    shell.settings["NEWSLETTER_FROM"] = "papers@site.example"
+    assert "nobody is pending" in shell.run("invite").stdout
+    assert "subscribers invite" in shell.run("add", "ada@r.example").stdout
+    shell.run("add", "bob@r.example")
+    shell.run("add", "cyd@r.example", "--confirmed")
+    assert shell.json("invite", "ada@r.example") == {"queued": 1, "pending": 1}
+    assert shell.json("invite") == {"queued": 1, "pending": 2}
+    assert "0 of 2 pending" in shell.run("invite").stdout
+    assert shell.json("show", "bob@r.example")["subscriber"]["deliveries"] == {"queued": 1}
+    assert shell.json("show", "cyd@r.example")["subscriber"]["deliveries"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["add", "nobody"], "@-sign"),
+        (["add", "a@r.example", "--cadence", "hourly"], "cadence"),
+        (["import", "no.csv"], "no.csv: No such file"),
+        (["show", "nobody@r.example"], "is no subscriber"),
+        (["erase", "nobody@r.example", "--yes"], "is no subscriber"),
+        (["export", "--output", "no/such/folder.csv"], "cannot write"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_2(shell: Shell, arguments: list[str], said: str) -> None:
+    done = shell.run(*arguments, code=2)
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_key_is_named_before_anything_is_done(shell: Shell) -> None:
+    del shell.settings["NEWSLETTER_SECRET_KEYS"]
+    done = shell.run("add", "a@r.example", code=2)
+    assert "NEWSLETTER_SECRET_KEYS" in done.stderr

@@ -1,0 +1,221 @@
+"""The database itself refuses what must never happen, on SQLite and on PostgreSQL."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError, StatementError
+from sqlmodel import SQLModel, func, select
+
+from alembic import command
+from newsletter.core import database
+from newsletter.core.errors import DatabaseError
+from newsletter.core.models import (
+    DeliveryEvent,
+    EventKind,
+    Interest,
+    InterestKind,
+    Paper,
+    Subscriber,
+    SubscriberStatus,
+    Topic,
+)
+from tests.support import factories
+
+
+def test_a_second_delivery_to_one_subscriber_in_one_edition_is_refused(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        edition, subscriber = factories.make_edition(session), factories.make_subscriber(session)
+        factories.make_delivery(session, edition, subscriber)
+        with pytest.raises(IntegrityError), session.begin_nested():
+            factories.make_delivery(session, edition, subscriber)
+
+
+def test_a_paper_twice_to_one_subscriber_is_refused_across_editions(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        subscriber, paper = factories.make_subscriber(session), factories.make_paper(session)
+        first = factories.make_edition(session)
+        second = factories.make_edition(session, datetime(2026, 11, 21, tzinfo=UTC).date())
+        factories.make_digest(session, first, subscriber, [paper])
+        with pytest.raises(IntegrityError), session.begin_nested():
+            factories.make_digest(session, second, subscriber, [paper])
+
+
+@pytest.mark.parametrize("status", [SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED])
+def test_an_active_subscriber_who_never_confirmed_is_refused(
+    engine: Engine, status: SubscriberStatus
+) -> None:
+    with database.session_scope(engine) as session:
+        with pytest.raises(IntegrityError), session.begin_nested():
+            factories.make_subscriber(session, status=status, confirmed_at=None)
+        factories.make_subscriber(session, status=SubscriberStatus.PENDING, confirmed_at=None)
+
+
+def test_a_second_row_for_a_replayed_event_is_refused(engine: Engine) -> None:
+    def event() -> DeliveryEvent:
+        return DeliveryEvent(kind=EventKind.BOUNCED, provider="ses", provider_event_id="e-1")
+
+    with database.session_scope(engine) as session:
+        session.add(event())
+        session.flush()
+        with pytest.raises(IntegrityError), session.begin_nested():
+            session.add(event())
+
+
+def test_an_address_is_stored_once_and_in_lower_case(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        factories.make_subscriber(session, "ada@reader.example")
+        with pytest.raises(IntegrityError), session.begin_nested():
+            factories.make_subscriber(session, "ada@reader.example")
+        with pytest.raises(IntegrityError), session.begin_nested():
+            factories.make_subscriber(session, "Grace@reader.example")
+
+
+def test_one_external_id_of_a_source_is_one_paper(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        factories.make_paper(session, 7)
+        with pytest.raises(IntegrityError), session.begin_nested():
+            factories.make_paper(session, 7)
+
+
+def test_a_digest_without_an_edition_is_refused(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        edition, subscriber = factories.make_edition(session), factories.make_subscriber(session)
+        with pytest.raises(IntegrityError), session.begin_nested():
+            factories.make_delivery(session, edition, subscriber, edition_id=None)
+
+
+def test_a_status_outside_the_list_is_refused(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        factories.make_subscriber(session)
+        with pytest.raises(IntegrityError), session.begin_nested():
+            session.connection().execute(text("UPDATE subscriber SET status = 'asleep'"))
+
+
+def test_what_belongs_to_a_subscriber_goes_with_the_subscriber(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        subscriber, paper = factories.make_subscriber(session), factories.make_paper(session)
+        session.add(Topic(subscriber_id=subscriber.id or 0, name="Program repair"))
+        factories.make_digest(session, factories.make_edition(session), subscriber, [paper])
+        session.connection().execute(text("DELETE FROM subscriber"))
+    with database.read_scope(engine) as session:
+        for table in ("topic", "delivery", "digest_item"):
+            assert session.connection().scalar(text(f"SELECT count(*) FROM {table}")) == 0
+        assert session.exec(select(Paper)).one().title == paper.title
+
+
+def test_a_naive_datetime_is_refused(engine: Engine) -> None:
+    naive = datetime(2026, 11, 22, 7, 0)  # noqa: DTZ001  (the point of the test)
+    with database.session_scope(engine) as session, pytest.raises(StatementError, match="naive"):
+        factories.make_paper(session, published_at=naive)
+
+
+def test_times_come_back_aware_and_in_utc(engine: Engine) -> None:
+    moment = datetime.fromisoformat("2026-11-22T09:30:00+02:00")
+    with database.session_scope(engine) as session:
+        factories.make_paper(session, published_at=moment)
+    with database.read_scope(engine) as session:
+        found = session.exec(select(Paper)).one().published_at
+    assert found == moment
+    assert found is not None
+    assert found.utcoffset() == UTC.utcoffset(None)
+
+
+def is_modelled(name: str | None, _kind: str, _parents: Any) -> bool:
+    """Full-text indexes are a database's own affair: no model describes them."""
+    return not (name or "").startswith(("paper_search", "ix_paper_search", "search_document"))
+
+
+def test_migrations_equal_models(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_name": is_modelled}
+        )
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_migrations_make_the_same_check_constraints_as_models(
+    engine: Engine, database_url: str
+) -> None:
+    """Alembic does not compare CHECK constraints, so this does, by name."""
+    inspector = inspect(engine)
+    migrated = {
+        (table, check["name"])
+        for table in SQLModel.metadata.tables
+        for check in inspector.get_check_constraints(table)
+    }
+    modelled = {
+        (table.name, str(constraint.name))
+        for table in SQLModel.metadata.tables.values()
+        for constraint in table.constraints
+        if type(constraint).__name__ == "CheckConstraint"
+    }
+    assert migrated == modelled
+
+
+def test_a_migration_keeps_every_row(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        edition = factories.make_edition(session)
+        subscriber = factories.make_subscriber(session)
+        factories.make_digest(session, edition, subscriber, [factories.make_paper(session)])
+        topic = Topic(subscriber_id=subscriber.id or 0, name="Engines")
+        session.add(topic)
+        session.flush()
+        clue: dict[str, Any] = {
+            "topic_id": topic.id or 0,
+            "kind": InterestKind.TEXT,
+            "value": "机" * 2000,
+        }
+        session.add(Interest(**clue))
+    config = database.alembic_config(engine)
+    before = count_rows(engine)
+    assert before["digest_item"] == before["delivery"] == 1
+
+    command.downgrade(config, "0002")
+    command.upgrade(config, "head")
+
+    assert count_rows(engine) == before
+    with pytest.raises(IntegrityError), database.session_scope(engine) as session:
+        session.add(Interest(**clue))  # told apart by hash, also from rows of before
+
+
+def count_rows(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        return {
+            name: connection.scalar(select(func.count()).select_from(table)) or 0
+            for name, table in SQLModel.metadata.tables.items()
+        }
+
+
+def test_a_database_without_tables_says_which_command_makes_them(database_url: str) -> None:
+    empty = database.connect(database_url)
+    with pytest.raises(DatabaseError, match="newsletter db upgrade"):
+        database.require_current(empty)
+    assert database.upgrade(empty) == (None, database.head(empty))
+    database.require_current(empty)
+    assert database.upgrade(empty) == (database.head(empty), database.head(empty))
+    empty.dispose()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://host/name", "sqlite:////no/such/folder/x.db"])
+def test_a_database_that_cannot_be_used_is_one_clear_line(url: str) -> None:
+    with pytest.raises(DatabaseError) as caught:
+        database.revision(database.connect(url))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_database_password_is_never_shown() -> None:
+    with pytest.raises(DatabaseError) as caught:
+        database.revision(database.connect("postgresql://ada:secret@127.0.0.1:1/none"))
+    assert "secret" not in str(caught.value)
+
+
+def test_subscriber_columns_are_checked(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        for wrong in ({"send_hour": 24}, {"weekday": 7}, {"max_papers": 0}, {"min_score": 101}):
+            with pytest.raises(IntegrityError), session.begin_nested():
+                factories.make_subscriber(session, f"{len(wrong)}@reader.example", **wrong)
+        assert session.exec(select(Subscriber)).all() == []

@@ -1,0 +1,164 @@
+"""The welcome, the best of a vacation, and the note that there is nothing: prepared and mailed."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from newsletter.core.config import Settings, load_settings
+from newsletter.core.database import read_scope, session_scope, utc_now
+from newsletter.core.models import (
+    Delivery,
+    DeliveryKind,
+    DeliveryStatus,
+    DigestItem,
+    Occasion,
+    Subscriber,
+)
+from newsletter.editions import lifecycle
+from newsletter.ranking.profiles import training
+from tests.editions.test_editions import send
+from tests.support import factories
+from tests.support.factories import ISSUE_DATE
+from tests.support.smtp_sink import Sink, running_sink
+
+NEXT_DAY = ISSUE_DATE + timedelta(days=1)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return load_settings(
+        from_address="papers@papers.example",
+        base_url="https://papers.example",
+        secret_keys="a key for tests that is long enough",
+        postal_address="1 Example Street",
+        site_name="Morning Papers",
+    )
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with running_sink() as sink:
+        yield sink
+
+
+def add_papers(engine: Engine, *numbers: int) -> None:
+    with session_scope(engine) as session:
+        for number in numbers:
+            factories.make_paper(session, number)
+    training.train(engine)
+
+
+def add_reader(engine: Engine, email: str = "ada@reader.example", **fields: object) -> None:
+    """A subscriber who confirmed by mail."""
+    with session_scope(engine) as session:
+        reader = factories.make_subscriber(session, email, **fields)
+        session.add(
+            Delivery(
+                subscriber_id=reader.id or 0,
+                kind=DeliveryKind.CONFIRMATION,
+                to_address=email,
+                message_id=f"confirm.{email}",
+                status=DeliveryStatus.SENT,
+            )
+        )
+
+
+def mailed(engine: Engine, settings: Settings, sink: Sink, day: date) -> list[EmailMessage]:
+    """Prepare and send the day's edition; the messages that the relay took for it."""
+    before = len(sink.accepted)
+    edition_id = lifecycle.prepare(engine, day, message_domain="papers.example").edition_id
+    lifecycle.start_sending(engine, edition_id)
+    send(engine, settings, sink, edition_id)
+    return [
+        message_from_bytes(taken.content, policy=policy.default)
+        for taken in sink.accepted[before:]
+        if isinstance(taken.content, bytes)
+    ]
+
+
+def text_of(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    assert body is not None
+    return " ".join(body.get_content().split())
+
+
+def occasions(session: Session) -> list[Occasion]:
+    digests = select(Delivery).where(Delivery.kind == DeliveryKind.DIGEST)
+    return [row.occasion for row in session.exec(digests.order_by(col(Delivery.id)))]
+
+
+def test_the_first_digest_is_a_welcome_and_the_second_is_not(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
+    add_papers(engine, 1, 2)
+    add_reader(engine)
+    [welcome] = mailed(engine, settings, sink, ISSUE_DATE)
+    assert welcome["Subject"].startswith("Welcome! A study of thing")
+    assert "this is your first digest from Morning Papers: 2 papers" in text_of(welcome)
+
+    add_papers(engine, 3)
+    [second] = mailed(engine, settings, sink, NEXT_DAY)
+    assert second["Subject"] == "A study of thing 3"
+    assert "here is 1 paper chosen for you" in text_of(second)
+
+
+def test_who_was_imported_is_not_welcomed(engine: Engine, settings: Settings, sink: Sink) -> None:
+    add_papers(engine, 1)
+    with session_scope(engine) as session:
+        factories.make_subscriber(session)
+    [digest] = mailed(engine, settings, sink, ISSUE_DATE)
+    assert digest["Subject"] == "A study of thing 1"
+
+
+def test_who_comes_back_gets_the_best_of_the_vacation_once(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
+    today = utc_now().date()
+    add_papers(engine, 1)
+    add_reader(engine)
+    mailed(engine, settings, sink, today - timedelta(days=3))
+    with session_scope(engine) as session:
+        for row in session.exec(select(Delivery)):
+            row.created_at -= timedelta(days=3)
+        session.exec(select(Subscriber)).one().vacation_until = today - timedelta(days=1)
+    add_papers(engine, *range(2, 20))
+    assert mailed(engine, settings, sink, today - timedelta(days=1)) == []
+
+    [best] = mailed(engine, settings, sink, today)
+    assert best["Subject"].startswith("While you were away: A study of thing")
+    assert "here are the best 10 papers announced during your vacation" in text_of(best)
+
+    add_papers(engine, 20)
+    mailed(engine, settings, sink, today + timedelta(days=1))
+    with read_scope(engine) as session:
+        assert occasions(session) == [Occasion.WELCOME, Occasion.BEST_OF, Occasion.REGULAR]
+
+
+def test_only_who_asked_is_told_that_there_is_nothing_and_why(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
+    add_reader(engine, "told@reader.example", tell_when_nothing=True)
+    add_reader(engine, "quiet@reader.example")
+    [note] = mailed(engine, settings, sink, ISSUE_DATE)
+    assert note["To"].addresses[0].addr_spec == "told@reader.example"
+    assert note["Subject"] == "No new papers for you today"
+    assert "there is no paper for you today: nothing was announced." in text_of(note)
+    assert "One-Click" in note["List-Unsubscribe-Post"]
+    with read_scope(engine) as session:
+        assert session.exec(select(DigestItem)).all() == []
+    assert mailed(engine, settings, sink, ISSUE_DATE) == [], "told once"
+
+
+def test_a_note_does_not_use_up_the_welcome(engine: Engine, settings: Settings, sink: Sink) -> None:
+    add_reader(engine, tell_when_nothing=True)
+    mailed(engine, settings, sink, ISSUE_DATE)
+    add_papers(engine, 1)
+    [welcome] = mailed(engine, settings, sink, NEXT_DAY)
+    assert welcome["Subject"].startswith("Welcome!")
+    with read_scope(engine) as session:
+        assert occasions(session) == [Occasion.NOTHING, Occasion.WELCOME]

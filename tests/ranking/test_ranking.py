@@ -1,0 +1,241 @@
+"""Rankings of made-up candidates: scores, sections, spread, the unusual, explanations."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsletter.ranking import attribution, explanations, scoring
+from newsletter.ranking import ranker as ranking
+from newsletter.ranking.candidates import (
+    Candidates,
+    Evidence,
+    Pool,
+    SubscriberProfile,
+    TopicProfile,
+)
+from newsletter.ranking.encoders import Vectors, unit
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+D = 16
+
+
+def vectors_of(count: int, seed: int = 0) -> Vectors:
+    return unit(np.random.default_rng(seed).standard_normal((count, D), np.float32))
+
+
+def candidates_of(vectors: Vectors, **changes: Any) -> Candidates:
+    count = len(vectors)
+    fields: dict[str, Any] = {
+        "feature_space": "test",
+        "ids": tuple(range(100, 100 + count)),
+        "titles": tuple(f"Title {number}" for number in range(count)),
+        "abstracts": ("",) * count,
+        "authors": (("Ada Lovelace",),) * count,
+        "categories": (("cs.LG",),) * count,
+        "upvotes": np.zeros(count, np.int64),
+        "first_seen": np.full(count, 1.7e9),
+        "vectors": vectors,
+        "ridge": np.linspace(1, 0.2, D, dtype=np.float32),
+    }
+    return Candidates(**(fields | changes))
+
+
+def topic_of(vector: Vectors, name: str = "Topic", **changes: Any) -> TopicProfile:
+    fields: dict[str, Any] = {"topic_id": 1, "name": name, "vector": vector, "scale": 0.25}
+    return TopicProfile(**(fields | changes))
+
+
+def reader(*topics: TopicProfile, **changes: Any) -> SubscriberProfile:
+    fields: dict[str, Any] = {
+        "subscriber_id": 7,
+        "topics": topics,
+        "max_papers": 10,
+        "min_score": 0,
+        "since": LONG_AGO,
+        "outside_picks": False,
+    }
+    return SubscriberProfile(**(fields | changes))
+
+
+def with_evidence(pool: Vectors, seed: int = 3) -> TopicProfile:
+    """A topic whose vector is exactly the sum over its evidence."""
+    generator = np.random.default_rng(seed)
+    weights = generator.uniform(0.2, 1, len(pool)).astype(np.float32)
+    mix = (1.0, 0.5)
+    ridge = np.linspace(1, 0.2, D, dtype=np.float32)
+    vector = (weights @ pool) * (mix[0] + mix[1] * ridge)
+    kinds = np.array([number % 5 for number in range(len(pool))], np.int8)
+    evidence = Evidence(
+        kinds,
+        tuple(f"piece {number}" for number in range(len(pool))),
+        Pool(tuple(f"piece {number}" for number in range(len(pool))), pool),
+        np.arange(len(pool)),
+        weights,
+        np.zeros(0, np.float32),
+        mix,
+    )
+    return topic_of(vector, evidence=evidence, offset=0.1)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    rows=st.integers(1, 4),
+    columns=st.integers(1, 700),
+    count=st.integers(1, 30),
+    seed=st.integers(),
+)
+def test_best_finds_what_sorting_finds(rows: int, columns: int, count: int, seed: int) -> None:
+    scores = np.random.default_rng(abs(seed)).normal(0, 3, (rows, columns)).astype(np.float32)
+    scores[:, ::7] = scoring.NEVER
+    places, found = scoring.best(scores, count)
+    expected = -np.sort(-scores, axis=1)[:, :count]
+    allowed = expected > scoring.NEVER
+    assert found[allowed] == pytest.approx(expected[allowed], abs=1e-3)
+    assert not (found[~allowed] > scoring.NEVER).any()
+    assert (np.take_along_axis(scores, places, axis=1) == found).all()
+
+
+def test_a_score_means_the_same_on_a_quiet_day_and_a_busy_one() -> None:
+    papers = vectors_of(300)
+    profile = reader(topic_of(papers[0]), max_papers=5)
+    [busy] = ranking.rank(candidates_of(papers), [profile])
+    [quiet] = ranking.rank(candidates_of(papers[:3]), [profile])
+    score = {pick.paper_id: pick.score for pick in busy.picks}
+    assert quiet.picks[0].paper_id == busy.picks[0].paper_id == 100
+    assert quiet.picks[0].score == score[100]
+    assert 0 < score[100] < 100
+
+
+def test_a_paper_stands_in_the_topic_where_it_scores_best_and_quotas_hold() -> None:
+    papers = unit(np.vstack([np.eye(D)[0] + 0.1 * v for v in vectors_of(5)] + [np.eye(D)[1]] * 1))
+    first = topic_of(np.eye(D, dtype=np.float32)[0], "First", quota=2)
+    second = topic_of(np.eye(D, dtype=np.float32)[1], "Second", topic_id=2)
+    [found] = ranking.rank(candidates_of(papers), [reader(first, second)])
+    sections = [pick.section for pick in found.picks]
+    assert sections == ["First", "First", "Second"]
+    assert found.picks[-1].paper_id == 105
+    assert [pick.position for pick in found.picks] == [1, 2, 3]
+
+
+def test_copies_of_a_paper_do_not_fill_the_digest() -> None:
+    other = unit(np.array([[0.9, 0.45, *[0.0] * (D - 2)]], np.float32))
+    copy = np.eye(D, dtype=np.float32)[:1]
+    papers = np.vstack([copy, copy, copy, other])
+    [found] = ranking.rank(candidates_of(papers), [reader(topic_of(copy[0]), max_papers=2)])
+    assert [pick.paper_id for pick in found.picks] == [100, 103]
+
+
+def test_the_unusual_pick_is_labelled_stands_last_and_can_be_switched_off() -> None:
+    papers = vectors_of(200)
+    topic = topic_of(papers[:40].sum(axis=0), scale=1.0)
+    [with_one] = ranking.rank(candidates_of(papers), [reader(topic, outside_picks=True)])
+    [without] = ranking.rank(candidates_of(papers), [reader(topic)])
+    outside = [pick for pick in with_one.picks if pick.section == ranking.OUTSIDE]
+    assert len(outside) == 1
+    assert outside[0] == with_one.picks[-1]
+    assert "not sure" in outside[0].explanation
+    assert len(with_one.picks) == len(without.picks) == 10
+    assert all(pick.section == "Topic" for pick in without.picks)
+
+
+def test_the_parts_of_a_score_add_up_to_it() -> None:
+    papers, pool = vectors_of(50), vectors_of(6, seed=9)
+    candidates = candidates_of(papers, upvotes=np.arange(50))
+    topic = with_evidence(pool)
+    profile = reader(topic, popularity=40)
+    [found] = ranking.rank(candidates, [profile])
+    for pick in found.picks:
+        split = explanations.split(candidates, profile, topic, pick.paper_id - 100)
+        assert sum(part.steps for part in split.parts) == pytest.approx(split.steps)
+        assert split.score == pytest.approx(pick.score, abs=0.06)
+        rest = [part.steps for part in split.parts if part.kind == "rest"]
+        assert rest == pytest.approx([0] * len(rest), abs=1e-4)
+
+
+@pytest.mark.parametrize("kept", [0, 10**6], ids=["multiplied", "looked up"])
+def test_one_by_one_and_all_at_once_explain_alike(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidates, pool = candidates_of(vectors_of(60)), vectors_of(9, seed=9)
+    profiles = [
+        reader(with_evidence(pool[: 1 + seed % 9], seed), topic_of(vectors_of(1, seed)[0]))
+        for seed in range(20)
+    ]
+    together = ranking.rank(candidates, profiles)
+    monkeypatch.setattr(attribution, "KEPT", kept)
+    ranker = ranking.Ranker(candidates)
+    assert [ranker.rank([profile])[0] for profile in profiles] == together
+    assert any(" and " in pick.explanation for ranked in together for pick in ranked.picks)
+
+
+def test_highlights_are_the_sentences_closest_to_the_reader_verbatim() -> None:
+    abstract = "We study graphs. Galaxies are far. Repair of programs works! It is new. Fine? Yes."
+    texts = explanations.sentences(abstract)
+    assert "Repair of programs works!" in texts
+    vectors = np.eye(D, dtype=np.float32)[: len(texts)]
+    candidates = candidates_of(
+        np.eye(D, dtype=np.float32)[2:3],
+        abstracts=(abstract,),
+        sentences=lambda papers: [(texts, vectors) for _ in papers],
+    )
+    [found] = ranking.rank(candidates, [reader(topic_of(np.eye(D, dtype=np.float32)[2]))])
+    assert found.picks[0].highlights == ("Repair of programs works!",)
+    assert all(sentence in abstract for sentence in found.picks[0].highlights)
+
+
+def test_popularity_moves_papers_only_as_far_as_the_slider_says() -> None:
+    papers = np.repeat(unit(np.ones((1, D), np.float32)), 2, axis=0)
+    papers[1] *= 0.95
+    candidates = candidates_of(papers, upvotes=np.array([0, 500]))
+    topic = topic_of(papers[0], scale=0.2)
+    [plain] = ranking.rank(candidates, [reader(topic, max_papers=1)])
+    [popular] = ranking.rank(candidates, [reader(topic, max_papers=1, popularity=100)])
+    assert (plain.picks[0].paper_id, popular.picks[0].paper_id) == (100, 101)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"min_score": 100}, "nothing above the bar of 100"),
+        ({"muted_words": ("title",)}, "all candidates muted"),
+        ({"muted_authors": ("ada lovelace",)}, "all candidates muted"),
+        ({"since": datetime(2030, 1, 1, tzinfo=UTC)}, "no new papers"),
+        ({"seen": frozenset(range(100, 110))}, "no new papers"),
+        ({"topics": (), "paused": True}, "all topics are paused"),
+    ],
+    ids=str,
+)
+def test_who_gets_nothing_is_told_why(changes: dict[str, Any], reason: str) -> None:
+    papers = vectors_of(10)
+    profile = reader(topic_of(papers[0]), **({} if "topics" in changes else changes))
+    if "topics" in changes:
+        profile = reader(**{key: value for key, value in changes.items() if key != "topics"})
+    assert ranking.rank(candidates_of(papers), [profile])[0] == ranking.Ranking(7, reason=reason)
+
+
+def test_rankings_come_back_in_the_order_asked_however_many_topics_each_has() -> None:
+    papers = vectors_of(30)
+    topics = [topic_of(papers[number], str(number)) for number in range(3)]
+    profiles = [
+        reader(*topics[: number % 4], subscriber_id=number, max_papers=3) for number in range(9)
+    ]
+    found = ranking.rank(candidates_of(papers), profiles)
+    assert [ranked.subscriber_id for ranked in found] == list(range(9))
+    alone = [ranking.rank(candidates_of(papers), [profile])[0] for profile in profiles]
+    assert found == alone
+    assert found[0].picks[0].section == ranking.TRENDING
+
+
+def test_a_subscriber_without_a_pick_stands_beside_one_with_picks() -> None:
+    pools = [vectors_of(6, seed=seed) for seed in (8, 9)]
+    strict = reader(with_evidence(pools[0]), subscriber_id=1, min_score=100)
+    other = reader(with_evidence(pools[1]), subscriber_id=2)
+    candidates = candidates_of(vectors_of(20))
+    first, second = ranking.rank(candidates, [strict, other])
+    assert first.reason == "nothing above the bar of 100"
+    assert len(second.picks) == 10
+    assert ranking.rank(candidates, [strict]) == [first]

@@ -1,0 +1,107 @@
+"""What evidence adds up to, and when others' likes are allowed a say."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from newsletter.ranking import collaborative, collaborative_check, feature_space, topic_vectors
+from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.feature_space import PaperText
+from newsletter.ranking.topic_vectors import Basis
+
+SUBJECTS = ["program repair", "dark matter", "protein folding", "graph theory", "coral reefs"]
+WORDS = ["fast", "deep", "robust", "simple", "large", "local", "joint", "open", "smooth", "rare"]
+TEXTS = [
+    PaperText(f"{word.title()} {subject} by {method} methods")
+    for subject in SUBJECTS
+    for word in WORDS
+    for method in ("new", "old", "mixed", "formal")
+]
+
+
+@pytest.fixture(scope="module")
+def basis() -> Basis:
+    return Basis(feature_space.fit(TEXTS, "wordllama"))
+
+
+def scores_of(basis: Basis, sums: topic_vectors.Sums) -> Vectors:
+    return topic_vectors.combine(basis, sums).vectors @ basis.extend(basis.space.transform(TEXTS)).T
+
+
+def test_likes_raise_what_is_like_them_and_a_dislike_does_not_wreck_it(basis: Basis) -> None:
+    vectors = basis.as_evidence(basis.space.transform(TEXTS))
+    sums = topic_vectors.nothing(1, basis.dimensions).plus("likes", vectors[:1])
+    liked = scores_of(basis, sums)[0]
+    assert liked[:40].mean() > liked[40:].mean() + 1
+    mixed = scores_of(basis, sums.plus("dislikes", vectors[1:2]))[0]
+    assert mixed[1] - mixed[0] < liked[1] - liked[0]
+    assert mixed[:40].mean() > mixed[40:].mean() + 0.5
+
+
+def test_one_more_like_gives_what_learning_from_all_gives(basis: Basis) -> None:
+    vectors = basis.as_evidence(basis.space.transform(TEXTS))
+    nothing = topic_vectors.nothing(1, basis.dimensions)
+    likes = csr_matrix(np.isin(np.arange(len(TEXTS)), [3, 7, 50])[None, :].astype(np.float32))
+    at_once = nothing.plus_likes(likes, vectors)
+    added = nothing
+    for paper in (3, 7, 50):
+        added = added.plus("likes", vectors[paper : paper + 1])
+    assert topic_vectors.combine(basis, added).vectors == pytest.approx(
+        topic_vectors.combine(basis, at_once).vectors, abs=1e-4
+    )
+
+
+def test_no_evidence_is_a_zero_row(basis: Basis) -> None:
+    assert not topic_vectors.combine(
+        basis, topic_vectors.nothing(2, basis.dimensions)
+    ).vectors.any()
+
+
+def libraries(subscribers: int, rng: np.random.Generator, *, shared: bool) -> csr_matrix:
+    """Two papers each: one of either of two subjects that go together, or any two at random.
+
+    Nothing in the texts says that the subjects go together; only the libraries do.
+    """
+    rows = np.zeros((subscribers, len(TEXTS)), np.float32)
+    for row in rows:
+        first = rng.integers(0, len(SUBJECTS))
+        second = (first + 2) % len(SUBJECTS)
+        pair = [40 * first + rng.integers(0, 40), 40 * second + rng.integers(0, 40)]
+        row[pair if shared else rng.choice(len(TEXTS), 2, replace=False)] = 1
+    return csr_matrix(rows)
+
+
+def test_others_have_a_say_where_held_out_likes_are_found_better(
+    basis: Basis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of forty held-out papers the first eight are on the one subject known to be liked.
+    monkeypatch.setattr(collaborative_check, "FOUND_IN", 2)
+    rng = np.random.default_rng(0)
+    content = basis.space.transform(TEXTS)
+    ids = np.arange(len(TEXTS))
+    helps, found = collaborative_check.collaborate(
+        basis.space, content, libraries(600, rng, shared=True), ids
+    )
+    assert helps is not None
+    assert found.with_others > found.without
+    useless, _ = collaborative_check.collaborate(
+        basis.space, content, libraries(600, rng, shared=False), ids
+    )
+    assert useless is None
+    few, asked = collaborative_check.collaborate(
+        basis.space, content, libraries(20, rng, shared=True), ids
+    )
+    assert few is None
+    assert asked.subscribers == 0
+
+
+def test_what_others_liked_survives_storage_and_knows_papers_nobody_saw(basis: Basis) -> None:
+    content = basis.space.transform(TEXTS)
+    likes = libraries(200, np.random.default_rng(1), shared=True)
+    fitted = collaborative.fit(content, likes, np.arange(len(TEXTS)) + 1_000)
+    again = collaborative.load(fitted.dump())
+    assert again.factors(content) == pytest.approx(fitted.factors(content), abs=1e-5)
+    joined = Basis(basis.space, again)
+    known = joined.as_evidence(content[:3], np.array([1_000, 5, 1_002]))
+    assert known.shape == (3, joined.dimensions)
+    assert known[:, basis.space.dimensions :].any(axis=1).all()

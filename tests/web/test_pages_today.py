@@ -1,0 +1,142 @@
+"""Previews of today's digest: ranked on the spot, nothing written, the papers kept in memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from newsletter.core.database import session_scope, utc_now
+from newsletter.ranking.profiles import training
+from tests.support.factories import make_paper
+from tests.support.visits import add_reader, everything, preferences, visit
+
+WORDS = ["engine", "loom", "galaxy", "protein", "poetry"]
+
+
+@pytest.fixture
+def reader(engine: Engine) -> str:
+    return add_reader(engine)
+
+
+def fresh_papers(engine: Engine, count: int = 25, start: int = 1) -> list[int]:
+    with session_scope(engine) as session:
+        return [
+            make_paper(
+                session,
+                number,
+                title=f"On the {WORDS[number % 5]} of {WORDS[(number // 5) % 5]} number {number}",
+                abstract=f"We look at {WORDS[number % 5]} and {WORDS[number % 3]} again.",
+                first_seen_at=utc_now(),
+            ).id
+            or 0
+            for number in range(start, start + count)
+        ]
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """What the database is told meanwhile."""
+    told: list[str] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        told.append(statement)
+
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        yield told
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_looking_at_previews_tells_the_database_to_write_nothing(
+    engine: Engine, reader: str, trained: bool
+) -> None:
+    fresh_papers(engine)
+    if trained:
+        training.train(engine)
+        fresh_papers(engine, start=100)  # without vectors yet
+    before = everything(engine)
+    with visit(engine) as client, statements(engine) as told:
+        for page in ("today", "sharpen", "learned", "ratings", ""):
+            assert client.get(f"{preferences(reader)}/{page}".rstrip("/")).status_code == 200
+    assert told
+    assert [
+        line for line in told if not line.lstrip().upper().startswith(("SELECT", "BEGIN"))
+    ] == []
+    assert everything(engine) == before
+
+
+def test_the_papers_are_loaded_once_for_many_previews_and_new_ones_at_once(
+    engine: Engine, reader: str
+) -> None:
+    fresh_papers(engine)
+    other = add_reader(engine, "eve@reader.example")
+
+    def loads(told: list[str]) -> int:
+        return sum("paper_vector.vector" in line and "IN (" in line for line in told)
+
+    with visit(engine) as client:
+        client.get(f"{preferences(reader)}/today")
+        with statements(engine) as told:
+            for public_id in (reader, other):
+                assert client.get(f"{preferences(public_id)}/today").status_code == 200
+                assert client.get(f"{preferences(public_id)}/sharpen").status_code == 200
+        assert loads(told) == 0
+        with session_scope(engine) as session:
+            make_paper(session, 500, title="An engine of engines", first_seen_at=utc_now())
+        assert "An engine of engines" in client.get(f"{preferences(reader)}/today").text
+
+
+def test_a_form_is_tried_on_todays_papers_before_it_is_saved(engine: Engine, reader: str) -> None:
+    fresh_papers(engine)
+    base = preferences(reader)
+    before = everything(engine)
+    form = {
+        "max_papers": "3",
+        "outside_picks-there": "1",
+        "topic-0-name": "Galaxies",
+        "topic-0-keywords": "galaxy",
+        "topic-0-mutes": "poetry",
+    }
+    with visit(engine) as client:
+        assert f'formaction="{base}/preview' in client.get(base).text
+        page = client.post(f"{base}/preview", data=form)
+        assert page.status_code == 200
+        assert page.text.count('class="why"') == 3
+        assert "galaxy" in page.text.split('id="preview"')[1]
+        assert "poetry" not in page.text.split('id="preview"')[1]
+        assert 'value="3"' in page.text
+        assert "Nothing is saved yet" in page.text
+        assert everything(engine) == before
+        wrong = client.post(f"{base}/preview", data=form | {"max_papers": "500"})
+        assert wrong.status_code == 422
+        assert everything(engine) == before
+        assert client.post(base, data=form).status_code == 303
+        saved = client.get(f"{base}/today").text
+    shown = page.text.split('id="preview"')[1]
+    titles = [line for line in saved.splitlines() if "/paper/" in line]
+    assert len(titles) == 3
+    assert all(line.split('href="')[1].split('"')[0] in shown for line in titles)
+
+
+def test_a_preview_of_nothing_says_why(engine: Engine, reader: str) -> None:
+    base = preferences(reader)
+    with visit(engine) as client:
+        page = client.post(f"{base}/preview", data={"topic-0-name": "Engines"})
+    assert "There would be none today" in page.text
+
+
+def test_papers_of_a_quiet_fortnight_are_offered_where_this_week_has_too_few(
+    engine: Engine, reader: str
+) -> None:
+    with session_scope(engine) as session:
+        for number in range(1, 13):
+            seen = utc_now() - timedelta(days=14)
+            make_paper(session, number, title=f"An engine, {number}", first_seen_at=seen)
+    with visit(engine) as client:
+        page = client.get(f"{preferences(reader)}/sharpen").text
+    assert page.count("Not relevant</button>") == 10
