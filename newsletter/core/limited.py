@@ -77,8 +77,9 @@ def _run(task: str, data: bytes, where: str) -> Any:
     if done.returncode == 0:
         answer = json.loads(done.stdout)
         if "refused" in answer:
-            error = LimitError if answer["over_limit"] else InputError
-            raise error(answer["refused"], where=where)
+            raise (LimitError if answer["over_limit"] else InputError)(
+                answer["refused"], where=where
+            )
         return answer["value"]
     took_long = -done.returncode in {9, 24}  # SIGKILL and SIGXCPU
     what = "takes too long to read" if took_long else "cannot be read within our limits"

@@ -1,9 +1,7 @@
 """Bibliographies that attack the reader: each costs a child process a moment, and one line."""
 
-import os
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +12,6 @@ from newsletter.subscribers.bibliography import IN_PREFERENCES, Limits, Referenc
 from newsletter.subscribers.bibliography.cutting import LONGEST_ENTRY, bibtex_entries, ris_entries
 
 FIVE_MEGABYTES = 5 * 1024 * 1024
-HERE = __name__
 
 HOSTILE = {
     "starts without an end": b"@a{",
@@ -33,29 +30,38 @@ HOSTILE = {
 }
 
 
-def _sleep(data: bytes) -> None:
+# What a child imports: readers that misbehave.
+READERS = """
+import os
+from newsletter.core.errors import InputError
+
+def loop(data):
     while True:
         pass
 
-
-def _grow(data: bytes) -> int:
+def grow(data):
     return len(b"x" * (1 << 40))
 
+def dig(data):
+    return dig(data)
 
-def _dig(data: bytes) -> Any:
-    return _dig(data)
-
-
-def _refuse(data: bytes) -> None:
+def refuse(data):
     raise InputError(f"{len(data)} bytes are not what it wants", where="unheard")
 
+def settings(data):
+    return [name for name in os.environ if name.startswith("NEWSLETTER")]
 
-def _told(data: bytes) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith("NEWSLETTER")}
+def write(data, path):
+    with open(path, "wb") as file:
+        file.write(b"x")
+"""
 
 
-def _write(data: bytes, path: str) -> None:
-    Path(path).write_bytes(b"x")
+@pytest.fixture
+def readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "wild_readers.py").write_text(READERS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "wild_readers"
 
 
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE.keys())
@@ -101,22 +107,24 @@ def test_the_cut_keeps_abbreviations_and_leaves_out_what_is_too_long_to_be_an_en
 
 @pytest.mark.parametrize(
     ("function", "said"),
-    [("_sleep", "takes too long"), ("_grow", "within our limits"), ("_dig", "within our limits")],
+    [("loop", "takes too long"), ("grow", "within our limits"), ("dig", "within our limits")],
 )
-def test_a_reader_that_runs_wild_ends_with_its_child(function: str, said: str) -> None:
+def test_a_reader_that_runs_wild_ends_with_its_child(
+    readers: str, function: str, said: str
+) -> None:
     with pytest.raises(LimitError, match=f"^f: .*{said}"):
-        run_limited(f"{HERE}:{function}", b"", where="f", seconds=1)
+        run_limited(f"{readers}:{function}", b"", where="f", seconds=1)
 
 
 def test_the_child_refuses_in_words_and_knows_and_writes_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    readers: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NEWSLETTER_SECRET_KEYS", "not for children")
     with pytest.raises(InputError, match=r"^f: 3 bytes are not what it wants$"):
-        run_limited(f"{HERE}:_refuse", b"abc", where="f")
-    assert run_limited(f"{HERE}:_told", b"", where="f") == {}
+        run_limited(f"{readers}:refuse", b"abc", where="f")
+    assert run_limited(f"{readers}:told", b"", where="f") == {}
     with pytest.raises(LimitError):
-        run_limited(f"{HERE}:_write", b"", where="f", path=str(tmp_path / "written"))
+        run_limited(f"{readers}:write", b"", where="f", path=str(tmp_path / "written"))
     assert (tmp_path / "written").read_bytes() == b""
 
 
