@@ -122,7 +122,7 @@ def test_the_child_refuses_in_words_and_knows_and_writes_nothing(
     monkeypatch.setenv("NEWSLETTER_SECRET_KEYS", "not for children")
     with pytest.raises(InputError, match=r"^f: 3 bytes are not what it wants$"):
         run_limited(f"{readers}:refuse", b"abc", where="f")
-    assert run_limited(f"{readers}:told", b"", where="f") == {}
+    assert run_limited(f"{readers}:settings", b"", where="f") == []
     with pytest.raises(LimitError):
         run_limited(f"{readers}:write", b"", where="f", path=str(tmp_path / "written"))
     assert (tmp_path / "written").read_bytes() == b""
