@@ -39,7 +39,9 @@ _OPENERS = frozenset(
 _WORD_BEFORE = re.compile(r"[^\s(\[“\"]*$")
 _WORD_AFTER = re.compile(r"[A-Za-z]+")
 # The dots inside "w.r.t." and "U.S." make a word doubtful, and so does a lone letter.
-_PLAIN = re.compile(r"[A-Za-zÀ-öø-ÿ'’-]*[a-zß-öø-ÿ]{4,}|.*[)\]”\"%\d]|.*[A-Z]{2,}s?|.*[a-zA-Z]-[a-zA-Z0-9]+")
+_PLAIN = re.compile(
+    r"[A-Za-zÀ-öø-ÿ'’-]*[a-zß-öø-ÿ]{4,}|.*[)\]”\"%\d]|.*[A-Z]{2,}s?|.*[a-zA-Z]-[a-zA-Z0-9]+"
+)
 
 
 def starts_of(text: str) -> list[int]:
