@@ -16,17 +16,23 @@ AROUND = 120
 MOST_DOUBTS = 40
 
 _STOP = re.compile(r"[.!?]{1,3}[\"”’')\]]{0,3}\s+(?=\S)|[。！？]\s*(?=\S)")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Nothing ends after these, whatever follows.
-_NEVER = frozenset(
+_NEVER = _words(
     """
     al e.g eg i.e ie vs v.s cf viz fig figs eq eqs eqn eqns sec secs sect tab ref refs chap thm
     lem prop cor def alg app suppl approx ca resp no nos vol pp ed eds dr prof mr mrs ms st sp spp
     subsp var w.r.t wrt s.t a.k.a aka incl excl min max avg dept univ
-    """.split()
+    """
 )
 # These end a sentence only where a usual opening word follows.
-_MAYBE = frozenset("etc inc ltd co corp u.s u.k e.u a.m p.m ph.d jr sr i.i.d".split())
-_OPENERS = frozenset(
+_MAYBE = _words("etc inc ltd co corp u.s u.k e.u a.m p.m ph.d jr sr i.i.d")
+_OPENERS = _words(
     """
     A After All Although An And Another As At Based Both But By Code Data Despite Each Experiments
     Extensive Finally First For From Further Furthermore Given Here Hence How However If Importantly
@@ -34,7 +40,7 @@ _OPENERS = frozenset(
     Recently Results Second Several Since Some Specifically Such That The Their Then There These
     They This Those Through Thus To Together Unlike Using We What When Where Whereas Which While
     With Without Yet
-    """.split()
+    """
 )
 _WORD_BEFORE = re.compile(r"[^\s(\[“\"]*$")
 _WORD_AFTER = re.compile(r"[A-Za-z]+")
@@ -74,26 +80,26 @@ def sentences(text: str) -> tuple[str, ...]:
 def _ends(text: str, stop: re.Match[str]) -> bool | None:
     """Whether a sentence ends at ``stop``; None where the words beside it do not tell."""
     mark, after = stop[0], text[stop.end() : stop.end() + 40].lstrip("\"“‘'([")
-    if mark[0] in "。！？":
-        return True
-    found = _WORD_BEFORE.search(text, max(0, stop.start() - 60), stop.start())
-    before = found[0] if found else ""
-    opener = _WORD_AFTER.match(after)
-    opens = opener is not None and opener[0] in _OPENERS
     if mark[0] != ".":
-        return not after[:1].islower()
+        return mark[0] in "。！？" or not after[:1].islower()
+    found = _WORD_BEFORE.search(text, max(0, stop.start() - 60), stop.start())
+    opener = _WORD_AFTER.match(after)
+    return _full_stop(found[0] if found else "", after, opener[0] if opener else "")
+
+
+def _full_stop(before: str, after: str, opener: str) -> bool | None:
+    """Whether a sentence ends before ``after``, whose first word is ``opener``."""
+    opens = opener in _OPENERS
     if before.casefold() in _NEVER:
         return False
-    if before.casefold() in _MAYBE:
-        return opens
-    if len(before) == 1 and before.isalpha():  # an initial, a species, "vitamin C"
-        return opens and before != before.lower()
+    if before.casefold() in _MAYBE or (len(before) == 1 and before.isalpha()):
+        # An initial, a species; "vitamin C" may end a sentence.
+        return opens and (len(before) > 1 or before.isupper())
     if after[:1].islower():
         # "iPhone" and "mRNA" open sentences; "approx. five" does not.
-        return any(c.isupper() for c in (opener[0] if opener else "")) and len(before) > 3
-    if _PLAIN.fullmatch(before) or (opens and before[-1:].islower()):
-        return True
-    return None
+        return any(c.isupper() for c in opener) and before.isalpha()
+    plain = _PLAIN.fullmatch(before) or (opens and before[-1:].islower())
+    return True if plain else None
 
 
 @lru_cache(maxsize=20_000)

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,9 @@ WEIGHTS = Path(__file__).parent / "sentence_roles.json"
 MOST_WORDS = 60
 # Past this many sentences a text is no abstract.
 MOST_SENTENCES = 60
-# The share of its length that a sentence may have before it is too long for a headline.
+# Characters. A shorter one says too little, a longer one is no headline.
 LONGEST_HEADLINE = 320
 SHORTEST_HEADLINE = 40
-# Sentences as good as the best one but for this much are chosen among by what the reader likes.
-NEARLY = 0.1
 # A finding says more than that something was made; a conclusion often only praises.
 _WORTH = np.array([0.0, 0.1, 0.9, 0.05, 1.0, 0.35, 0.0], np.float32)
 
@@ -54,8 +53,7 @@ _UNDER = {
     "other": "funding availability data trial registration",
 }
 _ROLE_OF_HEADING = {word: role for role, words in _UNDER.items() for word in words.split()}
-_OWN = frozenset("we our us ours here this study report".split())
-_THIS = frozenset("paper work study article report research letter survey thesis".split())
+_WORKS = {"paper", "work", "study", "article", "report", "research", "letter", "survey", "thesis"}
 
 
 def heading_of(sentence: str) -> str:
@@ -72,11 +70,11 @@ def features(sentences: Sequence[str]) -> Iterator[set[str]]:
     for place, sentence in enumerate(sentences):
         words = [_shape(word) for word in _TOKEN.findall(sentence)[:MOST_WORDS]]
         own = any(word in {"we", "our"} for word in words) or any(
-            first == "this" and second in _THIS for first, second in zip(words, words[1:])
+            first == "this" and second in _WORKS for first, second in pairwise(words)
         )
         heading = heading_of(sentence) or heading
         found = {f"w {word}" for word in words}
-        found |= {f"b {first} {second}" for first, second in zip(words, words[1:])}
+        found |= {f"b {first} {second}" for first, second in pairwise(words)}
         found |= {f"start {' '.join(words[:length])}" for length in (1, 2, 3)}
         found |= {f"place {min(4, 5 * place // (last + 1))}", f"own {own} {spoken}"}
         found |= {f"from the end {min(3, last - place)}", f"from the start {min(3, place)}"}
