@@ -30,8 +30,8 @@ def dry_run(engine: Engine, renderer: Renderer, edition_id: int, folder: Path) -
     except OSError as error:
         raise StoppedError(f"cannot write {error.filename or folder}: {error.strerror}") from error
     out.print(
-        f"dry run: {written} messages written to {folder}, nothing sent; they are "
-        "the edition now, as `newsletter prepare` would make it"
+        f"dry run: {written} messages written to {folder}, nothing sent; the edition is now "
+        "prepared, as `newsletter prepare` would do"
         + (f"; {failed} cannot be rendered" if failed else "")
     )
     return 1 if failed else 0

@@ -60,7 +60,7 @@ def checked(text: str, what: str) -> str:
     """
     found = _CONTROL.search(text)
     if found:
-        raise RenderError(f"{what} holds the control character U+{ord(found[0]):04X}: refused")
+        raise RenderError(f"{what} contains the control character U+{ord(found[0]):04X}: refused")
     return " ".join(text.split())
 
 

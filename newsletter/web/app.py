@@ -29,10 +29,10 @@ from newsletter.web.site import Site
 
 MESSAGES = {
     401: ("This page needs a key", "It is for the operator only."),
-    404: ("There is no such page", "The links in your mail lead to the right places."),
-    405: ("This page cannot do that", "The links in your mail lead to the right places."),
-    410: ("This is gone", "The subscription, or the digest, that this link was for is no more."),
-    429: ("Too often", "Somebody in your network asked for this many times. Try again in an hour."),
+    404: ("Page not found", "Check the address, or use a link from one of your emails."),
+    405: ("Page not found", "Check the address, or use a link from one of your emails."),
+    410: ("This link is out of date", "This subscription or digest no longer exists."),
+    429: ("Too many requests", "Too many requests from your network. Try again in an hour."),
 }
 
 
@@ -79,8 +79,8 @@ def _bad_token(request: Request, error: Exception) -> HTMLResponse:
     return site.message(
         "This link does not work",
         f"{str(error).capitalize()}.",
-        "Mail programs sometimes break long links. Open the link from the mail again, or copy "
-        "all of it into the address bar.",
+        "Some mail programs break long links. Open the link from the email again, or copy all of "
+        "it into the address bar.",
         status=404,
     )
 
@@ -89,7 +89,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     site: Site = request.app.state.site
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = getattr(error, "headers", None) or {}
-    title, text = MESSAGES.get(status, ("That did not work", "Please try again."))
+    title, text = MESSAGES.get(status, ("Something went wrong", "Please try again."))
     page = site.message(title, text, status=status)
     page.headers.update(headers)
     return page
@@ -98,7 +98,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 def _bad_request(request: Request, error: Exception) -> HTMLResponse:
     site: Site = request.app.state.site
     return site.message(
-        "There is no such page",
-        "Something in the address, or in what was sent, is not what this page takes.",
+        "Page not found",
+        "Something in the address, or in the data sent to this page, is not valid.",
         status=422,
     )

@@ -58,7 +58,7 @@ def read_bibliography(data: bytes) -> list[Reference]:
     entries = _ris(text) if _RIS_START.search(text) else _bibtex(text)
     found = [reference for entry in entries if (reference := _reference(entry))]
     if not found:
-        raise InputError("holds no entry of BibTeX or RIS that we can read", where="bibliography")
+        raise InputError("contains no BibTeX or RIS entry that we can read", where="bibliography")
     return found[-MOST_ENTRIES:]
 
 
@@ -73,7 +73,7 @@ def _ris(text: str) -> list[dict[str, str]]:
     try:
         entries = rispy.loads(text)
     except (OSError, ValueError) as error:
-        raise InputError(f"is not RIS: {str(error)[:100]}", where="bibliography") from error
+        raise InputError(f"is not valid RIS: {str(error)[:100]}", where="bibliography") from error
     return [
         {
             key: " ".join(map(str, value)) if isinstance(value, list) else str(value)

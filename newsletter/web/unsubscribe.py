@@ -51,8 +51,8 @@ def _rendered(site: Site) -> bytes:
         "message.html",
         title="You are unsubscribed",
         paragraphs=(
-            f"You get no more mail from {site.settings.site_name}. A message that is already on "
-            "its way may still arrive.",
-            "Whenever you want the papers back, sign up again on the front page.",
+            f"You will get no more email from {site.settings.site_name}. A message that is "
+            "already on its way may still arrive.",
+            "You can sign up again at any time on the front page.",
         ),
     )

@@ -309,7 +309,7 @@ def test_why_somebody_gets_no_mail_is_told_from_first_to_last(site: Site) -> Non
     told = site.run("suppressions", "show", READER).stdout
     assert "suppression lifted: called again (it was: asked by phone)" in " ".join(told.split())
     stranger = site.run("suppressions", "show", "stranger@reader.example").stdout
-    assert "there is no such subscriber" in stranger
+    assert "there is no subscriber with this address" in stranger
 
 
 def test_the_operator_suppresses_and_lifts(site: Site) -> None:

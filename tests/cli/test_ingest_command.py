@@ -139,7 +139,7 @@ def test_a_file_is_one_line_for_people(run: Run, tmp_path: Path) -> None:
         (["--file", "page.html", "--format", "xyz"], "unknown format 'xyz'; known: auto, hf"),
         (["--file", "page.html", "hf"], "--file goes without sources"),
         (["--file", "."], ".: cannot be read: Is a directory"),
-        (["--file", "pipe"], "pipe: cannot be read: it is no file"),
+        (["--file", "pipe"], "pipe: cannot be read: not a file"),
         (["--file", "empty"], "empty: it is empty"),
         (["--file", "nulls"], "nulls: it is empty"),
         (["--file", "cut.gz"], "cut.gz: cannot be unpacked: Compressed file ended"),

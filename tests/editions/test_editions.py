@@ -410,7 +410,7 @@ def test_coverage_is_said_in_one_line(engine: Engine) -> None:
         log(session, "hf", announced=12, new=12)
     prepare(engine)
     digest = preview.preview(engine, "ada@reader.example", ISSUE_DATE)
-    assert digest.coverage == "412 announced, 409 read, 3 could not be parsed"
+    assert digest.coverage == "Chosen from 409 new papers; 3 more could not be read"
 
 
 @pytest.mark.parametrize(

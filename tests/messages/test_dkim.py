@@ -138,7 +138,7 @@ BAD_KEYS: dict[str, tuple[bytes | None, str]] = {
         mails.RSA_KEY.private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
         ),
-        "is locked by a password",
+        "is protected by a password",
     ),
 }
 

@@ -234,8 +234,8 @@ def test_links_are_percent_encoded_rather_than_lost(renderer: Renderer) -> None:
 HOPELESS: list[tuple[dict[str, Any], str]] = [
     ({"to_address": "nobody"}, "the recipient is not an address"),
     ({"to_address": "a@b.example\r\nBcc: c@d.example"}, "the recipient is not an address"),
-    ({"to_name": "Ada\nBcc: x@y.example"}, "the name in To holds the control character U+000A"),
-    ({"subject": "Papers\0"}, "Subject holds the control character U+0000"),
+    ({"to_name": "Ada\nBcc: x@y.example"}, "the name in To contains the control character U+000A"),
+    ({"subject": "Papers\0"}, "Subject contains the control character U+0000"),
     ({"subject": " "}, "Subject is empty"),
     ({"message_id": "no at sign"}, "not a Message-ID: no at sign"),
 ]

@@ -114,7 +114,7 @@ def test_reviews_are_read_as_topics_with_ten_likes(tmp_path: Path) -> None:
     [
         ("saves.tsv", "somebody", "saves.tsv:"),
         ("saves.tsv", "u0-0\tnowhere", "'nowhere' is not known"),
-        ("papers.tsv", "p1\tTwice", "'p1' stands here twice"),
+        ("papers.tsv", "p1\tTwice", "'p1' appears twice"),
     ],
 )
 def test_a_bad_line_is_named(folder: Path, name: str, line: str, where: str) -> None:

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong and says how to mend it; a stub name server plays the world."""
+"""The doctor finds what is wrong and says how to fix it; a stub name server plays the world."""
 
 import json
 import ssl
@@ -97,17 +97,17 @@ PROBLEMS: list[tuple[tuple[str, str], list[str], str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("place", "published", "what", "mend"), PROBLEMS, ids=[what for _, _, what, _ in PROBLEMS]
+    ("place", "published", "what", "fix"), PROBLEMS, ids=[what for _, _, what, _ in PROBLEMS]
 )
 def test_a_defect_in_dns_is_found_and_its_cure_named(
-    tmp_path: Path, place: tuple[str, str], published: list[str], what: str, mend: str
+    tmp_path: Path, place: tuple[str, str], published: list[str], what: str, fix: str
 ) -> None:
     data = [txt(text) for text in published] if place[1] == "TXT" else published
     findings = record_findings(mails.signing_settings(tmp_path), healthy_zone() | {place: data})
     [found] = [finding for finding in findings if finding.level is not Level.OK]
     assert found.level is Level.PROBLEM
     assert what in found.what
-    assert mend in found.mend
+    assert fix in found.fix
 
 
 def test_a_key_marked_as_test_is_a_warning_and_an_spf_macro_a_note(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_key_marked_as_test_is_a_warning_and_an_spf_macro_a_note(tmp_path: Pat
     findings = record_findings(mails.signing_settings(tmp_path), zone)
     said = {finding.level: finding for finding in findings}
     assert "marked as a test" in said[Level.WARNING].what
-    assert "remove t=y" in said[Level.WARNING].mend
+    assert "remove t=y" in said[Level.WARNING].fix
     assert "not evaluated here" in said[Level.NOTE].what
 
 
@@ -138,7 +138,7 @@ def test_unsigned_mail_and_a_foreign_signature_are_problems(tmp_path: Path) -> N
     with names({}) as known:
         [found] = dns_records.dkim_records(mails.settings(), known)
         assert found.level is Level.PROBLEM
-        assert "newsletter dkim keygen" in found.mend
+        assert "newsletter dkim keygen" in found.fix
         settings = mails.signing_settings(tmp_path, dkim_domain="relay.example.net")
         foreign = list(dns_records.dkim_records(settings, known))
     assert any("do not count for mail from digest.example.org" in found.what for found in foreign)
@@ -251,7 +251,7 @@ def test_what_is_wrong_with_pages_and_clock_is_said() -> None:
     assert "answers 502" in broken.what
     assert "seconds apart" in clock.what
     assert "does not answer" in silent.what
-    assert all(finding.mend for finding in (plain, broken, clock, silent))
+    assert all(finding.fix for finding in (plain, broken, clock, silent))
 
 
 def test_an_examination_goes_on_when_dns_is_silent(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_an_examination_asks_for_the_relays_address(tmp_path: Path) -> None:
         ({"base_url": "http://papers.example.org"}, "are not HTTPS"),
     ],
 )
-def test_a_real_send_is_refused_unless_told_anyway(
+def test_a_real_send_is_refused_unless_forced(
     tmp_path: Path, overrides: dict[str, Any], reason: str
 ) -> None:
     settings = mails.signing_settings(
@@ -302,8 +302,8 @@ def test_a_real_send_is_refused_unless_told_anyway(
     )
     with pytest.raises(SettingsError, match=reason) as caught:
         doctor.check_can_send(settings)
-    assert "--anyway" in str(caught.value)
-    doctor.check_can_send(settings, anyway=True)
+    assert "--force" in str(caught.value)
+    doctor.check_can_send(settings, force=True)
     on_loopback = mails.signing_settings(
         tmp_path, **(overrides | {"smtp_url": "smtp://127.0.0.1:2525 smtp://localhost"})
     )
@@ -330,7 +330,7 @@ def test_the_command_prints_findings_and_exits_with_1(
     findings = json.loads(done.stdout)["findings"]
     assert findings[0]["check"] == "settings"
     assert "NEWSLETTER_FROM" in findings[0]["what"]
-    assert {"check", "level", "what", "mend"} == set(findings[0])
+    assert {"check", "level", "what", "fix"} == set(findings[0])
     shown = CliRunner().invoke(make_app(), ["doctor"])
     assert "problem" in shown.stdout
     assert "newsletter db upgrade" in shown.stdout

@@ -99,7 +99,7 @@ ERRORS = {
     "openalex/error_404.html": "answered 404.*not JSON",
     "openreview/QUOTED_error_429.json": "answered 429",
     "pubmed/QUOTED_error_429_rate_limit.json": "answered 429",
-    "pubmed/efetch_html_instead_of_xml.html": "articles were expected",
+    "pubmed/efetch_html_instead_of_xml.html": "expected articles",
     "semantic_scholar/QUOTED_error_429.json": "answered 429",
     "semantic_scholar/error_400_unknown_field.json": r"answered 400.*\[unknown\]",
     "semantic_scholar/error_403_bad_key.json": "answered 403.*Forbidden",

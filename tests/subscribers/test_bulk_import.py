@@ -94,8 +94,8 @@ def test_lines_that_contradict_each_other_are_told_apart(engine: Engine, file: P
     )
     assert (report.added, report.topics_added) == (1, 2)
     assert reasons(report) == {
-        3: "cadence: daily is at odds with line 2",
-        4: "name: 'Eve' is at odds with line 2",
+        3: "cadence: daily conflicts with line 2",
+        4: "name: 'Eve' conflicts with line 2",
         5: "topic 'one' of this address is already on line 2",
     }
 
@@ -152,7 +152,7 @@ def test_a_bad_line_is_refused_with_its_number_and_the_others_come_in(
     assert "@-sign" in found[3]
     assert found[4].startswith("cadence")
     assert found[5].startswith("timezone")
-    assert found[6] == "name: holds a line break or control character"
+    assert found[6] == "name: contains a line break or control character"
     assert found[8].startswith("seed_papers")
     assert found[9].startswith("line: 13 cells")
     assert found[10].startswith("is not CSV")

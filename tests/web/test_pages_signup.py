@@ -44,7 +44,7 @@ def test_a_sign_up_waits_for_its_confirmation_and_mails_once_a_day(engine: Engin
         for _ in range(2):
             answer = client.post("/sign-up", data=form)
             assert answer.status_code == 200
-            assert "Look into your inbox" in answer.text
+            assert "Check your inbox" in answer.text
         row = only(engine)
         assert (row.email, row.status) == (EMAIL, SubscriberStatus.PENDING)
         assert interests(engine) == set()
@@ -141,7 +141,7 @@ def test_what_was_typed_wrong_is_shown_again_and_nothing_is_stored(engine: Engin
 def test_a_script_that_fills_in_every_field_gets_the_same_page_and_no_row(engine: Engine) -> None:
     with visit(engine) as client:
         answer = client.post("/sign-up", data={"email": EMAIL, "website": "https://spam.example"})
-    assert "Look into your inbox" in answer.text
+    assert "Check your inbox" in answer.text
     assert notes(engine) == []
 
 

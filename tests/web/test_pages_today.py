@@ -127,7 +127,7 @@ def test_a_preview_of_nothing_says_why(engine: Engine, reader: str) -> None:
     base = preferences(reader)
     with visit(engine) as client:
         page = client.post(f"{base}/preview", data={"topic-0-name": "Engines"})
-    assert "There would be none today" in page.text
+    assert "You would get no digest today" in page.text
 
 
 def test_papers_of_a_quiet_fortnight_are_offered_where_this_week_has_too_few(
