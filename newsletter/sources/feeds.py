@@ -167,7 +167,7 @@ def _parsed(body: bytes, where: str) -> Any:
     if _WEB_PAGE.search(body[:2000]):
         raise ParseError("expected a feed, got a web page", where=where)
     if b"<" not in body:
-        raise ParseError(f"expected a feed, got: {beginning(body)}", where=where)
+        raise ParseError(f"expected a feed: {beginning(body)}", where=where)
     document = mended(body, where=where)
     try:
         # A stream, since feedparser takes a plain string for a file or an address.
@@ -175,7 +175,7 @@ def _parsed(body: bytes, where: str) -> Any:
     except _TRIPS as error:
         raise ParseError("expected a feed; cannot parse this as one", where=where) from error
     if not feed.get("version"):
-        raise ParseError(f"expected a feed, got: {beginning(body)}", where=where)
+        raise ParseError(f"expected a feed: {beginning(body)}", where=where)
     return feed
 
 

@@ -193,11 +193,11 @@ def test_kept_mails_are_listed_and_can_be_taken_out(site: Site) -> None:
 
 
 def test_nothing_to_read_is_wrong_use(site: Site) -> None:
-    assert "name mails to read" in site.run("inbound", code=2).stderr
+    assert "name the mails to read" in site.run("inbound", code=2).stderr
     for url in ("lmtp://nowhere", "http://127.0.0.1:1", "smtp://127.0.0.1:no"):
-        assert "needs the form" in site.run("inbound", "--listen", url, code=2).stderr
+        assert "must have the form" in site.run("inbound", "--listen", url, code=2).stderr
     site.settings["NEWSLETTER_IMAP_URL"] = "imaps://no-user.example"
-    assert "needs the form" in site.run("inbound", "--imap", code=2).stderr
+    assert "must have the form" in site.run("inbound", "--imap", code=2).stderr
 
 
 @contextmanager

@@ -142,7 +142,7 @@ def test_a_relay_that_is_down_is_a_line_and_3_and_the_next_run_carries_on(
     code, said = Command(sqlite_engine, "smtp://127.0.0.1:1", tmp_path).run("send", "--date", DATE)
     assert code == 3
     assert "stopped: relay 127.0.0.1:1: " in said
-    assert "run the same command again to carry on" in said
+    assert "run the same command again to continue" in said
     newsletter = Command(sqlite_engine, f"smtp://127.0.0.1:{sink.port}", tmp_path)
     assert newsletter.run("send", "--date", DATE)[0] == 0
     assert counts(sqlite_engine, edition_id) == {"sent": 1}

@@ -349,7 +349,7 @@ def test_law_23_who_where_and_why_stand_in_both_bodies(renderer: Renderer, kind:
     for part in ("html", "plain"):
         said = " ".join(body(envelope, part).split())
         assert "Morning Papers, Example Institute, 1 Library Square, 12345 Anytown" in said
-        assert re.search(r"You get this because .*ada@reader\.example", said)
+        assert re.search(r"You received this because .*ada@reader\.example", said)
     assert parsed(envelope)["From"] == "Morning Papers <papers@digest.example.org>"
 
 

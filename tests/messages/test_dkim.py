@@ -193,7 +193,7 @@ def test_keygen_writes_a_private_key_and_prints_its_record(
     assert "".join(parts) == dkim.dns_value(key)
     again = CliRunner().invoke(make_app(), ["dkim", "keygen", "key.pem"])
     assert again.exit_code != 0
-    assert "exists already" in str(again.exception)
+    assert "already exists" in str(again.exception)
     assert dkim.dns_value(dkim.load_key(file, kind)) == dkim.dns_value(key)
 
 

@@ -265,7 +265,7 @@ def test_a_greeting_uses_the_name_and_says_what_the_occasion_is(renderer: Render
     assert "this is your first digest from Morning Papers" in lead(occasion=Occasion.WELCOME)
     assert "announced during your vacation" in lead(occasion=Occasion.BEST_OF)
     nothing = lead(papers=0, sections=(), occasion=Occasion.NOTHING, reason="nothing was announced")
-    assert "Ada Lovelace, there is no paper for you today: nothing was announced." in nothing
+    assert "Ada Lovelace, there are no papers for you today: nothing was announced." in nothing
     assert "/unsubscribe/" in nothing
     assert day_in_words(mails.digest().issue_date) == "Friday, 20 November 2026"
 

@@ -80,19 +80,19 @@ MX, PTR, HOST = (DOMAIN, "MX"), ("9.9.9.5.in-addr.arpa", "PTR"), (f"mx.{DOMAIN}"
 # The record, what is published instead, what is said of it, and the cure.
 PROBLEMS: list[tuple[tuple[str, str], list[str], str, str]] = [
     (DKIM, [], "does not exist", f"publish TXT {SELECTOR} with: v=DKIM1; k=rsa"),
-    (DKIM, [OTHER_KEY], "holds another key", "publish TXT"),
+    (DKIM, [OTHER_KEY], "publishes a different key", "publish TXT"),
     (DKIM, ["v=DKIM1; p="], "revokes its key", "publish TXT"),
     (DKIM, [RIGHT, OTHER_KEY], "has 2 TXT records", "publish TXT"),
-    (DKIM, ["v=DKIM1; k=rsa; p=%%%"], "holds another key", "publish TXT"),
+    (DKIM, ["v=DKIM1; k=rsa; p=%%%"], "publishes a different key", "publish TXT"),
     (SPF, ["unrelated"], "has no SPF record", f"v=spf1 ip4:{RELAY} -all"),
     (SPF, ["v=spf1 -all", "v=spf1 +all"], "has 2 SPF records", "publish TXT"),
-    (SPF, ["v=spf1 ip4:192.0.2.1 -all"], "does not let the relay", f"add ip4:{RELAY}"),
-    (SPF, ["v=spf1 ipv4:5.9.9.9"], "is broken", "correct its syntax"),
+    (SPF, ["v=spf1 ip4:192.0.2.1 -all"], "does not allow the relay", f"add ip4:{RELAY}"),
+    (SPF, ["v=spf1 ipv4:5.9.9.9"], "is invalid", "fix its syntax"),
     (DMARC, [], "there is no record", "v=DMARC1; p=none"),
     (DMARC, ["v=DMARC1; p=maybe"], "has no valid p=", "set p=none"),
     (MX, ["0 ."], "neither MX nor address", "NEWSLETTER_BOUNCE_DOMAIN"),
-    (PTR, [], "has no PTR record", "ask whoever owns"),
-    (HOST, ["5.9.9.10"], "does not point back", f"with {RELAY}"),
+    (PTR, [], "has no PTR record", "ask your hosting provider"),
+    (HOST, ["5.9.9.10"], "does not resolve back", f"with {RELAY}"),
 ]
 
 
@@ -151,7 +151,7 @@ def test_dmarc_of_a_parent_domain_counts_and_strictness_is_respected(tmp_path: P
         assert found == Finding(
             "DMARC",
             Level.OK,
-            "_dmarc.example.org has p=reject, and our signature is aligned with it",
+            "_dmarc.example.org has p=reject, and the DKIM domain is aligned",
         )
         settings = mails.signing_settings(tmp_path, dkim_domain="example.org")
         [strict] = dns_records.dmarc_record(settings, known)
@@ -170,8 +170,8 @@ def test_a_relay_with_tls_and_login_is_well(tmp_path: Path) -> None:
         said = {
             finding.what: finding.level for finding in connectivity.relay(relay, certificate.client)
         }
-    assert any("speaks TLS; its certificate is good for 89 days" in what for what in said)
-    assert said[f"127.0.0.1:{sink.port} takes the login"] is Level.OK
+    assert any("uses TLS; its certificate is valid for 89 days" in what for what in said)
+    assert said[f"127.0.0.1:{sink.port} accepts the login"] is Level.OK
     assert Level.PROBLEM not in said.values()
 
 
@@ -283,7 +283,7 @@ def test_an_examination_asks_for_the_relays_address(tmp_path: Path) -> None:
     with dns_server.serve(zone) as server:
         findings = list(doctor.examine(settings, resolver=server.resolver()))
     assert Finding("SPF", Level.OK, f"{DOMAIN} lets the relay {RELAY} send") in findings
-    assert Finding("PTR", Level.OK, f"{RELAY} is mx.{DOMAIN}, and back") in findings
+    assert Finding("PTR", Level.OK, f"{RELAY} resolves to mx.{DOMAIN} and back") in findings
 
 
 @pytest.mark.parametrize(

@@ -206,4 +206,4 @@ def test_the_page_tells_what_came_back_and_nothing_where_nothing_was_sent(engine
         edition = factories.make_edition(session, date(2026, 1, 1))
         report = reports.edition_report(session, edition)
     assert reports.what_came_back(report) == []
-    assert "What came back" not in report_html.as_html(report, report_html.draw([]))
+    assert "Bounces and complaints" not in report_html.as_html(report, report_html.draw([]))

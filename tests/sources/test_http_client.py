@@ -109,7 +109,7 @@ def test_a_server_that_stays_overloaded_is_given_up(server: Server) -> None:
 
 def test_a_page_that_is_gone_is_asked_for_once(server: Server) -> None:
     server.respond = [gives(b"no", 410, kind="text/plain")]
-    with pytest.raises(FetchError, match="answered 410 Gone: a feed was expected"):
+    with pytest.raises(FetchError, match="answered 410 Gone: expected a feed"):
         ask(server)
     assert len(server.seen) == 1
 
@@ -146,7 +146,7 @@ def test_compressed_answers_are_read_and_broken_ones_named(server: Server) -> No
     with pytest.raises(FetchError, match=r"no answer from 127\.0\.0\.1.*decompressing"):
         ask(server)
     server.respond = [gives(packed[:40], Content_Encoding="gzip")]
-    with pytest.raises(ParseError, match="a feed was expected: it is empty"):
+    with pytest.raises(ParseError, match="expected a feed: it is empty"):
         ask(server)
 
 

@@ -57,7 +57,7 @@ def test_a_line_becomes_a_subscriber_with_a_topic(engine: Engine, file: Path) ->
     assert (ada.name, ada.cadence, ada.time_zone) == ("Ada Lovelace", "weekly", "Europe/London")
     assert ada.status is SubscriberStatus.ACTIVE
     assert ada.confirmed_at
-    assert "operator states" in ada.consent_source
+    assert "according to the operator" in ada.consent_source
     assert topic.values(InterestKind.KEYWORD) == ["analytical engine", "difference engine"]
     assert topic.values(InterestKind.CATEGORY) == ["cs.AR", "cs.PL"]
     assert topic.values(InterestKind.SEED_PAPER) == ["2401.12345"]
@@ -166,7 +166,7 @@ def test_a_bad_line_is_refused_with_its_number_and_the_others_come_in(
         (b"", "no header line"),
         (b"name,topic\nAda,One\n", "no column 'email'"),
         (b"email,keyword\na@r.example,x\n", "unknown column 'keyword'"),
-        (b"email,email\na@r.example,b@r.example\n", "stands twice"),
+        (b"email,email\na@r.example,b@r.example\n", "appears twice"),
         (b"email,name\na@r.example,Ad\xe4\n", "line 2: is not UTF-8"),
     ],
 )

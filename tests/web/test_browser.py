@@ -81,7 +81,7 @@ def test_the_whole_way_from_sign_up_to_unsubscribe(
     page.get_by_role("link", name="Rate ten papers").click()
     page.get_by_role("button", name="Relevant:").first.click()
     page.get_by_text("1 of 10 rated").wait_for()
-    page.get_by_role("link", name="See today’s digest").click()
+    page.get_by_role("link", name="Preview today’s digest").click()
     assert page.locator("ol.papers li").count() > 1
 
     [digest] = site.send(TODAY)

@@ -302,7 +302,7 @@ def test_a_wrong_field_saves_nothing_and_keeps_what_was_typed(
     form = FORM | {"topic-0-id": saved_topic_id(engine)} | {field: value}
     answer = client.post(f"/preferences/{sign(Purpose.PREFERENCES, ada)}", data=form)
     assert answer.status_code == 422
-    assert "Nothing is saved yet" in answer.text
+    assert "Not saved." in answer.text
     assert "jacquard" in answer.text or field == "topic-0-keywords"
     assert everything(engine) == before
 

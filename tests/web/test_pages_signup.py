@@ -95,10 +95,10 @@ def test_a_bibliography_becomes_interests(engine: Engine, name: str, data: bytes
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"no bibliography at all", "no entry of BibTeX or RIS"),
+        (b"no bibliography at all", "no BibTeX or RIS entry"),
         (b"@" * 1_100_000, "larger than 1 MB"),
-        (bytes(range(256)) * 100, "no entry of BibTeX or RIS"),
-        (b"@article{" * 20_000, "no entry of BibTeX or RIS"),
+        (bytes(range(256)) * 100, "no BibTeX or RIS entry"),
+        (b"@article{" * 20_000, "no BibTeX or RIS entry"),
     ],
 )
 def test_a_file_that_is_no_bibliography_is_refused_in_words(
@@ -180,7 +180,7 @@ def test_a_long_text_in_any_script_is_kept_whole(engine: Engine) -> None:
         assert interests(engine) == {(InterestKind.TEXT, text[::-1])}
         too_long = client.post(steer, data=form | {"topic-0-text": text + text})
     assert too_long.status_code == 422
-    assert "at most 2000" in too_long.text
+    assert "the maximum is 2000" in too_long.text
 
 
 def test_a_network_signs_up_so_often_and_no_more(engine: Engine) -> None:

@@ -320,7 +320,7 @@ def test_a_digest_that_was_not_sent_is_not_in_the_archive(engine: Engine, reader
         row.status = DeliveryStatus.CANCELLED
     with visit(engine) as client:
         page = client.get(f"/archive/{SIGNER.sign(Purpose.PREFERENCES, reader)}").text
-    assert "None has been sent yet" in page
+    assert "No digest has been sent to you yet" in page
 
 
 def test_the_feed_link_opens_nothing_else(engine: Engine, reader: str) -> None:

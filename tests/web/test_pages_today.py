@@ -110,7 +110,7 @@ def test_a_form_is_tried_on_todays_papers_before_it_is_saved(engine: Engine, rea
         assert "galaxy" in page.text.split('id="preview"')[1]
         assert "poetry" not in page.text.split('id="preview"')[1]
         assert 'value="3"' in page.text
-        assert "Nothing is saved yet" in page.text
+        assert "Not saved yet" in page.text
         assert everything(engine) == before
         wrong = client.post(f"{base}/preview", data=form | {"max_papers": "500"})
         assert wrong.status_code == 422
