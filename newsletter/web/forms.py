@@ -1,13 +1,14 @@
 """Forms: what a browser posted to checked values, and values back to what a page shows."""
 
 import re
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 
 from newsletter.core.errors import InputError
+from newsletter.core.text import harmless
 from newsletter.subscribers.preferences import COLUMN_KINDS, StatedTopic
 from newsletter.subscribers.validation import (
     MOST_TOPICS,
@@ -19,8 +20,8 @@ from newsletter.subscribers.validation import (
 
 # The most inputs an honest form has: 20 topics of 10 fields, and the preferences.
 MOST_FIELDS = 300
-# Some 2,000 entries; reading more takes longer than a page may.
-LARGEST_FILE = 1024 * 1024
+# More than any form takes.
+LARGEST_FILE = 5 * 1024 * 1024
 LISTS = ("keywords", "categories", "authors", "seed_papers", "mutes")
 # People part by lines, semicolons or commas; a comma in a name or a DOI parts nothing.
 _LINES = re.compile(r"[\n;]")
@@ -165,16 +166,18 @@ def _topic(typed: dict[str, Any]) -> tuple[int | None, TopicRequest]:
     return (int(typed["id"]) if typed["id"] else None), request
 
 
-def file_of(form: FormData, name: str) -> bytes:
-    """An uploaded file; empty when there is none.
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file that came with a form: its name, for people, and what is in it."""
 
-    Raises:
-        InputError: it is larger than any bibliography we read.
-    """
+    name: str
+    data: bytes
+
+
+def file_of(form: FormData, name: str) -> UploadedFile | None:
+    """An uploaded file; None when there is none."""
     value = form.get(name)
     if not isinstance(value, UploadFile):
-        return b""
+        return None
     data = value.file.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise InputError("is larger than 1 MB", where="bibliography")
-    return data
+    return UploadedFile(harmless(value.filename or "", 80) or "the file", data) if data else None
