@@ -254,8 +254,8 @@ def check_ready(settings: Settings, relays: tuple[Relay, ...], *, force: bool) -
     """Refuse a send that providers or the law would not accept; relays on loopback are exempt.
 
     Raises:
-        SettingsError: the postal address is missing (bulk-mail law 23); or without ``force``,
-            the From domain cannot be signed or links are not HTTPS (laws 1 and 10).
+        SettingsError: the postal address is missing (bulk-mail rule 23); or without ``force``,
+            the From domain cannot be signed or links are not HTTPS (bulk-mail rule 1 and 10).
     """
     if all(relay.is_loopback for relay in relays):
         return

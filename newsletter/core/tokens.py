@@ -101,7 +101,7 @@ class Signer:
         return value
 
     def verp_address(self, delivery_id: int, domain: str) -> str:
-        """The envelope sender of one delivery (bulk-mail law 16)."""
+        """The envelope sender of one delivery (bulk-mail rule 16)."""
         mac = _verp_mac(self._derived[Purpose.BOUNCE][0], delivery_id)
         return f"bounce+{delivery_id}-{mac}@{domain}"
 

@@ -92,7 +92,7 @@ def prepare(
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
-    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``sources`` are
+    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail rule 11); ``sources`` are
     the names of those that should have been read; who is due is judged by cadence, or given as
     ``subscriber_ids``; ``progress`` is called with how many subscribers are done, of how many.
     ``now`` decides which papers are candidates and which source is late: the present if not given.

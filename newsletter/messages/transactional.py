@@ -27,7 +27,7 @@ class Note:
 
 
 def confirmation(site: str, address: str, url: str) -> Note:
-    """Asks whether the address wants digests; holds no text that a stranger typed (law 29)."""
+    """Ask an address to confirm, without any text a stranger typed (bulk-mail rule 29)."""
     return Note(
         subject=f"Confirm your subscription to {site}",
         heading="Confirm your subscription",
@@ -41,7 +41,7 @@ def confirmation(site: str, address: str, url: str) -> Note:
 
 
 def account_link(site: str, address: str, url: str) -> Note:
-    """A fresh link to export or erase: a forwarded digest must not be enough (law 28)."""
+    """A new link to export or delete: a forwarded digest is not enough (bulk-mail rule 28)."""
     return Note(
         subject=f"Your data at {site}",
         heading="Your data",

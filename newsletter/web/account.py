@@ -1,6 +1,6 @@
 """One's data: taken along, or erased. Only a fresh link, mailed to the address, opens this.
 
-Digests get forwarded with all their links, so none of those is enough (bulk-mail law 28).
+Digests get forwarded with all their links, so none of those is enough (bulk-mail rule 28).
 """
 
 import json

@@ -1,6 +1,6 @@
 """Unsubscribe: the one-click POST of mail programs, and the page with one button.
 
-The token alone says who it is, and never expires (bulk-mail laws 3, 4 and 7). A body is not
+The token alone says who it is, and never expires (bulk-mail rules 3, 4 and 7). A body is not
 even read: RFC 8058 sends ``List-Unsubscribe=One-Click``, urlencoded or multipart, and a mail
 program that sends it wrongly means the same.
 """

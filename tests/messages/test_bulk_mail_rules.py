@@ -1,7 +1,7 @@
-"""The bulk-mail law, line by line, for everything a message can show.
+"""The bulk-mail rules, one by one, for everything a message can show.
 
-The numbers are those of the law in ARCHITECTURE.md; lines that concern pages, SMTP and people's
-data beyond the message are tested where they live.
+The numbers are those of docs/reference/bulk-mail-rules.md. Rules about pages, SMTP and people's
+data are tested where they live.
 """
 
 import base64

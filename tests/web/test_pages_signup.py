@@ -68,7 +68,7 @@ def test_a_sign_up_waits_for_its_confirmation_and_mails_once_a_day(engine: Engin
     with read_scope(engine) as session:
         delivery = session.exec(select(Delivery)).one()
     assert delivery.message_id.endswith("@papers.example")
-    assert (delivery.to_name, delivery.subject) == ("", "")  # nothing a stranger typed (law 29)
+    assert (delivery.to_name, delivery.subject) == ("", "")  # bulk-mail rule 29
 
 
 def test_the_next_day_another_confirmation_may_be_asked_for(engine: Engine) -> None:

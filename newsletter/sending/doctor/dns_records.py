@@ -1,4 +1,4 @@
-"""What DNS says about the sender: DKIM, SPF, DMARC, MX, PTR (bulk-mail law 10)."""
+"""What DNS says about the sender: DKIM, SPF, DMARC, MX, PTR (bulk-mail rule 10)."""
 
 import base64
 import binascii

@@ -9,7 +9,7 @@ from newsletter.sending.transports.smtp import parse_relays
 
 
 def check_can_send(settings: Settings, *, force: bool = False) -> None:
-    """Refuse a send that providers would refuse or readers could not leave (law 1, 2, 10).
+    """Refuse a send that would break bulk-mail rules 1, 2 or 10.
 
     Relays on this machine are exempt: they are for trying out, or they sign themselves and are
     the operator's own. ``force`` is the operator's word that the relay signs.

@@ -184,7 +184,7 @@ class SmtpTransport:
             answer = await dialogue.content(envelope.data, has_dot=lines.has_dot, then=then)
         except ConnectionError as error:
             # Lost after the final dot: without the relay's answer nobody can know whether it
-            # took the message (bulk-mail law 26). A dot that never left leaves no doubt.
+            # took the message (bulk-mail rule 26). A dot that never left leaves no doubt.
             self._drop()
             if dialogue.surely_unfinished:
                 raise TransientTransportError(str(error)) from error
@@ -321,7 +321,7 @@ class SmtpTransport:
 
 
 def _check_addresses(envelope: Envelope) -> None:
-    """Refuse what would be read as SMTP commands (law 13).
+    """Refuse what would be read as SMTP commands (bulk-mail rule 13).
 
     Raises:
         PermanentTransportError: says which address cannot be mailed.
@@ -332,7 +332,7 @@ def _check_addresses(envelope: Envelope) -> None:
 
 
 def _checked_lines(envelope: Envelope) -> Lines:
-    """Refuse what a relay may read as the end of the message, and another behind it (law 11).
+    """Refuse what a relay could read as the end of one message and another (bulk-mail rule 11).
 
     Raises:
         PermanentTransportError: the message holds a CR or LF alone.
