@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -19,10 +18,7 @@ PARTS = {
     "reference": "Reference",
     "explanation": "Explanation",
 }
-GENERATED = {
-    "reference/commands.md": lambda: commands_page(),
-    "reference/settings.md": lambda: settings_page(),
-}
+GENERATED = ("reference/commands.md", "reference/settings.md")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -34,22 +30,20 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are written by the code itself."""
-    for path, page in GENERATED.items():
-        files.append(File.generated(config, path, content=page()))
+    for path, content in zip(GENERATED, (commands_page(), settings_page()), strict=True):
+        files.append(File.generated(config, path, content=content))
     return files
 
 
 def pages(docs: Path, part: str) -> list[Any]:
     """The pages of a folder, then those of its folders; an index comes first."""
-    made = {path for path in GENERATED if path.startswith(f"{part}/") and path.count("/") == 1}
+    made = {path for path in GENERATED if path.startswith(f"{part}/")}
     found = {path.relative_to(docs).as_posix() for path in (docs / part).glob("*.md")} | made
-    inner = sorted(
-        path.relative_to(docs).as_posix() for path in (docs / part).iterdir() if path.is_dir()
-    )
     ordered: list[Any] = sorted(found, key=lambda path: (not path.endswith("/index.md"), path))
-    return ordered + [
-        {folder.rpartition("/")[2].capitalize(): pages(docs, folder)} for folder in inner
-    ]
+    for folder in sorted(path for path in (docs / part).iterdir() if path.is_dir()):
+        inner = pages(docs, folder.relative_to(docs).as_posix())
+        ordered.append({folder.name.capitalize(): inner})
+    return ordered
 
 
 def settings_page() -> str:
@@ -57,8 +51,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Set each one as an environment variable, or in `newsletter.toml` in the working folder under",
-        "the same name in lower case without the prefix. A variable wins over the file.",
+        "Set each one as an environment variable, or in `newsletter.toml` in the working folder",
+        "by its name there. A variable wins over the file.",
         "",
         "| variable | in `newsletter.toml` | means | default |",
         "|---|---|---|---|",
@@ -77,37 +71,29 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "Exit codes: 0 done; 1 done, but some deliveries or papers failed; 2 wrong use or settings;",
-        "3 interrupted, run the same command again to continue.",
+        "Exit codes: 0 done; 1 done, but some deliveries or papers failed; 2 wrong use or",
+        "settings; 3 interrupted, run the same command again to continue.",
         "",
     ]
-    for name, command in commands(typer.main.get_command(make_app()), "newsletter"):
-        lines += [f"## `{name}`", "", (command.help or "").strip().replace("\b", ""), ""]
-        rows = [row for parameter in command.params if (row := _parameter(parameter))]
+    for command, context in commands(typer.main.get_command(make_app()), "newsletter"):
+        lines += [f"## `{context.info_name}`", "", (command.help or "").strip(), ""]
+        records = [each.get_help_record(context) for each in command.params]
+        rows = [f"| `{name}` | {_cell(said)} |" for name, said in filter(None, records)]
         if rows:
-            lines += ["| argument or option | means | default |", "|---|---|---|", *rows, ""]
+            lines += ["| argument or option | means |", "|---|---|", *rows, ""]
     return "\n".join(lines)
 
 
-def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    """Every command that does something, by its full name; groups are only their members."""
-    members = getattr(command, "commands", None)
-    if members is None:
-        yield name, command
+def commands(command: Any, name: str) -> Iterator[tuple[Any, typer.Context]]:
+    """Every command that does something, with a context of its full name."""
+    context = typer.Context(command, info_name=name)
+    if not hasattr(command, "list_commands"):
+        yield command, context
         return
-    for member, inner in members.items():
-        yield from commands(inner, f"{name} {member}")
+    for member in command.list_commands(context):
+        yield from commands(command.get_command(context, member), f"{name} {member}")
 
 
-def _parameter(parameter: click.Parameter) -> str:
-    if parameter.name == "help":
-        return ""
-    meaning = (getattr(parameter, "help", None) or "").replace("|", "\\|")
-    if isinstance(parameter.type, click.Choice):
-        meaning = f"{meaning} One of: {', '.join(map(str, parameter.type.choices))}.".strip()
-    shown = ", ".join(f"`{each}`" for each in (*parameter.opts, *parameter.secondary_opts))
-    if parameter.param_type_name == "argument":
-        shown = f"`{parameter.make_metavar(click.Context(click.Command('x')))}`"
-    default = parameter.default
-    hidden = default is None or callable(default) or default in (False, "", ())
-    return f"| {shown} | {meaning} | {'' if hidden else f'`{default}`'} |"
+def _cell(text: str) -> str:
+    """Text as it stands in a cell of a Markdown table."""
+    return text.replace("|", "\\|").replace("[", "\\[")
