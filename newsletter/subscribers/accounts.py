@@ -168,7 +168,7 @@ def refusal(reason: SuppressionReason) -> str:
     """Why a suppressed address is not added, in words for the operator."""
     return {
         SuppressionReason.UNSUBSCRIBED: "has unsubscribed; only its owner can sign up again",
-        SuppressionReason.ERASED: "was deleted at its owner's request; only they can sign up again",
+        SuppressionReason.ERASED: "was erased at its owner's request; only they can sign up again",
         SuppressionReason.BOUNCED: "is suppressed: mail to it bounced permanently",
         SuppressionReason.COMPLAINED: "is suppressed: its owner marked our mail as spam",
         SuppressionReason.OPERATOR: "is suppressed by the operator",

@@ -337,7 +337,7 @@ def test_the_operator_suppresses_and_lifts(site: Site) -> None:
 def test_nobody_who_left_is_brought_back_by_the_operator(site: Site) -> None:
     site.run("inbound", "-", mail=letter(READER, "unsubscribe", "", to=site.unsubscribe))
     done = site.run("suppressions", "remove", READER, "--reason", "oops", code=2)
-    assert "only they can come back" in done.stderr
+    assert "only they can sign up again" in done.stderr
 
 
 def test_a_list_of_another_provider_is_imported_line_by_line(site: Site) -> None:
@@ -349,7 +349,7 @@ def test_a_list_of_another_provider_is_imported_line_by_line(site: Site) -> None
     done = json.loads(site.run(*how, "--json").stdout)
     assert (done["added"], done["known"]) == (2, 0)
     assert [refused["line"] for refused in done["refused"]] == [3, 5]
-    assert "2 known before" in site.run(*how).stdout
+    assert "2 already suppressed" in site.run(*how).stdout
     (site.folder / "plain.txt").write_text("carol@reader.example\n\n")
     assert "1 suppressed" in site.run("suppressions", "import", "plain.txt").stdout
     (site.folder / "none.csv").write_text("name,town\nAda,London\n")

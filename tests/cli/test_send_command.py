@@ -107,7 +107,7 @@ def test_all_sent_is_0_and_some_failed_is_1(
         factories.make_digest(session, edition, subscriber, [factories.make_paper(session, 2)])
     code, said = newsletter.run("send", "--date", DATE)
     assert code == 1
-    assert "1 did not get it" in said
+    assert "1 not delivered" in said
     code, said = newsletter.run("report", "--date", DATE, "--format", "html")
     assert code == 0
     assert "5.1.1 no such user" in said

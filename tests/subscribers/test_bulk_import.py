@@ -157,7 +157,7 @@ def test_a_bad_line_is_refused_with_its_number_and_the_others_come_in(
     assert found[9].startswith("line: 13 cells")
     assert found[10].startswith("is not CSV")
     assert "both wanted and muted" in found[11]
-    assert "at most 100" in found[12]
+    assert "the maximum is 100" in found[12]
 
 
 @pytest.mark.parametrize(
