@@ -13,7 +13,7 @@ from sqlmodel import col, select
 
 from newsletter.cli.common import err, open_database, out, progress_bar
 from newsletter.cli.dry_run import dry_run as dry_run_of
-from newsletter.cli.editions import DateOption, make_renderer, today
+from newsletter.cli.editions import DateOption, make_renderer, require_not_early, today
 from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, session_scope, utc_now
@@ -21,6 +21,7 @@ from newsletter.core.errors import SettingsError, StoppedError, UsageError
 from newsletter.core.models import Delivery, DeliveryStatus, Edition, EditionStatus, Subscriber
 from newsletter.core.tokens import Signer
 from newsletter.editions import lifecycle, schedule
+from newsletter.editions.rehearsal import rehearse
 from newsletter.inbound.apply import record_rejection
 from newsletter.sending import doctor, ledger, metrics
 from newsletter.sending.mailer import SendPlan
@@ -146,7 +147,9 @@ def send(
     anyway: Annotated[
         bool,
         typer.Option(
-            "--anyway", help="Send though mails are not signed, links not HTTPS, or many bounce."
+            "--force",
+            "--anyway",
+            help="Send though mails are unsigned, links not HTTPS, many bounce, or it is early.",
         ),
     ] = False,
 ) -> None:
@@ -158,13 +161,25 @@ def send(
     if due and (date or only or limit or dry_run):
         raise UsageError("--due goes with --watch only: it takes everyone whose hour has come")
     renderer = make_renderer(settings)
+    issue_date = date or today()
+    only_id = _subscriber(engine, only) if only else None
+    if dry_run:
+        digests = rehearse(
+            engine,
+            issue_date,
+            message_domain=settings.from_domain,
+            sources=settings.sources,
+            subscriber_id=only_id,
+            model=settings.feature_model,
+        )
+        raise typer.Exit(dry_run_of(digests, renderer, output, limit))
     plan = SendPlan(
         settings=settings,
         edition_id=None,
         connections=connections,
         rate=rate,
         limit=limit,
-        only=_subscriber(engine, only) if only else None,
+        only=only_id,
         heeds_reputation=not anyway,
     )
     stop = Stop()
@@ -172,7 +187,7 @@ def send(
     sender = _Sender(engine, plan, workers, stop)
     if due:
         raise typer.Exit(_send_due(sender, watch=watch))
-    issue_date = date or today()
+    require_not_early(engine, issue_date, force=anyway)
     with progress_bar("preparing digests") as progress:
         prepared = lifecycle.prepare(
             engine,
@@ -182,8 +197,6 @@ def send(
             model=settings.feature_model,
             progress=progress,
         )
-    if dry_run:
-        raise typer.Exit(dry_run_of(engine, renderer, prepared.edition_id, output))
     code = sender.edition(prepared.edition_id)
     while watch and _is_waiting(sender, prepared.edition_id):
         stop.sleep(WATCH_SECONDS)
