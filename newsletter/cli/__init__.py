@@ -27,6 +27,8 @@ COMMANDS = {
     "prepare": ("editions", "prepare"),
     "preview": ("editions", "preview"),
     "send": ("send", "send"),
+    "forecast": ("forecast", "forecast"),
+    "test-send": ("test_copy", "send_copy"),
     "status": ("editions", "status"),
     "report": ("editions", "report"),
     "retry": ("editions", "retry"),

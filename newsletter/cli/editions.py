@@ -1,5 +1,6 @@
 """Commands around an edition: prepare, preview, status, report, retry, pause, cancel."""
 
+import sys
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import Engine
+from sqlmodel import select
 
 from newsletter.cli.common import err, open_database, out, print_json, progress_bar
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import UsageError
-from newsletter.core.models import DeliveryStatus
+from newsletter.core.models import DeliveryStatus, Edition
 from newsletter.core.tokens import Signer
 from newsletter.editions import lifecycle, report_html
 from newsletter.editions import preview as previews
@@ -62,9 +65,34 @@ def make_renderer(settings: Settings) -> Renderer:
     return Renderer(settings, Signer(settings.keys))
 
 
-def prepare(date: DateOption = None) -> None:
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Freeze the edition of a future date without asking.")
+]
+
+
+def require_not_early(engine: Engine, issue_date: date, *, force: bool) -> None:
+    """Ask before freezing the edition of a future date, which later papers could not join.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+    """
+    if force or issue_date <= today():
+        return
+    with read_scope(engine) as session:
+        if session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first():
+            return
+    warning = (
+        f"{issue_date} is in the future: papers that arrive before then would not be in its edition"
+    )
+    if not sys.stdin.isatty():
+        raise UsageError(f"{warning} (use --force to prepare it anyway)")
+    typer.confirm(f"{warning}. Prepare it now?", abort=True, err=True)
+
+
+def prepare(date: DateOption = None, force: ForceOption = False) -> None:
     """Rank the papers for every subscriber who is due, and freeze the edition."""
     settings, engine = open_database("from_address")
+    require_not_early(engine, date or today(), force=force)
     with progress_bar("preparing digests") as progress:
         done = lifecycle.prepare(
             engine,
@@ -74,8 +102,9 @@ def prepare(date: DateOption = None) -> None:
             model=settings.feature_model,
             progress=progress,
         )
+    digests = "1 digest" if done.new == 1 else f"{done.new} digests"
     out.print(
-        f"edition {date or today()}: {done.new} digests prepared, "
+        f"edition {date or today()}: {digests} prepared, "
         f"{done.nothing} subscribers without papers, {done.due} due"
     )
 

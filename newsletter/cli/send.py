@@ -13,13 +13,14 @@ from sqlmodel import col, select
 
 from newsletter.cli.common import err, open_database, out, progress_bar
 from newsletter.cli.dry_run import dry_run as dry_run_of
-from newsletter.cli.editions import DateOption, make_renderer, today
+from newsletter.cli.editions import DateOption, make_renderer, require_not_early, today
 from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import SettingsError, StoppedError, UsageError
 from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, Subscriber
 from newsletter.editions import lifecycle, schedule
+from newsletter.editions.rehearsal import rehearse
 from newsletter.inbound import rejections
 from newsletter.sending import doctor, ledger, metrics
 from newsletter.sending.mailer import SendPlan
@@ -134,7 +135,7 @@ def send(
         typer.Option(
             "--force",
             "--anyway",  # the old spelling
-            help="Send even if mails are unsigned, links are not HTTPS, or many bounce.",
+            help="Send even if mails are unsigned, links not HTTPS, many bounce, or it is early.",
         ),
     ] = False,
 ) -> None:
@@ -148,13 +149,25 @@ def send(
             "--due can only be combined with --watch: it sends to everyone whose hour has come"
         )
     renderer = make_renderer(settings)
+    issue_date = date or today()
+    only_id = _subscriber(engine, only) if only else None
+    if dry_run:
+        digests = rehearse(
+            engine,
+            issue_date,
+            message_domain=settings.from_domain,
+            sources=settings.sources,
+            subscriber_id=only_id,
+            model=settings.feature_model,
+        )
+        raise typer.Exit(dry_run_of(digests, renderer, output, limit))
     plan = SendPlan(
         settings=settings,
         edition_id=None,
         connections=connections,
         rate=rate,
         limit=limit,
-        only=_subscriber(engine, only) if only else None,
+        only=only_id,
         checks_reputation=not force,
     )
     stop = Stop()
@@ -162,7 +175,7 @@ def send(
     sender = _Sender(engine, plan, workers, stop)
     if due:
         raise typer.Exit(_send_due(sender, watch=watch))
-    issue_date = date or today()
+    require_not_early(engine, issue_date, force=force)
     with progress_bar("preparing digests") as progress:
         prepared = lifecycle.prepare(
             engine,
@@ -172,8 +185,6 @@ def send(
             model=settings.feature_model,
             progress=progress,
         )
-    if dry_run:
-        raise typer.Exit(dry_run_of(engine, renderer, prepared.edition_id, output))
     code = sender.edition(prepared.edition_id)
     while watch and _is_waiting(sender, prepared.edition_id):
         stop.sleep(WATCH_SECONDS)
