@@ -58,7 +58,7 @@ def find(session: Session, issue_date: date) -> Edition:
     edition = session.exec(select(Edition).where(Edition.issue_date == issue_date)).first()
     if edition is None:
         raise UsageError(
-            f"no edition of {issue_date}: make one with `newsletter prepare --date {issue_date}`"
+            f"no edition of {issue_date}: create it with `newsletter prepare --date {issue_date}`"
         )
     return edition
 
@@ -92,7 +92,7 @@ def prepare(
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
-    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``sources`` are
+    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail rule 11); ``sources`` are
     the names of those that should have been read; who is due is judged by cadence, or given as
     ``subscriber_ids``; ``progress`` is called with how many subscribers are done, of how many.
     ``now`` decides which papers are candidates and which source is late: the present if not given.
@@ -105,7 +105,7 @@ def prepare(
     with read_scope(engine) as session:
         if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
-        due = _due_without_digest(session, edition_id, issue_date, subscriber_ids)
+        due = due_without_digest(session, edition_id, issue_date, subscriber_ids)
         edition = session.get_one(Edition, edition_id)
         why = coverage_of(session, edition, now, sources).nothing_to_send()
     if due:
@@ -136,9 +136,17 @@ def prepare(
     return Prepared(edition_id, len(due), new, nothing)
 
 
-def _due_without_digest(
-    session: Session, edition_id: int, issue_date: date, subscriber_ids: Sequence[int] | None
+def due_without_digest(
+    session: Session,
+    edition_id: int | None,
+    issue_date: date,
+    subscriber_ids: Sequence[int] | None = None,
 ) -> list[int]:
+    """Ids of the active subscribers who are due on the date and have no digest of it yet.
+
+    ``edition_id`` is None before there is an edition. With ``subscriber_ids`` those are due,
+    whatever their cadence.
+    """
     has_one = select(Delivery.subscriber_id).where(Delivery.edition_id == edition_id)
     row = SQLModel.metadata.tables["subscriber"].c
     active = session.connection().execute(
@@ -254,7 +262,7 @@ def pause(engine: Engine, issue_date: date) -> None:
     with session_scope(engine) as session:
         edition = find(session, issue_date)
         if edition.status in {EditionStatus.SENT, EditionStatus.CANCELLED}:
-            raise UsageError(f"the edition of {issue_date} is {edition.status} already")
+            raise UsageError(f"the edition of {issue_date} is already {edition.status}")
         edition.status = EditionStatus.PAUSED
 
 
@@ -262,12 +270,12 @@ def cancel(engine: Engine, issue_date: date) -> int:
     """End an edition; returns how many deliveries will not be made.
 
     Raises:
-        UsageError: no such edition, or it was sent already.
+        UsageError: no such edition, or it was already sent.
     """
     with session_scope(engine) as session:
         edition = find(session, issue_date)
         if edition.status == EditionStatus.SENT:
-            raise UsageError(f"the edition of {issue_date} was sent already")
+            raise UsageError(f"the edition of {issue_date} was already sent")
         edition.status = EditionStatus.CANCELLED
         edition.finished_at = utc_now()
         ended = ledger.cancel(session, edition.id or 0, utc_now())
