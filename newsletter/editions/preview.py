@@ -84,6 +84,7 @@ def would_be(session: Session, subscriber: Subscriber, ranked: Ranking, issue_da
     return Digest(
         delivery_id=0,
         subscriber_public_id=subscriber.public_id,
+        link_generation=subscriber.link_generation,
         to_address=subscriber.email,
         to_name=subscriber.name,
         message_id="preview@localhost",

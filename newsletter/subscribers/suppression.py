@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import utc_now
-from newsletter.core.models import Suppression, SuppressionReason
+from newsletter.core.models import Suppression, SuppressionReason, SuppressionRemoval
 
 # What the person decided, the person can take back by confirming anew; what a mailbox or the
 # operator decided stays.
@@ -49,6 +49,29 @@ def lift_own_decision(session: Session, address_hash: str) -> None:
             col(Suppression.reason).in_(OWN_DECISION),
         )
     )
+
+
+def lift_bounced(session: Session, address_hash: str) -> None:
+    """Forget that mail bounced: a mail arrived, for its owner has pressed the button in it."""
+    lifted = session.exec(
+        select(Suppression).where(
+            Suppression.address_hash == address_hash,
+            Suppression.reason == SuppressionReason.BOUNCED,
+        )
+    ).one_or_none()
+    if lifted is None:
+        return
+    session.add(
+        SuppressionRemoval(
+            address_hash=address_hash,
+            reason=lifted.reason,
+            suppressed_at=lifted.created_at,
+            removed_at=utc_now(),
+            note="confirmed again by its owner",
+        )
+    )
+    session.delete(lifted)
+    session.flush()
 
 
 def suppressions(session: Session, hashes: Collection[str]) -> dict[str, SuppressionReason]:

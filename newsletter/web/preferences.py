@@ -107,6 +107,20 @@ def _write(session: Session, subscriber: Subscriber, form: Form) -> None:
     set_topics(session, subscriber, forms.read_topics(form))
 
 
+@router.post("/preferences/{token}/sign-out")
+def sign_out(site: SiteDep, token: str) -> HTMLResponse:
+    """End all links that were mailed so far, but for those that unsubscribe."""
+    with site.writing() as session:
+        accounts.end_links(session, subscriber_of(session, site, token).public_id)
+    return site.message(
+        "All links are signed out",
+        "Links in earlier mails, and your private feed, no longer open anything. Links to "
+        "unsubscribe still work.",
+        "Your next digest has new links. To come back before that, ask for a link by mail under "
+        "Your data.",
+    )
+
+
 @router.post("/preferences/{token}/pause")
 def pause(site: SiteDep, token: str) -> RedirectResponse:
     """No digests until resumed."""
