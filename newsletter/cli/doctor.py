@@ -2,12 +2,11 @@
 
 from collections import Counter
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import out, print_json
+from newsletter.cli.common import JsonOption, out, print_json
 from newsletter.core.config import load_settings
 from newsletter.sending import doctor
 from newsletter.sending.doctor import Finding, Level
@@ -21,7 +20,7 @@ _SIGNS = {
 
 
 def examine_installation(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Look at relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to mend what is wrong.
 

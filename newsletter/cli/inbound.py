@@ -12,7 +12,7 @@ from rich.markup import escape
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 
-from newsletter.cli.common import err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, err, open_database, out, print_json
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
 from newsletter.core.errors import DatabaseError, InputError, SettingsError, UsageError
@@ -102,7 +102,7 @@ def inbound(
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="With --kept: write them here as .eml files.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Take in bounces, complaints, replies and unsubscribe mails; do what they ask for."""
     if kept:

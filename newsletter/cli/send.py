@@ -11,9 +11,10 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import err, open_database, out, progress_bar
+from newsletter.cli.common import DateOption, err, open_database, out, today
 from newsletter.cli.dry_run import dry_run as dry_run_of
-from newsletter.cli.editions import DateOption, make_renderer, today
+from newsletter.cli.editions import make_renderer
+from newsletter.cli.progress import progress_bar
 from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, session_scope, utc_now
