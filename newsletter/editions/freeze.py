@@ -139,6 +139,8 @@ def freeze(
             "section": pick.section,
             "position": pick.position,
             "score": pick.score,
+            "match": pick.match,
+            "label": pick.label,
             "explanation": pick.explanation,
             "highlights": marked(pick.paper_id, pick.highlights),
         }

@@ -63,20 +63,20 @@ def find(session: Session, issue_date: date) -> Edition:
     return edition
 
 
-def open_edition(engine: Engine, issue_date: date) -> int:
-    """Id of the date's edition, made now if there is none. Two may call this at once."""
+def open_edition(engine: Engine, issue_date: date, now: datetime) -> int:
+    """Id of the date's edition, opened at ``now`` if there is none. Two may call this at once."""
     with read_scope(engine) as session:
         known = session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first()
     if known is not None:
         return known
     try:
         with session_scope(engine) as session:
-            edition = Edition(issue_date=issue_date, status=EditionStatus.DRAFT)
+            edition = Edition(issue_date=issue_date, status=EditionStatus.DRAFT, opened_at=now)
             session.add(edition)
             session.flush()
             return edition.id or 0
     except IntegrityError:
-        return open_edition(engine, issue_date)  # somebody else was first: theirs it is
+        return open_edition(engine, issue_date, now)  # somebody else was first: theirs it is
 
 
 def prepare(
@@ -88,23 +88,26 @@ def prepare(
     subscriber_ids: Sequence[int] | None = None,
     model: str = DEFAULT,
     progress: Progress = lambda done, total: None,
+    now: datetime | None = None,
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
     ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``sources`` are
     the names of those that should have been read; who is due is judged by cadence, or given as
     ``subscriber_ids``; ``progress`` is called with how many subscribers are done, of how many.
+    ``now`` decides which papers are candidates and which source is late: the present if not given.
 
     Raises:
         UsageError: the edition was cancelled.
     """
-    edition_id = open_edition(engine, issue_date)
-    now = utc_now()
+    now = now or utc_now()
+    edition_id = open_edition(engine, issue_date, now)
     with read_scope(engine) as session:
         if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
         due = _due_without_digest(session, edition_id, issue_date, subscriber_ids)
-        why = coverage_of(session, session.get_one(Edition, edition_id), sources).nothing_to_send()
+        edition = session.get_one(Edition, edition_id)
+        why = coverage_of(session, edition, now, sources).nothing_to_send()
     if due:
         since = now - digest.CANDIDATE_WINDOW
         feature_store.catch_up(engine, since, model)
@@ -115,7 +118,7 @@ def prepare(
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         with read_scope(engine) as session:
-            rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
+            rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
         with session_scope(engine) as session:
             frozen = freeze.freeze(
                 session,
@@ -129,7 +132,7 @@ def prepare(
         new += frozen
         nothing += sum(not ranked.picks for ranked in rankings)
         progress(start + len(chunk), len(due))
-    _close_preparation(engine, edition_id, sources)
+    _close_preparation(engine, edition_id, now, sources)
     return Prepared(edition_id, len(due), new, nothing)
 
 
@@ -149,23 +152,27 @@ def _due_without_digest(
     return [number for number, *wish in active if schedule.is_due(issue_date, *wish)]
 
 
-def _close_preparation(engine: Engine, edition_id: int, sources: Sequence[str]) -> None:
+def _close_preparation(
+    engine: Engine, edition_id: int, now: datetime, sources: Sequence[str]
+) -> None:
     with session_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
-        edition.coverage = edition.coverage or coverage_of(session, edition, sources).line()
+        edition.coverage = edition.coverage or coverage_of(session, edition, now, sources).line()
         if edition.status == EditionStatus.DRAFT:
             edition.status = EditionStatus.READY
 
 
-def coverage_of(session: Session, edition: Edition, sources: Sequence[str] = ()) -> Coverage:
-    """What was read since the edition before, or in the day before the first one.
+def coverage_of(
+    session: Session, edition: Edition, now: datetime, sources: Sequence[str] = ()
+) -> Coverage:
+    """What was read until ``now`` since the edition before, or in the day before the first one.
 
     ``sources`` are the names of those that should have been read.
     """
     before = session.exec(
         select(func.max(Edition.opened_at)).where(col(Edition.issue_date) < edition.issue_date)
     ).one()
-    return coverage(session, before or edition.opened_at - timedelta(days=1), utc_now(), sources)
+    return coverage(session, before or edition.opened_at - timedelta(days=1), now, sources)
 
 
 def start_sending(engine: Engine, edition_id: int) -> None:

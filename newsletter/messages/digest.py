@@ -12,7 +12,7 @@ import sqlalchemy
 from sqlalchemy import Text, bindparam, cast
 from sqlmodel import Session, SQLModel, select
 
-from newsletter.core.models import DigestLength, EditionPaper, Occasion, Paper
+from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.core.text import shortened
 
 # A late feed, a weekly cadence or a vacation catches up; older papers are not news.
@@ -36,7 +36,7 @@ class FrozenPaper(NamedTuple):
 
 
 class DigestPaper(NamedTuple):
-    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
+    """One paper in a digest. ``label`` says how well it matches; ``explanation`` one sentence why.
 
     ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold.
     A tuple, since a send run makes fifteen for every message: a frozen dataclass takes five
@@ -45,7 +45,7 @@ class DigestPaper(NamedTuple):
 
     frozen: FrozenPaper
     position: int
-    score: float
+    label: Label
     explanation: str
     highlights: tuple[tuple[int, int], ...] = ()
 
@@ -217,7 +217,7 @@ _ITEMS = (
         _item.paper_id,
         _item.section,
         _item.position,
-        _item.score,
+        _item.label,
         _item.explanation,
         cast(_item.highlights, Text),
     )
@@ -232,8 +232,8 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
     rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
     found = connection.execute(_ITEMS, {"ids": delivery_ids}).all()
-    for delivery_id, paper_id, section, position, score, explanation, highlights in found:
-        paper = DigestPaper(contents[paper_id], position, score, explanation, _spans_in(highlights))
+    for delivery_id, paper_id, section, position, label, explanation, highlights in found:
+        paper = DigestPaper(contents[paper_id], position, label, explanation, _spans_in(highlights))
         items[delivery_id].append((section, paper))
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}

@@ -85,7 +85,7 @@ def explanation(text: str) -> str:
 
 def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
     """The part of ``paper`` that does not depend on who reads it."""
-    fit = wording.score_in_words(paper.score)
+    fit = wording.LABELS[paper.label]
     return Shown(paper.frozen, paper.highlights, fit, explained, length)
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from itertools import pairwise
 from urllib.parse import quote, urlsplit
 
-from newsletter.core.models import DigestLength
+from newsletter.core.models import DigestLength, Label
 from newsletter.core.text import shortened
 
 # What XML 1.0 §2.2 forbids, and what HTML calls a parse error: C0 without tab and line ends,
@@ -23,7 +23,6 @@ LONGEST_URL = 1500
 # Three to four lines at normal length: enough to decide, short enough to go on.
 NORMAL_CHARACTERS = 420
 _SENTENCE = re.compile(r"(?<=[.!?。!?])\s+(?=\S)")
-STRONG, GOOD = 75, 50
 
 Passage = tuple[str, bool]
 
@@ -78,13 +77,13 @@ def count_in_words(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def score_in_words(score: float) -> str:
-    """What a score of 0 to 100 means to a reader; "" where there was nothing to match, at 0."""
-    if not score:
-        return ""
-    if score >= STRONG:
-        return "Strong match"
-    return "Good match" if score >= GOOD else "Worth a look"
+# What a reader sees of a label.
+LABELS = {
+    Label.STRONG: "Strong match",
+    Label.GOOD: "Good match",
+    Label.WORTH: "Worth a look",
+    Label.NONE: "",
+}
 
 
 def passages(

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.models import Label
 from newsletter.ranking.encoders import Vectors
 
 EvidenceKind = Literal[
@@ -123,13 +124,19 @@ class SubscriberProfile:
 
 
 class Pick(NamedTuple):
-    """One paper of a ranking. ``score`` is 0 to 100; ``highlights`` are sentences verbatim."""
+    """One paper of a ranking.
+
+    ``score`` is 0 to 100; ``match`` the probability that the paper is about the topic, None where
+    nothing was compared; ``highlights`` are sentences verbatim.
+    """
 
     paper_id: int
     topic_id: int | None
     section: str
     position: int
     score: float
+    match: float | None
+    label: Label
     explanation: str
     highlights: tuple[str, ...] = ()
 

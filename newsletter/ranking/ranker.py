@@ -12,6 +12,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.models import Label
 from newsletter.ranking import attribution, scoring
 from newsletter.ranking import explanations as explaining
 from newsletter.ranking.candidates import (
@@ -23,6 +24,7 @@ from newsletter.ranking.candidates import (
     TopicProfile,
 )
 from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.match import label_of
 from newsletter.ranking.selection import Likeness, pick, room_for
 
 __all__ = [
@@ -99,12 +101,15 @@ class Ranker:
             sections[number], topic_ids[number] = OUTSIDE, None
             explanations[number] = explaining.outside(explanations[number])
         edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
+        matches = np.round(scoring.points(picks.steps[rows, columns]) / 100, 4).tolist()
         values = zip(
             [candidates.ids[paper] for paper in papers.tolist()],
             topic_ids,
             sections,
             (np.arange(1, len(rows) + 1) - edges[rows]).tolist(),
             np.round(scoring.points(picks.steps[rows, columns]), 1).tolist(),
+            matches,
+            [label_of(each) for each in matches],
             explanations,
             _highlights(candidates, vectors, homes, papers),
             strict=True,
@@ -231,6 +236,8 @@ def _trending(
                 TRENDING,
                 position,
                 0.0,  # nothing is known that a paper could match
+                None,
+                Label.NONE,
                 explaining.trending(int(candidates.upvotes[paper])),
             )
             for position, paper in enumerate(papers, start=1)

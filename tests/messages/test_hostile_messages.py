@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from newsletter.core.errors import RenderError
-from newsletter.core.models import DigestLength
+from newsletter.core.models import DigestLength, Label
 from newsletter.messages.digest import Digest, DigestSection
 from newsletter.messages.envelope import Envelope
 from newsletter.messages.renderer import Renderer
@@ -279,7 +279,7 @@ PAPER = st.fixed_dictionaries(
         "code_url": st.none() | URL,
         "project_url": st.none() | URL,
         "highlights": st.lists(OFFSETS, max_size=4).map(tuple),
-        "score": st.floats(-10, 200),
+        "label": st.sampled_from(list(Label)),
         "upvotes": st.integers(0, 10**9),
     }
 )

@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from newsletter.core.config import Settings
-from newsletter.core.models import DigestLength, Occasion
+from newsletter.core.models import DigestLength, Label, Occasion
 from newsletter.core.tokens import Signer
 from newsletter.messages import dkim
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection, FrozenPaper
@@ -97,7 +97,7 @@ def paper(number: int = 1, **fields: Any) -> DigestPaper:
         "categories": ("cs.SE", "cs.LG"),
         "abstract": ABSTRACT,
         "published_at": CREATED,
-        "score": 90 - 5 * (number % 12),
+        "label": (Label.STRONG, Label.GOOD, Label.WORTH)[number // 4 % 3],
         "explanation": "because you follow “program repair” and liked “Half the tests”",
         "upvotes": 3 * number,
     }
