@@ -12,7 +12,7 @@ commands which run often may not import.
 
 import sys
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -50,14 +50,14 @@ COMMANDS = {
         "Rank a folder's new papers for its subscribers, and compare with what they saved.",
     ),
     "prepare": Entry(
-        "editions", "prepare", "Rank the papers for everyone who is due, and freeze the edition."
+        "prepare", "prepare", "Rank the papers for everyone who is due, and freeze the edition."
     ),
-    "preview": Entry("editions", "preview", "Look at one subscriber's digest; nothing is sent."),
+    "preview": Entry("preview", "preview", "Look at one subscriber's digest; nothing is sent."),
     "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
     "status": Entry(
         "status", "status", "How far an edition is; the counts add up to what was prepared."
     ),
-    "report": Entry("status", "report", "Who did not get an edition, and why."),
+    "report": Entry("report", "report", "Who did not get an edition, and why."),
     "retry": Entry(
         "editions",
         "retry",
@@ -99,13 +99,20 @@ def load(name: str) -> TyperCommand | TyperGroup:
     entry = COMMANDS[name]
     found = getattr(import_module(f"{__name__}.{entry.module}"), entry.attribute)
     holder = new_typer()
-    holder.callback()(lambda: None)  # with a callback, it stays a group of one command
     if isinstance(found, typer.Typer):
         holder.add_typer(found, name=name)
     else:
         holder.command(name)(found)
-    command: TyperCommand | TyperGroup = typer.main.get_command(holder).commands[name]
+    command = cast("TyperCommand | TyperGroup", typer.main.get_group(holder).commands[name])
+    if isinstance(command, TyperGroup):
+        for each in command.commands.values():
+            each.short_help = first_paragraph(each.help)
     return command
+
+
+def first_paragraph(text: str | None) -> str:
+    """What a list of commands shows of a docstring; Typer alone would cut it off at a line."""
+    return " ".join((text or "").partition("\n\n")[0].split())
 
 
 class LazyGroup(TyperGroup):
@@ -146,7 +153,9 @@ def make_app() -> typer.Typer:
     def _group(
         version: Annotated[
             bool,
-            typer.Option("--version", is_eager=True, callback=_say_version, help="And exit."),
+            typer.Option(
+                "--version", is_eager=True, callback=_say_version, help="Show the version."
+            ),
         ] = False,
     ) -> None:
         """A self-hosted, personalised research-paper newsletter."""

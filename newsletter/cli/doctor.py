@@ -8,8 +8,8 @@ from rich.markup import escape
 
 from newsletter.cli.common import JsonOption, out, print_json
 from newsletter.core.config import load_settings
-from newsletter.sending import doctor
-from newsletter.sending.doctor import Finding, Level
+from newsletter.sending.doctor.findings import Finding, Level
+from newsletter.sending.doctor.run import examine
 
 _SIGNS = {
     Level.OK: "[green]ok[/]     ",
@@ -27,7 +27,7 @@ def examine_installation(
     Nothing is sent and nothing is changed. Exits with 1 when there is a problem.
     """
     findings = []
-    for finding in doctor.examine(load_settings()):
+    for finding in examine(load_settings()):
         findings.append(finding)
         if not as_json:
             _print(finding)

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 
 from newsletter.cli.common import DateOption, err, open_database, out, today
 from newsletter.cli.dry_run import dry_run as dry_run_of
-from newsletter.cli.editions import make_renderer
+from newsletter.cli.preview import make_renderer
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
@@ -21,9 +21,10 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import SettingsError, StoppedError, UsageError
 from newsletter.core.models import Delivery, DeliveryStatus, Edition, EditionStatus, Subscriber
 from newsletter.core.tokens import Signer
-from newsletter.editions import lifecycle, schedule
+from newsletter.editions import lifecycle, preparation, schedule
 from newsletter.inbound.apply import record_rejection
-from newsletter.sending import doctor, ledger, metrics
+from newsletter.sending import ledger, metrics
+from newsletter.sending.doctor.preflight import check_can_send
 from newsletter.sending.mailer import SendPlan
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
@@ -175,7 +176,7 @@ def send(
         raise typer.Exit(_send_due(sender, watch=watch))
     issue_date = date or today()
     with progress_bar("preparing digests") as progress:
-        prepared = lifecycle.prepare(
+        prepared = preparation.prepare(
             engine,
             issue_date,
             message_domain=settings.from_domain,
@@ -216,7 +217,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         due = schedule.due(session, now)
     for issue_date, ids in due.items():
         try:
-            lifecycle.prepare(
+            preparation.prepare(
                 sender.engine,
                 issue_date,
                 message_domain=sender.plan.settings.from_domain,
@@ -274,7 +275,7 @@ def check_ready(settings: Settings, relays: tuple[Relay, ...], *, anyway: bool) 
         raise SettingsError(
             "missing setting: NEWSLETTER_POSTAL_ADDRESS (the law asks for one in every mail)"
         )
-    doctor.check_can_send(settings, anyway=anyway)
+    check_can_send(settings, anyway=anyway)
 
 
 def _subscriber(engine: Engine, email: str) -> int:

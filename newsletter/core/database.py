@@ -197,7 +197,7 @@ def head() -> str:
         for variable in ("revision", "down_revision")
     )
     [newest] = known - followed
-    return newest
+    return str(newest)
 
 
 def revision(engine: Engine) -> str | None:
