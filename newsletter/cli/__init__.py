@@ -35,57 +35,66 @@ COMMANDS = {
     "demo": Entry(
         "demo",
         "demo",
-        "Do the main job on sample data, then serve an inbox page to look at every digest.",
+        "Run the whole service on sample data, then serve an inbox page with every digest.",
     ),
-    "ingest": Entry("ingest", "ingest", "Fetch papers and store them; prints a line a source."),
-    "subscribers": Entry("subscribers", "subscriber_commands", "Who gets digests, and of what."),
+    "ingest": Entry("ingest", "ingest", "Fetch papers and store them; prints one line per source."),
+    "subscribers": Entry("subscribers", "subscriber_commands", "Manage subscribers."),
     "train": Entry(
-        "train",
-        "train",
-        "Fit what all topics share, and every topic's profile, from interests and feedback.",
+        "train", "train", "Train the profile of every topic from interests and feedback."
     ),
     "evaluate": Entry(
         "evaluate",
         "evaluate",
-        "Rank a folder's new papers for its subscribers, and compare with what they saved.",
+        "Measure ranking quality: rank a folder's new papers and compare with what readers saved.",
     ),
     "prepare": Entry(
-        "prepare", "prepare", "Rank the papers for everyone who is due, and freeze the edition."
+        "prepare",
+        "prepare",
+        "Rank the papers for every subscriber who is due, and freeze the edition.",
     ),
-    "preview": Entry("preview", "preview", "Look at one subscriber's digest; nothing is sent."),
+    "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
     "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
-    "status": Entry(
-        "status", "status", "How far an edition is; the counts add up to what was prepared."
+    "forecast": Entry(
+        "forecast",
+        "forecast",
+        "Show how many digests each coming day holds, how long they take, and what does not fit.",
     ),
-    "report": Entry("report", "report", "Who did not get an edition, and why."),
+    "test-send": Entry(
+        "test_copy",
+        "send_copy",
+        'Mail a copy of a digest, marked "[Test]"; nothing is recorded, its links change nothing.',
+    ),
+    "status": Entry(
+        "status",
+        "status",
+        "Show the progress of an edition; the counts add up to the digests prepared.",
+    ),
+    "report": Entry("report", "report", "Show who did not get an edition, and why."),
     "retry": Entry(
         "editions",
         "retry",
-        "Queue again what failed, expired or is uncertain; then run `newsletter send`.",
+        "Queue failed, expired, deferred or uncertain deliveries again, for `newsletter send`.",
     ),
     "pause": Entry(
-        "editions",
-        "pause",
-        "Stop an edition from going out, in every process; `newsletter send` goes on.",
+        "editions", "pause", "Pause an edition in every process; `newsletter send` resumes it."
     ),
     "cancel": Entry(
-        "editions", "cancel", "End an edition for good; what was not sent is not sent."
+        "editions", "cancel", "Cancel an edition for good; unsent digests are never sent."
     ),
     "inbound": Entry(
-        "inbound",
-        "inbound",
-        "Take in bounces, complaints, replies and unsubscribe mails; do what they ask for.",
+        "inbound", "inbound", "Process bounces, complaints, replies and unsubscribe mails."
     ),
-    "suppressions": Entry("suppressions", "suppression_commands", "Addresses that get no mail."),
-    "serve": Entry("serve", "serve", "Serve the pages behind the links until stopped."),
+    "suppressions": Entry(
+        "suppressions", "suppression_commands", "Manage addresses that get no mail."
+    ),
+    "serve": Entry("serve", "serve", "Serve the web pages and webhooks until stopped."),
     "doctor": Entry(
         "doctor",
         "examine_installation",
-        "Look at relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to mend what is "
-        "wrong.",
+        "Check relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to fix each problem.",
     ),
-    "dkim": Entry("dkim", "dkim_commands", "The key that signs mails."),
-    "db": Entry("database", "database_commands", "The database's tables."),
+    "dkim": Entry("dkim", "dkim_commands", "Manage the DKIM key that signs mails."),
+    "db": Entry("database", "database_commands", "Manage the database."),
 }
 
 
@@ -135,7 +144,7 @@ class LazyGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            typer.echo("interrupted: run the same command again to carry on", err=True)
+            typer.echo("interrupted: run the same command again to continue", err=True)
             raise typer.Exit(INTERRUPTED) from error
 
 
@@ -154,7 +163,7 @@ def make_app() -> typer.Typer:
         version: Annotated[
             bool,
             typer.Option(
-                "--version", is_eager=True, callback=_say_version, help="Show the version."
+                "--version", is_eager=True, callback=_say_version, help="Show the version and exit."
             ),
         ] = False,
     ) -> None:
@@ -175,7 +184,7 @@ def main() -> None:
 
         if not isinstance(error, DBAPIError):
             raise
-        _fail(f"the database failed: {error.orig}", DatabaseError.exit_code)
+        _fail(f"database error: {error.orig}", DatabaseError.exit_code)
 
 
 def _fail(what: str, exit_code: int) -> None:

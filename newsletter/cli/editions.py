@@ -14,10 +14,10 @@ def retry(
     date: DateOption = None,
     wanted: Annotated[
         list[DeliveryStatus] | None,
-        typer.Option("--status", help="Which ones; may be given more than once."),
+        typer.Option("--status", help="Which deliveries; may be repeated."),
     ] = None,
 ) -> None:
-    """Queue again what failed, expired or is uncertain; then run `newsletter send`."""
+    """Queue failed, expired, deferred or uncertain deliveries again, for `newsletter send`."""
     again = wanted or [
         DeliveryStatus.FAILED,
         DeliveryStatus.EXPIRED,
@@ -32,27 +32,25 @@ def retry(
     }
     refused = [status.value for status in again if status not in allowed]
     if refused:
-        raise UsageError(
-            f"--status {refused[0]}: only {', '.join(sorted(allowed))} can be tried again"
-        )
+        raise UsageError(f"--status {refused[0]}: only {', '.join(sorted(allowed))} can be retried")
     _, engine = open_database()
     number = lifecycle.retry(engine, date or today(), again)
     queued = "1 delivery" if number == 1 else f"{number} deliveries"
     out.print(
-        f"{queued} queued again: run `newsletter send` to try them (who left, or is suppressed, "
-        "gets nothing)"
+        f"{queued} queued again: run `newsletter send` to try them (skips subscribers who left or "
+        "are suppressed)"
     )
 
 
 def pause(date: DateOption = None) -> None:
-    """Stop an edition from going out, in every process; `newsletter send` goes on."""
+    """Pause an edition in every process; `newsletter send` resumes it."""
     _, engine = open_database()
     lifecycle.pause(engine, date or today())
-    out.print("paused: messages in flight finish, no other begins")
+    out.print("paused: messages in flight will finish, no others will start")
 
 
 def cancel(date: DateOption = None) -> None:
-    """End an edition for good; what was not sent is not sent."""
+    """Cancel an edition for good; unsent digests are never sent."""
     _, engine = open_database()
     number = lifecycle.cancel(engine, date or today())
-    out.print(f"cancelled: {number} {'delivery' if number == 1 else 'deliveries'} will not be made")
+    out.print(f"cancelled: {number} {'digest' if number == 1 else 'digests'} will not be sent")

@@ -95,8 +95,8 @@ def _as_line(incoming: Incoming, recorded: Recorded) -> str:
         f"{recipient.address} ({recipient.permanence}, {recipient.reason})"
         for recipient in recorded.outcome.recipients
     ]
-    did = "; ".join(recorded.actions) or ("known before" if recorded.is_replay else "")
-    whose = did or ("nothing to do" if recorded.matched else "not ours, as far as can be told")
+    did = "; ".join(recorded.actions) or ("already recorded" if recorded.is_replay else "")
+    whose = did or ("nothing to do" if recorded.matched else "matches no delivery")
     return f"{incoming.name}: {recorded.outcome.kind} {', '.join(told)} → {whose}".replace(
         "  ", " "
     )

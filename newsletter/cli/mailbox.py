@@ -16,7 +16,7 @@ from newsletter.inbound.lmtp import Door, listen, parse_listen_address
 
 
 def poll_imap(every: int, as_json: bool) -> None:
-    """Read the unseen mail of NEWSLETTER_IMAP_URL, once or ``every`` so many seconds."""
+    """Read the unseen mail of NEWSLETTER_IMAP_URL, once or every so many seconds."""
     settings, engine = open_database("secret_keys", "imap_url")
     mailbox = parse_mailbox(settings.imap_url.get_secret_value() if settings.imap_url else "")
     intake = Intake(engine, Signer(settings.keys), quiet=as_json)

@@ -1,4 +1,4 @@
-"""`newsletter preview`: look at one digest."""
+"""`newsletter preview`: show one subscriber's digest."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,10 +28,11 @@ def preview(
     email: Annotated[str, typer.Argument(help="The subscriber's address.")],
     date: DateOption = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="Write to F.html or F.eml; else print text.")
+        Path | None,
+        typer.Option("--output", help="Write to F.html or F.eml instead of printing text."),
     ] = None,
 ) -> None:
-    """Look at one subscriber's digest; nothing is sent."""
+    """Show one subscriber's digest; nothing is sent."""
     settings, engine = open_database("from_address", "secret_keys")
     digest = previews.preview(engine, email, date or today(), settings.feature_model)
     renderer = make_renderer(settings)
@@ -59,4 +60,4 @@ def _write(path: Path, content: bytes, program: str) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise UsageError(f"--output {path}: {error.strerror}") from error
-    err.print(escape(f"written to {path}: open it in {program}"))
+    err.print(escape(f"wrote {path}: open it in {program}"))

@@ -25,7 +25,7 @@ def report(
     date: DateOption = None,
     form: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TEXT,
 ) -> None:
-    """Who did not get an edition, and why."""
+    """Show who did not get an edition, and why."""
     _, engine = open_database()
     with read_scope(engine) as session:
         edition = lifecycle.find(session, date or today())
@@ -43,7 +43,7 @@ def report(
     out.print(f"edition {found.edition}: {found.status}, {found.prepared} prepared")
     if found.note:
         out.print(f"paused: {found.note}", markup=False)
-    out.print(f"read: {found.coverage or 'nothing was fetched for it'}")
+    out.print(f"coverage: {found.coverage or 'no source was read'}")
     for line in reports.what_came_back(found):
         out.print(f"  {line}", markup=False)
     for row in found.undelivered:
@@ -53,4 +53,4 @@ def report(
     for email, why in found.without_digest:
         out.print(escape(f"  no digest: {email}: {why}"))
     if not found.undelivered and not found.without_digest:
-        out.print("  everybody got it")
+        out.print("  every digest was sent")

@@ -1,4 +1,4 @@
-"""`newsletter status`: how far an edition is."""
+"""`newsletter status`: the progress of an edition."""
 
 from rich.markup import escape
 from rich.table import Table
@@ -11,7 +11,7 @@ from newsletter.editions import report as reports
 
 
 def status(date: DateOption = None, as_json: JsonOption = False) -> None:
-    """How far an edition is; the counts add up to what was prepared."""
+    """Show the progress of an edition; the counts add up to the digests prepared."""
     settings, engine = open_database()
     with read_scope(engine) as session:
         report = reports.edition_report(session, lifecycle.find(session, date or today()))
@@ -30,7 +30,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
             of_these = f", of which {later} later" if name == DeliveryStatus.SENT and later else ""
             table.add_row(f"  {number}", name + of_these)
     if report.without_digest:
-        table.add_row(f"  {len(report.without_digest)}", "due, with nothing to get")
+        table.add_row(f"  {len(report.without_digest)}", "due, but no papers")
     out.print(table)
     for line in reports.what_came_back(report):
         out.print(f"  {line}", markup=False)

@@ -227,8 +227,8 @@ def require_current(engine: Engine) -> None:
     path = engine.url.database or ""
     if engine.dialect.name == "sqlite" and path not in {"", ":memory:"} and not Path(path).exists():
         raise DatabaseError(
-            f"there is no database {Path(path).absolute()}: `newsletter db upgrade` makes it, if "
-            "this is the folder, and these are the settings, that you mean"
+            f"no database at {Path(path).absolute()}: run `newsletter db upgrade`, or check that "
+            "this is the right folder with the right settings"
         )
     found, wanted = revision(engine), head()
     if found != wanted:

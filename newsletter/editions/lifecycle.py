@@ -22,7 +22,7 @@ def find(session: Session, issue_date: date) -> Edition:
     edition = session.exec(select(Edition).where(Edition.issue_date == issue_date)).first()
     if edition is None:
         raise UsageError(
-            f"no edition of {issue_date}: make one with `newsletter prepare --date {issue_date}`"
+            f"no edition of {issue_date}: create it with `newsletter prepare --date {issue_date}`"
         )
     return edition
 
@@ -122,7 +122,7 @@ def pause(engine: Engine, issue_date: date) -> None:
     with session_scope(engine) as session:
         edition = find(session, issue_date)
         if edition.status in {EditionStatus.SENT, EditionStatus.CANCELLED}:
-            raise UsageError(f"the edition of {issue_date} is {edition.status} already")
+            raise UsageError(f"the edition of {issue_date} is already {edition.status}")
         edition.status = EditionStatus.PAUSED
 
 
@@ -130,12 +130,12 @@ def cancel(engine: Engine, issue_date: date) -> int:
     """End an edition; returns how many deliveries will not be made.
 
     Raises:
-        UsageError: no such edition, or it was sent already.
+        UsageError: no such edition, or it was already sent.
     """
     with session_scope(engine) as session:
         edition = find(session, issue_date)
         if edition.status == EditionStatus.SENT:
-            raise UsageError(f"the edition of {issue_date} was sent already")
+            raise UsageError(f"the edition of {issue_date} was already sent")
         edition.status = EditionStatus.CANCELLED
         edition.finished_at = utc_now()
         ended = ledger.cancel(session, edition.id or 0, utc_now())

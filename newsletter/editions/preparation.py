@@ -50,7 +50,7 @@ def prepare(
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
-    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``sources`` are
+    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail rule 11); ``sources`` are
     the names of those that should have been read; who is due is judged by cadence, or given as
     ``subscriber_ids``; ``progress`` is called with how many subscribers are done, of how many.
     ``now`` decides which papers are candidates and which source is late: the present if not given.
@@ -63,7 +63,7 @@ def prepare(
     with read_scope(engine) as session:
         if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
-        due = _due_without_digest(session, edition_id, issue_date, subscriber_ids)
+        due = due_without_digest(session, edition_id, issue_date, subscriber_ids)
         edition = session.get_one(Edition, edition_id)
         why = coverage_of(session, edition, now, sources).nothing_to_send()
     if due:
@@ -94,9 +94,17 @@ def prepare(
     return Prepared(edition_id, len(due), new, nothing)
 
 
-def _due_without_digest(
-    session: Session, edition_id: int, issue_date: date, subscriber_ids: Sequence[int] | None
+def due_without_digest(
+    session: Session,
+    edition_id: int | None,
+    issue_date: date,
+    subscriber_ids: Sequence[int] | None = None,
 ) -> list[int]:
+    """Ids of the active subscribers who are due on the date and have no digest of it yet.
+
+    ``edition_id`` is None before there is an edition. With ``subscriber_ids`` those are due,
+    whatever their cadence.
+    """
     has_one = select(Delivery.subscriber_id).where(Delivery.edition_id == edition_id)
     row = SQLModel.metadata.tables["subscriber"].c
     active = session.connection().execute(

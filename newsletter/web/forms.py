@@ -154,9 +154,9 @@ def read_topics(form: Form) -> list[tuple[int | None, TopicRequest]]:
 
 def _topic(typed: dict[str, Any]) -> tuple[int | None, TopicRequest]:
     if typed["id"] and not re.fullmatch(r"\d{1,18}", typed["id"]):
-        raise InputError("a topic that is not there any more; reload the page", where="topics")
+        raise InputError("this topic no longer exists; reload the page", where="topics")
     if typed["quota"] and not re.fullmatch(r"\d{1,3}", typed["quota"]):
-        raise InputError(f"{typed['quota'][:20]!r}; needs a number from 1 to 50", where="quota")
+        raise InputError(f"{typed['quota'][:20]!r}; must be a number from 1 to 50", where="quota")
     try:
         request = parse_topic(
             name=typed["name"],

@@ -1,6 +1,6 @@
 """The preferences page. Everything is one form, and saving it is one transaction.
 
-Digests get forwarded with their links, so this page shows neither address nor name (law 28).
+Digests get forwarded with their links: this page shows no address or name (bulk-mail rule 28).
 """
 
 from dataclasses import replace

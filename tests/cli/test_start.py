@@ -162,5 +162,5 @@ def test_ctrl_c_ends_a_command_with_an_exit_code_of_its_own(folder: Folder) -> N
     ):  # opens once the command reads from the other end
         waiting.send_signal(signal.SIGINT)
         _, said = waiting.communicate(timeout=60)
-    assert said == "interrupted: run the same command again to carry on\n"
+    assert said == "interrupted: run the same command again to continue\n"
     assert waiting.returncode == 3

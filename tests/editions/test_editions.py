@@ -412,7 +412,7 @@ def test_coverage_is_said_in_one_line(engine: Engine) -> None:
         log(session, "hf", announced=12, new=12)
     prepare(engine)
     digest = preview.preview(engine, "ada@reader.example", ISSUE_DATE)
-    assert digest.coverage == "412 announced, 409 read, 3 could not be parsed"
+    assert digest.coverage == "Chosen from 409 new papers; 3 more could not be read"
 
 
 NIGHT = datetime(2026, 11, 20, 5, tzinfo=UTC)  # what was announced at midnight may come till six

@@ -1,1 +1,1 @@
-"""The doctor: what is wrong with an installation, and how to mend it."""
+"""The doctor: what is wrong with an installation, and how to fix it."""
