@@ -131,7 +131,7 @@ def _latex(text: str) -> str:
     held: dict[str, str] = {}
 
     def hold(value: str) -> str:
-        # Private-use characters stand in for what is finished; `clean` took out any that came.
+        # Private-use characters mark finished parts; `clean` has removed any that were in the text.
         if len(held) >= 6000:
             return value
         return held.setdefault(value, chr(0xE000 + len(held)))

@@ -25,7 +25,7 @@ _BLOCKS = re.compile(r"p|br|div|li|[uo]l|h[1-6]|t[rd]|table|blockquote|pre")
 _SILENT = frozenset({"script", "style", "template", "noscript", "iframe", "object", "svg"})
 
 
-def mended(body: bytes, *, where: str) -> bytes:
+def repaired(body: bytes, *, where: str) -> bytes:
     """The document in UTF-8, well-formed: what can be saved of it.
 
     Raises:

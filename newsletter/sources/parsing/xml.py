@@ -19,7 +19,7 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
 
 _DECLARATION = re.compile(r"^\s*<\?xml\b[^>]{0,200}\?>")
-# Formulas nest a dozen deep; beyond this somebody tries the stack.
+# Formulas nest a dozen deep; deeper nesting is an attack on the stack.
 _DEEPEST = 50
 # Characters XML 1.0 does not allow (§2.2) come raw from some servers; they carry no meaning.
 FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
