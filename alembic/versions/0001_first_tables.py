@@ -41,7 +41,9 @@ def upgrade() -> None:
         sa.Column("coverage", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("opened_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
-        sa.Column("finished_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
+        sa.Column(
+            "finished_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_edition")),
         sa.UniqueConstraint("issue_date", name=op.f("uq_edition_issue_date")),
     )
@@ -53,15 +55,21 @@ def upgrade() -> None:
         sa.Column("parameters", sa.LargeBinary(), nullable=False),
         sa.Column("collaboration_id", sqlmodel.sql.sqltypes.AutoString(length=16), nullable=False),
         sa.Column("collaboration", sa.LargeBinary(), nullable=True),
-        sa.Column("created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_space")),
     )
     op.create_table(
         "fetch_log",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("source", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=False),
-        sa.Column("started_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
-        sa.Column("finished_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
+        sa.Column(
+            "started_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "finished_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.Column(
             "status",
             sa.Enum(
@@ -89,7 +97,9 @@ def upgrade() -> None:
         "kept_mail",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("fingerprint", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
-        sa.Column("received_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "received_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(length=20), nullable=False),
         sa.Column("sender", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
@@ -122,8 +132,12 @@ def upgrade() -> None:
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("code_url", sa.Text(), nullable=True),
         sa.Column("project_url", sa.Text(), nullable=True),
-        sa.Column("published_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
-        sa.Column("first_seen_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "published_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "first_seen_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.Column(
             "announcement",
             sa.Enum(
@@ -160,7 +174,9 @@ def upgrade() -> None:
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("last_modified", sa.Text(), nullable=True),
-        sa.Column("next_fetch_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
+        sa.Column(
+            "next_fetch_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("source", name=op.f("pk_source_state")),
     )
@@ -221,12 +237,18 @@ def upgrade() -> None:
         sa.Column("weekly_budget", sa.Integer(), nullable=True),
         sa.Column("tell_when_nothing", sa.Boolean(), nullable=False),
         sa.Column("vacation_until", sa.Date(), nullable=True),
-        sa.Column("created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.Column("consent_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
         sa.Column("consent_source", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
         sa.Column("consent_wording", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=False),
-        sa.Column("confirmed_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
-        sa.Column("unsubscribed_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
+        sa.Column(
+            "confirmed_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True
+        ),
+        sa.Column(
+            "unsubscribed_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.CheckConstraint(
             "status NOT IN ('active', 'paused') OR confirmed_at IS NOT NULL",
             name=op.f("ck_subscriber_active_means_confirmed"),
@@ -268,7 +290,9 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("address_hash", name=op.f("pk_suppression")),
     )
@@ -291,8 +315,12 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("suppressed_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
-        sa.Column("removed_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "suppressed_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column(
+            "removed_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_suppression_removal")),
     )
@@ -359,11 +387,17 @@ def upgrade() -> None:
         ),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("resends", sa.Integer(), nullable=False),
-        sa.Column("created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.Column("not_before", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
-        sa.Column("lease_until", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
+        sa.Column(
+            "lease_until", newsletter.core.database.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.Column("lease_owner", sqlmodel.sql.sqltypes.AutoString(length=100), nullable=True),
-        sa.Column("finished_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True),
+        sa.Column(
+            "finished_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=True
+        ),
         sa.Column("smtp_code", sa.Integer(), nullable=True),
         sa.Column("smtp_response", sa.Text(), nullable=False),
         sa.CheckConstraint(
@@ -509,7 +543,9 @@ def upgrade() -> None:
         sa.Column(
             "provider_event_id", sqlmodel.sql.sqltypes.AutoString(length=250), nullable=False
         ),
-        sa.Column("occurred_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "occurred_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.Column("permanence", sqlmodel.sql.sqltypes.AutoString(length=12), nullable=False),
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=False),
         sa.Column("status", sqlmodel.sql.sqltypes.AutoString(length=12), nullable=False),
@@ -593,7 +629,9 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "created_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.ForeignKeyConstraint(
             ["paper_id"], ["paper.id"], name=op.f("fk_feedback_paper_id"), ondelete="CASCADE"
         ),
@@ -655,7 +693,9 @@ def upgrade() -> None:
         sa.Column("coefficients", sa.LargeBinary(), nullable=False),
         sa.Column("like_weight", sa.Float(), nullable=False),
         sa.Column("dislike_weight", sa.Float(), nullable=False),
-        sa.Column("trained_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "trained_at", newsletter.core.database.UtcDateTime(timezone=True), nullable=False
+        ),
         sa.ForeignKeyConstraint(
             ["topic_id"], ["topic.id"], name=op.f("fk_profile_topic_id"), ondelete="CASCADE"
         ),

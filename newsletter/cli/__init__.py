@@ -27,6 +27,8 @@ COMMANDS = {
     "prepare": ("editions", "prepare"),
     "preview": ("editions", "preview"),
     "send": ("send", "send"),
+    "forecast": ("forecast", "forecast"),
+    "test-send": ("test_copy", "send_copy"),
     "status": ("editions", "status"),
     "report": ("editions", "report"),
     "retry": ("editions", "retry"),
@@ -60,7 +62,9 @@ def make_app(*names: str) -> typer.Typer:
     def _group(
         version: Annotated[
             bool,
-            typer.Option("--version", is_eager=True, callback=_say_version, help="And exit."),
+            typer.Option(
+                "--version", is_eager=True, callback=_say_version, help="Show the version and exit."
+            ),
         ] = False,
     ) -> None:
         """A self-hosted, personalised research-paper newsletter."""
@@ -84,8 +88,8 @@ def main() -> None:
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(error.exit_code)
     except DBAPIError as error:
-        err.print(f"[bold red]error:[/] the database failed: {escape(str(error.orig))}")
+        err.print(f"[bold red]error:[/] database error: {escape(str(error.orig))}")
         sys.exit(DatabaseError.exit_code)
     except KeyboardInterrupt:
-        err.print("interrupted: run the same command again to carry on")
+        err.print("interrupted: run the same command again to continue")
         sys.exit(3)

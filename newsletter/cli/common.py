@@ -47,7 +47,7 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
     except OSError as error:
         raise UsageError(
-            f"port {port} of {host} cannot be used ({error.strerror}): name another with --port"
+            f"cannot listen on port {port} of {host} ({error.strerror}): choose another with --port"
         ) from error
 
 

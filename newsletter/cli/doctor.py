@@ -1,4 +1,4 @@
-"""`newsletter doctor`: what is wrong, and how to mend it."""
+"""`newsletter doctor`: finds configuration problems and says how to fix them."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -23,9 +23,9 @@ _SIGNS = {
 def examine_installation(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Look at relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to mend what is wrong.
+    """Check relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to fix each problem.
 
-    Nothing is sent and nothing is changed. Exits with 1 when there is a problem.
+    Nothing is sent or changed. Exits with 1 when there is a problem.
     """
     findings = []
     for finding in doctor.examine(load_settings()):
@@ -43,5 +43,5 @@ def examine_installation(
 
 def _print(finding: Finding) -> None:
     out.print(f"{_SIGNS[finding.level]} {finding.check:<9} {escape(finding.what)}")
-    if finding.mend:
-        out.print(f"                  → {escape(finding.mend)}")
+    if finding.fix:
+        out.print(f"                  → {escape(finding.fix)}")

@@ -1,5 +1,6 @@
 """Commands around an edition: prepare, preview, status, report, retry, pause, cancel."""
 
+import sys
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import Engine
+from sqlmodel import select
 
 from newsletter.cli.common import err, open_database, out, print_json, progress_bar
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import UsageError
-from newsletter.core.models import DeliveryStatus
+from newsletter.core.models import DeliveryStatus, Edition
 from newsletter.core.tokens import Signer
 from newsletter.editions import lifecycle, report_html
 from newsletter.editions import preview as previews
@@ -43,7 +46,9 @@ DateOption = Annotated[
     date | None,
     typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="Default: today, UTC."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output.")
+]
 
 
 def today() -> date:
@@ -60,9 +65,34 @@ def make_renderer(settings: Settings) -> Renderer:
     return Renderer(settings, Signer(settings.keys))
 
 
-def prepare(date: DateOption = None) -> None:
-    """Rank the papers for everyone who is due, and freeze the edition."""
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Freeze the edition of a future date without asking.")
+]
+
+
+def require_not_early(engine: Engine, issue_date: date, *, force: bool) -> None:
+    """Ask before freezing the edition of a future date, which later papers could not join.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+    """
+    if force or issue_date <= today():
+        return
+    with read_scope(engine) as session:
+        if session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first():
+            return
+    warning = (
+        f"{issue_date} is in the future: papers that arrive before then would not be in its edition"
+    )
+    if not sys.stdin.isatty():
+        raise UsageError(f"{warning} (use --force to prepare it anyway)")
+    typer.confirm(f"{warning}. Prepare it now?", abort=True, err=True)
+
+
+def prepare(date: DateOption = None, force: ForceOption = False) -> None:
+    """Rank the papers for every subscriber who is due, and freeze the edition."""
     settings, engine = open_database("from_address")
+    require_not_early(engine, date or today(), force=force)
     with progress_bar("preparing digests") as progress:
         done = lifecycle.prepare(
             engine,
@@ -72,9 +102,10 @@ def prepare(date: DateOption = None) -> None:
             model=settings.feature_model,
             progress=progress,
         )
+    digests = "1 digest" if done.new == 1 else f"{done.new} digests"
     out.print(
-        f"edition {date or today()}: {done.new} digests prepared, "
-        f"{done.nothing} subscribers with nothing to get, {done.due} due"
+        f"edition {date or today()}: {digests} prepared, "
+        f"{done.nothing} subscribers without papers, {done.due} due"
     )
 
 
@@ -82,10 +113,11 @@ def preview(
     email: Annotated[str, typer.Argument(help="The subscriber's address.")],
     date: DateOption = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="Write to F.html or F.eml; else print text.")
+        Path | None,
+        typer.Option("--output", help="Write to F.html or F.eml instead of printing text."),
     ] = None,
 ) -> None:
-    """Look at one subscriber's digest; nothing is sent."""
+    """Show one subscriber's digest; nothing is sent."""
     settings, engine = open_database("from_address", "secret_keys")
     digest = previews.preview(engine, email, date or today(), settings.feature_model)
     renderer = make_renderer(settings)
@@ -113,11 +145,11 @@ def _write(path: Path, content: bytes, program: str) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise UsageError(f"--output {path}: {error.strerror}") from error
-    err.print(escape(f"written to {path}: open it in {program}"))
+    err.print(escape(f"wrote {path}: open it in {program}"))
 
 
 def status(date: DateOption = None, as_json: JsonOption = False) -> None:
-    """How far an edition is; the counts add up to what was prepared."""
+    """Show the progress of an edition; the counts add up to the digests prepared."""
     settings, engine = open_database()
     with read_scope(engine) as session:
         report = reports.edition_report(session, lifecycle.find(session, date or today()))
@@ -136,7 +168,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
             of_these = f", of which {later} later" if name == DeliveryStatus.SENT and later else ""
             table.add_row(f"  {number}", name + of_these)
     if report.without_digest:
-        table.add_row(f"  {len(report.without_digest)}", "due, with nothing to get")
+        table.add_row(f"  {len(report.without_digest)}", "due, but no papers")
     out.print(table)
     _print_what_came_back(report)
     for source in sources:
@@ -161,7 +193,7 @@ def report(
     date: DateOption = None,
     form: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TEXT,
 ) -> None:
-    """Who did not get an edition, and why."""
+    """Show who did not get an edition, and why."""
     _, engine = open_database()
     with read_scope(engine) as session:
         edition = lifecycle.find(session, date or today())
@@ -179,7 +211,7 @@ def report(
     out.print(f"edition {found.edition}: {found.status}, {found.prepared} prepared")
     if found.note:
         out.print(f"paused: {found.note}", markup=False)
-    out.print(f"read: {found.coverage or 'nothing was fetched for it'}")
+    out.print(f"coverage: {found.coverage or 'no source was read'}")
     _print_what_came_back(found)
     for row in found.undelivered:
         again = f", again at {row.retry_at:%H:%M} UTC" if row.retry_at else ""
@@ -188,17 +220,17 @@ def report(
     for email, why in found.without_digest:
         out.print(escape(f"  no digest: {email}: {why}"))
     if not found.undelivered and not found.without_digest:
-        out.print("  everybody got it")
+        out.print("  every digest was sent")
 
 
 def retry(
     date: DateOption = None,
     wanted: Annotated[
         list[DeliveryStatus] | None,
-        typer.Option("--status", help="Which ones; may be given more than once."),
+        typer.Option("--status", help="Which deliveries; may be repeated."),
     ] = None,
 ) -> None:
-    """Queue again what failed, expired or is uncertain; then run `newsletter send`."""
+    """Queue failed, expired, deferred or uncertain deliveries again; then run `newsletter send`."""
     again = wanted or [
         DeliveryStatus.FAILED,
         DeliveryStatus.EXPIRED,
@@ -213,27 +245,25 @@ def retry(
     }
     refused = [status.value for status in again if status not in allowed]
     if refused:
-        raise UsageError(
-            f"--status {refused[0]}: only {', '.join(sorted(allowed))} can be tried again"
-        )
+        raise UsageError(f"--status {refused[0]}: only {', '.join(sorted(allowed))} can be retried")
     _, engine = open_database()
     number = lifecycle.retry(engine, date or today(), again)
     queued = "1 delivery" if number == 1 else f"{number} deliveries"
     out.print(
-        f"{queued} queued again: run `newsletter send` to try them (who left, or is suppressed, "
-        "gets nothing)"
+        f"{queued} queued again: run `newsletter send` to try them (skips subscribers who left or "
+        "are suppressed)"
     )
 
 
 def pause(date: DateOption = None) -> None:
-    """Stop an edition from going out, in every process; `newsletter send` goes on."""
+    """Pause an edition in every process; `newsletter send` resumes it."""
     _, engine = open_database()
     lifecycle.pause(engine, date or today())
-    out.print("paused: messages in flight finish, no other begins")
+    out.print("paused: messages in flight will finish, no others will start")
 
 
 def cancel(date: DateOption = None) -> None:
-    """End an edition for good; what was not sent is not sent."""
+    """Cancel an edition for good; unsent digests are never sent."""
     _, engine = open_database()
     number = lifecycle.cancel(engine, date or today())
-    out.print(f"cancelled: {number} {'delivery' if number == 1 else 'deliveries'} will not be made")
+    out.print(f"cancelled: {number} {'digest' if number == 1 else 'digests'} will not be sent")

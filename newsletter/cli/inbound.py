@@ -87,24 +87,30 @@ class _Intake:
 def inbound(
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Mails, Maildir folders, folders of mails, or - for standard input."),
+        typer.Argument(
+            help="Mail files, Maildirs, folders of mail files, or - for standard input."
+        ),
     ] = None,
     imap: Annotated[
-        bool, typer.Option("--imap", help="Unseen mail of NEWSLETTER_IMAP_URL.")
+        bool, typer.Option("--imap", help="Read unseen mail from NEWSLETTER_IMAP_URL.")
     ] = False,
-    every: Annotated[int, typer.Option(min=0, help="Ask again after so many seconds.")] = 0,
+    every: Annotated[int, typer.Option(min=0, help="Repeat after this many seconds.")] = 0,
     listen_on: Annotated[
-        str, typer.Option("--listen", metavar="URL", help="lmtp://HOST:PORT or smtp://HOST:PORT")
+        str,
+        typer.Option(
+            "--listen", metavar="URL", help="Listen on lmtp://HOST:PORT or smtp://HOST:PORT."
+        ),
     ] = "",
     kept: Annotated[
-        bool, typer.Option("--kept", help="Mails that nobody could be found for.")
+        bool, typer.Option("--kept", help="List messages that match no delivery.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="With --kept: write them here as .eml files.")
+        Path | None,
+        typer.Option(metavar="DIR", help="With --kept: write them to DIR as .eml files."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Take in bounces, complaints, replies and unsubscribe mails; do what they ask for."""
+    """Process bounces, complaints, replies and unsubscribe mails."""
     if kept:
         _show_kept(output, as_json)
     elif listen_on:
@@ -114,7 +120,9 @@ def inbound(
     elif files:
         _read_files(files, as_json)
     else:
-        raise UsageError("name mails to read (- is standard input), or --imap, --listen or --kept")
+        raise UsageError(
+            "name the mails to read (- is standard input), or use --imap, --listen or --kept"
+        )
 
 
 def _read_files(files: list[str], as_json: bool) -> None:
@@ -244,7 +252,7 @@ def _show_kept(output: Path | None, as_json: bool) -> None:
     if output:
         err.print(f"{written} written to {escape(str(output))}")
     if not found:
-        err.print("no mail is kept")
+        err.print("no unmatched messages")
 
 
 def _as_json(incoming: Incoming, recorded: Recorded) -> dict[str, Any]:
@@ -272,8 +280,8 @@ def _as_line(incoming: Incoming, recorded: Recorded) -> str:
         f"{recipient.address} ({recipient.permanence}, {recipient.reason})"
         for recipient in recorded.outcome.recipients
     ]
-    did = "; ".join(recorded.actions) or ("known before" if recorded.is_replay else "")
-    whose = did or ("nothing to do" if recorded.matched else "not ours, as far as can be told")
+    did = "; ".join(recorded.actions) or ("already recorded" if recorded.is_replay else "")
+    whose = did or ("nothing to do" if recorded.matched else "matches no delivery")
     return f"{incoming.name}: {recorded.outcome.kind} {', '.join(told)} → {whose}".replace(
         "  ", " "
     )

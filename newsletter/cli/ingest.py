@@ -27,26 +27,30 @@ Watch = Callable[[Outcome], None]
 
 def ingest(
     sources: Annotated[
-        list[str] | None, typer.Argument(help="Sources to read; those of the settings if none.")
+        list[str] | None, typer.Argument(help="Sources to read (default: NEWSLETTER_SOURCES).")
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="Read this file instead.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Read this file instead of the sources.")
+    ] = None,
     format_name: Annotated[
-        str, typer.Option("--format", help="The file's format; auto finds out by its content.")
+        str, typer.Option("--format", help="Format of the file; auto detects it from the content.")
     ] = "auto",
     since: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Read from this date, not from the cursor."),
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Read from this date instead of where the last run stopped."
+        ),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on standard output.")
     ] = False,
 ) -> None:
-    """Fetch papers and store them; prints a line a source.
+    """Fetch papers and store them; prints one line per source.
 
-    Exits with 1 when something announced could not be read, with 2 when nothing could.
+    Exits with 1 when some papers could not be read, with 2 when none could.
     """
     if file is not None and (sources or since):
-        raise UsageError("--file goes without sources and --since")
+        raise UsageError("--file cannot be combined with sources or --since")
     settings, engine = open_database()
     with _progress(quiet=json) as bar:
         if file is not None:
@@ -104,7 +108,7 @@ def _network(
 
 
 def _watch(bar: Progress, name: str) -> Watch:
-    task = bar.add_task(f"{escape(name)}: asking")
+    task = bar.add_task(f"{escape(name)}: connecting")
 
     def watch(outcome: Outcome) -> None:
         bar.update(task, description=f"{escape(name)}: {outcome.announced:,} announced")
@@ -118,7 +122,7 @@ def _shown(outcome: Outcome, *, json: bool) -> Outcome:
     out.print(
         f"[bold]{escape(outcome.source)}[/]: {outcome.announced:,} announced, "
         f"{outcome.new:,} new, {outcome.revised:,} revised, {outcome.known:,} known, "
-        f"{outcome.failed:,} failed" + (" — [red]not complete[/]" if outcome.failure else "")
+        f"{outcome.failed:,} failed" + (" — [red]incomplete[/]" if outcome.failure else "")
     )
     for problem in outcome.errors[:_MOST_LINES]:
         err.print(f"  {escape(problem.where)}: {escape(problem.what)}")

@@ -74,6 +74,8 @@ def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
         engine = create_engine(
             parsed,
             pool_pre_ping=parsed.get_backend_name() != "sqlite",
+            # Errors of statements are logged; addresses in them are not.
+            hide_parameters=True,
             # Names in JSON columns stay readable, and findable by full text search.
             json_serializer=partial(json.dumps, ensure_ascii=False),
         )
@@ -210,8 +212,8 @@ def require_current(engine: Engine) -> None:
     path = engine.url.database or ""
     if engine.dialect.name == "sqlite" and path not in {"", ":memory:"} and not Path(path).exists():
         raise DatabaseError(
-            f"there is no database {Path(path).absolute()}: `newsletter db upgrade` makes it, if "
-            "this is the folder, and these are the settings, that you mean"
+            f"no database at {Path(path).absolute()}: run `newsletter db upgrade`, or check that "
+            "this is the right folder with the right settings"
         )
     found, wanted = revision(engine), head(engine)
     if found != wanted:

@@ -7,6 +7,7 @@
     ├── UsageError                  a command was asked for something that cannot be
     ├── DatabaseError               the database cannot be opened, or is not migrated
     ├── InputError                  a file, row or value from outside cannot be read
+    │   └── LimitError              it is larger, or takes longer, than we allow
     ├── SourceError                 a source of papers did not give them
     │   ├── FetchError              no usable answer came (transient or permanent)
     │   └── ParseError              an answer came that is not what it should be
@@ -21,7 +22,7 @@
 
 Whoever catches decides by type. ``exit_code`` is what the command line exits with when the
 error reaches it: 2 for wrong use or settings, 1 for work that was tried and failed, 3 for work
-that was stopped and goes on when run again.
+that was stopped and goes on when run again, 4 when no relay could be used.
 """
 
 from typing import ClassVar
@@ -60,6 +61,10 @@ class InputError(NewsletterError):
         super().__init__(f"{where}: {what}")
         self.what = what
         self.where = where
+
+
+class LimitError(InputError):
+    """Something from outside is larger, or takes longer to read, than we allow."""
 
 
 class SourceError(NewsletterError):
@@ -112,6 +117,8 @@ class TransientTransportError(TransportError):
 
 class RelayError(TransientTransportError):
     """No relay could be reached, greeted or logged in to: no message is to blame for that."""
+
+    exit_code = 4
 
 
 class PermanentTransportError(TransportError):

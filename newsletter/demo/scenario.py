@@ -45,7 +45,9 @@ def make_folder(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()) and not (folder / DATABASE).exists():
-        raise UsageError(f"{folder} is not empty and was not made by a demo: name another folder")
+        raise UsageError(
+            f"{folder} is not empty and was not made by the demo: choose another folder"
+        )
     for pattern in (f"{DATABASE}*", "*.eml", "newsletter.toml"):
         for path in folder.glob(pattern):
             path.unlink()

@@ -58,25 +58,25 @@ def find(session: Session, issue_date: date) -> Edition:
     edition = session.exec(select(Edition).where(Edition.issue_date == issue_date)).first()
     if edition is None:
         raise UsageError(
-            f"no edition of {issue_date}: make one with `newsletter prepare --date {issue_date}`"
+            f"no edition of {issue_date}: create it with `newsletter prepare --date {issue_date}`"
         )
     return edition
 
 
-def open_edition(engine: Engine, issue_date: date) -> int:
-    """Id of the date's edition, made now if there is none. Two may call this at once."""
+def open_edition(engine: Engine, issue_date: date, now: datetime) -> int:
+    """Id of the date's edition, opened at ``now`` if there is none. Two may call this at once."""
     with read_scope(engine) as session:
         known = session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first()
     if known is not None:
         return known
     try:
         with session_scope(engine) as session:
-            edition = Edition(issue_date=issue_date, status=EditionStatus.DRAFT)
+            edition = Edition(issue_date=issue_date, status=EditionStatus.DRAFT, opened_at=now)
             session.add(edition)
             session.flush()
             return edition.id or 0
     except IntegrityError:
-        return open_edition(engine, issue_date)  # somebody else was first: theirs it is
+        return open_edition(engine, issue_date, now)  # somebody else was first: theirs it is
 
 
 def prepare(
@@ -88,23 +88,26 @@ def prepare(
     subscriber_ids: Sequence[int] | None = None,
     model: str = DEFAULT,
     progress: Progress = lambda done, total: None,
+    now: datetime | None = None,
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
-    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail law 11); ``sources`` are
+    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail rule 11); ``sources`` are
     the names of those that should have been read; who is due is judged by cadence, or given as
     ``subscriber_ids``; ``progress`` is called with how many subscribers are done, of how many.
+    ``now`` decides which papers are candidates and which source is late: the present if not given.
 
     Raises:
         UsageError: the edition was cancelled.
     """
-    edition_id = open_edition(engine, issue_date)
-    now = utc_now()
+    now = now or utc_now()
+    edition_id = open_edition(engine, issue_date, now)
     with read_scope(engine) as session:
         if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
-        due = _due_without_digest(session, edition_id, issue_date, subscriber_ids)
-        why = coverage_of(session, session.get_one(Edition, edition_id), sources).nothing_to_send()
+        due = due_without_digest(session, edition_id, issue_date, subscriber_ids)
+        edition = session.get_one(Edition, edition_id)
+        why = coverage_of(session, edition, now, sources).nothing_to_send()
     if due:
         since = now - digest.CANDIDATE_WINDOW
         feature_store.catch_up(engine, since, model)
@@ -115,7 +118,7 @@ def prepare(
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         with read_scope(engine) as session:
-            rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
+            rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
         with session_scope(engine) as session:
             frozen = freeze.freeze(
                 session,
@@ -129,13 +132,21 @@ def prepare(
         new += frozen
         nothing += sum(not ranked.picks for ranked in rankings)
         progress(start + len(chunk), len(due))
-    _close_preparation(engine, edition_id, sources)
+    _close_preparation(engine, edition_id, now, sources)
     return Prepared(edition_id, len(due), new, nothing)
 
 
-def _due_without_digest(
-    session: Session, edition_id: int, issue_date: date, subscriber_ids: Sequence[int] | None
+def due_without_digest(
+    session: Session,
+    edition_id: int | None,
+    issue_date: date,
+    subscriber_ids: Sequence[int] | None = None,
 ) -> list[int]:
+    """Ids of the active subscribers who are due on the date and have no digest of it yet.
+
+    ``edition_id`` is None before there is an edition. With ``subscriber_ids`` those are due,
+    whatever their cadence.
+    """
     has_one = select(Delivery.subscriber_id).where(Delivery.edition_id == edition_id)
     row = SQLModel.metadata.tables["subscriber"].c
     active = session.connection().execute(
@@ -149,23 +160,27 @@ def _due_without_digest(
     return [number for number, *wish in active if schedule.is_due(issue_date, *wish)]
 
 
-def _close_preparation(engine: Engine, edition_id: int, sources: Sequence[str]) -> None:
+def _close_preparation(
+    engine: Engine, edition_id: int, now: datetime, sources: Sequence[str]
+) -> None:
     with session_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
-        edition.coverage = edition.coverage or coverage_of(session, edition, sources).line()
+        edition.coverage = edition.coverage or coverage_of(session, edition, now, sources).line()
         if edition.status == EditionStatus.DRAFT:
             edition.status = EditionStatus.READY
 
 
-def coverage_of(session: Session, edition: Edition, sources: Sequence[str] = ()) -> Coverage:
-    """What was read since the edition before, or in the day before the first one.
+def coverage_of(
+    session: Session, edition: Edition, now: datetime, sources: Sequence[str] = ()
+) -> Coverage:
+    """What was read until ``now`` since the edition before, or in the day before the first one.
 
     ``sources`` are the names of those that should have been read.
     """
     before = session.exec(
         select(func.max(Edition.opened_at)).where(col(Edition.issue_date) < edition.issue_date)
     ).one()
-    return coverage(session, before or edition.opened_at - timedelta(days=1), utc_now(), sources)
+    return coverage(session, before or edition.opened_at - timedelta(days=1), now, sources)
 
 
 def start_sending(engine: Engine, edition_id: int) -> None:
@@ -247,7 +262,7 @@ def pause(engine: Engine, issue_date: date) -> None:
     with session_scope(engine) as session:
         edition = find(session, issue_date)
         if edition.status in {EditionStatus.SENT, EditionStatus.CANCELLED}:
-            raise UsageError(f"the edition of {issue_date} is {edition.status} already")
+            raise UsageError(f"the edition of {issue_date} is already {edition.status}")
         edition.status = EditionStatus.PAUSED
 
 
@@ -255,12 +270,12 @@ def cancel(engine: Engine, issue_date: date) -> int:
     """End an edition; returns how many deliveries will not be made.
 
     Raises:
-        UsageError: no such edition, or it was sent already.
+        UsageError: no such edition, or it was already sent.
     """
     with session_scope(engine) as session:
         edition = find(session, issue_date)
         if edition.status == EditionStatus.SENT:
-            raise UsageError(f"the edition of {issue_date} was sent already")
+            raise UsageError(f"the edition of {issue_date} was already sent")
         edition.status = EditionStatus.CANCELLED
         edition.finished_at = utc_now()
         ended = ledger.cancel(session, edition.id or 0, utc_now())

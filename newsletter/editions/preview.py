@@ -66,10 +66,15 @@ def would_be(session: Session, subscriber: Subscriber, ranked: Ranking, issue_da
             digest.DigestPaper(
                 contents[pick.paper_id],
                 position=pick.position,
-                score=pick.score,
+                label=pick.label,
                 explanation=pick.explanation,
                 highlights=digest.spans_of(
                     digest.offsets_of(contents[pick.paper_id].abstract, pick.highlights)
+                ),
+                in_short=digest.spans_of(
+                    digest.offsets_of(
+                        contents[pick.paper_id].abstract, (pick.in_short,) if pick.in_short else ()
+                    )
                 ),
             ),
         )

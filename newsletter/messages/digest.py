@@ -12,7 +12,7 @@ import sqlalchemy
 from sqlalchemy import Text, bindparam, cast
 from sqlmodel import Session, SQLModel, select
 
-from newsletter.core.models import DigestLength, EditionPaper, Occasion, Paper
+from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.core.text import shortened
 
 # A late feed, a weekly cadence or a vacation catches up; older papers are not news.
@@ -36,18 +36,20 @@ class FrozenPaper(NamedTuple):
 
 
 class DigestPaper(NamedTuple):
-    """One paper in a digest. ``score`` is 0 to 100; ``explanation`` one plain sentence.
+    """One paper in a digest. ``label`` says how well it matches; ``explanation`` one sentence why.
 
-    ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold.
+    ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold;
+    ``in_short`` is one such pair, or none: the sentence that says what was found.
     A tuple, since a send run makes fifteen for every message: a frozen dataclass takes five
     times as long.
     """
 
     frozen: FrozenPaper
     position: int
-    score: float
+    label: Label
     explanation: str
     highlights: tuple[tuple[int, int], ...] = ()
+    in_short: tuple[tuple[int, int], ...] = ()
 
     @property
     def paper_id(self) -> int:
@@ -73,6 +75,11 @@ class DigestPaper(NamedTuple):
     def abstract(self) -> str:
         """What ``highlights`` count in."""
         return self.frozen.abstract
+
+    @property
+    def short_text(self) -> str:
+        """The sentence that says what was found, or ""."""
+        return " ".join(self.frozen.abstract[start:end] for start, end in self.in_short)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +224,10 @@ _ITEMS = (
         _item.paper_id,
         _item.section,
         _item.position,
-        _item.score,
+        _item.label,
         _item.explanation,
         cast(_item.highlights, Text),
+        cast(_item.in_short, Text),
     )
     .where(_item.delivery_id.in_(bindparam("ids", expanding=True)))
     .order_by(_item.delivery_id, _item.position)
@@ -232,8 +240,9 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
     rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
     found = connection.execute(_ITEMS, {"ids": delivery_ids}).all()
-    for delivery_id, paper_id, section, position, score, explanation, highlights in found:
-        paper = DigestPaper(contents[paper_id], position, score, explanation, _spans_in(highlights))
+    for delivery_id, paper_id, section, position, label, explanation, marked, said in found:
+        spans = _spans_in(marked), _spans_in(said)
+        paper = DigestPaper(contents[paper_id], position, label, explanation, *spans)
         items[delivery_id].append((section, paper))
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}

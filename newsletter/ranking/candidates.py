@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.models import Label
 from newsletter.ranking.encoders import Vectors
 
 EvidenceKind = Literal[
@@ -24,8 +25,17 @@ KINDS: tuple[EvidenceKind, ...] = (
     "not_relevant",
 )
 STATED, LIKED = 2, 6  # codes below the first are stated, from there below the second liked
-# For some papers, by row: their abstract's sentences, and a content vector (s, d) for each.
-SentencesOf = Callable[[Sequence[int]], list[tuple[tuple[str, ...], Vectors]]]
+
+
+class Sentences(NamedTuple):
+    """An abstract's sentences, for each a content vector, and how well it says what was found."""
+
+    texts: tuple[str, ...]
+    vectors: Vectors  # (s, d)
+    worth: Vectors  # (s,) 0 to 1
+
+
+SentencesOf = Callable[[Sequence[int]], list[Sentences]]  # for some papers, by row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,15 +133,23 @@ class SubscriberProfile:
 
 
 class Pick(NamedTuple):
-    """One paper of a ranking. ``score`` is 0 to 100; ``highlights`` are sentences verbatim."""
+    """One paper of a ranking.
+
+    ``score`` is 0 to 100; ``match`` the probability that the paper is about the topic, None where
+    nothing was compared; ``highlights`` are sentences verbatim, ``in_short`` the
+    one that says what was found, or "".
+    """
 
     paper_id: int
     topic_id: int | None
     section: str
     position: int
     score: float
+    match: float | None
+    label: Label
     explanation: str
     highlights: tuple[str, ...] = ()
+    in_short: str = ""
 
 
 @dataclass(frozen=True, slots=True)

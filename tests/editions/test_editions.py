@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -88,8 +88,10 @@ def stock(engine: Engine, *emails: str) -> None:
     training.train(engine)
 
 
-def prepare(engine: Engine, issue_date: date = ISSUE_DATE) -> lifecycle.Prepared:
-    return lifecycle.prepare(engine, issue_date, message_domain="papers.example")
+def prepare(
+    engine: Engine, issue_date: date = ISSUE_DATE, now: datetime | None = None
+) -> lifecycle.Prepared:
+    return lifecycle.prepare(engine, issue_date, message_domain="papers.example", now=now)
 
 
 def send(
@@ -410,25 +412,30 @@ def test_coverage_is_said_in_one_line(engine: Engine) -> None:
         log(session, "hf", announced=12, new=12)
     prepare(engine)
     digest = preview.preview(engine, "ada@reader.example", ISSUE_DATE)
-    assert digest.coverage == "412 announced, 409 read, 3 could not be parsed"
+    assert digest.coverage == "Chosen from 409 new papers; 3 more could not be read"
+
+
+NIGHT = datetime(2026, 11, 20, 5, tzinfo=UTC)  # what was announced at midnight may come till six
+MORNING = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("counts", "reason"),
+    ("now", "counts", "reason"),
     [
-        ({"status": FetchStatus.FAILED}, "a source could not be read"),
-        ({"announced": 3, "known": 3}, "nothing was announced"),
-        ({"announced": 3, "new": 3}, "no new papers"),
+        (NIGHT, {"status": FetchStatus.FAILED}, "a source could not be read"),
+        (NIGHT, {"announced": 3, "known": 3}, "nothing was announced"),
+        (MORNING, {"announced": 3, "known": 3}, "a source is late"),
+        (MORNING, {"announced": 3, "new": 3}, "no new papers"),
     ],
 )
 def test_who_gets_nothing_has_the_reason_recorded(
-    engine: Engine, counts: dict[str, Any], reason: str
+    engine: Engine, now: datetime, counts: dict[str, Any], reason: str
 ) -> None:
     with session_scope(engine) as session:
         sign_up(session, "ada@reader.example", "program repair")
-        log(session, "hf", **counts)
+        log(session, "hf", started_at=now - timedelta(hours=1), **counts)
     training.train(engine)
-    assert prepare(engine).nothing == 1
+    assert prepare(engine, now=now).nothing == 1
     with read_scope(engine) as session:
         report = reports.edition_report(session, lifecycle.find(session, ISSUE_DATE))
     assert report.without_digest == (("ada@reader.example", reason),)

@@ -147,7 +147,7 @@ def test_only_who_asked_is_told_that_there_is_nothing_and_why(
     [note] = mailed(engine, settings, sink, ISSUE_DATE)
     assert note["To"].addresses[0].addr_spec == "told@reader.example"
     assert note["Subject"] == "No new papers for you today"
-    assert "there is no paper for you today: nothing was announced." in text_of(note)
+    assert "there are no papers for you today: nothing was announced." in text_of(note)
     assert "One-Click" in note["List-Unsubscribe-Post"]
     with read_scope(engine) as session:
         assert session.exec(select(DigestItem)).all() == []

@@ -24,6 +24,7 @@ from newsletter.core.models import (
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.inbound import apply
 from newsletter.inbound.apply import Recorded, record_rejection
+from newsletter.inbound.bounces import Ours
 from newsletter.sending.ledger.rates import rates
 from tests.support.bounce_mails import (
     MESSAGE_ID,
@@ -157,7 +158,9 @@ def test_a_bounce_that_only_names_an_address_is_kept_and_scores_but_suppresses_n
     delivery = sent(session, message_id="other@news.example.org")
     forged = report(to="papers@news.example.org", returned="")
     recorded = receive(session, forged)
-    assert recorded.actions == (f"{READER}: bounced, by its address alone: score 0.5 of 5, kept",)
+    assert recorded.actions == (
+        f"{READER}: bounced, matched by address only: score 0.5 of 5, kept",
+    )
     assert suppression(session) is None
     assert delivery.status is DeliveryStatus.SENT
     assert rates(session, delivery.edition_id or 0).total.bounced == 0
@@ -377,7 +380,10 @@ def test_hostile_text_can_be_stored(session: Session) -> None:
 
 
 def refuse(session: Session, delivery: Delivery, response: str) -> tuple[str, ...]:
-    return record_rejection(session, SIGNER, delivery.id or 0, code=550, response=response, now=NOW)
+    ours = Ours.of(verp(delivery), [DOMAIN])
+    return record_rejection(
+        session, SIGNER, delivery.id or 0, code=550, response=response, ours=ours, now=NOW
+    )
 
 
 def test_a_relays_refusal_goes_the_same_way_as_a_bounce(session: Session) -> None:

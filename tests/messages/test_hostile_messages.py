@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from newsletter.core.errors import RenderError
-from newsletter.core.models import DigestLength
+from newsletter.core.models import DigestLength, Label
 from newsletter.messages.digest import Digest, DigestSection
 from newsletter.messages.envelope import Envelope
 from newsletter.messages.renderer import Renderer
@@ -138,7 +138,7 @@ def unfolded(value: str) -> str:
 
 
 def check_form(data: bytes) -> None:
-    """Lines 9, 11, 12 of the bulk-mail law."""
+    """Bulk-mail rules 9, 11 and 12."""
     assert b"\0" not in data
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", data)
     assert not re.search(rb"(?m)^[.]", data), "a transport would not double the dot"
@@ -279,7 +279,7 @@ PAPER = st.fixed_dictionaries(
         "code_url": st.none() | URL,
         "project_url": st.none() | URL,
         "highlights": st.lists(OFFSETS, max_size=4).map(tuple),
-        "score": st.floats(-10, 200),
+        "label": st.sampled_from(list(Label)),
         "upvotes": st.integers(0, 10**9),
     }
 )

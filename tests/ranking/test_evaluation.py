@@ -94,7 +94,7 @@ def test_where_papers_have_dates_the_newest_are_found_by_the_older_ones(folder: 
 def test_a_date_that_is_none_is_named(folder: Path) -> None:
     with (folder / "papers.tsv").open("a", encoding="utf-8") as file:
         file.write("p999\tLast\t\tyesterday\n")
-    with pytest.raises(InputError, match="'yesterday' is no date"):
+    with pytest.raises(InputError, match="'yesterday' is not a date"):
         datasets.load(folder)
 
 
@@ -114,7 +114,7 @@ def test_reviews_are_read_as_topics_with_ten_likes(tmp_path: Path) -> None:
     [
         ("saves.tsv", "somebody", "saves.tsv:"),
         ("saves.tsv", "u0-0\tnowhere", "'nowhere' is not known"),
-        ("papers.tsv", "p1\tTwice", "'p1' stands here twice"),
+        ("papers.tsv", "p1\tTwice", "'p1' appears twice"),
     ],
 )
 def test_a_bad_line_is_named(folder: Path, name: str, line: str, where: str) -> None:

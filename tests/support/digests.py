@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from newsletter.core.config import Settings
-from newsletter.core.models import DigestLength, Occasion
+from newsletter.core.models import DigestLength, Label, Occasion
 from newsletter.core.tokens import Signer
 from newsletter.messages import dkim
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection, FrozenPaper
@@ -97,7 +97,7 @@ def paper(number: int = 1, **fields: Any) -> DigestPaper:
         "categories": ("cs.SE", "cs.LG"),
         "abstract": ABSTRACT,
         "published_at": CREATED,
-        "score": 90 - 5 * (number % 12),
+        "label": (Label.STRONG, Label.GOOD, Label.WORTH)[number // 4 % 3],
         "explanation": "because you follow “program repair” and liked “Half the tests”",
         "upvotes": 3 * number,
     }
@@ -115,6 +115,7 @@ def digest(papers: int = 6, **fields: Any) -> Digest:
             authors=tuple(f"Author Number{n}" for n in range(40)) if number == 2 else AUTHORS,
             abstract="" if number == 5 else ABSTRACT,
             highlights=(LIT,) if number == 1 else (),
+            in_short=() if number in {3, 5} else (FOUND,),
         )
         for number in range(1, papers + 1)
     ]
@@ -142,10 +143,11 @@ def digest(papers: int = 6, **fields: Any) -> Digest:
 
 
 LIT = (ABSTRACT.index("On 214"), ABSTRACT.index(" Wrong hints"))
+FOUND = (ABSTRACT.index("On 214"), ABSTRACT.index(" The hints"))
 AUTHORS = ("Ada Lovelace", "Émilie du Châtelet", "Grace Hopper")
 
 EMPTY: dict[str, Any] = {"papers": 0, "sections": (), "reason": "nothing was announced"}
-# Every kind of mail, as the law's tests and `make check-mail` take them.
+# Every kind of mail, as the tests of the bulk-mail rules and `make check-mail` take them.
 KINDS: dict[str, Callable[[Renderer], Envelope]] = {
     "digest": lambda r: r.digest(digest(15)),
     "compact": lambda r: r.digest(digest(5, length=DigestLength.COMPACT)),

@@ -17,6 +17,7 @@ from newsletter.core.models import (
     Edition,
     EditionPaper,
     EditionStatus,
+    Label,
     Paper,
     Subscriber,
     SubscriberStatus,
@@ -115,5 +116,7 @@ def make_item(delivery: Delivery, paper: Paper, position: int = 1) -> DigestItem
         section="Program repair",
         position=position,
         score=87.0,
+        match=0.9,
+        label=Label.STRONG,
         explanation="because you follow program repair",
     )

@@ -10,6 +10,7 @@ from newsletter.core.models.editions import (
     Edition,
     EditionPaper,
     EditionStatus,
+    Label,
     NoDigest,
     Occasion,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Interest",
     "InterestKind",
     "KeptMail",
+    "Label",
     "NoDigest",
     "Occasion",
     "Pace",

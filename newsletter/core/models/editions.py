@@ -30,6 +30,15 @@ class Occasion(StrEnum):
     NOTHING = "nothing"
 
 
+class Label(StrEnum):
+    """What a digest says of how well a paper matches; the last says nothing."""
+
+    STRONG = "strong"
+    GOOD = "good"
+    WORTH = "worth a look"
+    NONE = "none"
+
+
 class Edition(SQLModel, table=True):
     """One date's issue."""
 
@@ -71,9 +80,16 @@ class DigestItem(SQLModel, table=True):
     section: str = Field(default="", max_length=100)
     position: int = 0
     score: float = 0.0
+    # Probability that the paper is about the topic; NULL where nothing was compared.
+    match: float | None = None
+    label: Label = status_column(Label, default=Label.NONE)
     explanation: str = text_column()
     # (start, end) offsets in characters of the abstract: what matters to this reader.
     highlights: list[list[int]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
+    )
+    # The same of the sentence that says in short what was found: one pair, or none.
+    in_short: list[list[int]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
 

@@ -109,13 +109,18 @@ def store(
 
 
 def load_profiles(
-    session: Session, subscriber_ids: Sequence[int], model: str = DEFAULT
+    session: Session,
+    subscriber_ids: Sequence[int],
+    model: str = DEFAULT,
+    now: datetime | None = None,
 ) -> list[SubscriberProfile]:
     """What ranking needs of these subscribers, in their order; unknown ids are left out.
 
     Reads only. A topic whose profile is missing, or stands in another feature space, is built
-    on the spot from its rows. ``model`` counts where no feature space is stored.
+    on the spot from its rows. ``model`` counts where no feature space is stored. ``now`` is the
+    moment that mails and signals are counted back from: the present if not given.
     """
+    now = now or utc_now()
     key, basis = feature_store.current(session, model)
     subscribers = {
         row.id: row for row in feature_store.rows(session, Subscriber, "id", subscriber_ids)
@@ -124,15 +129,15 @@ def load_profiles(
     flat = [topic for several in topics.values() for topic in several]
     following, mutes = _interests(session, flat)
     profiles = _topic_profiles(
-        session, key, basis, [topic for topic in flat if not topic.paused], following
+        session, key, basis, [topic for topic in flat if not topic.paused], following, now=now
     )
-    oldest = utc_now() - LOOK_BACK
+    oldest = now - LOOK_BACK
     last = _last_digests(session, subscriber_ids)
     seen = _seen(session, subscriber_ids, oldest)
     for number, papers in _named(session, topics, following).items():
         seen[number] |= papers
     budgets = {n: row.weekly_budget for n, row in subscribers.items() if n and row.weekly_budget}
-    sent = _sent(session, list(budgets), utc_now() - WEEK)
+    sent = _sent(session, list(budgets), now - WEEK)
     return [
         SubscriberProfile(
             subscriber_id=number,
@@ -187,8 +192,9 @@ def _topic_profiles(
     basis: Basis,
     topics: Sequence[Topic],
     following: dict[int, list[Interest]],
+    *,
+    now: datetime,
 ) -> dict[int, TopicProfile]:
-    now = utc_now()
     numbers = [topic.id for topic in topics if topic.id is not None and topic.id > 0]
     stored: dict[int | None, Profile] = {
         row.topic_id: row for row in feature_store.rows(session, Profile, "topic_id", numbers)

@@ -1,4 +1,4 @@
-"""The doctor: what is wrong with an installation, and how to mend it."""
+"""The doctor: what is wrong with an installation, and how to fix it."""
 
 from newsletter.sending.doctor.findings import Finding, Level
 from newsletter.sending.doctor.preflight import check_can_send

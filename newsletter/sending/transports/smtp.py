@@ -102,7 +102,7 @@ def parse_relay(url: str) -> Relay:
         raise SettingsError(f"NEWSLETTER_SMTP_URL: unknown option {sorted(unknown)[0]!r}")
     wish = options.get("starttls", [""])[0].lower()
     if wish and wish not in _YES | _NO:
-        raise SettingsError("NEWSLETTER_SMTP_URL: starttls takes true or false")
+        raise SettingsError("NEWSLETTER_SMTP_URL: starttls must be true or false")
     relay = Relay(
         host=parts.hostname or "",
         port=port,
@@ -127,7 +127,7 @@ def parse_relay(url: str) -> Relay:
 def _number(options: dict[str, list[str]], name: str, *, default: int, most: int) -> int:
     text = options.get(name, [str(default)])[0]
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= most:
-        raise SettingsError(f"NEWSLETTER_SMTP_URL: {name} takes a whole number from 1 to {most}")
+        raise SettingsError(f"NEWSLETTER_SMTP_URL: {name} must be a whole number from 1 to {most}")
     return int(text)
 
 
@@ -178,19 +178,19 @@ class SmtpTransport:
             if replies[0].code == SERVICE_CLOSING and not is_fresh:
                 self._drop()
                 return await self.send(envelope, following)
-            raise self._refusal(replies)
+            raise self._refusal(replies, is_at_sender=True)
         then = self._announce(following)
         try:
             answer = await dialogue.content(envelope.data, has_dot=lines.has_dot, then=then)
         except ConnectionError as error:
             # Lost after the final dot: without the relay's answer nobody can know whether it
-            # took the message (bulk-mail law 26). A dot that never left leaves no doubt.
+            # took the message (bulk-mail rule 26). A dot that never left leaves no doubt.
             self._drop()
             if dialogue.surely_unfinished:
                 raise TransientTransportError(str(error)) from error
             raise UncertainTransportError(str(error)) from error
         if not answer.is_positive:
-            raise self._refusal([answer])
+            raise self._refusal([answer], is_at_sender=False)
         self._sent += 1
         if self._sent >= MESSAGES_PER_CONNECTION:
             await self.close()
@@ -250,7 +250,7 @@ class SmtpTransport:
         if not envelope.recipient.isascii():
             if not self._offers_utf8:
                 raise PermanentTransportError(
-                    "the relay does not take addresses beyond ASCII (no SMTPUTF8)"
+                    "the relay does not accept non-ASCII addresses (no SMTPUTF8)"
                 )
             options += " SMTPUTF8"
         return [
@@ -259,8 +259,11 @@ class SmtpTransport:
             b"DATA\r\n",
         ]
 
-    def _refusal(self, replies: Sequence[Reply]) -> TransportError:
-        """The error for the first reply that refuses; leaves the connection fit or dropped."""
+    def _refusal(self, replies: Sequence[Reply], *, is_at_sender: bool) -> TransportError:
+        """The error for the first reply that refuses; leaves the connection fit or dropped.
+
+        With ``is_at_sender`` the first answers MAIL: what it refuses is our address.
+        """
         refused = next((reply for reply in replies if not reply.is_positive), replies[-1])
         if (
             refused.code >= 400
@@ -275,7 +278,8 @@ class SmtpTransport:
             # must not bear what this one did. A new connection is cheaper than finding out.
             self._drop()
         if 500 <= refused.code < 600:
-            return PermanentTransportError(refused.text, code=refused.code)
+            at = " (in reply to MAIL FROM)" if is_at_sender and refused is replies[0] else ""
+            return PermanentTransportError(f"{refused.text}{at}", code=refused.code)
         return TransientTransportError(refused.text, code=refused.code)
 
     async def _connect(self) -> Dialogue:
@@ -317,25 +321,25 @@ class SmtpTransport:
 
 
 def _check_addresses(envelope: Envelope) -> None:
-    """Refuse what would be read as SMTP commands (law 13).
+    """Refuse what would be read as SMTP commands (bulk-mail rule 13).
 
     Raises:
         PermanentTransportError: says which address cannot be mailed.
     """
     for address in (envelope.sender, envelope.recipient):
         if not _MAILABLE.fullmatch(address) or not address.isprintable():
-            raise PermanentTransportError(f"not an address that can be mailed: {address!r}")
+            raise PermanentTransportError(f"not a deliverable address: {address!r}")
 
 
 def _checked_lines(envelope: Envelope) -> Lines:
-    """Refuse what a relay may read as the end of the message, and another behind it (law 11).
+    """Refuse what a relay could read as the end of one message and another (bulk-mail rule 11).
 
     Raises:
         PermanentTransportError: the message holds a CR or LF alone.
     """
     lines = look_at(envelope.data)
     if not lines.is_canonical:
-        raise PermanentTransportError("the message holds a bare CR or LF")
+        raise PermanentTransportError("the message contains a bare CR or LF")
     return lines
 
 
