@@ -11,18 +11,21 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import err, open_database, out, progress_bar
+from newsletter.cli.common import DateOption, err, open_database, out, today
 from newsletter.cli.dry_run import dry_run as dry_run_of
-from newsletter.cli.editions import DateOption, make_renderer, require_not_early, today
+from newsletter.cli.prepare import require_not_early
+from newsletter.cli.preview import make_renderer
+from newsletter.cli.progress import progress_bar
 from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import SettingsError, StoppedError, UsageError
 from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, Subscriber
-from newsletter.editions import lifecycle, schedule
+from newsletter.editions import lifecycle, preparation, schedule
 from newsletter.editions.rehearsal import rehearse
 from newsletter.inbound import rejections
-from newsletter.sending import doctor, ledger, metrics
+from newsletter.sending import ledger, metrics
+from newsletter.sending.doctor.preflight import check_can_send
 from newsletter.sending.mailer import SendPlan
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
@@ -177,7 +180,7 @@ def send(
         raise typer.Exit(_send_due(sender, watch=watch))
     require_not_early(engine, issue_date, force=force)
     with progress_bar("preparing digests") as progress:
-        prepared = lifecycle.prepare(
+        prepared = preparation.prepare(
             engine,
             issue_date,
             message_domain=settings.from_domain,
@@ -216,7 +219,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         due = schedule.due(session, now)
     for issue_date, ids in due.items():
         try:
-            lifecycle.prepare(
+            preparation.prepare(
                 sender.engine,
                 issue_date,
                 message_domain=sender.plan.settings.from_domain,
@@ -274,7 +277,7 @@ def check_ready(settings: Settings, relays: tuple[Relay, ...], *, force: bool) -
         raise SettingsError(
             "missing setting: NEWSLETTER_POSTAL_ADDRESS (anti-spam laws require one in every mail)"
         )
-    doctor.check_can_send(settings, force=force)
+    check_can_send(settings, force=force)
 
 
 def _subscriber(engine: Engine, email: str) -> int:

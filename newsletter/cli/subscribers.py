@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlmodel import Session, col, func, select
 
-from newsletter.cli.common import err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, err, open_database, out, print_json
 from newsletter.core import database
 from newsletter.core.errors import InputError, UsageError
 from newsletter.core.models import Delivery, Subscriber, SubscriberStatus
@@ -29,7 +29,6 @@ from newsletter.subscribers.validation import parse_preferences, parse_topic
 SHOWN_REMARKS = 20
 
 subscriber_commands = typer.Typer(help="Manage subscribers.", no_args_is_help=True)
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 EmailArgument = Annotated[str, typer.Argument(help="The subscriber's address.")]
 ConfirmedOption = Annotated[
     bool, typer.Option("--confirmed", help="They gave consent elsewhere; records that.")
