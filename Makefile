@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages chaos lock clean
+.PHONY: help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start chaos lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -55,13 +55,13 @@ format: setup-dev ## Put the formatting right
 	@"$(BIN)/ruff" check --fix .
 
 # Each compares with something else in the same run: one by one, for they share the processors.
-bench: bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages ## All benchmarks
+bench: bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start ## All benchmarks
 
 PAPERS ?= $(NEWSLETTER_TEST_CORPUS)/ranking/arxiv-2025/arxiv.jsonl.gz
 bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 	@"$(BIN)/python" scripts/bench-ingest "$(PAPERS)"
 
-bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages: setup-dev ## Each of the others (ARGS=--help)
+bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start: setup-dev ## Each of the others (ARGS=--help)
 	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/$@ $(ARGS)
 
 chaos: setup-dev ## Kill senders for longer than the tests do (KILLS=200)

@@ -1,12 +1,13 @@
 """The documents keep their promises: every setting, command and file they name exists."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
-import typer
 
-from newsletter.cli import make_app
+from newsletter import __version__
+from newsletter.cli import COMMANDS, first_paragraph, load
 from newsletter.core.config import Settings, variable_name
 
 ROOT = Path(__file__).parent.parent
@@ -26,10 +27,19 @@ def test_the_readme_names_no_setting_that_does_not_exist() -> None:
     assert named - known <= {"NEWSLETTER_TEST_CORPUS", "NEWSLETTER_HOSTILE_EXAMPLES"}
 
 
-def test_every_command_is_in_the_readme() -> None:
-    commands = typer.main.get_command(make_app())
-    for name in getattr(commands, "commands", {}):
-        assert f"newsletter {name}" in README, f"README.md does not tell of `newsletter {name}`"
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_readme(name: str) -> None:
+    assert f"newsletter {name}" in README, f"README.md does not tell of `newsletter {name}`"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_the_command_says_of_itself(name: str) -> None:
+    assert COMMANDS[name].help == first_paragraph(load(name).help)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert __version__ == project["version"]
 
 
 def test_every_make_target_that_the_documents_name_exists() -> None:

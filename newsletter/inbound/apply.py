@@ -217,11 +217,11 @@ def _consequences(
 def _unproven_consequences(
     session: Session, signer: Signer, found: Match, kind: EventKind, now: datetime
 ) -> list[str]:
-    """A claim about an address: only the score of a bounce heeds it."""
-    told = f"{found.delivery.to_address}: {kind}, by its address alone"
+    """A claim about an address: only the bounce score counts it."""
+    told = f"{found.delivery.to_address}: {kind}, matched by address only"
     if kind is not EventKind.BOUNCED:
         return [f"{told}: kept"]
-    return [f"{told}: {_heed_score(session, signer, found.delivery, now)}, kept"]
+    return [f"{told}: {_apply_score(session, signer, found.delivery, now)}, kept"]
 
 
 def _set_status(session: Session, delivery: Delivery, status: DeliveryStatus) -> None:
@@ -243,10 +243,10 @@ def _suppress_if_dead(
     if recipient.is_dead:
         suppress(session, address_hash, SuppressionReason.BOUNCED)
         return [f"{told}, suppressed"]
-    return [f"{told}, {_heed_score(session, signer, delivery, now)}"]
+    return [f"{told}, {_apply_score(session, signer, delivery, now)}"]
 
 
-def _heed_score(session: Session, signer: Signer, delivery: Delivery, now: datetime) -> str:
+def _apply_score(session: Session, signer: Signer, delivery: Delivery, now: datetime) -> str:
     """Suppress an address that failed too often; returns what the score came to, in words."""
     address_hash = signer.hash_address(delivery.to_address)
     reached = _score(session, delivery, address_hash, now)
@@ -300,7 +300,7 @@ def _unsubscribe(session: Session, signer: Signer, outcome: Outcome) -> Recorded
         except TokenError:
             continue
         is_known = accounts.unsubscribe(session, public_id)
-        action = "unsubscribed" if is_known else "was erased before; nothing to unsubscribe"
+        action = "unsubscribed" if is_known else "already erased; nothing to unsubscribe"
         return Recorded(outcome, matched=True, actions=(action,))
     return Recorded(outcome, matched=False)
 

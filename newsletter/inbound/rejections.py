@@ -30,7 +30,7 @@ def ours(settings: Settings) -> Ours:
     return Ours.of("", filter(None, names))
 
 
-def heed(engine: Engine, settings: Settings, edition_id: int) -> None:
+def apply(engine: Engine, settings: Settings, edition_id: int) -> None:
     """Record what relays refused of an edition; a rejection counts once."""
     signer, may_be_quoted = Signer(settings.keys), ours(settings)
     with session_scope(engine) as session:

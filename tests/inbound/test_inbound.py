@@ -158,7 +158,9 @@ def test_a_bounce_that_only_names_an_address_is_kept_and_scores_but_suppresses_n
     delivery = sent(session, message_id="other@news.example.org")
     forged = report(to="papers@news.example.org", returned="")
     recorded = receive(session, forged)
-    assert recorded.actions == (f"{READER}: bounced, by its address alone: score 0.5 of 5, kept",)
+    assert recorded.actions == (
+        f"{READER}: bounced, matched by address only: score 0.5 of 5, kept",
+    )
     assert suppression(session) is None
     assert delivery.status is DeliveryStatus.SENT
     assert rates(session, delivery.edition_id or 0).total.bounced == 0
