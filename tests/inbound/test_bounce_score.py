@@ -60,22 +60,38 @@ def test_the_score_counts_days_and_forgets_after_a_quiet_week(
 
 
 @pytest.mark.parametrize(
-    ("permanence", "reason", "is_unproven", "expected"),
+    ("delivered", "today", "expected"),
     [
-        (Permanence.PERMANENT, Reason.INACTIVE, False, 1.0),
-        (Permanence.PERMANENT, Reason.INACTIVE, True, 0.5),
-        (Permanence.PERMANENT, Reason.MAILBOX_FULL, False, 0.5),
-        (Permanence.TRANSIENT, Reason.INACTIVE, False, 0.5),
-        (Permanence.TRANSIENT, Reason.UNDEFINED, False, 0.5),
-        (Permanence.PERMANENT, Reason.UNDEFINED, False, 0.0),
-        (Permanence.PERMANENT, Reason.BLOCKED, False, 0.0),
-        (Permanence.TRANSIENT, Reason.POLICY, False, 0.0),
+        ((), 3, 3),
+        ((2,), 3, 2),
+        ((1, 3), 3, 3),  # mail that arrived on a day with a bounce takes nothing off
+        ((2, 4), 4, 1),
+        ((-2, -1), 3, 3),  # and nothing is saved up before the first bounce
+        ((4, 5, 6, 7), 7, 0),
     ],
 )
-def test_what_a_bounce_counts(
-    permanence: Permanence, reason: Reason, is_unproven: bool, expected: float
+def test_a_day_on_which_mail_arrived_takes_a_day_off(
+    delivered: tuple[int, ...], today: int, expected: float
 ) -> None:
-    assert weight(permanence, reason, is_unproven=is_unproven) == expected
+    arrived = [DAY + timedelta(days=number) for number in delivered]
+    on = DAY + timedelta(days=today)
+    assert score(days(0, 1, 3), on, delivered=arrived) == expected
+
+
+@pytest.mark.parametrize(
+    ("permanence", "reason", "expected"),
+    [
+        (Permanence.PERMANENT, Reason.INACTIVE, 1.0),
+        (Permanence.PERMANENT, Reason.MAILBOX_FULL, 0.5),
+        (Permanence.TRANSIENT, Reason.INACTIVE, 0.5),
+        (Permanence.TRANSIENT, Reason.UNDEFINED, 0.5),
+        (Permanence.PERMANENT, Reason.UNDEFINED, 0.0),
+        (Permanence.PERMANENT, Reason.BLOCKED, 0.0),
+        (Permanence.TRANSIENT, Reason.POLICY, 0.0),
+    ],
+)
+def test_what_a_bounce_counts(permanence: Permanence, reason: Reason, expected: float) -> None:
+    assert weight(permanence, reason) == expected
 
 
 def bounce(session: Session, day: int) -> str:
