@@ -73,7 +73,8 @@ def commands_page() -> str:
         "# Commands",
         "",
         "Exit codes: 0 done; 1 done, but some deliveries or papers failed; 2 wrong use or",
-        "settings; 3 interrupted, run the same command again to continue.",
+        "settings; 3 interrupted, run the same command again to continue; 4 the relay cannot be",
+        "reached or refused the login.",
         "",
     ]
     every = (commands(load(name), f"newsletter {name}") for name in COMMANDS)

@@ -1,7 +1,7 @@
 """The command line: parses arguments, calls one function, prints what came of it.
 
-Exit codes: 0 done; 1 done, with deliveries that failed; 2 wrong use or settings; 3 interrupted,
-run again to resume.
+Exit codes: 0 done; 1 done, but some deliveries failed; 2 wrong use or settings; 3 interrupted, run
+again to resume; 4 the relay cannot be reached or refused the login.
 
 To add a command, write a module of this package with a typed function (or a `typer.Typer` of
 several) and give it a line in `COMMANDS`. The line repeats the first line of the docstring,
