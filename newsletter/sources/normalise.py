@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
+from newsletter.core.markup import Plain
 from newsletter.core.text import clean, shortened, tidy
 from newsletter.sources.base import AnnouncementKind, PaperRecord
 
@@ -100,7 +101,10 @@ def make(
 
 
 def _text(value: object, longest: int) -> str:
-    return shortened(clean(value[: _RAW * longest]), longest) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    cut = value[: _RAW * longest]
+    return shortened(clean(Plain(cut) if isinstance(value, Plain) else cut), longest)
 
 
 def raw_abstract(value: object) -> str:
