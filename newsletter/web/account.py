@@ -41,7 +41,7 @@ def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -
         return site.page("account_link.html", status=422, error=str(error), email=email)
     return site.message(
         "Check your inbox",
-        "If that address belongs to a subscriber, we have sent it a link. The link works for one "
+        "If that address belongs to a subscriber, a link is on its way to it. It works for one "
         "hour.",
     )
 
