@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter.cli.common import open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, out, print_json
 from newsletter.cli.subscriber_view import describe, required
 from newsletter.core.database import session_scope
 from newsletter.core.errors import UsageError
@@ -12,7 +12,6 @@ from newsletter.core.models import SubscriberStatus
 from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, changes
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 EmailArgument = Annotated[str, typer.Argument(help="The subscriber's address.")]
 
 

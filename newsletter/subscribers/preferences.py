@@ -91,14 +91,14 @@ def set_topics(
     if len(set(names)) < len(names):
         raise InputError("two topics have the same name", where="topics")
     if not 1 <= len(wanted) <= MOST_TOPICS:
-        raise InputError(f"{len(wanted)} topics; needs 1 to {MOST_TOPICS}", where="topics")
+        raise InputError(f"{len(wanted)} topics; must be 1 to {MOST_TOPICS}", where="topics")
     known = {
         topic.id: topic
         for topic in session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id))
     }
     kept = {topic_id for topic_id, _ in wanted if topic_id is not None}
     if not kept <= known.keys():
-        raise InputError("a topic that is not there any more; reload the page", where="topics")
+        raise InputError("this topic no longer exists; reload the page", where="topics")
     for topic_id in known.keys() - kept:
         session.delete(known[topic_id])
     # Two topics may swap names; a passing name keeps the UNIQUE constraint content.
@@ -114,7 +114,7 @@ def set_topics(
 
 
 def put_topic(session: Session, subscriber: Subscriber, request: TopicRequest) -> None:
-    """Give the topic of this name this content; make it where there is none, and room for one."""
+    """Set the content of the topic with this name; create it if missing and if there is room."""
     topics = session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id)).all()
     same = [topic for topic in topics if topic.name.casefold() == request.name.casefold()]
     if same:
@@ -134,7 +134,7 @@ def _rewrite(session: Session, topic: Topic, request: TopicRequest) -> None:
         key: clue.weight < 0 for key, clue in wanted.items()
     }:
         return
-    # What was learned from the old interests is built anew where it is next needed.
+    # The profile of the old interests is rebuilt when it is next needed.
     session.execute(delete(Profile).where(col(Profile.topic_id) == topic.id))
     gone = [interest.id for key, interest in stated.items() if key not in wanted]
     session.execute(delete(Interest).where(col(Interest.id).in_(gone)))
@@ -169,7 +169,7 @@ _LEADS = {
     InterestKind.KEYWORD: "You follow the keyword",
     InterestKind.CATEGORY: "You follow the category",
     InterestKind.AUTHOR: "You follow the author",
-    InterestKind.SEED_PAPER: "You gave as an example the paper",
+    InterestKind.SEED_PAPER: "You liked the paper",
     InterestKind.TEXT: "You wrote:",
 }
 # "Less of this" counts an interest half.

@@ -1,4 +1,4 @@
-"""Addresses that get no mail, as keyed hashes that outlive the subscriber (bulk-mail law 28)."""
+"""Addresses that get no mail, as keyed hashes that outlive the subscriber (bulk-mail rule 28)."""
 
 from collections.abc import Collection, Iterable
 
@@ -42,7 +42,7 @@ def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> 
 
 
 def lift_own_decision(session: Session, address_hash: str) -> None:
-    """Forget that the person had unsubscribed or was erased: they have confirmed anew."""
+    """Forget that the person unsubscribed or was erased: they have confirmed again."""
     session.execute(
         delete(Suppression).where(
             col(Suppression.address_hash) == address_hash,

@@ -2,7 +2,7 @@
 
 The destination comes from the paper's row, never from the address, so this redirects nowhere
 else. A paper of a digest has one row at most: a machine's, which a person's later click makes a
-person's. Mail scanners click too, so only the latter means anything (bulk-mail law 22).
+person's. Mail scanners click too, so only the latter means anything (bulk-mail rule 22).
 """
 
 from datetime import timedelta
@@ -25,7 +25,7 @@ PROVIDER = "pages"
 SOON = timedelta(seconds=30)
 # Who has opened this many links within SOON of the first opens all of them.
 BURST = 4
-# What browsers and mail programs say when nobody has pressed yet.
+# What browsers and mail programs say when they prefetch.
 _PREFETCHING = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 

@@ -12,13 +12,13 @@ from newsletter.web.site import READ, RowId, Site, SiteDep
 router = APIRouter()
 
 BUTTONS = {
-    Signal.RELEVANT: "Yes, relevant to me",
-    Signal.NOT_RELEVANT: "Not relevant to me",
+    Signal.RELEVANT: "Mark as relevant",
+    Signal.NOT_RELEVANT: "Mark as not relevant",
     Signal.SAVED: "Save this paper",
 }
 DONE = {
-    Signal.RELEVANT: "Noted as relevant",
-    Signal.NOT_RELEVANT: "Noted as not relevant",
+    Signal.RELEVANT: "Marked as relevant",
+    Signal.NOT_RELEVANT: "Marked as not relevant",
     Signal.SAVED: "Saved",
 }
 
@@ -52,7 +52,7 @@ def feedback_page(site: SiteDep, token: str, paper_id: RowId, signal: Signal) ->
 
 @router.post("/feedback/{token}/{paper_id}/{signal}")
 def give_feedback(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
-    """Record the signal; pressing twice is the same, the opposite signal replaces it."""
+    """Record the signal; repeating it changes nothing, the opposite one replaces it."""
     with site.writing() as session:
         item, subscriber, paper = _item(session, site, token, paper_id)
         feedback.record(session, item.subscriber_id, paper_id, signal, topic_id=item.topic_id)

@@ -1,4 +1,4 @@
-"""Forms: what a browser posted to checked values, and values back to what a page shows."""
+"""Forms: posted values to checked ones, and stored values back to form fields."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -126,7 +126,7 @@ def topic_fields(topic: StatedTopic) -> dict[str, Any]:
 
 
 def typed_topics(form: Form) -> list[dict[str, Any]]:
-    """The topics as they were typed, to show them again; a new topic left blank is none."""
+    """The topics as typed, to show them again; without a new topic that was left blank."""
     topics = []
     for number in range(MOST_TOPICS + 1):
         if f"topic-{number}-name" not in form:
@@ -154,9 +154,9 @@ def read_topics(form: Form) -> list[tuple[int | None, TopicRequest]]:
 
 def _topic(typed: dict[str, Any]) -> tuple[int | None, TopicRequest]:
     if typed["id"] and not re.fullmatch(r"\d{1,18}", typed["id"]):
-        raise InputError("a topic that is not there any more; reload the page", where="topics")
+        raise InputError("this topic no longer exists; reload the page", where="topics")
     if typed["quota"] and not re.fullmatch(r"\d{1,3}", typed["quota"]):
-        raise InputError(f"{typed['quota'][:20]!r}; needs a number from 1 to 50", where="quota")
+        raise InputError(f"{typed['quota'][:20]!r}; must be a number from 1 to 50", where="quota")
     try:
         request = parse_topic(
             name=typed["name"],

@@ -19,7 +19,7 @@ CONTENT_SECURITY_POLICY = (
 )
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    # Addresses hold tokens: no other site may learn where a reader came from (law 30).
+    # Addresses hold tokens: no other site may learn where a reader came from (bulk-mail rule 30).
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",

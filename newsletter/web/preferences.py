@@ -1,6 +1,6 @@
 """The preferences page. Everything is one form, and saving it is one transaction.
 
-Digests get forwarded with their links, so this page shows neither address nor name (law 28).
+Digests get forwarded with their links: this page shows no address or name (bulk-mail rule 28).
 """
 
 from dataclasses import replace
@@ -117,7 +117,7 @@ def pause(site: SiteDep, token: str) -> RedirectResponse:
 
 @router.post("/preferences/{token}/weekly")
 def weekly(site: SiteDep, token: str) -> RedirectResponse:
-    """One digest a week, for whoever would leave because of too many."""
+    """Change to one digest a week, offered to people who would otherwise leave."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
         wanted = replace(preferences_of(subscriber), cadence=Cadence.WEEKLY)

@@ -144,10 +144,10 @@ def _form(
 def _sent(site: Site, left_out: str = "") -> HTMLResponse:
     """The same page whether the address is known or not; ``left_out`` tells of a file."""
     return site.message(
-        "Look into your inbox",
-        "If the address is right, a mail with a link is on its way. Your digests begin when you "
-        "have pressed the button behind it.",
-        "Nothing there after a few minutes? Look among the junk, or try again tomorrow: we send "
-        "at most one such mail a day.",
-        *([f"Your sign-up goes on without your file. {left_out}."] if left_out else []),
+        "Check your inbox",
+        "If the address is correct, a confirmation email is on its way. Your digests start once "
+        "you confirm.",
+        "Nothing there after a few minutes? Check your spam folder, or try again tomorrow: we send "
+        "at most one confirmation email a day.",
+        *([f"Your sign-up continues without your file. {left_out}."] if left_out else []),
     )

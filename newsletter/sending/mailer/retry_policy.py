@@ -12,7 +12,7 @@ from newsletter.sending.ledger import Result
 # between tries on the whole), each moved by up to a fifth so that a crowd does not come at once.
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=3)
-# After this the next edition makes a daily digest old news (bulk-mail law 24).
+# After this the next edition makes a daily digest old news (bulk-mail rule 24).
 STALE_AFTER = timedelta(hours=20)
 
 # Policy refusals (x.7.x: bad signature, bad reputation, too much mail) hit everybody alike, so
