@@ -47,7 +47,7 @@ def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -
 
 
 def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
-    """Whose link this is.
+    """Find the subscriber of this link.
 
     Raises:
         HTTPException: 410, the subscriber was erased.
