@@ -1,6 +1,7 @@
 """Hooks of the documentation site: navigation from folders, reference pages from the code."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from newsletter.cli import make_app
+from newsletter.cli import COMMANDS, load
 from newsletter.core.config import Settings, variable_name
 
 # The four parts of the site, in the order a newcomer needs them.
@@ -72,10 +73,12 @@ def commands_page() -> str:
         "# Commands",
         "",
         "Exit codes: 0 done; 1 done, but some deliveries or papers failed; 2 wrong use or",
-        "settings; 3 interrupted, run the same command again to continue.",
+        "settings; 3 interrupted, run the same command again to continue; 4 the relay cannot be",
+        "reached or refused the login.",
         "",
     ]
-    for command, context in commands(typer.main.get_command(make_app()), "newsletter"):
+    every = (commands(load(name), f"newsletter {name}") for name in COMMANDS)
+    for command, context in chain.from_iterable(every):
         lines += [f"## `{context.info_name}`", "", (command.help or "").strip(), ""]
         records = [each.get_help_record(context) for each in command.params]
         rows = [f"| `{name}` | {_cell(said)} |" for name, said in filter(None, records)]

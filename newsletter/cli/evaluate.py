@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from newsletter.cli.common import out, print_json
+from newsletter.cli.common import JsonOption, out, print_json
 from newsletter.core.config import load_settings
 from newsletter.core.errors import UsageError
 from newsletter.ranking import evaluation
@@ -25,7 +25,7 @@ def evaluate(
         ),
     ],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
     with_baselines: Annotated[
         bool,
         typer.Option(

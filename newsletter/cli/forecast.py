@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.common import open_database, out, print_json
-from newsletter.cli.editions import JsonOption, today
+from newsletter.cli.common import JsonOption, open_database, out, print_json, today
 from newsletter.core.database import read_scope
 from newsletter.editions.forecast import Day, Rate, rate_of
 from newsletter.editions.forecast import forecast as days_of

@@ -1,4 +1,4 @@
-"""`newsletter send`: prepare what is not prepared, drain, report. Run it again to resume."""
+"""`newsletter send`: prepare, send, report. Run it again to resume."""
 
 import re
 from dataclasses import dataclass, replace
@@ -11,23 +11,26 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import err, open_database, out, progress_bar
+from newsletter.cli.common import DateOption, err, open_database, out, today
 from newsletter.cli.dry_run import dry_run as dry_run_of
-from newsletter.cli.editions import DateOption, make_renderer, require_not_early, today
+from newsletter.cli.prepare import require_not_early
+from newsletter.cli.preview import make_renderer
+from newsletter.cli.progress import progress_bar
 from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import SettingsError, StoppedError, UsageError
 from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, Subscriber
-from newsletter.editions import lifecycle, schedule
+from newsletter.editions import lifecycle, preparation, schedule
 from newsletter.editions.rehearsal import rehearse
 from newsletter.inbound import rejections
-from newsletter.sending import doctor, ledger, metrics
+from newsletter.sending import ledger, metrics
+from newsletter.sending.doctor.preflight import check_can_send
 from newsletter.sending.mailer import SendPlan
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
-# What is left unsent in one of these makes the exit code 1.
+# Deliveries left in one of these states make the exit code 1.
 NOT_SENT = (
     DeliveryStatus.FAILED,
     DeliveryStatus.DEFERRED,
@@ -36,7 +39,7 @@ NOT_SENT = (
 )
 # How often `--watch` looks for retries, or for who is due.
 WATCH_SECONDS = 30.0
-# Retries of older editions are over (see `mailer.retries.STALE_AFTER`), whatever is left.
+# Retries of older editions are over (see `retry_policy.STALE_AFTER`).
 WATCHED = timedelta(days=2)
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -51,7 +54,7 @@ def parse_rate(value: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """What all ways of sending share: the plan without its edition, and how to run it."""
+    """Everything the ways of sending share: the plan without its edition, and how to run it."""
 
     engine: Engine
     plan: SendPlan
@@ -59,9 +62,9 @@ class _Sender:
     stop: Stop
 
     def edition(self, edition_id: int) -> int:
-        """Send one edition as far as it goes now; prints how it stands; returns an exit code."""
+        """Send one edition as far as possible now; prints its state; returns an exit code."""
         lifecycle.start_sending(self.engine, edition_id)
-        # First who asked for something just now: a confirmation, a link to an account.
+        # People who have just asked for a confirmation or account link come first.
         reason = self.notes()
         if not reason and not self.stop.is_asked:
             plan = replace(self.plan, edition_id=edition_id)
@@ -91,7 +94,7 @@ class _Sender:
         try:
             metrics.write_file(self.engine, path)
         except StoppedError as error:
-            err.print(str(error), markup=False)  # no reason to keep mail from going out
+            err.print(str(error), markup=False)  # not a reason to stop mail
 
 
 def send(
@@ -177,7 +180,7 @@ def send(
         raise typer.Exit(_send_due(sender, watch=watch))
     require_not_early(engine, issue_date, force=force)
     with progress_bar("preparing digests") as progress:
-        prepared = lifecycle.prepare(
+        prepared = preparation.prepare(
             engine,
             issue_date,
             message_domain=settings.from_domain,
@@ -201,7 +204,7 @@ def _is_waiting(sender: _Sender, edition_id: int) -> bool:
 
 
 def _send_due(sender: _Sender, *, watch: bool) -> int:
-    """Send to whoever is due now; safe to call every few minutes. Returns an exit code."""
+    """Send to subscribers who are due now; safe to call often. Returns an exit code."""
     while True:
         code = _send_due_once(sender, utc_now())
         if not watch or sender.stop.is_asked:
@@ -216,7 +219,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         due = schedule.due(session, now)
     for issue_date, ids in due.items():
         try:
-            lifecycle.prepare(
+            preparation.prepare(
                 sender.engine,
                 issue_date,
                 message_domain=sender.plan.settings.from_domain,
@@ -249,7 +252,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
 
 
 def _tell_paused(engine: Engine, since: datetime) -> None:
-    """Say which editions opened ``since`` then are paused, for they stay so."""
+    """Name the paused editions opened after ``since``; they stay paused."""
     with read_scope(engine) as session:
         paused = session.exec(
             select(Edition)
@@ -274,7 +277,7 @@ def check_ready(settings: Settings, relays: tuple[Relay, ...], *, force: bool) -
         raise SettingsError(
             "missing setting: NEWSLETTER_POSTAL_ADDRESS (anti-spam laws require one in every mail)"
         )
-    doctor.check_can_send(settings, force=force)
+    check_can_send(settings, force=force)
 
 
 def _subscriber(engine: Engine, email: str) -> int:
@@ -288,7 +291,7 @@ def _subscriber(engine: Engine, email: str) -> int:
 
 
 def _print_summary(engine: Engine, edition_id: int) -> bool:
-    """One line of counts, a line on who did not get it; True if there is anybody."""
+    """Print the counts and how many got no digest; returns whether there are any."""
     with read_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
         issue_date: Date = edition.issue_date

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, err, open_database, out, print_json
 from newsletter.core import database
 from newsletter.core.errors import UsageError
 from newsletter.core.models import SuppressionReason
@@ -18,7 +18,6 @@ from newsletter.subscribers import suppression_list
 suppression_commands = typer.Typer(help="Manage addresses that get no mail.", no_args_is_help=True)
 EmailArgument = Annotated[str, typer.Argument(help="The address.")]
 NoteOption = Annotated[str, typer.Option("--reason", help="Reason, in your own words.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @suppression_commands.command("list")

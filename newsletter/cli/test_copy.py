@@ -8,8 +8,8 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import open_database, out
-from newsletter.cli.editions import make_renderer, today
+from newsletter.cli.common import open_database, out, today
+from newsletter.cli.preview import make_renderer
 from newsletter.core.database import read_scope
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Subscriber, SubscriberStatus
@@ -19,7 +19,7 @@ from newsletter.sending.transports.relay_pool import RelayPool
 from newsletter.sending.transports.smtp import Relay, parse_relays
 from newsletter.subscribers.validation import normalise_email
 
-# Links in a test copy name nobody: whoever gets it cannot change a reader's subscription.
+# Links in a test copy name no subscriber, so its reader cannot change anyone's subscription.
 NOBODY = "test-copy"
 
 

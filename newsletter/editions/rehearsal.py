@@ -1,4 +1,4 @@
-"""What would go out for a date: made by the functions that prepare, and never kept."""
+"""Show what would go out for a date: made by the functions that prepare, then rolled back."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.database import read_scope, trial_scope, utc_now
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Delivery, Edition, EditionStatus
-from newsletter.editions import freeze, lifecycle
+from newsletter.editions import freeze, preparation
 from newsletter.messages import digest
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker as ranking
@@ -52,10 +52,10 @@ def rehearse(
         only = None if subscriber_id is None else [subscriber_id]
         due = [
             number
-            for number in lifecycle.due_without_digest(session, edition_id, issue_date)
+            for number in preparation.due_without_digest(session, edition_id, issue_date)
             if only is None or number in only
         ]
-        why = lifecycle.coverage_of(session, edition, now, sources).nothing_to_send()
+        why = preparation.coverage_of(session, edition, now, sources).nothing_to_send()
         waiting = _waiting(session, edition_id, only) if edition_id else []
     for ids in feature_store.slices(waiting):
         with read_scope(engine) as session:

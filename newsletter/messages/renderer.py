@@ -59,7 +59,7 @@ class Addressee(TypedDict):
 
 
 class Renderer:
-    """Makes every mail of a site. Templates and keys are read at the start, never afterwards."""
+    """Renders every mail of a site. Templates and keys are read once, at the start."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         """Check what every message needs.
@@ -173,7 +173,7 @@ class Renderer:
             },
         }
         html, text = _rendered("note", values)
-        # No name: whoever signed up may have typed anything there (bulk-mail rule 29).
+        # No name: a stranger may have typed anything there (bulk-mail rule 29).
         addressed = Addressed(
             delivery_id=to["delivery_id"],
             unsubscribe=token,

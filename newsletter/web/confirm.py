@@ -25,7 +25,7 @@ def confirmation_page(site: SiteDep, token: str) -> HTMLResponse:
 
 @router.post("/confirm/{token}")
 def confirm(site: SiteDep, token: str) -> HTMLResponse:
-    """Make a pending subscriber active; pressing twice is the same."""
+    """Make a pending subscriber active; confirming twice changes nothing."""
     public_id, delivery_id = _request_in(site, token)
     with site.writing() as session:
         confirmed = signup.confirm(session, public_id, delivery_id)
@@ -54,7 +54,7 @@ def _request_in(site: Site, token: str) -> tuple[str, int | None]:
 
 
 def _judge(session: Session, public_id: str, liked: tuple[int, ...]) -> None:
-    """Papers picked at the sign-up are relevant from the start."""
+    """Record the papers picked at sign-up as relevant."""
     subscriber = accounts.find(session, public_id)
     if subscriber is None or not liked:
         return

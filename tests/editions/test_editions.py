@@ -30,7 +30,7 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.core.tokens import Signer
-from newsletter.editions import lifecycle, preview
+from newsletter.editions import lifecycle, preparation, preview
 from newsletter.editions import report as reports
 from newsletter.messages.renderer import Renderer
 from newsletter.ranking import ranker
@@ -90,8 +90,8 @@ def stock(engine: Engine, *emails: str) -> None:
 
 def prepare(
     engine: Engine, issue_date: date = ISSUE_DATE, now: datetime | None = None
-) -> lifecycle.Prepared:
-    return lifecycle.prepare(engine, issue_date, message_domain="papers.example", now=now)
+) -> preparation.Prepared:
+    return preparation.prepare(engine, issue_date, message_domain="papers.example", now=now)
 
 
 def send(

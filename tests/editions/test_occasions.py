@@ -19,7 +19,7 @@ from newsletter.core.models import (
     Occasion,
     Subscriber,
 )
-from newsletter.editions import lifecycle
+from newsletter.editions import lifecycle, preparation
 from newsletter.ranking.profiles import training
 from tests.editions.test_editions import send
 from tests.support import factories
@@ -71,7 +71,7 @@ def add_reader(engine: Engine, email: str = "ada@reader.example", **fields: obje
 def mailed(engine: Engine, settings: Settings, sink: Sink, day: date) -> list[EmailMessage]:
     """Prepare and send the day's edition; the messages that the relay took for it."""
     before = len(sink.accepted)
-    edition_id = lifecycle.prepare(engine, day, message_domain="papers.example").edition_id
+    edition_id = preparation.prepare(engine, day, message_domain="papers.example").edition_id
     lifecycle.start_sending(engine, edition_id)
     send(engine, settings, sink, edition_id)
     return [

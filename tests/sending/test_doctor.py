@@ -22,9 +22,11 @@ from newsletter.core.config import Settings
 from newsletter.core.database import utc_now
 from newsletter.core.errors import SettingsError
 from newsletter.messages import dkim
-from newsletter.sending import doctor
-from newsletter.sending.doctor import Finding, Level, connectivity, dns_records
+from newsletter.sending.doctor import connectivity, dns_records
 from newsletter.sending.doctor.dns import Names
+from newsletter.sending.doctor.findings import Finding, Level
+from newsletter.sending.doctor.preflight import check_can_send
+from newsletter.sending.doctor.run import examine
 from newsletter.sending.transports.smtp import Relay
 from tests.support import digests as mails
 from tests.support import dns_server, tls
@@ -267,7 +269,7 @@ def test_an_examination_goes_on_when_dns_is_silent(tmp_path: Path) -> None:
         settings = mails.signing_settings(
             tmp_path, smtp_url=f"smtp://127.0.0.1:{sink.port}", base_url=base_url, database_url=url
         )
-        findings = list(doctor.examine(settings, resolver=resolver))
+        findings = list(examine(settings, resolver=resolver))
     checks = [finding.check for finding in findings]
     assert checks.count("DNS") == 4
     assert "database" in checks
@@ -283,7 +285,7 @@ def test_an_examination_asks_for_the_relays_address(tmp_path: Path) -> None:
         tmp_path, smtp_url="smtp://relay.example.org:2525", base_url="http://127.0.0.1:9"
     )
     with dns_server.serve(zone) as server:
-        findings = list(doctor.examine(settings, resolver=server.resolver()))
+        findings = list(examine(settings, resolver=server.resolver()))
     assert Finding("SPF", Level.OK, f"{DOMAIN} allows the relay {RELAY} to send") in findings
     assert Finding("PTR", Level.OK, f"{RELAY} resolves to mx.{DOMAIN} and back") in findings
 
@@ -303,23 +305,23 @@ def test_a_real_send_is_refused_unless_forced(
         tmp_path, **({"smtp_url": "smtp://relay.example.org"} | overrides)
     )
     with pytest.raises(SettingsError, match=reason) as caught:
-        doctor.check_can_send(settings)
+        check_can_send(settings)
     assert "--force" in str(caught.value)
-    doctor.check_can_send(settings, force=True)
+    check_can_send(settings, force=True)
     on_loopback = mails.signing_settings(
         tmp_path, **(overrides | {"smtp_url": "smtp://127.0.0.1:2525 smtp://localhost"})
     )
-    doctor.check_can_send(on_loopback)
+    check_can_send(on_loopback)
 
 
 def test_a_send_that_is_signed_and_https_may_start(tmp_path: Path) -> None:
     settings = mails.signing_settings(tmp_path, smtp_url="smtp://relay.example.org")
-    doctor.check_can_send(settings)
+    check_can_send(settings)
     one_of_two_is_elsewhere = mails.settings(
         smtp_url="smtp://127.0.0.1:2525 smtp://relay.example.org"
     )
     with pytest.raises(SettingsError, match="would not be signed"):
-        doctor.check_can_send(one_of_two_is_elsewhere)
+        check_can_send(one_of_two_is_elsewhere)
 
 
 def test_the_command_prints_findings_and_exits_with_1(
