@@ -20,7 +20,7 @@ def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) 
     """The digest of ``email`` for a date; after `prepare`, exactly what is sent.
 
     Raises:
-        UsageError: nobody has that address, or there is nothing to show, and why.
+        UsageError: no subscriber has that address, or there is no digest; says why.
     """
     with read_scope(engine) as session:
         wanted = email.strip().lower()

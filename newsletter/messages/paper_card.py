@@ -1,4 +1,4 @@
-"""Papers as the templates see them: every text clean, every link safe. Pure but for a log line."""
+"""Papers as templates need them: clean texts and safe links. Pure except for a log line."""
 
 import logging
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ LONGEST_TITLE = 400
 LONGEST_NAME = 100
 LONGEST_EXPLANATION = 400
 LONGEST_IN_SHORT = 400
-# For screen readers, in the label of three links: enough to know the paper by.
+# For screen readers, in the label of three links: enough to recognise the paper.
 LABEL_CHARACTERS = 48
 
 
 class Shown(NamedTuple):
-    """What a digest shows of a paper to everybody who gets it at this length and score in words.
+    """The part of a card that is equal for all readers with this length and label.
 
     All that belongs to one subscriber is left out, so equal values give equal cards.
     """
@@ -125,7 +125,7 @@ def _brief(text: str, most: int) -> str:
 
 
 def _safe(url: str, paper_id: int) -> str | None:
-    """A paper with a bad link is shown without it: one source must not stop everyone's digest."""
+    """Drop a bad link, so that one source cannot stop everyone's digest."""
     safe = wording.safe_url(url)
     if safe is None and url.strip():
         logger.warning(

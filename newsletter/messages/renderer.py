@@ -58,7 +58,7 @@ class Addressee(TypedDict):
 
 
 class Renderer:
-    """Makes every mail of a site. Templates and keys are read at the start, never afterwards."""
+    """Renders every mail of a site. Templates and keys are read once, at the start."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         """Check what every message needs.

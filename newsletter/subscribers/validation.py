@@ -24,7 +24,7 @@ LONGEST_NAME = 100
 LONGEST_VALUE = 200
 # A paragraph or two about one's work; more would drown the other interests.
 LONGEST_TEXT = 2000
-# 200 clues a topic is past what anybody states by hand, and bounds what a stranger can store.
+# More than anyone states by hand; limits what a stranger can store.
 MOST_INTERESTS = 200
 MOST_TOPICS = 20
 MUTE_WEIGHT = -1.0

@@ -45,7 +45,7 @@ class Site:
 
     @cached_property
     def pool(self) -> Pool:
-        """What previews rank."""
+        """The candidates that previews rank."""
         return Pool(self.settings.feature_model)
 
     @cached_property
@@ -63,7 +63,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        # The style sheet may be cached for good: another text has another address.
+        # The style sheet may be cached forever: a new text gets a new address.
         version = sha256(self.style).hexdigest()[:12]
         templates.filters.update(
             safe_url=wording.safe_url,
@@ -125,8 +125,8 @@ class Site:
 
 
 async def _site(request: Request) -> Site:
-    # Not a plain function: each of those is called in a thread, and the way there and back costs
-    # as much as a page that is kept.
+    # Async, because a plain function runs in a thread, and switching there and back takes
+    # as long as a cached page.
     site: Site = request.app.state.site
     return site
 

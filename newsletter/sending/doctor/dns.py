@@ -12,7 +12,7 @@ from newsletter.sending.doctor.spf import Lookups
 
 
 class DnsError(NewsletterError):
-    """No name server answered: nothing can be said about the record."""
+    """No name server answered, so nothing is known about the record."""
 
 
 class Names:

@@ -30,7 +30,7 @@ UNRENDERABLE = (RenderError, TemplateError, *UNREADABLE)
 
 
 class Rendering(Protocol):
-    """What a run needs of the renderer: rows to envelopes."""
+    """The part of the renderer that a run needs: rows to envelopes."""
 
     def digest(self, digest: Digest) -> Envelope:
         """The message of a digest."""
@@ -55,7 +55,7 @@ class Ready:
 
 
 def make_ready(job: Job, renderer: Rendering) -> Ready | Result:
-    """Render a delivery; the result is that it failed, if that cannot be done."""
+    """Render a delivery; returns a failed result if that is impossible."""
     content = job.content
     try:
         if isinstance(content, str):
@@ -69,7 +69,7 @@ def make_ready(job: Job, renderer: Rendering) -> Ready | Result:
 async def attempt(
     ready: Ready, following: Ready | None, transport: Transport, *, log: FlightLog
 ) -> Result:
-    """Hand over one message; ``log`` hears of it right before.
+    """Hand over one message; ``log`` is told right before.
 
     ``following`` is what comes next on the connection, as far as can be known.
 
@@ -95,7 +95,7 @@ async def attempt(
         return _result(job, status, error.code, error.response, retry)
     code, _, text = answer.partition(" ")
     if not code.isdigit():
-        return _result(job, DeliveryStatus.SENT, 0, answer)  # a file, for one
+        return _result(job, DeliveryStatus.SENT, 0, answer)  # such as a file
     return _result(job, DeliveryStatus.SENT, int(code), text)
 
 

@@ -30,7 +30,7 @@ from newsletter.sending.transports import Transport
 # Results that may wait for their commit. Turns come at half of that, so that begins and results go
 # on beside the sending; in a commit of 50 a row costs a tenth of what it costs alone.
 GROUP = 100
-# What was begun and still waits for a connection after a second is begun anew: an unsubscribe or
+# A begun delivery that waits over a second for a connection is begun again: an unsubscribe or
 # a pause must not lose to a slow relay.
 FRESH_SECONDS = 1.0
 # A relay that answers faster is told of the next message along with one's content. A slower one
@@ -96,12 +96,12 @@ class SendRun:
         self._books = Books(engine, edition_id, limits or Limits(), resends, only, owner)
         self._books.reputation = ReputationWatch(edition_id, threshold)
         if limit is not None:
-            self._books.claim_ahead = 1  # what is over the limit is for others
+            self._books.claim_ahead = 1  # leave the rest to other processes
         self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
         self._storm = StormWatch()
         self._tally = Tally(0)
         self._jobs: deque[Job] = deque()
-        self._held: dict[int, Job] = {}  # announced, by delivery: they wait for a message
+        self._held: dict[int, Job] = {}  # pipelined, by delivery: they wait for a message
         self._refused: list[Job] = []  # by every relay, or not in time: to be put back
         self._results: list[Result] = []
         self._in_flight = 0
@@ -156,7 +156,7 @@ class SendRun:
                     await self._turn(want)
                 await self._rest()
         except StoppedError as error:
-            self.stop.set()  # what is in flight still lands, in the flight log
+            self.stop.set()  # messages in flight still reach the flight log
             lost = error
         self._is_over = True
         self._work.set()
@@ -165,7 +165,7 @@ class SendRun:
         return lost
 
     async def _pause_if_harmful(self) -> None:
-        """Stop all processes in a storm of refusals, or when too much comes back."""
+        """Pause all processes after a storm of refusals or too many bounces."""
         if self._books.reputation.is_due and (why := await self._ask(self._books.why_pause)):
             self._give_up(why)
         why = self._storm.reason or self._books.reputation.reason
@@ -173,7 +173,7 @@ class SendRun:
             self._is_paused = await self._ask(self._books.pause, why)
 
     async def _rest(self) -> None:
-        """Until the ledger is wanted, or a tick has gone by."""
+        """Wait until the ledger is needed, or for one tick."""
         try:
             async with asyncio.timeout(TICK_SECONDS):
                 await self._ledger_wanted.wait()
@@ -186,14 +186,14 @@ class SendRun:
             return False
         if self.stop.is_set() or self._left == 0:
             return True
-        # Only a claim that came back empty makes it worth asking what is left.
+        # Ask what is left only after an empty claim.
         if not self._empty_since or time.monotonic() < self._empty_since + TICK_SECONDS:
             return False
         self._empty_since = 0.0
         return await self._is_exhausted()
 
     async def _is_exhausted(self) -> bool:
-        """Whether there is nothing to wait for; what the dead hold is taken over on the way."""
+        """Whether there is nothing to wait for; also takes over from dead processes."""
         halted, outlook = await self._ask(self._books.outlook)
         if halted:
             self._tally.stopped = halted
@@ -248,7 +248,7 @@ class SendRun:
         return self.stop.is_set() or time.monotonic() - job.begun_at > FRESH_SECONDS
 
     async def _put_back(self) -> None:
-        """Undo the begin of what no relay took, and of what waited too long for one."""
+        """Undo the begin of deliveries that no relay took or that waited too long."""
         back, self._refused = self._refused, []
         late = [job for job in self._held.values() if self._must_not_go(job)]
         for job in late:
@@ -257,11 +257,11 @@ class SendRun:
         if self._jobs and self._must_not_go(self._jobs[0]):
             back += self._jobs
             self._jobs.clear()
-            # What goes this slowly is begun in smaller groups.
+            # Halve the group size when the relay is slow.
             self._group = max(self._connections, self._group // 2)
         if back:
             await self._ask(self._books.put_back, [job.delivery_id for job in back])
-            self._empty_since = 0.0  # there is something to claim again
+            self._empty_since = 0.0  # there may be rows to claim again
             self._left = None if self._left is None else self._left + len(back)
 
     async def _connection(self) -> None:
@@ -333,7 +333,7 @@ class SendRun:
         await self._work.wait()
 
     async def _attempt(self, transport: Transport, ready: Ready, following: Ready | None) -> bool:
-        """Hand over and note what came of it; whether the relay took it."""
+        """Hand over and record the result; returns whether the relay accepted it."""
         job = ready.job
         try:
             result = await attempt(ready, following, transport, log=self._log)
@@ -372,7 +372,7 @@ class SendRun:
             await asyncio.sleep(TICK_SECONDS)
 
     def _give_up(self, reason: str) -> None:
-        """Drain, and say why."""
+        """Drain, and keep the reason."""
         self._tally.stopped = self._tally.stopped or reason
         self.stop.set()
         self._ledger_wanted.set()
