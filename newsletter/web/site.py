@@ -22,7 +22,7 @@ from newsletter.core.models import Delivery, Subscriber
 from newsletter.core.tokens import Purpose, Signer, generation_in, of_generation
 from newsletter.messages import wording
 from newsletter.subscribers import accounts
-from newsletter.web.candidate_cache import Pool
+from newsletter.web.candidate_cache import CandidateCache
 from newsletter.web.page_cache import Kept
 
 SIGNED_OUT = "this link was signed out; the next digest has a new one"
@@ -49,9 +49,9 @@ class Site:
         return Kept()
 
     @cached_property
-    def pool(self) -> Pool:
+    def pool(self) -> CandidateCache:
         """The candidates that previews rank."""
-        return Pool(self.settings.feature_model)
+        return CandidateCache(self.settings.feature_model)
 
     @cached_property
     def style(self) -> bytes:
