@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         default=None,
         description="mailbox that receives bounces: imaps://user:password@host/INBOX",
     )
+    inbound_mailboxes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="what else `inbound --listen` takes mail for, beside From's own mailbox, "
+        "postmaster, abuse, bounces and fbl: local parts, separated by commas",
+    )
     ses_topic_arn: str | None = Field(
         default=None, description="SNS topic of Amazon SES notifications; enables /webhooks/ses"
     )
@@ -193,7 +198,14 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @field_validator(
-        *("secret_keys", "sources", "arxiv_categories", "search_terms", "openreview_venues"),
+        *(
+            "secret_keys",
+            "inbound_mailboxes",
+            "sources",
+            "arxiv_categories",
+            "search_terms",
+            "openreview_venues",
+        ),
         mode="before",
     )
     @classmethod

@@ -39,6 +39,7 @@ from newsletter.inbound.bounces.fault import fault_of_ours
 from newsletter.inbound.bounces.mime import LONGEST_MAIL, clean_lines, first, split_headers
 from newsletter.inbound.bounces.patterns import UNSUBSCRIBE_ADDRESS
 from newsletter.inbound.matching import SENT_ONCE, SIGNED, Match, match
+from newsletter.inbound.unmatched import LONGEST_KEPT, make_room
 from newsletter.subscribers import accounts
 from newsletter.subscribers.suppression import suppress
 
@@ -323,6 +324,7 @@ def _unsubscribe(session: Session, signer: Signer, outcome: Outcome) -> Recorded
 def _keep(
     session: Session, outcome: Outcome, data: bytes, *, mark: str, size: int, now: datetime
 ) -> None:
+    make_room(session, now)
     values: dict[str, Any] = {
         "fingerprint": mark,
         "received_at": now,
@@ -330,6 +332,6 @@ def _keep(
         "sender": outcome.sender,
         "subject": outcome.subject,
         "size": size,
-        "content": data[:LONGEST_MAIL],
+        "content": data[:LONGEST_KEPT],
     }
     _insert_once(session, KeptMail, values, "fingerprint")

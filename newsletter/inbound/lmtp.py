@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 # Returned messages come back whole: ten times the largest digest.
 LARGEST_MAIL = 2 * 1024 * 1024
 IDLE_SECONDS = 60
+# RFC 5321 §4.5.1 and RFC 2142 §4 ask for the first two; reports go to the others by custom.
+REQUIRED = frozenset({"postmaster", "abuse", "bounce", "bounces", "complaints", "fbl"})
 
 
 class _Smtp(SMTP):
@@ -67,10 +69,19 @@ class SmtpHandler:
     """Decides who may come in, and hands mails on. The methods are aiosmtpd's hooks."""
 
     def __init__(
-        self, signer: Signer, domains: Collection[str], handle: Callable[[Incoming], None]
+        self,
+        signer: Signer,
+        domains: Collection[str],
+        handle: Callable[[Incoming], None],
+        *,
+        mailboxes: Collection[str] = (),
     ) -> None:
-        """``domains`` are ours, lower-case; ``handle`` commits what a mail changes."""
+        """``domains`` are ours, lower-case; ``handle`` commits what a mail changes.
+
+        Of other local parts only ``mailboxes`` are taken, and those that every domain has.
+        """
         self._signer = signer
+        self._mailboxes = REQUIRED | {each.lower() for each in mailboxes}
         self._domains = frozenset(domains)
         self._handle = handle
 
@@ -97,7 +108,7 @@ class SmtpHandler:
         elif found := UNSUBSCRIBE_ADDRESS.match(address):
             is_ours = self._is_token(found["token"])
         else:
-            is_ours = True
+            is_ours = local_part.lower() in self._mailboxes
         return "" if is_ours else "550 5.1.1 unknown address"
 
     def _is_token(self, token: str) -> bool:
