@@ -68,7 +68,7 @@ def prepare(
         why = coverage_of(session, edition, now, sources).nothing_to_send()
     if due:
         since = now - digest.CANDIDATE_WINDOW
-        feature_store.catch_up(engine, since, model)
+        feature_store.ensure_vectors(engine, since, model)
         with read_scope(engine) as session:
             ranker = Ranker(profiles.load_candidates(session, since, model))
     new = nothing = 0

@@ -39,7 +39,7 @@ LONGEST_IN_SHORT = 400
 LABEL_CHARACTERS = 48
 
 
-class Shown(NamedTuple):
+class CardKey(NamedTuple):
     """The part of a card that is equal for all readers with this length and label.
 
     All that belongs to one subscriber is left out, so equal values give equal cards.
@@ -86,13 +86,13 @@ def explanation(text: str) -> str:
     return _brief(text, LONGEST_EXPLANATION)
 
 
-def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
+def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> CardKey:
     """The part of ``paper`` that does not depend on who reads it."""
     fit = wording.LABELS[paper.label]
-    return Shown(paper.frozen, paper.highlights, paper.in_short, fit, explained, length)
+    return CardKey(paper.frozen, paper.highlights, paper.in_short, fit, explained, length)
 
 
-def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> Card:
+def card(shown: CardKey, *, why: str, feedback_url: str, click_url: str = "") -> Card:
     """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal.
 
     ``click_url`` is where its clicks are counted, without the paper; "" where they are not.

@@ -19,7 +19,7 @@ from newsletter.subscribers.preferences import put_topic, topics_of
 from newsletter.subscribers.suppression import OWN_DECISION, lift_own_decision, suppressions
 from newsletter.subscribers.transactional import queue_note
 from newsletter.subscribers.validation import (
-    Clue,
+    InterestInput,
     Preferences,
     TopicRequest,
     normalise_email,
@@ -150,7 +150,9 @@ def _as_json(request: SignUpRequest) -> dict[str, Any]:
 
 
 def _from_json(asked: dict[str, Any]) -> SignUpRequest:
-    clues = [Clue(InterestKind(kind), value, weight) for kind, value, weight in asked["clues"]]
+    clues = [
+        InterestInput(InterestKind(kind), value, weight) for kind, value, weight in asked["clues"]
+    ]
     return SignUpRequest(
         topic=TopicRequest(asked["topic"], tuple(clues)),
         cadence=asked["cadence"],

@@ -52,7 +52,7 @@ class Preferences:
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
+class InterestInput:
     """One interest before it has a row; a negative weight mutes."""
 
     kind: InterestKind
@@ -65,7 +65,7 @@ class TopicRequest:
     """A requested topic: its name and checked interests."""
 
     name: str
-    clues: tuple[Clue, ...]
+    clues: tuple[InterestInput, ...]
     quota: int | None = None
     paused: bool = False
 
@@ -148,12 +148,12 @@ def parse_topic(
     Raises:
         InputError: names the field and what is wrong with it.
     """
-    clues: dict[tuple[InterestKind, str], Clue] = {}
+    clues: dict[tuple[InterestKind, str], InterestInput] = {}
 
     def put(kind: InterestKind, value: str, weight: float = 1.0) -> None:
         if not value:
             return
-        known = clues.setdefault((kind, value.casefold()), Clue(kind, value, weight))
+        known = clues.setdefault((kind, value.casefold()), InterestInput(kind, value, weight))
         if known.weight * weight < 0:
             raise InputError(f"{value!r} is both wanted and muted", where="mutes")
 

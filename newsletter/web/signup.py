@@ -15,7 +15,7 @@ from newsletter.subscribers.signup import SignUpRequest
 from newsletter.subscribers.validation import (
     DEFAULT_TOPIC,
     MOST_INTERESTS,
-    Clue,
+    InterestInput,
     TopicRequest,
     parse_topic,
 )
@@ -93,7 +93,7 @@ def _with_references(site: Site, topic: TopicRequest, file: UploadedFile | None)
     return TopicRequest(DEFAULT_TOPIC, tuple(clues.values())[:MOST_INTERESTS])
 
 
-def _clue(session: Session, reference: bibliography.Reference) -> Clue:
+def _clue(session: Session, reference: bibliography.Reference) -> InterestInput:
     """A known paper becomes a seed; of an unknown one we use the title."""
     known = (
         reference.identity
@@ -105,8 +105,8 @@ def _clue(session: Session, reference: bibliography.Reference) -> Clue:
         ).first()
     )
     if reference.identity and (known or not reference.title):
-        return Clue(InterestKind.SEED_PAPER, reference.identity)
-    return Clue(InterestKind.TEXT, reference.title)
+        return InterestInput(InterestKind.SEED_PAPER, reference.identity)
+    return InterestInput(InterestKind.TEXT, reference.title)
 
 
 def _store(site: Site, email: str, wanted: SignUpRequest) -> None:

@@ -19,7 +19,7 @@ from newsletter.core.database import read_scope, session_scope, trial_scope
 from newsletter.core.errors import TokenError
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.messages import wording
-from newsletter.web.candidate_cache import Pool
+from newsletter.web.candidate_cache import CandidateCache
 from newsletter.web.page_cache import Kept
 
 
@@ -44,9 +44,9 @@ class Site:
         return Kept()
 
     @cached_property
-    def pool(self) -> Pool:
+    def pool(self) -> CandidateCache:
         """The candidates that previews rank."""
-        return Pool(self.settings.feature_model)
+        return CandidateCache(self.settings.feature_model)
 
     @cached_property
     def style(self) -> bytes:

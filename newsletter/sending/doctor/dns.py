@@ -15,7 +15,7 @@ class DnsError(NewsletterError):
     """No name server answered, so nothing is known about the record."""
 
 
-class Names:
+class DnsResolver:
     """Asks one resolver."""
 
     def __init__(self, resolver: dns.resolver.Resolver) -> None:

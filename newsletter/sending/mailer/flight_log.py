@@ -75,17 +75,17 @@ class FlightLog:
         for delivery_id, attempt in self._in_air.items():
             self._write(f"[{delivery_id}, {attempt}]")
 
-    def taking_off(self, delivery_id: int, attempt: int) -> None:
+    def started(self, delivery_id: int, attempt: int) -> None:
         """Record that a message is about to be handed over."""
         self._in_air[delivery_id] = attempt
         self._write(f"[{delivery_id}, {attempt}]")
 
-    def stayed(self, delivery_id: int, attempt: int) -> None:
+    def withdrawn(self, delivery_id: int, attempt: int) -> None:
         """Record that no relay could be used: none has heard of the message."""
         del self._in_air[delivery_id]
         self._write(f"[{delivery_id}, {attempt}, null]")
 
-    def landed(self, result: Result) -> None:
+    def finished(self, result: Result) -> None:
         """Record an attempt's result, which the database does not have yet."""
         self._in_air.pop(result.delivery_id, None)
         # Formatted by hand: encoding a list takes five times as long.
@@ -103,7 +103,7 @@ class FlightLog:
             os.ftruncate(self._file, 0)
             self._start()
             for result in waiting:
-                self.landed(result)
+                self.finished(result)
 
     def close(self) -> None:
         """End the file: everything is recorded."""

@@ -48,7 +48,7 @@ UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class TransactionalMessage:
     """A message of no edition: a confirmation, or a link to one's account."""
 
     delivery_id: int
@@ -60,7 +60,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BegunDelivery:
     """A begun delivery: what to render, and which attempt it is, from 1 on.
 
     ``begun_at`` is of the process's clock (`time.monotonic`), and never too late.
@@ -68,7 +68,7 @@ class Job:
 
     delivery_id: int
     attempts: int
-    content: Digest | Note | str  # a text says why it cannot be read
+    content: Digest | TransactionalMessage | str  # a text says why it cannot be read
     go_at: datetime | None  # not to be handed over earlier, for a rate's sake
     begun_at: float
 
@@ -79,17 +79,17 @@ class Job:
 
 
 @dataclass(slots=True)
-class Turn:
+class Begun:
     """The result of a turn. ``halted`` says why nothing more may begin; "" otherwise."""
 
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[BegunDelivery] = field(default_factory=list)
     suppressed: int = 0
     halted: str = ""
     is_empty: bool = False  # nothing could be claimed
 
 
 @dataclass(slots=True)
-class Books:
+class LedgerClient:
     """The ledger as one run sees it; ``edition_id`` None is for the messages of no edition."""
 
     engine: Engine
@@ -135,14 +135,16 @@ class Books:
         if self.limits.rate is None:
             return []
         with session_scope(self.engine) as session:
-            given = rate_limit.reserve(
+            given = rate_limit.reserve_slots(
                 session, "all", self.limits.rate, most=want, now=utc_now(), at_least=1
             ).given
         return list(given)
 
-    def turn(self, results: Sequence[Result], want: int, moments: Sequence[datetime]) -> Turn:
+    def record_and_begin(
+        self, results: Sequence[Result], want: int, moments: Sequence[datetime]
+    ) -> Begun:
         """Record ``results``; begin up to ``want`` deliveries, each at one of ``moments``."""
-        turn, claimed = Turn(), self._claimed
+        turn, claimed = Begun(), self._claimed
         go_at: dict[int, datetime] = {}
         with session_scope(self.engine) as session:
             ledger.record(session, results, owner=self.owner)
@@ -174,7 +176,7 @@ class Books:
         )
 
     def _begin(
-        self, session: Session, ids: Sequence[int], turn: Turn, go_at: dict[int, datetime]
+        self, session: Session, ids: Sequence[int], turn: Begun, go_at: dict[int, datetime]
     ) -> dict[int, int]:
         """Begin those of ``ids`` that may go now; the others are postponed or given back.
 
@@ -236,7 +238,7 @@ class Books:
             if closed_until is not None:
                 closed |= dict.fromkeys(numbers, closed_until)
             elif rate is not None:
-                moments = rate_limit.reserve(
+                moments = rate_limit.reserve_slots(
                     session, f"domain:{domain}", rate, most=len(numbers), now=now
                 )
                 go_at |= zip(numbers, moments.given, strict=False)
@@ -290,19 +292,23 @@ class Books:
         begun: Mapping[int, int],
         go_at: Mapping[int, datetime],
         begun_at: float,
-    ) -> list[Job]:
+    ) -> list[BegunDelivery]:
         contents = (self._notes if self.edition_id is None else self._digests)(session, [*begun])
         return [
-            Job(number, attempt, contents[number], go_at.get(number), begun_at)
+            BegunDelivery(number, attempt, contents[number], go_at.get(number), begun_at)
             for number, attempt in begun.items()
             if number in contents
         ]
 
-    def _notes(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | Note | str]:
+    def _notes(
+        self, session: Session, ids: Sequence[int]
+    ) -> dict[int, Digest | TransactionalMessage | str]:
         rows = session.connection().execute(_NOTES, {"ids": ids})
-        return {row.id: Note(*row) for row in rows}
+        return {row.id: TransactionalMessage(*row) for row in rows}
 
-    def _digests(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | Note | str]:
+    def _digests(
+        self, session: Session, ids: Sequence[int]
+    ) -> dict[int, Digest | TransactionalMessage | str]:
         """Digests by delivery, or the reason why one cannot be read."""
         try:
             return {**digest.load(session, ids, self._contents)}
@@ -310,7 +316,7 @@ class Books:
             pass
         # A preparation may have added papers since this run began; if not, a row is damaged.
         self._contents = Contents(digest.load_contents(session, self.edition_id or 0))
-        found: dict[int, Digest | Note | str] = {}
+        found: dict[int, Digest | TransactionalMessage | str] = {}
         for number in ids:
             try:
                 found |= digest.load(session, [number], self._contents)

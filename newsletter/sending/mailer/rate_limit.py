@@ -31,16 +31,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
-    """Moments given away, ``1/rate`` seconds apart, and the first that is not."""
+class SendSlots:
+    """Send times given away, ``1/rate`` seconds apart, and the first that is not."""
 
     given: tuple[datetime, ...]
     following: datetime
 
 
-def reserve(
+def reserve_slots(
     session: Session, name: str, rate: float, *, most: int, now: datetime, at_least: int = 0
-) -> Moments:
+) -> SendSlots:
     """Up to ``most`` moments within `AHEAD` of now; ``at_least`` so many, however late."""
     row = _locked(session, name)
     step = timedelta(seconds=1 / rate)
@@ -52,7 +52,7 @@ def reserve(
         given.append(moment)
         moment += step
     row.next_at = moment
-    return Moments(tuple(given), moment)
+    return SendSlots(tuple(given), moment)
 
 
 def reserve_today(session: Session, warm_up: Sequence[int], *, most: int, now: datetime) -> int:
