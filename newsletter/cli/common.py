@@ -1,4 +1,4 @@
-"""What every command needs: settings, the database, and how to speak to people and to programs."""
+"""What every command needs: settings, the database, and dates, JSON."""
 
 import json
 import socket
@@ -7,16 +7,11 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from sqlalchemy import Engine
 
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
 from newsletter.core.errors import UsageError
-
-# People read standard error, programs standard output: `--json` keeps the latter clean.
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def parse_date(value: str) -> date:

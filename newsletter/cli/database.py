@@ -2,7 +2,7 @@
 
 import typer
 
-from newsletter.cli.common import out
+from newsletter.cli.console import out
 from newsletter.core import database
 from newsletter.core.config import load_settings
 

@@ -1,9 +1,11 @@
 """`newsletter status`: the progress of an edition."""
 
-from rich.markup import escape
-from rich.table import Table
+from collections.abc import Iterator
+from typing import Any
 
-from newsletter.cli.common import DateOption, JsonOption, open_database, out, print_json, today
+import typer
+
+from newsletter.cli.common import DateOption, JsonOption, open_database, print_json, today
 from newsletter.core.database import read_scope
 from newsletter.core.models import DeliveryStatus
 from newsletter.editions import lifecycle
@@ -22,26 +24,31 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         del shown["undelivered"]
         print_json({**shown, "sources": sources})
         return
-    out.print(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
-    table = Table(show_header=False, box=None, pad_edge=False)
+    typer.echo(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
+    for number, words in _counts(report):
+        typer.echo(f"  {number:>{len(str(report.prepared))}} {words}")
+    for line in reports.what_came_back(report):
+        typer.echo(f"  {line}")
+    for source in sources:
+        typer.echo(f"  {_source_line(source)}")
+
+
+def _counts(report: reports.Report) -> Iterator[tuple[int, str]]:
     later = ", ".join(f"{number} {name}" for name, number in report.later.items() if number)
     for name, number in report.counts.items():
         if number:
             of_these = f", of which {later} later" if name == DeliveryStatus.SENT and later else ""
-            table.add_row(f"  {number}", name + of_these)
+            yield number, name + of_these
     if report.without_digest:
-        table.add_row(f"  {len(report.without_digest)}", "due, but no papers")
-    out.print(table)
-    for line in reports.what_came_back(report):
-        out.print(f"  {line}", markup=False)
-    for source in sources:
-        error = f": {source['error']}" if source["error"] and source["last_read"] else ""
-        words = source["condition"].replace("_", " ")
-        if source["condition"] == "failed" and not source["last_read"]:
-            words = source["error"]
-        out.print(
-            escape(
-                f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
-                f"{source['failed']} failed{error}"
-            )
-        )
+        yield len(report.without_digest), "due, but no papers"
+
+
+def _source_line(source: dict[str, Any]) -> str:
+    error = f": {source['error']}" if source["error"] and source["last_read"] else ""
+    words = source["condition"].replace("_", " ")
+    if source["condition"] == "failed" and not source["last_read"]:
+        words = source["error"]
+    return (
+        f"{source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
+        f"{source['failed']} failed{error}"
+    )

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from sqlmodel import Session, col, func, select
 
-from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.console import err, out
 from newsletter.core import database
 from newsletter.core.errors import InputError, UsageError
 from newsletter.core.models import Delivery, Subscriber, SubscriberStatus

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from newsletter.core.errors import InputError, TokenError
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces import Outcome
 
 # Providers try again for a day when we are away; what is signed earlier is somebody's recording.
