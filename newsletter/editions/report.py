@@ -1,4 +1,4 @@
-"""What became of an edition: counts that add up, who did not get it, and why."""
+"""Report on an edition: counts that add up, who did not get it, and why."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from newsletter.sending.ledger.rates import as_json as rates_as_json
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """Somebody who did not get an edition, or not yet, and why."""
+    """A subscriber who did not get an edition (yet), and why."""
 
     email: str
     status: str
@@ -44,7 +44,7 @@ class Report:
     coverage: str
     note: str  # why a send run paused it
     rates: Rates
-    kept_mails: int  # came in about nobody that could be found
+    kept_mails: int  # inbound messages that match no delivery
     undelivered: tuple[Undelivered, ...]
     without_digest: tuple[tuple[str, str], ...]
 

@@ -1,4 +1,4 @@
-"""Messages as bytes: headers that cannot break, and quoted-printable parts. Pure.
+"""Messages as bytes: safe headers and quoted-printable parts. Pure.
 
 Python's header policies re-encode long values, List-Unsubscribe among them, so headers are
 written here: each value comes folded, checked and in its final form from one of the functions
@@ -116,7 +116,7 @@ def address(text: str, what: str) -> str:
 
 
 def checked_for_display(text: str) -> str:
-    """One printable line for an error message, of no more than 200 characters."""
+    """One printable line for an error message, at most 200 characters."""
     return shortened(" ".join(_CONTROL.sub("?", text).split()), 200)
 
 

@@ -53,7 +53,7 @@ class ArxivFeed(Source):
         """Read a feed; one without items is a quiet day.
 
         Raises:
-            ParseError: it is no feed, or arXiv's "Feed error for query".
+            ParseError: it is not a feed, or is arXiv's "Feed error for query".
         """
         if error := _ERROR.search(body[:_HEAD]):
             said = error[1].decode("utf-8", "replace")

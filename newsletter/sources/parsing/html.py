@@ -1,6 +1,6 @@
-"""Feeds that nobody checked, made well-formed, and the text of the HTML in them.
+"""Repair feeds that are not well-formed, and extract the text of their HTML.
 
-libxml2 mends in linear time. The loose parsers of feedparser and of the standard library do
+libxml2 repairs in linear time. The loose parsers of feedparser and of the standard library do
 not: 120 KB of ``<a b='`` holds them up for a minute.
 """
 
@@ -23,7 +23,7 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf
 _LONGEST_HTML = 200_000
 
 
-def mended(body: bytes, *, where: str) -> bytes:
+def repaired(body: bytes, *, where: str) -> bytes:
     """The document in UTF-8, well-formed: what can be saved of it.
 
     Raises:
