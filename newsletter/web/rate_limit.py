@@ -9,10 +9,9 @@ from ipaddress import ip_address, ip_network
 
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
-from newsletter.core.database import utc_now
+from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import RateLimit
 from newsletter.subscribers.validation import mailbox_of
 from newsletter.web.site import Site
@@ -103,8 +102,7 @@ FromHere = Depends(refuse_other_sites)
 
 def _count(session: Session, key: str, now: datetime, window: timedelta) -> tuple[int, datetime]:
     session.execute(delete(RateLimit).where(col(RateLimit.until) < now))
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    inserted = dialect.insert(RateLimit).values(key=key, until=now + window, count=1)
+    inserted = upsert(session, "rate_limit").values(key=key, until=now + window, count=1)
     counted = inserted.on_conflict_do_update(
         index_elements=["key"], set_={"count": col(RateLimit.count) + 1}
     )
