@@ -27,6 +27,7 @@ COMMANDS = {
     "prepare": ("editions", "prepare"),
     "preview": ("editions", "preview"),
     "send": ("send", "send"),
+    "why": ("why", "why"),
     "status": ("editions", "status"),
     "report": ("editions", "report"),
     "retry": ("editions", "retry"),

@@ -380,6 +380,7 @@ def test_law_30_tokens_are_scoped_and_never_sent_in_a_referer(renderer: Renderer
     found = dict(re.findall(r"papers\.example\.org/(\w+)/([\w.:~-]+)", html))
     purposes = {
         "feedback": Purpose.FEEDBACK,
+        "receipt": Purpose.RECEIPT,
         "view": Purpose.VIEW,
         "preferences": Purpose.PREFERENCES,
         "unsubscribe": Purpose.UNSUBSCRIBE,
