@@ -5,8 +5,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import open_database, out, print_json
-from newsletter.cli.editions import DateOption, JsonOption, today
+from newsletter.cli.common import (
+    DateOption,
+    JsonOption,
+    open_database,
+    out,
+    print_json,
+    today,
+)
 from newsletter.core.database import read_scope
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Label
@@ -24,7 +30,7 @@ def why(
     date: DateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a paper is, or is not, in a reader's digest; nothing changes."""
+    """Say why a paper is, or is not, in a subscriber's digest."""
     settings, engine = open_database()
     with read_scope(engine) as session:
         subscriber = accounts.find_by_email(session, email)

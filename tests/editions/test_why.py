@@ -19,7 +19,7 @@ from newsletter.core.models import (
     Subscriber,
     SubscriberStatus,
 )
-from newsletter.editions import lifecycle
+from newsletter.editions import preparation
 from newsletter.editions.why import Asking, Outcome, Why, loader
 from newsletter.ranking.profiles import training
 from tests.support.factories import ISSUE_DATE
@@ -55,7 +55,7 @@ def ask(engine: Engine, who: Subscriber, paper: int | None, date: Any = DATE) ->
 
 
 def prepare(engine: Engine, date: Any = DATE, **options: Any) -> None:
-    lifecycle.prepare(engine, date, message_domain="papers.example", **options)
+    preparation.prepare(engine, date, message_domain="papers.example", **options)
 
 
 def mailed_papers(engine: Engine) -> list[int]:

@@ -19,7 +19,7 @@ from newsletter.core.models import (
     Subscriber,
 )
 from newsletter.core.tokens import Purpose
-from newsletter.editions import lifecycle
+from newsletter.editions import preparation
 from newsletter.ranking.profiles import training
 from tests.support.factories import ISSUE_DATE
 from tests.support.profiles import add_papers, add_subscriber, add_topic, give
@@ -46,7 +46,7 @@ def receipts(engine: Engine) -> list[str]:
         )
         give(session, number, papers[4], Signal.RELEVANT)
     training.train(engine)
-    lifecycle.prepare(engine, ISSUE_DATE, message_domain="papers.example")
+    preparation.prepare(engine, ISSUE_DATE, message_domain="papers.example")
     with read_scope(engine) as session:
         delivery = session.exec(select(Delivery)).one()
         token = SIGNER.sign(Purpose.RECEIPT, str(delivery.id))
