@@ -5,18 +5,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import (
-    DateOption,
-    JsonOption,
-    open_database,
-    out,
-    print_json,
-    today,
-)
+from newsletter.cli.common import DateOption, JsonOption, open_database, print_json, today
+from newsletter.cli.console import out
 from newsletter.core.database import read_scope
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Label
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.editions import why as answers
 from newsletter.papers.lookup import find_paper
 from newsletter.subscribers import accounts

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.database import utc_now
 from newsletter.core.models import Delivery, DigestItem, Edition, Label, Paper, Subscriber
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.core.tokens import Purpose
 from newsletter.editions import receipts
 from newsletter.editions.why import Asking, Frozen, Load, loader
