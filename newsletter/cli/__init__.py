@@ -1,7 +1,7 @@
 """The command line: parses arguments, calls one function, prints what came of it.
 
 Exit codes: 0 done; 1 done, with deliveries that failed; 2 wrong use or settings; 3 interrupted,
-run again to resume.
+run again to resume; 4 the relay is out of reach or refused the login.
 """
 
 import sys

@@ -129,6 +129,8 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         print_json({**shown, "sources": sources})
         return
     out.print(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
+    if report.note:
+        out.print(f"  paused: {report.note}", markup=False)
     table = Table(show_header=False, box=None, pad_edge=False)
     later = ", ".join(f"{number} {name}" for name, number in report.later.items() if number)
     for name, number in report.counts.items():

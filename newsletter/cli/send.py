@@ -22,10 +22,11 @@ from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, Subsc
 from newsletter.editions import lifecycle, schedule
 from newsletter.inbound import rejections
 from newsletter.sending import doctor, ledger, metrics
-from newsletter.sending.mailer import SendPlan
+from newsletter.sending.mailer import SendPlan, Tally
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
+NO_RELAY = 4
 # What is left unsent in one of these makes the exit code 1.
 NOT_SENT = (
     DeliveryStatus.FAILED,
@@ -61,26 +62,34 @@ class _Sender:
         """Send one edition as far as it goes now; prints how it stands; returns an exit code."""
         lifecycle.start_sending(self.engine, edition_id)
         # First who asked for something just now: a confirmation, a link to an account.
-        reason = self.notes()
-        if not reason and not self.stop.is_asked:
+        tally = self.notes()
+        if not tally.stopped and not self.stop.is_asked:
             plan = replace(self.plan, edition_id=edition_id)
-            reason = drain(plan, self.engine, self.workers, self.stop).stopped
+            tally = drain(plan, self.engine, self.workers, self.stop)
             self.write_metrics()
-        rejections.heed(self.engine, self.plan.settings, edition_id)
+        is_forced = not self.plan.heeds_reputation
+        why = rejections.heed(
+            self.engine,
+            self.plan.settings,
+            edition_id,
+            kind=tally.refused_as,
+            is_forced=is_forced,
+        )
+        reason = tally.stopped or why
         status = lifecycle.finish_if_done(self.engine, edition_id, self.plan.resends)
         failed = _print_summary(self.engine, edition_id)
         if reason:
             err.print(f"stopped: {reason}", markup=False)
         if reason or self.stop.is_asked or status is EditionStatus.PAUSED:
             err.print("run the same command again to carry on")
-            return INTERRUPTED
+            return NO_RELAY if tally.relay_failed else INTERRUPTED
         return 1 if failed else 0
 
-    def notes(self) -> str:
-        """Send the messages of no edition; returns why that ended early, or ""."""
+    def notes(self) -> Tally:
+        """Send the messages of no edition."""
         tally = drain(replace(self.plan, edition_id=None), self.engine, 1, self.stop)
         self.write_metrics()
-        return tally.stopped
+        return tally
 
     def write_metrics(self) -> None:
         """Keep the file for Prometheus' textfile collector, if one is set."""
@@ -202,9 +211,8 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
             )
         except UsageError:
             continue  # that edition was cancelled
-    _tell_paused(sender.engine, now - WATCHED)
+    codes = [INTERRUPTED if _tell_paused(sender.engine, now - WATCHED) else 0]
     wanted = lifecycle.unfinished(sender.engine, now - WATCHED, sender.plan.resends)
-    codes = [0]
     for edition_id in wanted:
         try:
             codes.append(sender.edition(edition_id))
@@ -216,16 +224,19 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         if sender.stop.is_asked:
             break
     if not wanted:
-        reason = sender.notes()
-        if reason:
-            err.print(f"stopped: {reason}", markup=False)
-            return INTERRUPTED
+        tally = sender.notes()
+        if tally.stopped:
+            err.print(f"stopped: {tally.stopped}", markup=False)
+            return NO_RELAY if tally.relay_failed else INTERRUPTED
         out.print("nobody is due")
     return max(codes)
 
 
-def _tell_paused(engine: Engine, since: datetime) -> None:
-    """Say which editions opened ``since`` then are paused, for they stay so."""
+def _tell_paused(engine: Engine, since: datetime) -> bool:
+    """Say which editions opened ``since`` then are paused, for they stay so.
+
+    Returns whether a run paused one of them: somebody must look into that.
+    """
     with read_scope(engine) as session:
         paused = session.exec(
             select(Edition)
@@ -235,6 +246,7 @@ def _tell_paused(engine: Engine, since: datetime) -> None:
     for edition in paused:
         reason = edition.note or "by hand"
         err.print(f"the edition of {edition.issue_date} is paused: {reason}", markup=False)
+    return any(edition.note for edition in paused)
 
 
 def check_ready(settings: Settings, relays: tuple[Relay, ...], *, anyway: bool) -> None:

@@ -40,7 +40,7 @@ from newsletter.inbound.bounces.mime import LONGEST_MAIL, clean_lines, first, sp
 from newsletter.inbound.bounces.patterns import UNSUBSCRIBE_ADDRESS
 from newsletter.inbound.matching import SENT_ONCE, Clue, Match, match
 from newsletter.subscribers import accounts
-from newsletter.subscribers.suppression import suppress
+from newsletter.subscribers.suppression import suppress, too_many_today
 
 _EVENT_KEY = ("provider", "provider_event_id")
 MAIL = "mail"
@@ -126,28 +126,25 @@ def apply(
 def record_rejection(
     session: Session,
     signer: Signer,
-    delivery_id: int,
+    delivery: Delivery,
+    recipient: BouncedRecipient,
     *,
-    code: int,
-    response: str,
-    ours: Ours,
     now: datetime,
+    is_forced: bool = False,
 ) -> tuple[str, ...]:
     """A relay's own 5xx to a message, treated like a bounce that came by mail.
 
-    ``code`` and ``response`` are the reply; ``ours`` is what it may quote of us. Returns
-    what was done, in words. The delivery's status is the ledger's business and stays as it is.
+    ``recipient`` is the reply as `bounces.read_reply` understands it; with ``is_forced`` any
+    number may be suppressed in a day. Returns what was done, in words. The delivery's status is
+    the ledger's business and stays as it is.
     """
-    delivery = session.get(Delivery, delivery_id)
-    if delivery is None:
-        return ()
-    names = (*ours.names, delivery.message_id.rpartition("@")[2])
-    ours = Ours.of(ours.sender, names)
-    recipient = bounces.read_reply(code, response, address=delivery.to_address, ours=ours)
     event = _event(delivery, recipient, EventKind.BOUNCED, now)
-    event |= {"provider": SMTP, "provider_event_id": f"{delivery_id}:{delivery.attempts}"}
+    event |= {"provider": SMTP, "provider_event_id": f"{delivery.id}:{delivery.attempts}"}
     if not _insert_once(session, DeliveryEvent, event, *_EVENT_KEY):
         return ()
+    if is_forced and recipient.is_dead:
+        suppress(session, signer.hash_address(delivery.to_address), SuppressionReason.BOUNCED)
+        return (f"{delivery.to_address}: suppressed",)
     return tuple(_suppress_if_dead(session, signer, delivery, recipient, now))
 
 
@@ -241,8 +238,7 @@ def _suppress_if_dead(
     told = f"{delivery.to_address}: {recipient.permanence} bounce ({recipient.reason})"
     address_hash = signer.hash_address(delivery.to_address)
     if recipient.is_dead:
-        suppress(session, address_hash, SuppressionReason.BOUNCED)
-        return [f"{told}, suppressed"]
+        return [f"{told}, {_suppress(session, address_hash, now)}"]
     return [f"{told}, {_heed_score(session, signer, delivery, now)}"]
 
 
@@ -252,8 +248,15 @@ def _heed_score(session: Session, signer: Signer, delivery: Delivery, now: datet
     reached = _score(session, delivery, address_hash, now)
     if reached < SUPPRESS_AT:
         return f"score {reached:g} of {SUPPRESS_AT:g}"
+    return f"score {reached:g}: {_suppress(session, address_hash, now)}"
+
+
+def _suppress(session: Session, address_hash: str, now: datetime) -> str:
+    """Suppress for bounces, unless that would be too many in a day; says what was done."""
+    if why := too_many_today(session, more=1, now=now):
+        return f"not suppressed: {why}"
     suppress(session, address_hash, SuppressionReason.BOUNCED)
-    return f"score {reached:g}: suppressed"
+    return "suppressed"
 
 
 def _score(session: Session, delivery: Delivery, address_hash: str, now: datetime) -> float:

@@ -24,7 +24,7 @@ from newsletter.core.models import (
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.inbound import apply
 from newsletter.inbound.apply import Recorded, record_rejection
-from newsletter.inbound.bounces import Ours
+from newsletter.inbound.bounces import Ours, read_reply
 from newsletter.sending.ledger.rates import rates
 from tests.support.bounce_mails import (
     MESSAGE_ID,
@@ -379,9 +379,8 @@ def test_hostile_text_can_be_stored(session: Session) -> None:
 
 def refuse(session: Session, delivery: Delivery, response: str) -> tuple[str, ...]:
     ours = Ours.of(verp(delivery), [DOMAIN])
-    return record_rejection(
-        session, SIGNER, delivery.id or 0, code=550, response=response, ours=ours, now=NOW
-    )
+    found = read_reply(550, response, address=delivery.to_address, ours=ours)
+    return record_rejection(session, SIGNER, delivery, found, now=NOW)
 
 
 def test_a_relays_refusal_goes_the_same_way_as_a_bounce(session: Session) -> None:

@@ -25,17 +25,21 @@ from newsletter.sending.ledger.leases import (
     renew,
     sending,
 )
+from newsletter.sending.ledger.refused import FEWEST_REFUSED, PERMANENT, by_kind, take_back, tried
 from newsletter.sending.ledger.states import COUNTED, COUNTED_AS, LEASE, RESENDS, UNFINISHED
 
 __all__ = [
     "COUNTED",
     "COUNTED_AS",
+    "FEWEST_REFUSED",
     "LEASE",
+    "PERMANENT",
     "RESENDS",
     "UNFINISHED",
     "Outlook",
     "Result",
     "begin",
+    "by_kind",
     "cancel",
     "claim",
     "counts",
@@ -51,4 +55,6 @@ __all__ = [
     "requeue",
     "sending",
     "statuses",
+    "take_back",
+    "tried",
 ]

@@ -268,18 +268,31 @@ class Books:
         with read_scope(self.engine) as session:
             return self.reputation.why_pause(session)
 
-    def pause(self, reason: str) -> bool:
-        """Stop the edition in all processes, and say why; always True."""
+    def pause(self, reason: str, kind: str = "") -> bool:
+        """Stop the edition in all processes, and say why; always True.
+
+        What was refused as ``kind`` says is queued again in the same commit, so that whoever
+        resumes mails it, and nobody takes it for dead.
+        """
         if self.edition_id is not None:
             with session_scope(self.engine) as session:
                 edition = session.get_one(Edition, self.edition_id)
                 if edition.status is EditionStatus.SENDING:
                     edition.status, edition.note = EditionStatus.PAUSED, reason
+                self._take_back(session, kind)
         return True
 
-    def close(self) -> None:
-        """Give back what was not handed over; every result is recorded by now."""
+    def _take_back(self, session: Session, kind: str) -> None:
+        if kind and self.edition_id is not None:
+            ledger.take_back(session, ledger.by_kind(session, self.edition_id).get(kind, []))
+
+    def close(self, kind: str = "") -> None:
+        """Give back what was not handed over; every result is recorded by now.
+
+        What was refused as ``kind`` says is queued again, like in `pause`.
+        """
         with session_scope(self.engine) as session:
+            self._take_back(session, kind)
             ledger.release(session, self.owner)
             # Begun by a commit whose acknowledgement was lost, and so by nobody's knowledge.
             ledger.put_back(session, ledger.sending(session, self.owner), owner=self.owner)

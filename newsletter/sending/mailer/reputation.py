@@ -1,7 +1,7 @@
 """Whether so much comes back that going on would harm the sender; asked before a run and during it.
 
 What the relay itself refuses does not count here: no mailbox heard of it, and a storm of policy
-refusals pauses a run by itself (`mailer.retries.StormWatch`).
+refusals pauses a run by itself (`mailer.brake`).
 """
 
 import time

@@ -20,11 +20,11 @@ from newsletter.core.models import DeliveryStatus
 from newsletter.sending.ledger import LEASE, RESENDS, Result
 from newsletter.sending.mailer import flight_log, lease_owner
 from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, make_ready
+from newsletter.sending.mailer.brake import Brake
 from newsletter.sending.mailer.db_executor import DatabaseLine
 from newsletter.sending.mailer.ledger_client import Books, Job, Turn
 from newsletter.sending.mailer.rate_limit import AHEAD, Limits
 from newsletter.sending.mailer.reputation import ReputationWatch, Threshold
-from newsletter.sending.mailer.retry_policy import StormWatch
 from newsletter.sending.transports import Transport
 
 # Results that may wait for their commit. Turns come at half of that, so that begins and results go
@@ -56,6 +56,10 @@ class Tally:
     total: int
     outcomes: Counter[DeliveryStatus] = field(default_factory=Counter)
     stopped: str = ""
+    # Whether it ended because no relay could be reached, or logged in to.
+    relay_failed: bool = False
+    # What kind of refusal made the run stop (`core.refusals.kind_of`); "" if none did.
+    refused_as: str = ""
 
     @property
     def done(self) -> int:
@@ -67,7 +71,8 @@ class SendRun:
     """Drains what is due of one edition, or with ``edition_id`` None the messages of none.
 
     ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
-    uncertain ones are held; what comes back pauses it at ``threshold``. Set ``stop`` to drain:
+    uncertain ones are held; what comes back pauses it at ``threshold``, and unless
+    ``heeds_refusals`` is false a relay that refuses nearly everything alike. Set ``stop`` to drain:
     what is in flight is finished and recorded. ``on_progress`` is called after each result.
     """
 
@@ -84,6 +89,7 @@ class SendRun:
         limits: Limits | None = None,
         resends: int = RESENDS,
         threshold: Threshold | None = None,
+        heeds_refusals: bool = True,
     ) -> None:
         self.stop = asyncio.Event()
         self.on_progress: Callable[[Tally], None] = lambda tally: None
@@ -98,7 +104,8 @@ class SendRun:
         if limit is not None:
             self._books.claim_ahead = 1  # what is over the limit is for others
         self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
-        self._storm = StormWatch()
+        self._brake = Brake()
+        self._heeds_refusals = heeds_refusals
         self._tally = Tally(0)
         self._jobs: deque[Job] = deque()
         self._held: dict[int, Job] = {}  # announced, by delivery: they wait for a message
@@ -134,7 +141,7 @@ class SendRun:
                 lost = await self._keep_ledger()
             if lost is not None:
                 raise lost
-            await self._ask(self._books.close)
+            await self._ask(self._books.close, self._brake.kind)
             self._log.close()
         finally:
             lease_owner.forget(self._books.owner)
@@ -165,12 +172,12 @@ class SendRun:
         return lost
 
     async def _pause_if_harmful(self) -> None:
-        """Stop all processes in a storm of refusals, or when too much comes back."""
+        """Stop all processes when nearly all is refused alike, or too much comes back."""
         if self._books.reputation.is_due and (why := await self._ask(self._books.why_pause)):
             self._give_up(why)
-        why = self._storm.reason or self._books.reputation.reason
+        why = self._brake.reason or self._books.reputation.reason
         if why and not self._is_paused:
-            self._is_paused = await self._ask(self._books.pause, why)
+            self._is_paused = await self._ask(self._books.pause, why, self._brake.kind)
 
     async def _rest(self) -> None:
         """Until the ledger is wanted, or a tick has gone by."""
@@ -360,13 +367,15 @@ class SendRun:
         self._books.domains.note(job.domain, result)
         self._tally.outcomes[result.status] += 1
         self.on_progress(self._tally)
-        if self._storm.note(result):
-            self._give_up(self._storm.reason)
+        if self._heeds_refusals and self._brake.note(result, job.domain):
+            self._tally.refused_as = self._brake.kind
+            self._give_up(self._brake.reason)
 
     async def _relay_failed(self, error: RelayError) -> None:
         now = time.monotonic()
         self._relay_failed_at = self._relay_failed_at or now
         if now - self._relay_failed_at > RELAY_PATIENCE:
+            self._tally.relay_failed = True
             self._give_up(str(error))
         else:
             await asyncio.sleep(TICK_SECONDS)
