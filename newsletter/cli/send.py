@@ -11,17 +11,21 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import err, open_database, out, progress_bar
+from newsletter.cli.common import DateOption, err, open_database, out, today
 from newsletter.cli.dry_run import dry_run as dry_run_of
-from newsletter.cli.editions import DateOption, make_renderer, today
+from newsletter.cli.prepare import require_not_early
+from newsletter.cli.preview import make_renderer
+from newsletter.cli.progress import progress_bar
 from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import SettingsError, StoppedError, UsageError
 from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, Subscriber
-from newsletter.editions import lifecycle, schedule
+from newsletter.editions import lifecycle, preparation, schedule
+from newsletter.editions.rehearsal import rehearse
 from newsletter.inbound import rejections
-from newsletter.sending import doctor, ledger, metrics
+from newsletter.sending import ledger, metrics
+from newsletter.sending.doctor.preflight import check_can_send
 from newsletter.sending.mailer import SendPlan, Tally
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
@@ -67,13 +71,12 @@ class _Sender:
             plan = replace(self.plan, edition_id=edition_id)
             tally = drain(plan, self.engine, self.workers, self.stop)
             self.write_metrics()
-        is_forced = not self.plan.heeds_reputation
-        why = rejections.heed(
+        why = rejections.apply(
             self.engine,
             self.plan.settings,
             edition_id,
             kind=tally.refused_as,
-            is_forced=is_forced,
+            is_forced=not self.plan.checks_reputation,
         )
         reason = tally.stopped or why
         status = lifecycle.finish_if_done(self.engine, edition_id, self.plan.resends)
@@ -81,7 +84,7 @@ class _Sender:
         if reason:
             err.print(f"stopped: {reason}", markup=False)
         if reason or self.stop.is_asked or status is EditionStatus.PAUSED:
-            err.print("run the same command again to carry on")
+            err.print("run the same command again to continue")
             return NO_RELAY if tally.relay_failed else INTERRUPTED
         return 1 if failed else 0
 
@@ -105,34 +108,45 @@ class _Sender:
 def send(
     date: DateOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write the messages to files; nothing is sent.")
+        bool, typer.Option("--dry-run", help="Write the messages to files instead of sending.")
     ] = False,
     output: Annotated[
-        Path, typer.Option("--output", help="Folder of a dry run's .eml files.")
+        Path, typer.Option("--output", help="Folder for the .eml files of a dry run.")
     ] = Path("dry-run"),
-    only: Annotated[str | None, typer.Option("--only", help="Only this subscriber.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", help="Send to this subscriber only.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Maximum number of messages.")
+    ] = None,
     connections: Annotated[
-        int, typer.Option("--connections", min=1, max=100, help="Connections to the relays.")
+        int,
+        typer.Option("--connections", min=1, max=100, help="Number of connections to the relays."),
     ] = 4,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, max=64, help="Processes that share the work.")
+        int, typer.Option("--workers", min=1, max=64, help="Number of worker processes.")
     ] = 1,
     rate: Annotated[
         float | None,
-        typer.Option("--rate", parser=parse_rate, metavar="N/s", help="Messages a second in all."),
+        typer.Option(
+            "--rate", parser=parse_rate, metavar="N/s", help="Maximum messages per second."
+        ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay until the last retry is through.")
+        bool, typer.Option("--watch", help="Keep running until the last retry is done.")
     ] = False,
     due: Annotated[
         bool,
-        typer.Option("--due", help="Only who is due now by their hour and zone; with --watch on."),
+        typer.Option(
+            "--due", help="Send to subscribers whose hour has come; with --watch, keep doing so."
+        ),
     ] = False,
-    anyway: Annotated[
+    force: Annotated[
         bool,
         typer.Option(
-            "--anyway", help="Send though mails are not signed, links not HTTPS, or many bounce."
+            "--force",
+            "--anyway",  # the old spelling
+            help="Send even if mails are unsigned, links not HTTPS, many bounce, or it is early.",
         ),
     ] = False,
 ) -> None:
@@ -140,27 +154,41 @@ def send(
     settings, engine = open_database("from_address", "secret_keys", "smtp_url")
     relays = parse_relays(settings.relay_url)
     if not dry_run:
-        check_ready(settings, relays, anyway=anyway)
+        check_ready(settings, relays, force=force)
     if due and (date or only or limit or dry_run):
-        raise UsageError("--due goes with --watch only: it takes everyone whose hour has come")
+        raise UsageError(
+            "--due can only be combined with --watch: it sends to everyone whose hour has come"
+        )
     renderer = make_renderer(settings)
+    issue_date = date or today()
+    only_id = _subscriber(engine, only) if only else None
+    if dry_run:
+        digests = rehearse(
+            engine,
+            issue_date,
+            message_domain=settings.from_domain,
+            sources=settings.sources,
+            subscriber_id=only_id,
+            model=settings.feature_model,
+        )
+        raise typer.Exit(dry_run_of(digests, renderer, output, limit))
     plan = SendPlan(
         settings=settings,
         edition_id=None,
         connections=connections,
         rate=rate,
         limit=limit,
-        only=_subscriber(engine, only) if only else None,
-        heeds_reputation=not anyway,
+        only=only_id,
+        checks_reputation=not force,
     )
     stop = Stop()
     stop.listen()
     sender = _Sender(engine, plan, workers, stop)
     if due:
         raise typer.Exit(_send_due(sender, watch=watch))
-    issue_date = date or today()
+    require_not_early(engine, issue_date, force=force)
     with progress_bar("preparing digests") as progress:
-        prepared = lifecycle.prepare(
+        prepared = preparation.prepare(
             engine,
             issue_date,
             message_domain=settings.from_domain,
@@ -168,8 +196,6 @@ def send(
             model=settings.feature_model,
             progress=progress,
         )
-    if dry_run:
-        raise typer.Exit(dry_run_of(engine, renderer, prepared.edition_id, output))
     code = sender.edition(prepared.edition_id)
     while watch and _is_waiting(sender, prepared.edition_id):
         stop.sleep(WATCH_SECONDS)
@@ -201,7 +227,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         due = schedule.due(session, now)
     for issue_date, ids in due.items():
         try:
-            lifecycle.prepare(
+            preparation.prepare(
                 sender.engine,
                 issue_date,
                 message_domain=sender.plan.settings.from_domain,
@@ -228,7 +254,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         if tally.stopped:
             err.print(f"stopped: {tally.stopped}", markup=False)
             return NO_RELAY if tally.relay_failed else INTERRUPTED
-        out.print("nobody is due")
+        out.print("no subscriber is due")
     return max(codes)
 
 
@@ -249,20 +275,20 @@ def _tell_paused(engine: Engine, since: datetime) -> bool:
     return any(edition.note for edition in paused)
 
 
-def check_ready(settings: Settings, relays: tuple[Relay, ...], *, anyway: bool) -> None:
-    """Refuse to mail people what their mailboxes or the law would not take; loopback is exempt.
+def check_ready(settings: Settings, relays: tuple[Relay, ...], *, force: bool) -> None:
+    """Refuse a send that providers or the law would not accept; relays on loopback are exempt.
 
     Raises:
-        SettingsError: the postal address is missing (bulk-mail law 23); or without ``anyway``,
-            the From domain cannot be signed or links are not HTTPS (laws 1 and 10).
+        SettingsError: the postal address is missing (bulk-mail rule 23); or without ``force``,
+            the From domain cannot be signed or links are not HTTPS (bulk-mail rule 1 and 10).
     """
     if all(relay.is_loopback for relay in relays):
         return
     if not settings.postal_address:
         raise SettingsError(
-            "missing setting: NEWSLETTER_POSTAL_ADDRESS (the law asks for one in every mail)"
+            "missing setting: NEWSLETTER_POSTAL_ADDRESS (anti-spam laws require one in every mail)"
         )
-    doctor.check_can_send(settings, anyway=anyway)
+    check_can_send(settings, force=force)
 
 
 def _subscriber(engine: Engine, email: str) -> int:
@@ -282,8 +308,8 @@ def _print_summary(engine: Engine, edition_id: int) -> bool:
         issue_date: Date = edition.issue_date
         counts = ledger.counts(session, edition_id)
     shown = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-    out.print(f"edition {issue_date}: {edition.status}; {shown or 'nobody was due'}")
+    out.print(f"edition {issue_date}: {edition.status}; {shown or 'no subscriber was due'}")
     failed = sum(counts[status] for status in NOT_SENT)
     if failed:
-        out.print(f"{failed} did not get it: `newsletter report --date {issue_date}` says why")
+        out.print(f"{failed} not delivered: `newsletter report --date {issue_date}` says why")
     return bool(failed)

@@ -38,12 +38,12 @@ class Stop:
         if self._drain is not None:
             self._drain()
         if self.is_asked:
-            sys.stderr.write("stopped at once: the next run settles what was in flight\n")
+            sys.stderr.write("stopped immediately: the next run settles what was in flight\n")
             sys.stderr.flush()
             # Not by an exception: threads and connections would be waited for.
             os._exit(INTERRUPTED)
         self.is_asked = True
-        sys.stderr.write("finishing what is in flight; once more to stop at once\n")
+        sys.stderr.write("finishing messages in flight; interrupt again to stop immediately\n")
 
     def sleep(self, seconds: float) -> None:
         """Wait, but not past a signal."""

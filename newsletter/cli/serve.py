@@ -8,24 +8,22 @@ from rich.markup import escape
 
 from newsletter.cli.common import check_port, err, open_database
 from newsletter.web import create_app
+from newsletter.web.server import server_options
 
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
 ) -> None:
-    """Serve the pages behind the links until stopped."""
+    """Serve the web pages and webhooks until stopped."""
     settings, engine = open_database("secret_keys")
     check_port(host, port)
-    err.print(f"pages at http://{escape(host)}:{port}/, readers reach them at {settings.base_url}")
-    # No access log: the paths hold tokens, and a token in a log is a key in a log.
+    err.print(f"serving http://{escape(host)}:{port}/, public address {settings.base_url}")
     uvicorn.run(
         create_app(engine, settings),
         host=host,
         port=port,
-        access_log=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
-        server_header=False,
-        log_level="warning",
+        **server_options(),
     )

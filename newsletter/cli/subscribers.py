@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlmodel import Session, col, func, select
 
-from newsletter.cli.common import err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, err, open_database, out, print_json
 from newsletter.core import database
 from newsletter.core.errors import InputError, UsageError
 from newsletter.core.models import Delivery, Subscriber, SubscriberStatus
@@ -28,31 +28,30 @@ from newsletter.subscribers.validation import parse_preferences, parse_topic
 # More lines than a screen holds help nobody; `--json` prints every one.
 SHOWN_REMARKS = 20
 
-subscriber_commands = typer.Typer(help="Who gets digests, and of what.", no_args_is_help=True)
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+subscriber_commands = typer.Typer(help="Manage subscribers.", no_args_is_help=True)
 EmailArgument = Annotated[str, typer.Argument(help="The subscriber's address.")]
 ConfirmedOption = Annotated[
-    bool, typer.Option("--confirmed", help="State that consent was given elsewhere.")
+    bool, typer.Option("--confirmed", help="They gave consent elsewhere; records that.")
 ]
 
 
 @subscriber_commands.command()
 def add(
     email: EmailArgument,
-    name: Annotated[str, typer.Option(help="How the mail greets them.")] = "",
-    topic: Annotated[str, typer.Option(help="Name of the topic.")] = "",
-    text: Annotated[str, typer.Option(help="What they care about, in a sentence or two.")] = "",
-    keywords: Annotated[str, typer.Option(help="Parted by ;")] = "",
-    categories: Annotated[str, typer.Option(help="Parted by ; as in cs.CL;stat.ML")] = "",
-    authors: Annotated[str, typer.Option(help="Parted by ;")] = "",
-    seed_papers: Annotated[str, typer.Option(help="arXiv ids or DOIs, parted by ;")] = "",
-    mutes: Annotated[str, typer.Option(help="Words to avoid, parted by ;")] = "",
+    name: Annotated[str, typer.Option(help="Name used in the greeting.")] = "",
+    topic: Annotated[str, typer.Option(help="Topic name.")] = "",
+    text: Annotated[str, typer.Option(help="Interests in a sentence or two.")] = "",
+    keywords: Annotated[str, typer.Option(help="Separated by ;")] = "",
+    categories: Annotated[str, typer.Option(help="Separated by ; as in cs.CL;stat.ML")] = "",
+    authors: Annotated[str, typer.Option(help="Separated by ;")] = "",
+    seed_papers: Annotated[str, typer.Option(help="arXiv ids or DOIs, separated by ;")] = "",
+    mutes: Annotated[str, typer.Option(help="Words to exclude, separated by ;")] = "",
     cadence: Annotated[str, typer.Option(help="daily, weekdays or weekly")] = "",
-    weekday: Annotated[str, typer.Option(help="Day of a weekly digest.")] = "",
-    timezone: Annotated[str, typer.Option(help="As in Europe/Berlin")] = "",
+    weekday: Annotated[str, typer.Option(help="Day of the weekly digest.")] = "",
+    timezone: Annotated[str, typer.Option(help="For example Europe/Berlin")] = "",
     send_hour: Annotated[str, typer.Option(help="0 to 23, in their time zone.")] = "",
-    max_papers: Annotated[str, typer.Option(help="1 to 50")] = "",
-    min_score: Annotated[str, typer.Option(help="0 to 100")] = "",
+    max_papers: Annotated[str, typer.Option(help="Maximum papers per digest, 1 to 50")] = "",
+    min_score: Annotated[str, typer.Option(help="Minimum match, 0 to 100")] = "",
     confirmed: ConfirmedOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,7 +89,7 @@ def add(
     if as_json:
         print_json({"subscriber": described})
         return
-    state = "active" if confirmed else "pending: `newsletter subscribers invite` asks them"
+    state = "active" if confirmed else "pending: run `newsletter subscribers invite`"
     out.print(f"{escape(added.email)} added ({state})")
 
 
@@ -100,11 +99,11 @@ def import_file(
     confirmed: ConfirmedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Add subscribers from a CSV file; an opt-out is never brought back.
+    """Add subscribers from a CSV file; people who unsubscribed are never added back.
 
     Columns: email, name, cadence, weekday, timezone, send_hour, max_papers, topic, text,
-    keywords, categories, authors, seed_papers, mutes. All but the first are optional, lists are
-    parted by semicolons, several lines with one email and different topics make several topics.
+    keywords, categories, authors, seed_papers, mutes. All but the first are optional. Separate
+    lists with semicolons. Several lines with one email and different topics make several topics.
     """
     settings, engine = open_database("secret_keys")
     signer = Signer(settings.keys)
@@ -112,11 +111,11 @@ def import_file(
     if as_json:
         print_json(asdict(report))
         return
-    state = "active" if confirmed else "pending: `newsletter subscribers invite` asks them"
+    state = "active" if confirmed else "pending: run `newsletter subscribers invite`"
     out.print(
         f"{escape(report.file)}: {report.added} subscribers added ({state}), "
-        f"{report.topics_added} topics added, {report.confirmed} pending ones activated, "
-        f"{len(report.unchanged)} lines known already, {len(report.refused)} lines refused"
+        f"{report.topics_added} topics added, {report.confirmed} pending subscribers activated, "
+        f"{len(report.unchanged)} lines already known, {len(report.refused)} lines refused"
     )
     _print_remarks("known", report.unchanged)
     _print_remarks("refused", report.refused)
@@ -132,10 +131,10 @@ def _print_remarks(title: str, remarks: list[Remark]) -> None:
 
 @subscriber_commands.command()
 def invite(
-    email: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    email: Annotated[str | None, typer.Argument(help="Invite this subscriber only.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Mail those who are pending a confirmation; the next `newsletter send` takes it along.
+    """Queue a confirmation mail for each pending subscriber; the next `newsletter send` sends it.
 
     Nobody is asked twice within a day.
     """
@@ -149,18 +148,20 @@ def invite(
         print_json({"queued": queued, "pending": pending})
         return
     if not pending:
-        out.print("nobody is pending")
+        out.print("no subscriber is pending")
         return
-    asked = f", {pending - queued} were asked within a day" if pending > queued else ""
+    asked = f", {pending - queued} were already asked within a day" if pending > queued else ""
     out.print(f"{queued} of {pending} pending: confirmations queued{asked}")
 
 
 @subscriber_commands.command("export")
 def export_file(
-    output: Annotated[Path | None, typer.Option(help="File to write; else the screen.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write (default: standard output).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write all subscribers as CSV, one line a topic, as `import` reads it."""
+    """Export all subscribers as CSV, one line per topic, in the format that `import` reads."""
     _, engine = open_database()
     with database.read_scope(engine) as session:
         rows = export_rows(session)
@@ -183,7 +184,7 @@ def _with_lists(row: dict[str, str]) -> dict[str, Any]:
 
 @subscriber_commands.command("list")
 def list_all(
-    status: Annotated[SubscriberStatus | None, typer.Option(help="Only these.")] = None,
+    status: Annotated[SubscriberStatus | None, typer.Option(help="Only this status.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List subscribers by address."""
@@ -208,7 +209,7 @@ def list_all(
         for subscriber in found
     ]
     if not rows:
-        out.print("no subscribers yet: newsletter subscribers add, or import")
+        out.print("no subscribers yet: run `newsletter subscribers add` or `import`")
     elif out.is_terminal:
         table = Table("address", "name", "status", "cadence", "hour", "since", box=None)
         for row in rows:
@@ -245,12 +246,12 @@ def show(email: EmailArgument, as_json: JsonOption = False) -> None:
 @subscriber_commands.command()
 def erase(
     email: EmailArgument,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a subscriber and all that belongs to them; a keyed hash stays.
+    """Delete a subscriber and all their data, except a one-way hash of the address.
 
-    The hash keeps a later import from bringing the address back.
+    The hash prevents a later import from adding the address again.
     """
     _, engine = open_database()
     with database.read_scope(engine) as session:
@@ -262,13 +263,13 @@ def erase(
     if as_json:
         print_json({"email": subscriber.email, "erased": True})
         return
-    out.print(f"{escape(subscriber.email)} erased; a later import of the address is refused")
+    out.print(f"{escape(subscriber.email)} erased; a later import of this address will be refused")
 
 
 def _required(session: Session, email: str) -> Subscriber:
     subscriber = accounts.find_by_email(session, email)
     if subscriber is None:
-        raise InputError("is no subscriber", where=f"address {email!r}")
+        raise InputError("is not a subscriber", where=f"address {email!r}")
     return subscriber
 
 

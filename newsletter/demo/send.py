@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.tokens import Signer
-from newsletter.editions import lifecycle, schedule
+from newsletter.editions import lifecycle, preparation, schedule
 from newsletter.messages.renderer import Renderer
 from newsletter.sending import ledger
 from newsletter.sending.mailer import SendRun, Tally
@@ -40,7 +40,7 @@ def send_due(engine: Engine, settings: Settings) -> None:
     if is_asked:
         send(engine, settings, None)
     for issue_date, ids in due.items():
-        prepared = lifecycle.prepare(
+        prepared = preparation.prepare(
             engine, issue_date, message_domain=settings.from_domain, subscriber_ids=ids
         )
         if prepared.new:

@@ -126,10 +126,10 @@ def what_came_back(report: Report) -> list[str]:
     """Bounce and complaint rates in words, of all and by domain, and how many mails are kept."""
     lines = [in_words(rate) for rate in worth_showing(report.rates) if rate.tried]
     if report.kept_mails:
-        kept = "1 mail is" if report.kept_mails == 1 else f"{report.kept_mails} mails are"
-        lines.append(
-            f"{kept} kept that came in about nobody known: `newsletter inbound --kept` lists them"
+        kept = (
+            "1 message matches" if report.kept_mails == 1 else f"{report.kept_mails} messages match"
         )
+        lines.append(f"{kept}: `newsletter inbound --kept` lists them")
     return lines
 
 

@@ -47,7 +47,7 @@ def parse_mailbox(url: str) -> Mailbox:
     Raises:
         SettingsError: the URL has another form.
     """
-    needed = "NEWSLETTER_IMAP_URL: needs the form imaps://user:password@host/INBOX"
+    needed = "NEWSLETTER_IMAP_URL: must have the form imaps://user:password@host/INBOX"
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -52,7 +52,7 @@ def parse_listen_address(url: str) -> ListenAddress:
     Raises:
         UsageError: the URL has another form.
     """
-    needed = f"{url!r}: needs the form lmtp://127.0.0.1:2424 or smtp://127.0.0.1:2525"
+    needed = f"{url!r}: must have the form lmtp://127.0.0.1:2424 or smtp://127.0.0.1:2525"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -91,14 +91,14 @@ class Door:
     def _refusal(self, address: str) -> str:
         local_part, _, domain = address.rpartition("@")
         if domain.lower() not in self._domains:
-            return "550 5.7.1 we relay for nobody"
+            return "550 5.7.1 relaying denied"
         if local_part.lower().startswith("bounce+"):
             is_ours = self._signer.verp_delivery(address) is not None
         elif found := UNSUBSCRIBE_ADDRESS.match(address):
             is_ours = self._is_token(found["token"])
         else:
             is_ours = True
-        return "" if is_ours else "550 5.1.1 this address was not made here"
+        return "" if is_ours else "550 5.1.1 unknown address"
 
     def _is_token(self, token: str) -> bool:
         try:

@@ -1,8 +1,8 @@
 """Whose mail it is: which delivery an outcome is about, by the surest clue it holds.
 
-The VERP address is signed, our Message-ID is known to nobody but the reader, an ``X-`` header of
-ours holds the same signed address. An address named in a report is no proof at all: it counts
-only where a message went to that address lately.
+The VERP address is signed, and an ``X-`` header of ours holds the same signed address. Our
+Message-ID proves nothing: replies and forwarded mail quote it. Nor does an address that a report
+names: it counts only where a message went to that address lately.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,9 +32,13 @@ class Clue(StrEnum):
     """What told whose mail it is, the surest first."""
 
     VERP = "verp"
-    MESSAGE_ID = "message_id"
     MARK = "mark"
+    MESSAGE_ID = "message_id"
     RECIPIENT = "recipient"
+
+
+# Made with our key. Whatever else a mail says, anybody may have written.
+SIGNED = frozenset({Clue.VERP, Clue.MARK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,8 @@ def match(session: Session, signer: Signer, outcome: Outcome, *, now: datetime) 
     """The deliveries that ``outcome`` is about; several only where a report names several."""
     for clue, found in (
         (Clue.VERP, _signed(session, signer, outcome.sent_to)),
-        (Clue.MESSAGE_ID, _by_message_id(session, outcome.message_ids)),
         (Clue.MARK, _signed(session, signer, (value for _, value in outcome.marks))),
+        (Clue.MESSAGE_ID, _by_message_id(session, outcome.message_ids)),
     ):
         if found is not None:
             return [Match(found, clue, _about(outcome, found.to_address))]

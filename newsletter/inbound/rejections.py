@@ -32,7 +32,7 @@ def ours(settings: Settings) -> Ours:
     return Ours.of("", filter(None, names))
 
 
-def heed(
+def apply(
     engine: Engine,
     settings: Settings,
     edition_id: int,

@@ -40,7 +40,7 @@ class Addressed:
 
 
 class MessageMaker:
-    """Puts headers and signatures around bodies, one message like the other (law 1 to 17)."""
+    """Puts headers and signatures around bodies (bulk-mail rules 1 to 17)."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         """Check and keep what all messages share.

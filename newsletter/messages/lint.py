@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html import unescape
 
-# Gmail cuts a message at about 102 KB of HTML, and the unsubscribe link with it (law 19).
+# Gmail cuts a message off at about 102 KB of HTML (bulk-mail rule 19).
 LARGEST_HTML = 100 * 1024
 LONGEST_LINE = 998  # RFC 5322 §2.1.1
 ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058 §3.1

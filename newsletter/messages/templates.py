@@ -52,7 +52,7 @@ def compile_mjml(path: Path) -> str:
         html = str(mjml_to_html(file).html)
     # Comments for people who edit templates; conditional ones speak to Outlook and stay.
     html = re.sub(r"<!--(?!\[if|<!|%|>).*?-->", "", html, flags=re.DOTALL)
-    # Indentation is a quarter of what MJML writes, and Gmail counts it (bulk-mail law 19).
+    # Indentation is a quarter of what MJML writes, and Gmail counts it (bulk-mail rule 19).
     html = re.sub(r"\s*\n\s*", "\n", html)
     # Screen readers jump to a main part, and a mail opened in the browser is a page like others.
     html = html.replace('role="article"', 'role="main"')

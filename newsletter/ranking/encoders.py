@@ -125,7 +125,7 @@ class SentenceEncoder:
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise SettingsError(
-                f"NEWSLETTER_FEATURE_MODEL={name} is no folder, package or model that can be "
+                f"NEWSLETTER_FEATURE_MODEL={name} is not a folder, package or model that can be "
                 f"loaded: {reason}"
             ) from error
         self.name = name

@@ -69,7 +69,7 @@ class ArxivFeed(Source):
 
         page = read_papers(announced(), _paper, where=where)
         if not page.announced and not roots:
-            raise ParseError("a feed was expected", where=where)
+            raise ParseError("expected a feed", where=where)
         return page
 
 
@@ -79,7 +79,7 @@ def _paper(item: Element) -> PaperRecord:
     name = next((name for name in names if split_arxiv_id(name)[0]), names[0] or names[1])
     arxiv_id, version = split_arxiv_id(name)
     if arxiv_id is None:
-        raise BadPaperError(f"{name[:80]!r} is no arXiv id")
+        raise BadPaperError(f"{name[:80]!r} is not an arXiv id")
     abstract = text(item, "description") or text(item, "summary")
     opening = _OPENING.match(abstract)
     kind = text(item, "announce_type") or (opening["kind"] if opening else "new")

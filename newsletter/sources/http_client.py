@@ -151,7 +151,7 @@ class Fetcher:
         try:
             url = httpx.URL(request.url, params=dict(request.params) or None)
         except httpx.InvalidURL as error:
-            raise FetchError(f"no address: {error}", where=where, transient=False) from error
+            raise FetchError(f"not a URL: {error}", where=where, transient=False) from error
         for _ in range(_MOST_REDIRECTS + 1):
             with self.turns.take(url.host) as turn:
                 try:
@@ -165,7 +165,7 @@ class Fetcher:
             if isinstance(answer, Answer):
                 return answer
             url = _redirected(url, answer, where)
-        raise FetchError("redirected in circles", where=where, transient=False)
+        raise FetchError("redirect loop", where=where, transient=False)
 
     def _get(
         self, source: Source, url: httpx.URL, validators: Validators, where: str, turn: Turn
@@ -265,7 +265,7 @@ def _check_type(response: httpx.Response, where: str) -> None:
     """Refuse what can be no feed and no JSON; a missing or vague type is judged by the parser."""
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind and not _READABLE.search(kind):
-        raise FetchError(f"refused: the answer's type is {kind}", where=where, transient=False)
+        raise FetchError(f"refused: unexpected content type {kind}", where=where, transient=False)
 
 
 def _asked_pause(source: Source, response: httpx.Response, body: bytes) -> datetime | None:

@@ -160,7 +160,7 @@ def add_topic(session: Session, subscriber_id: int, request: TopicRequest) -> No
 def row_id(row: Subscriber | Topic) -> int:
     """The key of a row that is stored."""
     if row.id is None:
-        raise ValueError("a row that was never stored has no key")
+        raise ValueError("this row has no key: it was never stored")
     return row.id
 
 
@@ -168,8 +168,8 @@ def refusal(reason: SuppressionReason) -> str:
     """Why a suppressed address is not added, in words for the operator."""
     return {
         SuppressionReason.UNSUBSCRIBED: "has unsubscribed; only its owner can sign up again",
-        SuppressionReason.ERASED: "was erased at its owner's wish; only they can sign up again",
-        SuppressionReason.BOUNCED: "is suppressed: mail to it bounced for good",
+        SuppressionReason.ERASED: "was erased at its owner's request; only they can sign up again",
+        SuppressionReason.BOUNCED: "is suppressed: mail to it bounced permanently",
         SuppressionReason.COMPLAINED: "is suppressed: its owner marked our mail as spam",
         SuppressionReason.OPERATOR: "is suppressed by the operator",
     }[reason]

@@ -91,14 +91,14 @@ def set_topics(
     if len(set(names)) < len(names):
         raise InputError("two topics have the same name", where="topics")
     if not 1 <= len(wanted) <= MOST_TOPICS:
-        raise InputError(f"{len(wanted)} topics; needs 1 to {MOST_TOPICS}", where="topics")
+        raise InputError(f"{len(wanted)} topics; must be 1 to {MOST_TOPICS}", where="topics")
     known = {
         topic.id: topic
         for topic in session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id))
     }
     kept = {topic_id for topic_id, _ in wanted if topic_id is not None}
     if not kept <= known.keys():
-        raise InputError("a topic that is not there any more; reload the page", where="topics")
+        raise InputError("this topic no longer exists; reload the page", where="topics")
     for topic_id in known.keys() - kept:
         session.delete(known[topic_id])
     # Two topics may swap names; a passing name keeps the UNIQUE constraint content.
@@ -169,7 +169,7 @@ _LEADS = {
     InterestKind.KEYWORD: "You follow the keyword",
     InterestKind.CATEGORY: "You follow the category",
     InterestKind.AUTHOR: "You follow the author",
-    InterestKind.SEED_PAPER: "You gave as an example the paper",
+    InterestKind.SEED_PAPER: "You liked the paper",
     InterestKind.TEXT: "You wrote:",
 }
 # "Less of this" counts an interest half.

@@ -1,4 +1,4 @@
-"""Addresses that get no mail, as keyed hashes that outlive the subscriber (bulk-mail law 28)."""
+"""Addresses that get no mail, as keyed hashes that outlive the subscriber (bulk-mail rule 28)."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta

@@ -100,7 +100,7 @@ def remove(session: Session, signer: Signer, email: str, *, note: str, now: date
         return False
     if found.reason in OWN_DECISION:
         raise UsageError(
-            f"{email} {found.reason} by their own wish: only they can come back, by signing up"
+            f"{email} {found.reason} at their own request: only they can sign up again"
         )
     _write_removal(session, found, note=note, now=now)
     session.execute(delete(Suppression).where(col(Suppression.address_hash) == address_hash))
@@ -184,7 +184,7 @@ def _addresses(path: Path) -> Iterator[tuple[int, str]]:
             found = [place for place, name in enumerate(names) if name in _ADDRESS_COLUMNS]
             if not found:
                 raise InputError(
-                    f"no column is named {', '.join(_ADDRESS_COLUMNS)}", where=f"{path}, line 1"
+                    f"no column named {', '.join(_ADDRESS_COLUMNS)}", where=f"{path}, line 1"
                 )
             column = found[0]
         elif cells and len(cells) > column and cells[column].strip():

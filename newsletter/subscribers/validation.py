@@ -79,10 +79,10 @@ def clean_line(value: str, *, where: str, longest: int = LONGEST_VALUE) -> str:
     """
     value = unicodedata.normalize("NFC", value)
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
-        raise InputError("holds a line break or control character", where=where)
+        raise InputError("contains a line break or control character", where=where)
     value = " ".join(value.split())
     if len(value) > longest:
-        raise InputError(f"is {len(value)} characters long; at most {longest}", where=where)
+        raise InputError(f"is {len(value)} characters long; the maximum is {longest}", where=where)
     return value
 
 
@@ -97,7 +97,7 @@ def normalise_email(email: str) -> str:
     shown = email if email.isprintable() and len(email) <= LONGEST_VALUE else repr(email[:60])
     where = f"address {shown!r}" if shown else "address"
     if any(unicodedata.category(character) == "Cc" for character in email):
-        raise InputError("holds a line break or control character", where=where)
+        raise InputError("contains a line break or control character", where=where)
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
@@ -174,9 +174,9 @@ def parse_topic(
     for mute in mutes:
         put(InterestKind.KEYWORD, clean_line(mute, where="mutes"), MUTE_WEIGHT)
     if len(clues) > MOST_INTERESTS:
-        raise InputError(f"{len(clues)} interests; at most {MOST_INTERESTS}", where="topic")
+        raise InputError(f"{len(clues)} interests; the maximum is {MOST_INTERESTS}", where="topic")
     if quota is not None and not 1 <= quota <= 50:
-        raise InputError(f"{quota} papers; needs 1 to 50", where="quota")
+        raise InputError(f"{quota} papers; must be 1 to 50", where="quota")
     shown = clean_line(name, where="topic", longest=LONGEST_NAME) or DEFAULT_TOPIC
     return TopicRequest(shown, tuple(clues.values()), quota, paused)
 
@@ -238,7 +238,7 @@ def _length(value: str) -> DigestLength:
         return DigestLength(value.strip().lower())
     except ValueError as error:
         choices = ", ".join(DigestLength)
-        raise InputError(f"{value[:60]!r}; needs one of: {choices}", where="length") from error
+        raise InputError(f"{value[:60]!r}; must be one of: {choices}", where="length") from error
 
 
 def _day(value: str) -> date | None:
@@ -248,7 +248,7 @@ def _day(value: str) -> date | None:
         return date.fromisoformat(value.strip())
     except ValueError as error:
         raise InputError(
-            f"{value[:60]!r} is not a date; an example: 2026-12-24", where="vacation_until"
+            f"{value[:60]!r} is not a date like 2026-12-24", where="vacation_until"
         ) from error
 
 
@@ -257,7 +257,7 @@ def _cadence(value: str) -> Cadence:
         return Cadence(value.strip().lower())
     except ValueError as error:
         choices = ", ".join(Cadence)
-        raise InputError(f"{value[:60]!r}; needs one of: {choices}", where="cadence") from error
+        raise InputError(f"{value[:60]!r}; must be one of: {choices}", where="cadence") from error
 
 
 def _weekday(value: str) -> int:
@@ -265,7 +265,7 @@ def _weekday(value: str) -> int:
     for number, name in enumerate(WEEKDAYS):
         if value in {str(number), name, name[:3]}:
             return number
-    raise InputError(f"{value[:60]!r}; needs a day's name, or 0 (Monday) to 6", where="weekday")
+    raise InputError(f"{value[:60]!r}; must be a day's name, or 0 (Monday) to 6", where="weekday")
 
 
 @cache
@@ -276,9 +276,7 @@ def _zones_by_lower_case() -> dict[str, str]:
 def _time_zone(value: str) -> str:
     zone = _zones_by_lower_case().get(value.strip().lower())
     if zone is None:
-        raise InputError(
-            f"{value[:60]!r} is not a time zone; an example: Europe/Berlin", where="timezone"
-        )
+        raise InputError(f"{value[:60]!r} is not a time zone like Europe/Berlin", where="timezone")
     return zone
 
 
@@ -290,5 +288,5 @@ def _number(value: str, where: str, least: int, most: int, default: int) -> int:
     digits = value.removesuffix(".0")
     plain = digits.isascii() and digits.isdigit() and len(digits) <= 3
     if not plain or not least <= int(digits) <= most:
-        raise InputError(f"{value[:60]!r}; needs a number from {least} to {most}", where=where)
+        raise InputError(f"{value[:60]!r}; must be a number from {least} to {most}", where=where)
     return int(digits)

@@ -1,6 +1,6 @@
 """One's data: taken along, or erased. Only a fresh link, mailed to the address, opens this.
 
-Digests get forwarded with all their links, so none of those is enough (bulk-mail law 28).
+Digests get forwarded with all their links, so none of those is enough (bulk-mail rule 28).
 """
 
 import json
@@ -40,9 +40,9 @@ def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -
     except InputError as error:
         return site.page("account_link.html", status=422, error=str(error), email=email)
     return site.message(
-        "Look into your inbox",
-        "If that address is a subscriber's, a mail with a link is on its way to it. The link "
-        "works for an hour.",
+        "Check your inbox",
+        "If that address belongs to a subscriber, we have sent it a link. The link works for one "
+        "hour.",
     )
 
 
@@ -107,10 +107,10 @@ def erase(site: SiteDep, token: str) -> HTMLResponse:
     with site.writing() as session:
         accounts.erase(session, public_id)
     return site.message(
-        "You are forgotten",
-        "Everything about you is deleted. What is left is a scrambled mark of your address, from "
-        "which the address cannot be read: it keeps anybody from adding you again.",
-        "If you ever want to come back, sign up yourself on the front page.",
+        "Your data is deleted",
+        "We keep only a one-way hash of your address, which cannot be turned back into the "
+        "address. It prevents others from signing you up again.",
+        "If you ever want to come back, sign up on the front page.",
     )
 
 

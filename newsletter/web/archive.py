@@ -25,7 +25,7 @@ from newsletter.web import feeds
 from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
-# Ever so many digests back; a year of weekdays.
+# A year of weekdays.
 MOST = 260
 IN_FEED = 30
 _ARRIVED = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN, DeliveryStatus.BOUNCED)

@@ -2,7 +2,7 @@
 
 The destination comes from the paper's row, never from the address, so this redirects nowhere
 else. A paper of a digest has one row at most: a machine's, which a person's later click makes a
-person's. Mail scanners click too, so only the latter means anything (bulk-mail law 22).
+person's. Mail scanners click too, so only the latter means anything (bulk-mail rule 22).
 """
 
 from datetime import timedelta

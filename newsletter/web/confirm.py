@@ -31,7 +31,7 @@ def confirm(site: SiteDep, token: str) -> HTMLResponse:
     if not confirmed.active:
         return site.message(
             "This subscription has ended",
-            "You unsubscribed after this link was made. To come back, sign up again on the "
+            "You unsubscribed after this link was sent. To come back, sign up again on the "
             "front page.",
             status=410,
         )

@@ -12,13 +12,13 @@ from newsletter.web.site import READ, RowId, Site, SiteDep
 router = APIRouter()
 
 BUTTONS = {
-    Signal.RELEVANT: "Yes, relevant to me",
-    Signal.NOT_RELEVANT: "Not relevant to me",
+    Signal.RELEVANT: "Mark as relevant",
+    Signal.NOT_RELEVANT: "Mark as not relevant",
     Signal.SAVED: "Save this paper",
 }
 DONE = {
-    Signal.RELEVANT: "Noted as relevant",
-    Signal.NOT_RELEVANT: "Noted as not relevant",
+    Signal.RELEVANT: "Marked as relevant",
+    Signal.NOT_RELEVANT: "Marked as not relevant",
     Signal.SAVED: "Saved",
 }
 

@@ -1,8 +1,8 @@
 """Sign-up: a form, a mail, a button. The answer never tells whether an address is known."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -20,6 +20,7 @@ from newsletter.subscribers.validation import (
     parse_topic,
 )
 from newsletter.web import forms
+from newsletter.web.bodies import Form, UploadedFile
 from newsletter.web.preferences import ZONE_OPTIONS
 from newsletter.web.rate_limit import Limited, limit
 from newsletter.web.site import READ, Site, SiteDep
@@ -30,6 +31,7 @@ OFFERED = 12
 # Of a bibliography: the newest entries stand last in most files, and say what somebody works on.
 MOST_REFERENCES = 150
 FIELDS = ("email", "text", "categories", "authors", "seed_papers", "cadence", "time_zone")
+FormWithLibrary = Annotated[Form, Depends(forms.with_file(bibliography.AT_SIGN_UP.largest_file))]
 
 
 @router.api_route("/sign-up", methods=READ)
@@ -39,7 +41,7 @@ def sign_up_page(site: SiteDep) -> HTMLResponse:
 
 
 @router.post("/sign-up")
-def sign_up(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLResponse:
+def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLResponse:
     """Store what was asked for, and ask the address to confirm it."""
     typed = {name: forms.text_of(form, name) for name in FIELDS}
     picked = frozenset(forms.numbers(form, "pick")[:OFFERED])
@@ -75,9 +77,7 @@ def _topic(typed: dict[str, str]) -> TopicRequest:
     )
 
 
-def _with_references(
-    site: Site, topic: TopicRequest, file: forms.UploadedFile | None
-) -> TopicRequest:
+def _with_references(site: Site, topic: TopicRequest, file: UploadedFile | None) -> TopicRequest:
     """``topic`` with the papers of a bibliography.
 
     Raises:
@@ -144,10 +144,10 @@ def _form(
 def _sent(site: Site, left_out: str = "") -> HTMLResponse:
     """The same page whether the address is known or not; ``left_out`` tells of a file."""
     return site.message(
-        "Look into your inbox",
-        "If the address is right, a mail with a link is on its way. Your digests begin when you "
-        "have pressed the button behind it.",
-        "Nothing there after a few minutes? Look among the junk, or try again tomorrow: we send "
-        "at most one such mail a day.",
-        *([f"Your sign-up goes on without your file. {left_out}."] if left_out else []),
+        "Check your inbox",
+        "If the address is correct, a confirmation email is on its way. Your digests start once "
+        "you confirm.",
+        "Nothing there after a few minutes? Check your spam folder, or try again tomorrow: we send "
+        "at most one confirmation email a day.",
+        *([f"Your sign-up continues without your file. {left_out}."] if left_out else []),
     )

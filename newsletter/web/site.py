@@ -112,7 +112,7 @@ class Site:
         """
         value = self.signer.verify(purpose, token)
         if not value.isdigit():
-            raise TokenError("this link names no digest")
+            raise TokenError("this link does not belong to a digest")
         return int(value)
 
     def preferences_url(self, public_id: str) -> str:

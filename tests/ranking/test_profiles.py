@@ -120,7 +120,7 @@ def test_train_is_a_command_and_names_an_unknown_address(
         add_topic(session, reader, "Repair", (InterestKind.KEYWORD, "program repair", 1.0))
     done = CliRunner().invoke(make_app(), ["train"])
     assert done.exit_code == 0, done.output
-    assert "1 topics trained over 10 papers" in done.output
+    assert "1 topics trained on 10 papers" in done.output
     missing = CliRunner().invoke(make_app(), ["train", "--subscriber", "b@example.org"])
     assert "b@example.org" in str(missing.exception)
 

@@ -130,7 +130,7 @@ def test_who_insists_is_believed(sqlite_engine: Engine, tmp_path: Path) -> None:
     edition_id = fill(sqlite_engine, *READERS)
     with running_strict_relay("nobody is known") as relay:
         newsletter = Command(sqlite_engine, f"smtp://127.0.0.1:{relay.port}", tmp_path)
-        assert newsletter.run("send", "--date", DATE, "--anyway")[0] == 1
+        assert newsletter.run("send", "--date", DATE, "--force")[0] == 1
     assert counts(sqlite_engine, edition_id) == {"failed": 60}
     assert suppressed(sqlite_engine) == 60
 

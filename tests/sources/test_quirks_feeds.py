@@ -63,7 +63,7 @@ def test_feed_rdf_items_stand_outside_the_channel(corpus: Path) -> None:
 
 
 def test_feed_html_instead_of_a_feed_is_refused(corpus: Path) -> None:
-    with pytest.raises(ParseError, match="not a web page"):
+    with pytest.raises(ParseError, match="got a web page"):
         feed((corpus / "payloads/feeds/html_instead_of_feed.html").read_bytes())
 
 

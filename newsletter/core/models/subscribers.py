@@ -108,7 +108,7 @@ class Subscriber(SQLModel, table=True):
     tell_when_nothing: bool = False  # a short mail on a day without papers
     vacation_until: date | None = None
     created_at: datetime = utc_column()
-    # Consent record (bulk-mail law 27).
+    # Consent record (bulk-mail rule 27).
     consent_at: datetime | None = utc_column(nullable=True)
     consent_source: str = Field(default="", max_length=200)
     consent_wording: str = Field(default="", max_length=40)

@@ -49,7 +49,7 @@ def require_fresh(signed_at: datetime, request: WebhookRequest) -> None:
         TokenError: it is too long ago, or to come.
     """
     if not request.at - OLDEST <= signed_at <= request.at + FROM_THE_FUTURE:
-        raise TokenError("the request is stale")
+        raise TokenError("the request is too old")
 
 
 def moment_of(seconds: object) -> datetime:
@@ -61,7 +61,9 @@ def moment_of(seconds: object) -> datetime:
     try:
         return datetime.fromtimestamp(float(str(seconds)), UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise InputError("is no moment", where=f"timestamp {str(seconds)[:40]!r}") from error
+        raise InputError(
+            "is not a valid timestamp", where=f"timestamp {str(seconds)[:40]!r}"
+        ) from error
 
 
 def moment_in(text: str) -> datetime:
@@ -77,7 +79,7 @@ def moment_in(text: str) -> datetime:
         short = f"{head}{dot}{rest[:digits][:6]}{rest[digits:]}" if dot else head
         found = datetime.fromisoformat(short)
     except ValueError as error:
-        raise InputError("is no moment", where=f"timestamp {text[:40]!r}") from error
+        raise InputError("is not a valid timestamp", where=f"timestamp {text[:40]!r}") from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -97,7 +99,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     """
     value = json_value(body)
     if not isinstance(value, dict):
-        raise InputError("is no JSON object", where="body")
+        raise InputError("is not a JSON object", where="body")
     return value
 
 

@@ -43,7 +43,7 @@ def begin(session: Session, ids: Sequence[int], *, owner: str, now: datetime) ->
     """Mark claimed rows ``sending``; returns the number of the attempt of each that may go out.
 
     The same statement re-reads suppression, subscriber and edition, so whoever left a moment
-    ago gets nothing (bulk-mail law 8). Those who may not get it become ``suppressed``; rows of
+    ago gets nothing (bulk-mail rule 8). Those who may not get it become ``suppressed``; rows of
     an edition that was paused or cancelled meanwhile are given back.
     """
     values = {"ids": ids, "owner": owner, "now": now, "until": now + LEASE}

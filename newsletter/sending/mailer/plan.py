@@ -42,12 +42,12 @@ class SendPlan:
     limit: int | None = None
     only: int | None = None
     # With False a run goes on whatever comes back.
-    heeds_reputation: bool = True
+    checks_reputation: bool = True
 
     @property
     def threshold(self) -> Threshold | None:
         """At which rates the run pauses itself, if at any."""
-        if not self.heeds_reputation:
+        if not self.checks_reputation:
             return None
         settings = self.settings
         return Threshold(settings.pause_above_bounces, settings.pause_above_complaints)
@@ -77,5 +77,5 @@ class SendPlan:
             limits=Limits(self.rate or settings.rate, settings.domain_rates, settings.warm_up),
             resends=self.resends,
             threshold=self.threshold,
-            heeds_refusals=self.heeds_reputation,
+            checks_refusals=self.checks_reputation,
         )

@@ -11,7 +11,7 @@ from newsletter.sending.ledger import Result
 # between tries on the whole), each moved by up to a fifth so that a crowd does not come at once.
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=3)
-# After this the next edition makes a daily digest old news (bulk-mail law 24).
+# After this the next edition makes a daily digest old news (bulk-mail rule 24).
 STALE_AFTER = timedelta(hours=20)
 
 # A recipient domain that defers this many in a row is overwhelmed, or does not know us yet.

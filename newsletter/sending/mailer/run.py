@@ -72,7 +72,7 @@ class SendRun:
 
     ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
     uncertain ones are held; what comes back pauses it at ``threshold``, and unless
-    ``heeds_refusals`` is false a relay that refuses nearly everything alike. Set ``stop`` to drain:
+    ``checks_refusals`` is false a relay that refuses nearly everything alike. Set ``stop`` to drain:
     what is in flight is finished and recorded. ``on_progress`` is called after each result.
     """
 
@@ -89,7 +89,7 @@ class SendRun:
         limits: Limits | None = None,
         resends: int = RESENDS,
         threshold: Threshold | None = None,
-        heeds_refusals: bool = True,
+        checks_refusals: bool = True,
     ) -> None:
         self.stop = asyncio.Event()
         self.on_progress: Callable[[Tally], None] = lambda tally: None
@@ -105,7 +105,7 @@ class SendRun:
             self._books.claim_ahead = 1  # what is over the limit is for others
         self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
         self._brake = Brake()
-        self._heeds_refusals = heeds_refusals
+        self._checks_refusals = checks_refusals
         self._tally = Tally(0)
         self._jobs: deque[Job] = deque()
         self._held: dict[int, Job] = {}  # announced, by delivery: they wait for a message
@@ -367,7 +367,7 @@ class SendRun:
         self._books.domains.note(job.domain, result)
         self._tally.outcomes[result.status] += 1
         self.on_progress(self._tally)
-        if self._heeds_refusals and self._brake.note(result, job.domain):
+        if self._checks_refusals and self._brake.note(result, job.domain):
             self._tally.refused_as = self._brake.kind
             self._give_up(self._brake.reason)
 

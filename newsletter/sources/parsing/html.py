@@ -33,7 +33,7 @@ def mended(body: bytes, *, where: str) -> bytes:
     """
     prolog = _PROLOG.match(body)
     if prolog and b"<!ENTITY" in prolog[0]:
-        raise ParseError("refused: it declares entities of its own", where=where)
+        raise ParseError("refused: it declares its own XML entities", where=where)
     text = _AMPERSAND.sub(_resolved, _decoded(body))
     parser = etree.XMLParser(
         encoding="utf-8",
@@ -49,7 +49,7 @@ def mended(body: bytes, *, where: str) -> bytes:
     except etree.XMLSyntaxError as error:
         raise ParseError(f"not well-formed XML: {error.msg}", where=where) from error
     if root is None:
-        raise ParseError("nothing in it is markup", where=where)
+        raise ParseError("it contains no markup", where=where)
     return bytes(etree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 

@@ -68,7 +68,9 @@ def load_json(body: bytes, *, where: str) -> Any:
         raise ParseError(f"broken JSON: {error.msg}", where=place) from error
     except (ValueError, RecursionError) as error:
         # Bad UTF-8, numbers of thousands of digits, or brackets nested thousands deep.
-        what = str(error) if isinstance(error, UnicodeDecodeError) else "nested or long beyond use"
+        what = (
+            str(error) if isinstance(error, UnicodeDecodeError) else "too long or too deeply nested"
+        )
         raise ParseError(f"broken JSON: {what}", where=where) from error
 
 

@@ -47,7 +47,7 @@ def elements(body: bytes, wanted: frozenset[str], *, where: str) -> Iterator[Ele
             where=f"{where}, line {line} column {column + 1}",
         ) from error
     except DefusedXmlException as error:
-        raise ParseError("refused: it declares entities of its own", where=where) from error
+        raise ParseError("refused: it declares its own XML entities", where=where) from error
     except (LookupError, ValueError) as error:
         raise ParseError(f"its encoding cannot be read ({error})", where=where) from error
 
