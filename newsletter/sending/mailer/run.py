@@ -72,8 +72,8 @@ class SendRun:
 
     ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
     uncertain ones are held; what comes back pauses it at ``threshold``, and unless
-    ``checks_refusals`` is false a relay that refuses nearly everything alike. Set ``stop`` to drain:
-    what is in flight is finished and recorded. ``on_progress`` is called after each result.
+    ``checks_refusals`` is false a relay that refuses nearly everything alike. Set ``stop`` to
+    drain: what is in flight is finished and recorded. ``on_progress`` is called after each result.
     """
 
     def __init__(
