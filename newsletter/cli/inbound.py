@@ -69,7 +69,7 @@ def inbound(
 
 
 def _read_files(files: list[str], as_json: bool) -> None:
-    # With --json somebody reads the answer; an MTA's pipe has only the exit code.
+    # With --json a program reads the answer; an MTA's pipe only sees the exit code.
     is_pipe = STANDARD_INPUT in files and not as_json
     try:
         intake, why_not = _open(load_settings())
@@ -96,7 +96,7 @@ def _take_in(intake: Intake, files: list[str]) -> None:
             for incoming in mails([name]):
                 intake.take(incoming)
         except InputError as error:
-            # The others are read all the same.
+            # Go on with the other files.
             intake.complain(error)
 
 
@@ -118,7 +118,7 @@ def _is_missing_file(url: str) -> bool:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        return False  # db.connect says what is wrong with it
+        return False  # database.connect reports what is wrong
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in {
         None,
         "",

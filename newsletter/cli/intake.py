@@ -27,7 +27,7 @@ class Intake:
     failed: bool = False
 
     def take(self, incoming: Incoming) -> None:
-        """`handle` one of many: what is wrong with one mail is told and stops no other.
+        """Handle one of many mails: an error is reported and does not stop the others.
 
         Raises:
             DatabaseError: the database takes nothing at all.

@@ -1,4 +1,4 @@
-"""`newsletter send`: prepare what is not prepared, drain, report. Run it again to resume."""
+"""`newsletter send`: prepare, send, report. Run it again to resume."""
 
 import re
 from dataclasses import dataclass, replace
@@ -212,7 +212,7 @@ def _is_waiting(sender: _Sender, edition_id: int) -> bool:
 
 
 def _send_due(sender: _Sender, *, watch: bool) -> int:
-    """Send to whoever is due now; safe to call every few minutes. Returns an exit code."""
+    """Send to subscribers who are due now; safe to call often. Returns an exit code."""
     while True:
         code = _send_due_once(sender, utc_now())
         if not watch or sender.stop.is_asked:

@@ -19,7 +19,7 @@ from newsletter.sending.transports.relay_pool import RelayPool
 from newsletter.sending.transports.smtp import Relay, parse_relays
 from newsletter.subscribers.validation import normalise_email
 
-# Links in a test copy name nobody: whoever gets it cannot change a reader's subscription.
+# Links in a test copy name no subscriber, so its reader cannot change anyone's subscription.
 NOBODY = "test-copy"
 
 

@@ -1,4 +1,4 @@
-"""Rankings to rows: everything a digest is made of, as it will be sent and resent."""
+"""Freeze rankings in rows: everything a digest consists of, as it will be sent and resent."""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence

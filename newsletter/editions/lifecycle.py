@@ -28,7 +28,7 @@ def find(session: Session, issue_date: date) -> Edition:
 
 
 def open_edition(engine: Engine, issue_date: date, now: datetime) -> int:
-    """Id of the date's edition, opened at ``now`` if there is none. Two may call this at once."""
+    """Id of the date's edition, opened at ``now`` if needed. Two callers may race."""
     with read_scope(engine) as session:
         known = session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first()
     if known is not None:
@@ -40,7 +40,7 @@ def open_edition(engine: Engine, issue_date: date, now: datetime) -> int:
             session.flush()
             return edition.id or 0
     except IntegrityError:
-        return open_edition(engine, issue_date, now)  # somebody else was first: theirs it is
+        return open_edition(engine, issue_date, now)  # another process was first
 
 
 def start_sending(engine: Engine, edition_id: int) -> None:

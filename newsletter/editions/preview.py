@@ -17,7 +17,7 @@ from newsletter.ranking.ranker import Ranking
 
 
 def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) -> Digest:
-    """The digest of ``email`` for a date; what is shown after `prepare` is what is sent.
+    """The digest of ``email`` for a date; after `prepare`, exactly what is sent.
 
     Raises:
         UsageError: nobody has that address, or there is nothing to show, and why.

@@ -1,4 +1,4 @@
-"""What became of an edition: counts that add up, who did not get it, and why."""
+"""Report on an edition: counts that add up, who did not get it, and why."""
 
 import csv
 import io

@@ -97,7 +97,7 @@ def due(session: Session, now: datetime) -> Mapping[date, list[int]]:
 
 
 def _newcomers(session: Session, now: datetime) -> set[int]:
-    """Who pressed the button in the confirmation a while ago, and had no digest yet."""
+    """Subscribers who confirmed a few minutes ago and have had no digest yet."""
     asked = exists().where(
         col(Delivery.subscriber_id) == Subscriber.id,
         col(Delivery.kind) == DeliveryKind.CONFIRMATION,

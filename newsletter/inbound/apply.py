@@ -1,4 +1,4 @@
-"""What an outcome changes: the ledger, events, suppression, subscription; or nothing.
+"""Apply an outcome: change the ledger, events, suppression and subscription, or nothing.
 
 An event is written first, under an id of its own: the same mail or webhook again changes nothing
 (`delivery_event` is UNIQUE by provider and id). Rules: a dead address and a complaint suppress
@@ -47,7 +47,7 @@ MAIL = "mail"
 SMTP = "smtp"
 # Older bounces are stale in any cadence.
 LOOK_BACK = timedelta(days=120)
-# Kinds that somebody may want to read even when it is known whose they are: a person who writes
+# Kinds that the operator may want to read even if they match a delivery: a person who writes
 # "please take me off this list" is one of them.
 FOR_THE_OPERATOR = frozenset({Kind.UNKNOWN, Kind.CHALLENGE})
 

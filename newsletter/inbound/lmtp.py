@@ -29,7 +29,7 @@ IDLE_SECONDS = 60
 
 
 class _Smtp(SMTP):
-    # Mails with lines longer than RFC 5321 allows exist, and are read all the same.
+    # Mails with lines longer than RFC 5321 allows exist; we accept them.
     line_length_limit = 64 * 1024
 
 
@@ -77,7 +77,7 @@ class Door:
     async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Refuse what is not ours."""
+        """Refuse recipients that are not ours."""
         refusal = self._refusal(address)
         if refusal:
             return refusal

@@ -1,4 +1,4 @@
-"""Whose mail it is: which delivery an outcome is about, by the surest clue it holds.
+"""Find the delivery that an outcome is about, by its surest evidence.
 
 The VERP address is signed, and an ``X-`` header of ours holds the same signed address. Our
 Message-ID proves nothing: replies and forwarded mail quote it. Nor does an address that a report

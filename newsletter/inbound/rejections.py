@@ -1,4 +1,4 @@
-"""What relays refused for good during a run, treated like bounces that came by mail."""
+"""Permanent refusals by relays during a run, treated like bounces."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit

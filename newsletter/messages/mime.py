@@ -116,7 +116,7 @@ def address(text: str, what: str) -> str:
 
 
 def checked_for_display(text: str) -> str:
-    """One printable line for an error message, of no more than 200 characters."""
+    """One printable line for an error message, at most 200 characters."""
     return shortened(" ".join(_CONTROL.sub("?", text).split()), 200)
 
 

@@ -167,7 +167,7 @@ class Renderer:
             },
         }
         html, text = _rendered("note", values)
-        # No name: whoever signed up may have typed anything there (bulk-mail rule 29).
+        # No name: a stranger may have typed anything there (bulk-mail rule 29).
         addressed = Addressed(
             delivery_id=to["delivery_id"],
             unsubscribe=token,

@@ -56,7 +56,7 @@ def _in_order(session: Session, ids: Sequence[int | None]) -> list[Paper]:
 
 
 def newest_id(session: Session) -> int:
-    """The id of the paper that came in last; 0 when there is none."""
+    """The id of the newest paper; 0 if there is none."""
     return session.exec(select(func.max(Paper.id))).one() or 0
 
 

@@ -34,7 +34,7 @@ class Cursor:
 
     @classmethod
     def load(cls, text: str | None) -> "Cursor":
-        """Read what `dump` wrote; a cursor that cannot be read begins anew."""
+        """Read what `dump` wrote; a cursor that cannot be read starts over."""
         try:
             row: dict[str, Any] = json.loads(text or "{}")
             harvest = row.get("harvest")
@@ -107,7 +107,7 @@ class _Reading:
         """Page after page; when the next one is asked for, the last one is stored.
 
         Raises:
-            SourceError: there is no usable answer, or no end of them.
+            SourceError: no usable answer came, or the pages never ended.
         """
         harvest = self.cursor.harvest if self.since is None else None
         pages = 0

@@ -1,4 +1,4 @@
-"""Turns at a host, kept in the database, so that all processes and machines share them."""
+"""One request per host at a time, over all processes and machines: locks in the database."""
 
 import time
 from collections.abc import Callable, Iterator

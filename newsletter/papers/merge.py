@@ -1,4 +1,4 @@
-"""Two rows that turned out to be one paper become one row."""
+"""Merge two rows that turned out to be one paper."""
 
 from datetime import UTC, datetime
 

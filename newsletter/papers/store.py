@@ -1,4 +1,4 @@
-"""Sightings into rows: look up, unite, merge, insert; a handful of statements for hundreds.
+"""Store sightings as rows: look up, merge, insert; a handful of statements for hundreds.
 
 What a later source knows better is merged; a higher version is a revision, not a new paper.
 """

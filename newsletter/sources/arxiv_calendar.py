@@ -16,7 +16,7 @@ _ARXIV_SOURCES = frozenset({"arxiv", "arxiv-rss", "arxiv-oai"})
 # Sources that list something on every working day, by the end of that day in UTC.
 _WORKING_DAYS = frozenset({"hf", "biorxiv", "medrxiv"})
 _FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
-# Looking back further says nothing more: whoever has had no news for this long is late.
+# No need to look further back: a source without news for this long is late.
 _MOST_DAYS = 31
 
 # As arXiv published them; it fixes them year by year. (The end of 2025 after its custom.)

@@ -38,7 +38,7 @@ class PaperRecord:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something announced that could not be read: where it stands, and what is wrong with it."""
+    """Something announced that could not be read: where, and what is wrong with it."""
 
     where: str
     what: str

@@ -16,7 +16,7 @@ from newsletter.core.identifiers import DOI, split_arxiv_id
 from newsletter.core.text import shortened, tidy
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
 from newsletter.sources.normalise import LONGEST_ID, given_first, make, web_address
-from newsletter.sources.parsing.html import mended, text_of_html
+from newsletter.sources.parsing.html import repaired, text_of_html
 from newsletter.sources.parsing.json import (
     as_dict,
     as_list,
@@ -54,7 +54,7 @@ class Feed(Source):
         """Read a feed of any kind.
 
         Raises:
-            ParseError: it is no feed: a web page, or nothing readable.
+            ParseError: it is not a feed but a web page, or unreadable.
         """
         body = in_utf8(body.lstrip()).lstrip()
         if body[:1] == b"{":
@@ -168,7 +168,7 @@ def _parsed(body: bytes, where: str) -> Any:
         raise ParseError("expected a feed, got a web page", where=where)
     if b"<" not in body:
         raise ParseError(f"expected a feed: {beginning(body)}", where=where)
-    document = mended(body, where=where)
+    document = repaired(body, where=where)
     try:
         # A stream, since feedparser takes a plain string for a file or an address.
         feed = feedparser.parse(BytesIO(document), sanitize_html=False, resolve_relative_uris=False)
@@ -180,7 +180,7 @@ def _parsed(body: bytes, where: str) -> Any:
 
 
 def _is_complete(body: bytes) -> bool:
-    """Whether the document was closed; a comment may follow, no more papers."""
+    """Whether the document was closed; only comments may follow."""
     ends = [found.end() for found in _END.finditer(body)]
     return bool(ends) and re.search(rb"<(?:item|entry)\b", body[ends[-1] :]) is None
 

@@ -160,7 +160,7 @@ class Fetcher:
                     what = f"no answer from {url.host}: {_reason(error)}"
                     raise FetchError(what, where=where, transient=True) from error
                 except httpx.InvalidURL as error:
-                    what = f"refused: redirected from {url.scheme} to what is no address"
+                    what = f"refused: redirected from {url.scheme} to an invalid address"
                     raise FetchError(what, where=where, transient=False) from error
             if isinstance(answer, Answer):
                 return answer
@@ -223,7 +223,7 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
     try:
         target = url.join(location)
     except httpx.InvalidURL as error:
-        what = f"redirected to something that is no address: {location[:80]!r}"
+        what = f"redirected to an invalid address: {location[:80]!r}"
         raise FetchError(what, where=where, transient=False) from error
     if target.scheme != url.scheme and (url.scheme, target.scheme) != ("http", "https"):
         what = f"refused: redirected from {url.scheme} to {target.scheme}"

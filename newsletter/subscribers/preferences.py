@@ -114,7 +114,7 @@ def set_topics(
 
 
 def put_topic(session: Session, subscriber: Subscriber, request: TopicRequest) -> None:
-    """Give the topic of this name this content; make it where there is none, and room for one."""
+    """Set the content of the topic with this name; create it if missing and if there is room."""
     topics = session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id)).all()
     same = [topic for topic in topics if topic.name.casefold() == request.name.casefold()]
     if same:
@@ -134,7 +134,7 @@ def _rewrite(session: Session, topic: Topic, request: TopicRequest) -> None:
         key: clue.weight < 0 for key, clue in wanted.items()
     }:
         return
-    # What was learned from the old interests is built anew where it is next needed.
+    # The profile of the old interests is rebuilt when it is next needed.
     session.execute(delete(Profile).where(col(Profile.topic_id) == topic.id))
     gone = [interest.id for key, interest in stated.items() if key not in wanted]
     session.execute(delete(Interest).where(col(Interest.id).in_(gone)))

@@ -56,7 +56,7 @@ class Confirmed:
 def sign_up(
     session: Session, signer: Signer, *, email: str, request: SignUpRequest, message_domain: str
 ) -> None:
-    """Ask the address to confirm; what is asked for waits until it does.
+    """Ask the address to confirm; the request waits until it does.
 
     A subscriber gets a fresh link to their data instead, and the request is forgotten. An
     address that bounced or complained gets nothing.
@@ -160,7 +160,7 @@ def _from_json(asked: dict[str, Any]) -> SignUpRequest:
 
 
 def request_account_link(session: Session, email: str, *, message_domain: str) -> None:
-    """Mail a fresh link to whoever has this address; nothing happens when nobody has.
+    """Mail a new link to the subscriber with this address; do nothing if there is none.
 
     Raises:
         InputError: not an address.

@@ -70,7 +70,7 @@ def too_many_today(session: Session, *, more: int, now: datetime) -> str:
 
 
 def lift_own_decision(session: Session, address_hash: str) -> None:
-    """Forget that the person had unsubscribed or was erased: they have confirmed anew."""
+    """Forget that the person unsubscribed or was erased: they have confirmed again."""
     session.execute(
         delete(Suppression).where(
             col(Suppression.address_hash) == address_hash,

@@ -1,4 +1,4 @@
-"""What a subscriber asks for, as checked values: address, preferences, topics. Pure.
+"""Checked values of what a subscriber asks for: address, preferences, topics. Pure.
 
 Everything here comes from outside (a form, a CSV file, a command line), so every function
 either gives the one form the tables hold or raises `InputError` with a line for a person.
@@ -18,7 +18,7 @@ from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.core.models import Cadence, DigestLength, InterestKind
 
-# A name for the section of somebody who named no topic.
+# Section name for a subscriber who named no topic.
 DEFAULT_TOPIC = "Your interests"
 LONGEST_NAME = 100
 LONGEST_VALUE = 200
@@ -62,7 +62,7 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class TopicRequest:
-    """A topic somebody asks for: its name and checked interests."""
+    """A requested topic: its name and checked interests."""
 
     name: str
     clues: tuple[Clue, ...]
@@ -106,7 +106,7 @@ def normalise_email(email: str) -> str:
 
 
 def paper_identity(value: str, *, where: str = "seed paper") -> str:
-    """Canonical arXiv id (no version) or lower-case DOI of what somebody typed or pasted.
+    """Canonical arXiv id (no version) or lower-case DOI from typed or pasted text.
 
     Raises:
         InputError: neither an arXiv id nor a DOI, nor a link to one.
@@ -143,7 +143,7 @@ def parse_topic(
     quota: int | None = None,
     paused: bool = False,
 ) -> TopicRequest:
-    """A topic from what somebody typed; blanks and repetitions are left out.
+    """Make a topic from typed values, without blanks and repetitions.
 
     Raises:
         InputError: names the field and what is wrong with it.
@@ -197,9 +197,9 @@ def parse_preferences(
     vacation_until: str | None = None,
     default: Preferences | None = None,
 ) -> Preferences:
-    """Preferences from what somebody typed; a blank, or None, keeps ``default``'s value.
+    """Make preferences from typed values; a blank or None keeps ``default``'s value.
 
-    A blank weekly budget is none, and a blank vacation is over.
+    A blank weekly budget means no limit; a blank vacation date ends the vacation.
 
     Raises:
         InputError: names the field and what it may be.

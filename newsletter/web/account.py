@@ -1,4 +1,4 @@
-"""One's data: taken along, or erased. Only a fresh link, mailed to the address, opens this.
+"""Export or erase one's data. Only a new link, mailed to the address, opens these pages.
 
 Digests get forwarded with all their links, so none of those is enough (bulk-mail rule 28).
 """
@@ -25,13 +25,13 @@ router = APIRouter()
 
 @router.api_route("/account", methods=READ)
 def account_link_page(site: SiteDep) -> HTMLResponse:
-    """Ask for a fresh link."""
+    """The form that asks for a new link."""
     return site.page("account_link.html", error="", email="")
 
 
 @router.post("/account")
 def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLResponse:
-    """Mail the link, if somebody has that address; the answer does not tell."""
+    """Mail the link if a subscriber has that address; the answer does not reveal it."""
     limit(site, request, Limited.ACCOUNT_LINK)
     email = forms.text_of(form, "email")
     try:
@@ -50,7 +50,7 @@ def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
     """Whose link this is.
 
     Raises:
-        HTTPException: 410, they are erased already.
+        HTTPException: 410, the subscriber was erased.
         TokenError: the link is not ours, or has expired.
     """
     public_id = site.signer.verify(Purpose.ERASE, token, expires=True)
@@ -62,7 +62,7 @@ def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
 
 @router.api_route("/account/{token}", methods=READ)
 def account_page(site: SiteDep, token: str) -> Response:
-    """What is kept, in short, and the buttons."""
+    """A summary of what we keep, and the buttons."""
     try:
         with site.reading() as session:
             subscriber = _subscriber(session, site, token)

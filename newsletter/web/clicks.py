@@ -25,7 +25,7 @@ PROVIDER = "pages"
 SOON = timedelta(seconds=30)
 # Who has opened this many links within SOON of the first opens all of them.
 BURST = 4
-# What browsers and mail programs say when nobody has pressed yet.
+# What browsers and mail programs say when they prefetch.
 _PREFETCHING = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 

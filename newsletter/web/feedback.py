@@ -52,7 +52,7 @@ def feedback_page(site: SiteDep, token: str, paper_id: RowId, signal: Signal) ->
 
 @router.post("/feedback/{token}/{paper_id}/{signal}")
 def give_feedback(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
-    """Record the signal; pressing twice is the same, the opposite signal replaces it."""
+    """Record the signal; repeating it changes nothing, the opposite one replaces it."""
     with site.writing() as session:
         item, subscriber, paper = _item(session, site, token, paper_id)
         feedback.record(session, item.subscriber_id, paper_id, signal, topic_id=item.topic_id)

@@ -1,4 +1,4 @@
-"""Forms: what a browser posted to checked values, and values back to what a page shows."""
+"""Forms: posted values to checked ones, and stored values back to form fields."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -126,7 +126,7 @@ def topic_fields(topic: StatedTopic) -> dict[str, Any]:
 
 
 def typed_topics(form: Form) -> list[dict[str, Any]]:
-    """The topics as they were typed, to show them again; a new topic left blank is none."""
+    """The topics as typed, to show them again; without a new topic that was left blank."""
     topics = []
     for number in range(MOST_TOPICS + 1):
         if f"topic-{number}-name" not in form:

@@ -1,4 +1,4 @@
-"""What everybody may see: days of papers, one paper, search, feeds, the style sheet."""
+"""Public pages: days of papers, one paper, search, feeds, the style sheet."""
 
 from datetime import date, datetime, timedelta
 from functools import partial

@@ -117,7 +117,7 @@ def pause(site: SiteDep, token: str) -> RedirectResponse:
 
 @router.post("/preferences/{token}/weekly")
 def weekly(site: SiteDep, token: str) -> RedirectResponse:
-    """One digest a week, for whoever would leave because of too many."""
+    """Change to one digest a week, offered to people who would otherwise leave."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
         wanted = replace(preferences_of(subscriber), cadence=Cadence.WEEKLY)

@@ -1,4 +1,4 @@
-"""How often a network may do what costs somebody else something. Counters live in rows.
+"""Limits how often a network may sign up or ask for links. Counters are rows.
 
 A fixed window per key: simple, shared by all processes, and off by a factor of two at most.
 """

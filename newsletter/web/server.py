@@ -107,7 +107,7 @@ class Protocol(H11Protocol):
             self._answer_deadline = None
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, with the same headers as every answer."""
+        """Refuse requests that are not HTTP, with the same headers as every answer."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             headers += [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]

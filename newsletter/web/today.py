@@ -1,4 +1,4 @@
-"""What today's digest would be, ranked while one waits. Nothing of it is stored."""
+"""Previews of today's digest, ranked within the request. Nothing is stored."""
 
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ def rank_today(site: Site, subscriber: Subscriber, profile: SubscriberProfile) -
 
 @router.api_route("/preferences/{token}/today", methods=READ)
 def today_page(site: SiteDep, token: str) -> HTMLResponse:
-    """What today's digest would be with the preferences as they are saved."""
+    """Preview today's digest with the saved preferences."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
         profile = profile_of(site, session, subscriber)

@@ -1,4 +1,4 @@
-"""Unsubscribe: the one-click POST of mail programs, and the page with one button.
+"""Unsubscribing: the one-click POST of mail programs, and the page with one button.
 
 The token alone says who it is, and never expires (bulk-mail rules 3, 4 and 7). A body is not
 even read: RFC 8058 sends ``List-Unsubscribe=One-Click``, urlencoded or multipart, and a mail
@@ -18,7 +18,7 @@ router = APIRouter()
 
 @router.api_route("/unsubscribe/{token}", methods=READ)
 def unsubscribe_page(site: SiteDep, token: str) -> HTMLResponse:
-    """One button; says so when it was already pressed, or the subscriber is erased."""
+    """One button, or "you are unsubscribed" if that is already so or the subscriber was erased."""
     public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
     with site.reading() as session:
         subscriber = accounts.find(session, public_id)

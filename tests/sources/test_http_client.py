@@ -224,7 +224,7 @@ def test_redirects_in_circles_end(server: Server) -> None:
         ("http://example.org/", "from https to http"),
         ("file:///etc/passwd", "from https to file"),
         ("ftp://example.org/feed", "from https to ftp"),
-        ("javascript:alert(1)", "to what is no address"),
+        ("javascript:alert(1)", "to an invalid address"),
         ("https://127.0.0.1/", "redirected to 127.0.0.1"),
         ("https://[::1]/", "redirected to ::1"),
         ("https://169.254.169.254/latest", "redirected to 169.254.169.254"),

@@ -203,7 +203,7 @@ class SuppressionRemoval(SQLModel, table=True):
 
 
 class RateLimit(SQLModel, table=True):
-    """How often somebody unnamed did something in a while; the key is a keyed hash."""
+    """How often a network did something within an hour; the key is a keyed hash."""
 
     __tablename__: ClassVar[str] = "rate_limit"
 

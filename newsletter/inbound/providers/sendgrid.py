@@ -63,7 +63,7 @@ def reader(settings: Settings) -> Reader | None:
     """Reads signed events; None when no key is set.
 
     Raises:
-        SettingsError: the key is none.
+        SettingsError: the key cannot be read.
     """
     if not settings.sendgrid_webhook_key:
         return None

@@ -321,7 +321,7 @@ def _clicks(
 
 
 def seed_papers(session: Session, names: Iterable[str]) -> dict[str, int]:
-    """Papers by the arXiv id or DOI that somebody named; those not stored (yet) are left out."""
+    """Papers by the arXiv id or DOI that a subscriber named, if they are stored."""
     found: dict[str, int] = {}
     for some in feature_store.slices(sorted(set(names))):
         query = select(PaperAlias.external_id, PaperAlias.paper_id).where(

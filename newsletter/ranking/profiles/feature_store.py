@@ -26,7 +26,7 @@ Row = TypeVar("Row")
 FITTED_ON = 20_000  # the newest papers are enough to know the words, and fit in minutes
 IN_LIMIT = 500  # values in one IN (…); SQLite allows 32,766 variables, plans suffer sooner
 # Loading takes a tenth of a second and an edition asks once a chunk. Ids are digests of the
-# content, so what is kept here is never out of date.
+# content, so what is stored here is never out of date.
 _KEPT = 2
 _loaded: dict[str, Basis] = {}
 _unstored: dict[tuple[str, str], "Fitted"] = {}  # by database and model

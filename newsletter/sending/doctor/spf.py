@@ -20,7 +20,7 @@ _NETWORK = re.compile(r"(?P<qualifier>[+?~-]?)ip[46]:(?P<network>[0-9a-f:./]+)",
 
 
 class Verdict(StrEnum):
-    """RFC 7208 §2.6, with UNKNOWN for what is not evaluated here."""
+    """RFC 7208 §2.6, plus UNKNOWN for terms we do not evaluate."""
 
     PASS = "pass"  # noqa: S105
     FAIL = "fail"

@@ -42,7 +42,7 @@ class Result:
 def begin(session: Session, ids: Sequence[int], *, owner: str, now: datetime) -> dict[int, int]:
     """Mark claimed rows ``sending``; returns the number of the attempt of each that may go out.
 
-    The same statement re-reads suppression, subscriber and edition, so whoever left a moment
+    The same statement re-reads suppression, subscriber and edition, so a reader who left a moment
     ago gets nothing (bulk-mail rule 8). Those who may not get it become ``suppressed``; rows of
     an edition that was paused or cancelled meanwhile are given back.
     """

@@ -1,4 +1,4 @@
-"""The ledger as a whole: counts that add up, what is left, what an operator ends or retries."""
+"""The ledger as a whole: counts that add up, what is left, cancelling and retrying."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Outlook:
     """What is left of an edition when nothing can be claimed now."""
 
     leased: int  # rows that some process holds
-    next_queued: datetime | None  # from when on the first that is no retry may be claimed
+    next_queued: datetime | None  # when the first one that is not a retry may be claimed
 
 
 def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) -> Outlook:

@@ -1,4 +1,4 @@
-"""What the statements of the ledger share: the table, statuses by what is left to do, leases."""
+"""What the ledger's statements share: the table, groups of statuses, leases."""
 
 from datetime import datetime, timedelta
 from typing import Any

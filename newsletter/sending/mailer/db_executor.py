@@ -1,4 +1,4 @@
-"""The way of a run to its database: off the event loop where that helps, and patient."""
+"""Runs a send run's database calls, off the event loop if that helps, retrying while locked."""
 
 import asyncio
 import sqlite3
@@ -56,7 +56,7 @@ class DatabaseLine:
 
 
 def _is_full(error: DBAPIError) -> bool:
-    """Whether SQLite cannot write to its disk, which waiting does not mend."""
+    """Whether SQLite cannot write to its disk, which waiting does not fix."""
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # extended codes hold it there
     return code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 

@@ -1,4 +1,4 @@
-"""What was in the air when a process was killed.
+"""Records which messages were in flight when a process was killed.
 
 Results share a commit, so a process that is killed leaves rows ``sending`` of three sorts: not
 handed over yet, in the relay's hands, and answered. A file of two short lines a message tells
@@ -120,7 +120,7 @@ class FlightLog:
 
 
 def read(folder: Path, owner: str) -> Flight | None:
-    """What a dead owner's log tells; None when there is none to believe."""
+    """What a dead owner's log says; None if there is no log to trust."""
     try:
         *lines, _torn = _path(folder, owner).read_bytes().split(b"\n")
         head, *entries = [json.loads(line) for line in lines]

@@ -74,7 +74,7 @@ def _is_dead(owner: str, is_local: bool) -> bool:
 
 
 def _started(process: int) -> str:
-    """When a process started, in clock ticks since boot; "" when there is no such process."""
+    """When a process started, in clock ticks since boot; "" if it does not exist."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:

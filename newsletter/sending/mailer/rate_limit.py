@@ -78,7 +78,7 @@ def give_back_today(session: Session, number: int, *, now: datetime) -> None:
 
 
 def _locked(session: Session, name: str) -> Pace:
-    """The row of that name, made if there is none, locked until the transaction ends."""
+    """The row of that name, created if missing, locked until the transaction ends."""
     new = upsert(session, "pace").values(name=name, used=0)
     session.connection().execute(new.on_conflict_do_nothing())
     return session.exec(select(Pace).where(Pace.name == name).with_for_update()).one()

@@ -1,4 +1,4 @@
-"""Whether so much comes back that going on would harm the sender; asked before a run and during it.
+"""Whether bounces and complaints are too frequent to go on; checked before and during a run.
 
 What the relay itself refuses does not count here: no mailbox heard of it, and a storm of policy
 refusals pauses a run by itself (`mailer.brake`).

@@ -23,7 +23,7 @@ from newsletter.sending.mailer.run import Tally
 
 REPORT_SECONDS = 0.25
 # A worker that dies is replaced, for one that ran out of memory must not end the run; when they
-# die this often something is wrong that another process will not mend.
+# die this often something is wrong that another process will not fix.
 REPLACEMENTS = 5
 INTERRUPTED = 3
 
@@ -128,7 +128,7 @@ def _share(whole: int, number: int, place: int) -> int:
 
 def _work(plan: SendPlan, pipe: Connection) -> None:
     """The life of a worker process."""
-    # Ctrl-C reaches the whole group; only the parent's word counts, or one press would be two.
+    # Ctrl-C reaches the whole group; only the parent's signal counts, or one would count as two.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tally, failure = Tally(0), None
     try:

@@ -78,7 +78,7 @@ class Relay:
 
 
 def parse_relays(urls: str) -> tuple[Relay, ...]:
-    """The relays of `parse_relay` URLs parted by spaces."""
+    """The relays of `parse_relay` URLs, separated by spaces."""
     return tuple(parse_relay(url) for url in urls.split())
 
 

@@ -35,7 +35,7 @@ _ID_IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 
-# The parser logs every odd entry, with its text: that is somebody's library, not our log's.
+# The parser logs every odd entry with its text; a reader's library does not belong in our log.
 logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)
 
 
