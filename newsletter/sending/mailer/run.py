@@ -7,24 +7,25 @@ message a connection, and by the flight log, after a kill, no more than the latt
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
 from newsletter.core.database import utc_now
-from newsletter.core.errors import RelayError, StoppedError
+from newsletter.core.errors import RelayError, SlowDownError, StoppedError
 from newsletter.core.models import DeliveryStatus
 from newsletter.sending.ledger import LEASE, RESENDS, Result
 from newsletter.sending.mailer import flight_log, lease_owner
-from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, make_ready
+from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, deferred, make_ready
 from newsletter.sending.mailer.brake import Brake
 from newsletter.sending.mailer.db_executor import DatabaseLine
 from newsletter.sending.mailer.ledger_client import Books, Job, Turn
 from newsletter.sending.mailer.rate_limit import AHEAD, Limits
 from newsletter.sending.mailer.reputation import ReputationWatch, Threshold
+from newsletter.sending.mailer.tally import Tally
+from newsletter.sending.mailer.throttle import Throttle
 from newsletter.sending.transports import Transport
 
 # Results that may wait for their commit. Turns come at half of that, so that begins and results go
@@ -44,27 +45,6 @@ RENEW_SECONDS = LEASE.total_seconds() / 4
 RELAY_PATIENCE = 8.0
 # What a domain's rate holds back is waited for when the first of it is due this soon.
 SOON = timedelta(seconds=10)
-
-
-@dataclass(slots=True)
-class Tally:
-    """Outcomes of a run so far, of ``total`` deliveries that waited at its start.
-
-    ``stopped`` says why it ended before the end; "" if it did not.
-    """
-
-    total: int
-    outcomes: Counter[DeliveryStatus] = field(default_factory=Counter)
-    stopped: str = ""
-    # Whether it ended because no relay could be reached, or logged in to.
-    relay_failed: bool = False
-    # What kind of refusal made the run stop (`core.refusals.kind_of`); "" if none did.
-    refused_as: str = ""
-
-    @property
-    def done(self) -> int:
-        """How many deliveries this run has dealt with."""
-        return self.outcomes.total()
 
 
 class SendRun:
@@ -105,6 +85,7 @@ class SendRun:
             self._books.claim_ahead = 1  # what is over the limit is for others
         self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
         self._brake = Brake()
+        self._throttle = Throttle()
         self._checks_refusals = checks_refusals
         self._tally = Tally(0)
         self._jobs: deque[Job] = deque()
@@ -278,6 +259,7 @@ class SendRun:
         is_quick = False
         try:
             while (ready := following or await self._next_ready()) is not None:
+                is_quick = is_quick and self._throttle.rate is None
                 following = self._look_ahead() if is_quick else None
                 started = time.monotonic()
                 self._in_flight += 1
@@ -293,6 +275,7 @@ class SendRun:
             await transport.close()
 
     async def _next_ready(self) -> Ready | None:
+        await self._throttle.wait(lambda: self._is_over or self.stop.is_set())
         while (job := await self._next_job()) is not None:
             if (ready := self._made_ready(job)) is not None:
                 return ready
@@ -344,6 +327,9 @@ class SendRun:
         job = ready.job
         try:
             result = await attempt(ready, following, transport, log=self._log)
+        except SlowDownError as error:
+            self._slow_down(job, ready, error)
+            return False
         except RelayError as error:
             self._refused.append(job)
             await self._relay_failed(error)
@@ -352,6 +338,8 @@ class SendRun:
             self._refused.append(job)
             self._give_up(str(error))
             return False
+        if result.status is DeliveryStatus.SENT:
+            self._throttle.taken()
         self._relay_failed_at = None
         self._landed_at = time.monotonic()
         self._group = min(GROUP // 2, self._group + 1)
@@ -370,6 +358,15 @@ class SendRun:
         if self._checks_refusals and self._brake.note(result, job.domain):
             self._tally.refused_as = self._brake.kind
             self._give_up(self._brake.reason)
+
+    def _slow_down(self, job: Job, ready: Ready, error: SlowDownError) -> None:
+        """Put the message back, to be tried again by this run at a slower pace."""
+        if self._throttle.slow_down(job.delivery_id):
+            self._refused.append(job)
+            if self._throttle.is_hopeless:
+                self._give_up(f"the relay takes nothing for now: {error}")
+        else:
+            self._land(job, deferred(ready, error))
 
     async def _relay_failed(self, error: RelayError) -> None:
         now = time.monotonic()

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from newsletter.core import database
 from newsletter.core.errors import NewsletterError, StoppedError
 from newsletter.sending.mailer.plan import SendPlan
-from newsletter.sending.mailer.run import Tally
+from newsletter.sending.mailer.tally import Tally
 
 REPORT_SECONDS = 0.25
 # A worker that dies is replaced, for one that ran out of memory must not end the run; when they
