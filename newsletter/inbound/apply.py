@@ -39,6 +39,7 @@ from newsletter.inbound.bounces.fault import fault_of_ours
 from newsletter.inbound.bounces.mime import LONGEST_MAIL, clean_lines, first, split_headers
 from newsletter.inbound.bounces.patterns import UNSUBSCRIBE_ADDRESS
 from newsletter.inbound.matching import SENT_ONCE, SIGNED, Match, match
+from newsletter.sending import ledger
 from newsletter.subscribers import accounts
 from newsletter.subscribers.suppression import suppress, too_many_today
 
@@ -91,7 +92,7 @@ def apply(
     now: datetime,
 ) -> Recorded:
     """Do what ``outcome`` asks for, once: ``provider`` and ``event_id`` name it for good."""
-    if outcome.kind is Kind.UNSUBSCRIBE:
+    if outcome.kind is Kind.UNSUBSCRIBE and provider == MAIL:
         return _unsubscribe(session, signer, outcome)
     matches = match(session, signer, outcome, now=now)
     if not matches:
@@ -178,6 +179,7 @@ def _event_kind(kind: Kind, recipient: BouncedRecipient | None) -> EventKind | N
     return {
         Kind.COMPLAINT: EventKind.COMPLAINED,
         Kind.DELIVERY_NOTICE: EventKind.DELIVERED,
+        Kind.UNSUBSCRIBE: EventKind.UNSUBSCRIBED,
     }.get(kind)
 
 
@@ -211,6 +213,13 @@ def _consequences(
         address_hash = signer.hash_address(delivery.to_address)
         suppress(session, address_hash, SuppressionReason.COMPLAINED)
         return [f"{delivery.to_address}: complained, suppressed"]
+    if kind is EventKind.UNSUBSCRIBED:
+        subscriber = session.get_one(Subscriber, delivery.subscriber_id)
+        accounts.unsubscribe(session, subscriber.public_id)
+        ledger.settle_arrived(session, delivery_id=delivery.id)
+        return [f"{delivery.to_address}: unsubscribed"]
+    if kind is EventKind.DELIVERED:
+        ledger.settle_arrived(session, delivery_id=delivery.id)
     if kind is not EventKind.BOUNCED:
         return []
     _set_status(session, delivery, DeliveryStatus.BOUNCED)
@@ -313,14 +322,30 @@ def _unsubscribe(session: Session, signer: Signer, outcome: Outcome) -> Recorded
         found = UNSUBSCRIBE_ADDRESS.match(address)
         if not found:
             continue
-        try:
-            public_id = signer.verify(Purpose.UNSUBSCRIBE, found["token"])
-        except TokenError:
+        is_known = _unsubscribe_by(session, signer, found["token"])
+        if is_known is None:
             continue
-        is_known = accounts.unsubscribe(session, public_id)
         action = "unsubscribed" if is_known else "already erased; nothing to unsubscribe"
         return Recorded(outcome, matched=True, actions=(action,))
     return Recorded(outcome, matched=False)
+
+
+def _unsubscribe_by(session: Session, signer: Signer, token: str) -> bool | None:
+    """Unsubscribe whom the token of an address names; None when it is not ours.
+
+    Addresses made before `Signer.mailbox_token` hold the token of a link.
+    """
+    try:
+        public_id = signer.verify_mailbox(Purpose.UNSUBSCRIBE, token)
+    except TokenError:
+        pass
+    else:
+        return accounts.unsubscribe_folded(session, public_id)
+    try:
+        public_id = signer.verify(Purpose.UNSUBSCRIBE, token)
+    except TokenError:
+        return None
+    return accounts.unsubscribe(session, public_id)
 
 
 def _keep(

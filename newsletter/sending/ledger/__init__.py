@@ -6,7 +6,7 @@ can know whether the relay took it. Every change of status is a compare-and-set:
 changes nothing.
 """
 
-from newsletter.sending.ledger.attempts import Result, begin, put_back, record
+from newsletter.sending.ledger.attempts import Result, begin, put_back, record, settle_arrived
 from newsletter.sending.ledger.counts import (
     Outlook,
     cancel,
@@ -54,6 +54,7 @@ __all__ = [
     "renew",
     "requeue",
     "sending",
+    "settle_arrived",
     "statuses",
     "take_back",
     "tried",
