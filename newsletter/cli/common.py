@@ -1,4 +1,4 @@
-"""What every command needs: settings, the database, and how to speak to people and to programs."""
+"""Shared by all commands: settings, the database, and output for people and programs."""
 
 import json
 import socket
@@ -35,7 +35,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 
 
 def today() -> date:
-    """The date of the edition that commands mean unless told otherwise."""
+    """The default edition date of all commands: today, UTC."""
     return database.utc_now().date()
 
 
@@ -54,10 +54,10 @@ def open_database(*required: str) -> tuple[Settings, Engine]:
 
 
 def check_port(host: str, port: int) -> None:
-    """Fail before the work rather than after it.
+    """Check that a server can listen, before any work is done.
 
     Raises:
-        UsageError: nothing can listen there.
+        UsageError: the port cannot be used.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

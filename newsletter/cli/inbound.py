@@ -114,7 +114,7 @@ def _open(settings: Settings) -> tuple[Intake, str]:
 
 
 def _is_missing_file(url: str) -> bool:
-    """An SQLite file that is not there; looking into it would make it."""
+    """Whether the URL names a missing SQLite file; opening it would create it."""
     try:
         parsed = make_url(url)
     except ArgumentError:

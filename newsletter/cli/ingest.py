@@ -19,7 +19,7 @@ from newsletter.papers.ingest import Outcome, ingest_file
 from newsletter.sources.http_client import Fetcher
 from newsletter.sources.registry import build
 
-# A source that fails on everything says the same thing a thousand times.
+# A source that fails everywhere repeats itself a thousand times.
 _MOST_LINES = 20
 
 Watch = Callable[[Outcome], None]
@@ -63,7 +63,7 @@ def ingest(
 
 
 def _progress(*, quiet: bool) -> Progress:
-    """What goes on, on a terminal; nothing elsewhere."""
+    """Show progress on a terminal only."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

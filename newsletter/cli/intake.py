@@ -18,7 +18,7 @@ from newsletter.inbound.files import Incoming
 
 @dataclass
 class Intake:
-    """Records mails where a database is ready, else only reads them; remembers what it saw."""
+    """Records mails if a database is ready, otherwise only reads them; remembers what it saw."""
 
     engine: Engine | None
     signer: Signer | None
@@ -30,7 +30,7 @@ class Intake:
         """Handle one of many mails: an error is reported and does not stop the others.
 
         Raises:
-            DatabaseError: the database takes nothing at all.
+            DatabaseError: the database cannot be written.
         """
         try:
             self.handle(incoming)
@@ -38,7 +38,7 @@ class Intake:
             self.complain(error)
 
     def complain(self, error: InputError) -> None:
-        """Tell the operator, and remember that something went wrong."""
+        """Report an error, and remember that there was one."""
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         self.failed = True
 
@@ -46,8 +46,8 @@ class Intake:
         """Read one mail, commit what it changes, and only then mark it as seen.
 
         Raises:
-            DatabaseError: the database takes nothing.
-            InputError: the database does not take this mail.
+            DatabaseError: the database cannot be written.
+            InputError: the database refuses this mail.
         """
         recorded = self._record(incoming)
         if self.engine is not None:

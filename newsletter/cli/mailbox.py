@@ -12,7 +12,7 @@ from newsletter.core.errors import InputError
 from newsletter.core.tokens import Signer
 from newsletter.inbound.files import Incoming
 from newsletter.inbound.imap import parse_mailbox, poll
-from newsletter.inbound.lmtp import Door, listen, parse_listen_address
+from newsletter.inbound.lmtp import SmtpHandler, listen, parse_listen_address
 
 
 def poll_imap(every: int, as_json: bool) -> None:
@@ -53,7 +53,7 @@ def listen_on(url: str) -> None:
     async def serve() -> None:
         started = asyncio.Event()
         serving = asyncio.create_task(
-            listen(address, Door(signer, domains, handle), started=started)
+            listen(address, SmtpHandler(signer, domains, handle), started=started)
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)

@@ -1,7 +1,7 @@
 """Settings: read once by an entry point, passed down, never read at import.
 
 They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the working folder;
-a variable wins over the file. `load_settings` turns whatever is wrong into one line.
+a variable wins over the file. `load_settings` turns any mistake into one line.
 """
 
 import re
@@ -30,7 +30,7 @@ SLOWEST = 1 / 86_400
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. README.md explains each one; a test holds that it does."""
+    """Everything an operator can set. A test checks that README.md explains each setting."""
 
     model_config = SettingsConfigDict(
         env_prefix="NEWSLETTER_",

@@ -22,7 +22,7 @@ from newsletter.subscribers.csv_writing import harmless_cell
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """Somebody who did not get an edition, or not yet, and why."""
+    """A subscriber who did not get an edition (yet), and why."""
 
     email: str
     status: str
@@ -44,7 +44,7 @@ class Report:
     coverage: str
     note: str  # why a send run paused it
     rates: Rates
-    kept_mails: int  # came in about nobody that could be found
+    kept_mails: int  # inbound messages that match no delivery
     undelivered: tuple[Undelivered, ...]
     without_digest: tuple[tuple[str, str], ...]
 

@@ -1,4 +1,4 @@
-"""Messages as bytes: headers that cannot break, and quoted-printable parts. Pure.
+"""Messages as bytes: safe headers and quoted-printable parts. Pure.
 
 Python's header policies re-encode long values, List-Unsubscribe among them, so headers are
 written here: each value comes folded, checked and in its final form from one of the functions

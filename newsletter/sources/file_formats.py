@@ -135,7 +135,7 @@ def open_file(path: Path, format_name: str = "auto") -> tuple[str, Iterator[Page
 
 
 def _unknown(head: bytes) -> str:
-    """What to say of a file that no format knows."""
+    """The error for a file in an unknown format."""
     if said := _said(head):
         return said
     if not head.strip(b" \t\r\n\0"):

@@ -24,7 +24,7 @@ class Limited(StrEnum):
     ACCOUNT_LINK = "account link"
 
 
-# A lecture hall behind one address signs up at once; a script does it all night.
+# A lecture hall behind one address signs up together; a script does it all night.
 MOST = {Limited.SIGN_UP: 30, Limited.ACCOUNT_LINK: 15}
 WINDOW = timedelta(hours=1)
 

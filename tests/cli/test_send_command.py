@@ -195,7 +195,7 @@ def test_a_certificate_that_has_expired_gets_no_mail(sqlite_engine: Engine, tmp_
     with running_sink(tls_context=context) as expired:
         relay = f"smtp://127.0.0.1:{expired.port}?starttls=true"
         code, said = Command(sqlite_engine, relay, tmp_path).run("send", "--date", DATE)
-        assert code == 3
+        assert code == 4
         assert re.search(r"stopped: relay 127.0.0.1:\d+: .*certificate", said)
         assert expired.accepted == []
 
@@ -206,7 +206,7 @@ def test_a_stripped_starttls_never_falls_back_to_clear_text(
     fill(sqlite_engine, "ada@there.example")
     relay = f"smtp://127.0.0.1:{sink.port}?starttls=true"
     code, said = Command(sqlite_engine, relay, tmp_path).run("send", "--date", DATE)
-    assert code == 3
+    assert code == 4
     assert "STARTTLS" in said
     assert sink.accepted == []
 

@@ -1,4 +1,4 @@
-"""What every adapter shares: papers one by one, and JSON of which nothing can be trusted."""
+"""Helpers for all adapters: papers one by one, and JSON that cannot be trusted."""
 
 import json
 from collections.abc import Callable, Iterable
