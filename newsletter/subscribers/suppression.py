@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Insert, delete, func
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from newsletter.core.database import utc_now
+from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import Subscriber, SubscriberStatus, Suppression, SuppressionReason
 
 # A person can take back their own decision by confirming again; a decision of a mailbox or the
@@ -31,10 +30,9 @@ FEWEST_IN_A_DAY = 20
 
 def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> None:
     """Suppress the address; the graver reason stays, and repeating it changes nothing."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     lighter = [known for known in SuppressionReason if GRAVITY[known] < GRAVITY[reason]]
     statement: Insert = (
-        dialect.insert(Suppression)
+        upsert(session, "suppression")
         .values(address_hash=address_hash, reason=reason, created_at=utc_now())
         .on_conflict_do_update(
             index_elements=["address_hash"],
