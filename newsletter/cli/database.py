@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.console import err, out
 from newsletter.cli.progress import progress_bar
 from newsletter.core import database, transfer
 from newsletter.core.config import load_settings
