@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sqlalchemy import Engine
 
-from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.console import err, out
 from newsletter.core.config import Settings
 from newsletter.core.errors import InputError, UsageError
 from newsletter.papers.harvest import ingest_source
@@ -19,7 +20,7 @@ from newsletter.papers.ingest import Outcome, ingest_file
 from newsletter.sources.http_client import Fetcher
 from newsletter.sources.registry import build
 
-# A source that fails on everything says the same thing a thousand times.
+# A source that fails everywhere repeats itself a thousand times.
 _MOST_LINES = 20
 
 Watch = Callable[[Outcome], None]
@@ -63,7 +64,7 @@ def ingest(
 
 
 def _progress(*, quiet: bool) -> Progress:
-    """What goes on, on a terminal; nothing elsewhere."""
+    """Show progress on a terminal only."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

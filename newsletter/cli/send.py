@@ -11,7 +11,8 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import DateOption, err, open_database, out, today
+from newsletter.cli.common import DateOption, open_database, today
+from newsletter.cli.console import err, out
 from newsletter.cli.dry_run import dry_run as dry_run_of
 from newsletter.cli.prepare import require_not_early
 from newsletter.cli.preview import make_renderer
@@ -30,7 +31,7 @@ from newsletter.sending.mailer import SendPlan
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
-# What is left unsent in one of these makes the exit code 1.
+# Deliveries left in one of these states make the exit code 1.
 NOT_SENT = (
     DeliveryStatus.FAILED,
     DeliveryStatus.DEFERRED,
@@ -39,7 +40,7 @@ NOT_SENT = (
 )
 # How often `--watch` looks for retries, or for who is due.
 WATCH_SECONDS = 30.0
-# Retries of older editions are over (see `mailer.retries.STALE_AFTER`), whatever is left.
+# Retries of older editions are over (see `retry_policy.STALE_AFTER`).
 WATCHED = timedelta(days=2)
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -54,7 +55,7 @@ def parse_rate(value: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """What all ways of sending share: the plan without its edition, and how to run it."""
+    """Everything the ways of sending share: the plan without its edition, and how to run it."""
 
     engine: Engine
     plan: SendPlan
@@ -62,9 +63,9 @@ class _Sender:
     stop: Stop
 
     def edition(self, edition_id: int) -> int:
-        """Send one edition as far as it goes now; prints how it stands; returns an exit code."""
+        """Send one edition as far as possible now; prints its state; returns an exit code."""
         lifecycle.start_sending(self.engine, edition_id)
-        # First who asked for something just now: a confirmation, a link to an account.
+        # People who have just asked for a confirmation or account link come first.
         reason = self.notes()
         if not reason and not self.stop.is_asked:
             plan = replace(self.plan, edition_id=edition_id)
@@ -94,7 +95,7 @@ class _Sender:
         try:
             metrics.write_file(self.engine, path)
         except StoppedError as error:
-            err.print(str(error), markup=False)  # no reason to keep mail from going out
+            err.print(str(error), markup=False)  # not a reason to stop mail
 
 
 def send(
@@ -252,7 +253,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
 
 
 def _tell_paused(engine: Engine, since: datetime) -> None:
-    """Say which editions opened ``since`` then are paused, for they stay so."""
+    """Name the paused editions opened after ``since``; they stay paused."""
     with read_scope(engine) as session:
         paused = session.exec(
             select(Edition)
@@ -291,7 +292,7 @@ def _subscriber(engine: Engine, email: str) -> int:
 
 
 def _print_summary(engine: Engine, edition_id: int) -> bool:
-    """One line of counts, a line on who did not get it; True if there is anybody."""
+    """Print the counts and how many got no digest; returns whether there are any."""
     with read_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
         issue_date: Date = edition.issue_date

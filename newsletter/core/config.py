@@ -1,7 +1,7 @@
 """Settings: read once by an entry point, passed down, never read at import.
 
 They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the working folder;
-a variable wins over the file. `load_settings` turns whatever is wrong into one line.
+a variable wins over the file. `load_settings` turns any mistake into one line.
 """
 
 import re
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -30,7 +29,7 @@ SLOWEST = 1 / 86_400
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. README.md explains each one; a test holds that it does."""
+    """Everything an operator can set. A test checks that README.md explains each setting."""
 
     model_config = SettingsConfigDict(
         env_prefix="NEWSLETTER_",
@@ -294,6 +293,9 @@ class Settings(BaseSettings):
     def _mail_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        # Not every command is told an address, and this takes long to import.
+        from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
         try:
             return validate_email(
                 value, check_deliverability=False, test_environment=True

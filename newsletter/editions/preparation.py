@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What `prepare` did: digests frozen now, subscribers due, and why some got nothing."""
+    """The result of `prepare`: digests frozen now, subscribers due, and why some got nothing."""
 
     edition_id: int
     due: int
@@ -68,7 +68,7 @@ def prepare(
         why = coverage_of(session, edition, now, sources).nothing_to_send()
     if due:
         since = now - digest.CANDIDATE_WINDOW
-        feature_store.catch_up(engine, since, model)
+        feature_store.ensure_vectors(engine, since, model)
         with read_scope(engine) as session:
             ranker = Ranker(profiles.load_candidates(session, since, model))
     new = nothing = 0
@@ -131,7 +131,7 @@ def _close_preparation(
 def coverage_of(
     session: Session, edition: Edition, now: datetime, sources: Sequence[str] = ()
 ) -> Coverage:
-    """What was read until ``now`` since the edition before, or in the day before the first one.
+    """What was read since the previous edition, or within a day for the first one.
 
     ``sources`` are the names of those that should have been read.
     """

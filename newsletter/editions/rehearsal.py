@@ -1,4 +1,4 @@
-"""What would go out for a date: made by the functions that prepare, and never kept."""
+"""Show what would go out for a date: made by the functions that prepare, then rolled back."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime

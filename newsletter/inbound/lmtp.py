@@ -63,7 +63,7 @@ def parse_listen_address(url: str) -> ListenAddress:
     return ListenAddress(parts.scheme == "lmtp", parts.hostname, port)
 
 
-class Door:
+class SmtpHandler:
     """Decides who may come in, and hands mails on. The methods are aiosmtpd's hooks."""
 
     def __init__(
@@ -126,7 +126,7 @@ class Door:
         return "250 OK"
 
 
-async def listen(address: ListenAddress, door: Door, *, started: asyncio.Event) -> None:
+async def listen(address: ListenAddress, door: SmtpHandler, *, started: asyncio.Event) -> None:
     """Serve until cancelled; ``started`` is set when connections are taken.
 
     Raises:

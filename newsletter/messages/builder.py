@@ -15,7 +15,7 @@ NO_AUTO_REPLIES = "DR, RN, NRN, OOF, AutoReply"
 # RFC 5321 §4.5.3.1.1: what a local part may have; the mailto link is left out over that.
 LONGEST_LOCAL_PART = 64
 # The signed bounce address once more, in the message: bounces that lost their envelope and webhooks
-# still tell whose they are. Not signed by DKIM, for nobody but us acts on it.
+# still tell whose they are. Not signed by DKIM, because only we act on it.
 MARK = "X-Newsletter-Delivery"
 # Where providers take a value of ours that their webhooks give back, by the setting that opens the
 # webhook. Amazon SES gives back the mark itself, among the message's headers.

@@ -15,7 +15,7 @@ from newsletter.papers.ingest import Outcome, Progress, ingest_pages, no_progres
 from newsletter.sources import Page, Request, Source
 from newsletter.sources.http_client import Fetcher, Validators
 
-# Where a source begins that was never read.
+# How far back the first reading of a source goes.
 FIRST_DAYS = timedelta(days=7)
 # All of arXiv is 3,000 pages; a server that always has one more must not hold a run for ever.
 MOST_PAGES = 5_000
@@ -152,7 +152,7 @@ class _Reading:
         return page
 
     def _read(self, harvest: Harvest) -> None:
-        """A reading is complete: move the cursor, unless that would leave a gap behind it."""
+        """Move the cursor after a complete reading, unless that would leave a gap."""
         through = self.cursor.through
         if through is None or harvest.since <= through:
             through = max(harvest.until, through or harvest.until)

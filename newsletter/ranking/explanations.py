@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 from newsletter.ranking.attribution import given_by
 from newsletter.ranking.candidates import (
     KINDS,

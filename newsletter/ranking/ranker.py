@@ -56,7 +56,7 @@ class Ranker:
         self.candidates = candidates
         self._found = scoring.Matches(candidates)
         self._likeness = Likeness(candidates)
-        self._products = attribution.Products(candidates)
+        self._products = attribution.ProductCache(candidates)
 
     def rank(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
         """A ranking per profile, in their order; all are scored by a few matrix products."""
@@ -148,7 +148,7 @@ def _is_known(topic: TopicProfile) -> bool:
 
 def _explanations(
     topics: Sequence[TopicProfile],
-    products: attribution.Products,
+    products: attribution.ProductCache,
     homes: NDArray[np.int64],
     papers: NDArray[np.int64],
 ) -> list[str]:

@@ -78,7 +78,7 @@ class Page:
 
 
 class Source(Protocol):
-    """A place papers come from. It asks nothing itself: `newsletter.sources.http_client` does."""
+    """A place papers come from. It requests nothing itself: `http_client` does."""
 
     name: str
     # Read again before the cursor each time, for papers that are listed late.

@@ -16,7 +16,7 @@ import feedparser
 from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import canonical_doi, doi_in_address, split_arxiv_id
 from newsletter.core.markup import Plain
-from newsletter.core.text import shortened, tidy
+from newsletter.core.one_line import shortened, tidy
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
 from newsletter.sources.boilerplate import read_body
 from newsletter.sources.normalise import (

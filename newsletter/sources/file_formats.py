@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from newsletter.core.errors import InputError, ParseError
 from newsletter.core.identifiers import canonical_doi, split_arxiv_id
-from newsletter.core.text import shortened, tidy
+from newsletter.core.one_line import shortened, tidy
 from newsletter.sources.arxiv_api import ArxivApi
 from newsletter.sources.arxiv_oai import ArxivOai
 from newsletter.sources.arxiv_rss import ArxivFeed
@@ -136,7 +136,7 @@ def open_file(path: Path, format_name: str = "auto") -> tuple[str, Iterator[Page
 
 
 def _unknown(head: bytes) -> str:
-    """What to say of a file that no format knows."""
+    """The error for a file in an unknown format."""
     if said := _said(head) or _listed(head):
         return said
     if not head.strip(b" \t\r\n\0"):

@@ -30,7 +30,7 @@ class Jsonl(Source):
     name = "jsonl"
 
     def first_request(self, since: date, until: date) -> Request:
-        """There is none.
+        """Raise: a file has no requests.
 
         Raises:
             UsageError: always.

@@ -1,4 +1,4 @@
-"""From a source's fields to a checked `PaperRecord`: the one place where outside values are judged.
+"""From a source's fields to a checked `PaperRecord`: the one place that validates outside values.
 
 Ids, addresses and dates of all sources come through here, so that no adapter can forget that
 they are hostile, and every later layer can rely on their form.
@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.core.markup import Plain
-from newsletter.core.text import clean, shortened, tidy
+from newsletter.core.one_line import shortened, tidy
+from newsletter.core.text import clean
 from newsletter.sources.base import AnnouncementKind, PaperRecord
 from newsletter.sources.dates import read_date
 
@@ -40,7 +41,7 @@ _LARGEST = 2**31 - 1  # PostgreSQL's integer
 
 
 class BadPaperError(ValueError):
-    """What was announced cannot be a paper; says why. Adapters turn it into a `Problem`."""
+    """An announced item cannot be a paper, and why. Adapters turn it into a `Problem`."""
 
 
 def make(
@@ -63,7 +64,7 @@ def make(
     code_url: object = None,
     project_url: object = None,
 ) -> PaperRecord:
-    """A record out of what a source said; text is cleaned, optional nonsense is left out.
+    """Make a record from a source's fields; clean the text, drop invalid optional values.
 
     Raises:
         BadPaperError: the id or the title is missing.

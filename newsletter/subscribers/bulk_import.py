@@ -18,7 +18,7 @@ from newsletter.subscribers.validation import MOST_TOPICS, TopicRequest
 
 @dataclass
 class ImportReport:
-    """What became of every line: added + topics_added + confirmed + unchanged + refused."""
+    """The result for every line: added + topics_added + confirmed + unchanged + refused."""
 
     file: str
     added: int = 0
@@ -41,7 +41,7 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A subscriber who is there already; ``topics`` are the names, folded."""
+    """An existing subscriber; ``topics`` are the names, folded."""
 
     id: int
     status: SubscriberStatus
@@ -237,7 +237,7 @@ def _insert_subscribers(
 
 
 def _first_status(stated: str, confirmed: bool) -> SubscriberStatus:
-    """Nobody is active without consent stated, nor when the file itself says pending."""
+    """A subscriber is active only with stated consent, and not if the file says pending."""
     if not confirmed:
         return SubscriberStatus.PENDING
     return SubscriberStatus(stated or SubscriberStatus.ACTIVE)

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.errors import InputError
 from newsletter.core.models import Interest, InterestKind, Profile, Subscriber, Topic
 from newsletter.subscribers.accounts import add_topic, row_id
-from newsletter.subscribers.validation import MOST_TOPICS, Clue, Preferences, TopicRequest
+from newsletter.subscribers.validation import MOST_TOPICS, InterestInput, Preferences, TopicRequest
 
 # The lists of a form or a CSV line, and the interests that each holds.
 COLUMN_KINDS: dict[str, tuple[InterestKind, bool]] = {
@@ -57,14 +57,14 @@ def topics_of(session: Session, subscriber_id: int) -> list[StatedTopic]:
     topics = session.exec(
         select(Topic).where(Topic.subscriber_id == subscriber_id).order_by(col(Topic.id))
     ).all()
-    clues: dict[int, list[Clue]] = {}
+    clues: dict[int, list[InterestInput]] = {}
     for interest in session.exec(
         select(Interest)
         .where(col(Interest.topic_id).in_([topic.id for topic in topics]))
         .order_by(col(Interest.id))
     ):
         clues.setdefault(interest.topic_id, []).append(
-            Clue(interest.kind, interest.value, interest.weight)
+            InterestInput(interest.kind, interest.value, interest.weight)
         )
     return [
         StatedTopic(

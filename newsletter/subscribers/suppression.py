@@ -3,16 +3,15 @@
 from collections.abc import Collection, Iterable
 
 from sqlalchemy import Insert, delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from newsletter.core.database import utc_now
+from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import Suppression, SuppressionReason
 
-# What the person decided, the person can take back by confirming anew; what a mailbox or the
+# A person can take back their own decision by confirming again; a decision of a mailbox or the
 # operator decided stays.
 OWN_DECISION = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED})
-# Of two reasons the graver one is kept: who was erased must not be brought back because the
+# Keep the graver of two reasons: an erased person must not be brought back because the
 # operator forgives a bounce.
 GRAVITY = {
     SuppressionReason.UNSUBSCRIBED: 0,
@@ -26,11 +25,10 @@ CHUNK = 1000
 
 
 def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> None:
-    """Suppress the address; the graver reason stays, and doing it again changes nothing."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    """Suppress the address; the graver reason stays, and repeating it changes nothing."""
     lighter = [known for known in SuppressionReason if GRAVITY[known] < GRAVITY[reason]]
     statement: Insert = (
-        dialect.insert(Suppression)
+        upsert(session, "suppression")
         .values(address_hash=address_hash, reason=reason, created_at=utc_now())
         .on_conflict_do_update(
             index_elements=["address_hash"],

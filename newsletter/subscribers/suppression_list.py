@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError, UsageError
 from newsletter.core.models import Subscriber, Suppression, SuppressionReason, SuppressionRemoval
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.suppression import OWN_DECISION, suppress
 from newsletter.subscribers.validation import normalise_email
@@ -34,7 +34,7 @@ class Suppressed:
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did: how many were added and known before; refused lines with reasons."""
+    """The result of an import: added, already known, and refused lines with reasons."""
 
     added: int = 0
     known: int = 0
@@ -70,7 +70,7 @@ def add(
     note: str,
     reason: SuppressionReason = SuppressionReason.OPERATOR,
 ) -> bool:
-    """Suppress an address; whether it was not suppressed before.
+    """Suppress an address; returns whether it is new.
 
     Raises:
         InputError: not an address.
@@ -88,7 +88,7 @@ def add(
 
 
 def remove(session: Session, signer: Signer, email: str, *, note: str, now: datetime) -> bool:
-    """Lift a suppression and write down why; whether there was one.
+    """Lift a suppression and record why; returns whether there was one.
 
     Raises:
         InputError: not an address.
@@ -119,7 +119,7 @@ def remove(session: Session, signer: Signer, email: str, *, note: str, now: date
 def import_file(
     session: Session, signer: Signer, path: Path, *, reason: SuppressionReason, note: str
 ) -> Imported:
-    """Suppress every address of a file: one a line, or CSV with a column named for it.
+    """Suppress every address of a file: one per line, or CSV with an address column.
 
     Providers export such lists; an address that is suppressed already keeps its reason.
 

@@ -24,7 +24,7 @@ LONGEST_NAME = 100
 LONGEST_VALUE = 200
 # A paragraph or two about one's work; more would drown the other interests.
 LONGEST_TEXT = 2000
-# 200 clues a topic is past what anybody states by hand, and bounds what a stranger can store.
+# More than anyone states by hand; limits what a stranger can store.
 MOST_INTERESTS = 200
 MOST_TOPICS = 20
 MUTE_WEIGHT = -1.0
@@ -52,7 +52,7 @@ class Preferences:
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
+class InterestInput:
     """One interest before it has a row; a negative weight mutes."""
 
     kind: InterestKind
@@ -65,7 +65,7 @@ class TopicRequest:
     """A requested topic: its name and checked interests."""
 
     name: str
-    clues: tuple[Clue, ...]
+    clues: tuple[InterestInput, ...]
     quota: int | None = None
     paused: bool = False
 
@@ -148,12 +148,12 @@ def parse_topic(
     Raises:
         InputError: names the field and what is wrong with it.
     """
-    clues: dict[tuple[InterestKind, str], Clue] = {}
+    clues: dict[tuple[InterestKind, str], InterestInput] = {}
 
     def put(kind: InterestKind, value: str, weight: float = 1.0) -> None:
         if not value:
             return
-        known = clues.setdefault((kind, value.casefold()), Clue(kind, value, weight))
+        known = clues.setdefault((kind, value.casefold()), InterestInput(kind, value, weight))
         if known.weight * weight < 0:
             raise InputError(f"{value!r} is both wanted and muted", where="mutes")
 

@@ -41,13 +41,13 @@ def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -
         return site.page("account_link.html", status=422, error=str(error), email=email)
     return site.message(
         "Check your inbox",
-        "If that address belongs to a subscriber, we have sent it a link. The link works for one "
+        "If that address belongs to a subscriber, a link is on its way to it. It works for one "
         "hour.",
     )
 
 
 def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
-    """Whose link this is.
+    """Find the subscriber of this link.
 
     Raises:
         HTTPException: 410, the subscriber was erased.

@@ -18,7 +18,7 @@ FRESH = 300.0
 
 
 @dataclass
-class Pool:
+class CandidateCache:
     """Candidates of the last days, reloaded when papers or the feature space have changed.
 
     Nothing is written: a vector that no row holds yet is computed for this process alone.

@@ -39,7 +39,7 @@ def confirm(site: SiteDep, token: str) -> HTMLResponse:
 
 
 def _judge(session: Session, public_id: str, liked: tuple[int, ...]) -> None:
-    """Papers picked at the sign-up are relevant from the start."""
+    """Record the papers picked at sign-up as relevant."""
     subscriber = accounts.find(session, public_id)
     if subscriber is None or not liked:
         return

@@ -26,9 +26,9 @@ DONE = {
 def _item(
     session: Session, site: Site, token: str, paper_id: int
 ) -> tuple[DigestItem, Subscriber, Paper]:
-    """The paper in the digest that the link came from.
+    """Find the paper and the digest that the link came from.
 
-    The token is that of a delivery: a paper that was not in it is not the bearer's to judge.
+    The token belongs to a delivery: only papers in that digest can be rated with it.
     """
     delivery_id = site.delivery_of(Purpose.FEEDBACK, token)
     found = session.exec(

@@ -19,7 +19,7 @@ from newsletter.subscribers.validation import (
 from newsletter.web.bodies import Form, UploadedFile, read_form
 
 LISTS = ("keywords", "categories", "authors", "seed_papers", "mutes")
-# People part by lines, semicolons or commas; a comma in a name or a DOI parts nothing.
+# People separate by lines, semicolons or commas; a comma in a name or DOI separates nothing.
 _LINES = re.compile(r"[\n;]")
 _COMMAS = re.compile(r"[\n;,]")
 _SPACED = re.compile(r"\n|[;,]\s|\s[;,]")
@@ -88,7 +88,7 @@ def _given(form: Form, name: str) -> str | None:
 
 
 def _ticked(form: Form, name: str) -> bool | None:
-    """A check box; a browser sends nothing for an empty one, so a hidden field stands beside."""
+    """A check box; a browser sends nothing for an empty one, so a hidden field accompanies it."""
     return text_of(form, name) == "on" if f"{name}-there" in form else None
 
 

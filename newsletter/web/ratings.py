@@ -39,7 +39,7 @@ class Back(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was learned from: an interest or a judgement. ``share`` is in percent."""
+    """One thing we learned from: an interest or a rating. ``share`` is in percent."""
 
     share: int
     interest: StatedInterest | None = None
@@ -126,7 +126,7 @@ def learned_page(
 
 
 def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str, list[Line]]]:
-    """By topic, interests and judgements with their share of its vector, the greatest first."""
+    """Interests and ratings by topic, with their share of its vector, largest first."""
     judged = feedback.judged(session, subscriber_id)
     signals = {(each.signal.value, each.paper.id): each for each in judged}
     topics = []
@@ -196,7 +196,7 @@ def _offered(
     [profile] = profiles.load_profiles(session, [subscriber_id], model)
     candidates = site.pool.candidates(session)
     ids: list[int] = []
-    # The news of this week; after a quiet one, whatever a digest could hold.
+    # This week's papers; after a quiet week, everything a digest could hold.
     for window in (NEW, CANDIDATE_WINDOW):
         wide = replace(
             profile,

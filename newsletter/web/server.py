@@ -17,7 +17,7 @@ from newsletter.web.middleware import HEADERS
 
 # A browser sends its head at once.
 SECONDS_FOR_HEAD = 10.0
-# What nobody takes off our hands.
+# Bytes of an answer that the client has not read yet.
 SECONDS_FOR_ANSWER = 30.0
 # After an answer that came before its body was read, so that the client sees the answer.
 SECONDS_TO_LINGER = 2.0

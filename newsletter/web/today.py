@@ -41,7 +41,7 @@ def rank_today(site: Site, subscriber: Subscriber, profile: SubscriberProfile) -
         [ranked] = ranker.rank(site.pool.candidates(session), [profile])
         if not ranked.picks:
             return Today(None, ranked.reason)
-        return Today(preview.would_be(session, subscriber, ranked, utc_now().date()))
+        return Today(preview.build_unsaved(session, subscriber, ranked, utc_now().date()))
 
 
 @router.api_route("/preferences/{token}/today", methods=READ)

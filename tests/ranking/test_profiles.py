@@ -262,12 +262,12 @@ def test_vectors_are_computed_once_and_kept_for_the_next_preparation(
     with database.session_scope(engine) as session:
         papers = add_papers(session)
     since = NOW - timedelta(days=30)
-    feature_store.catch_up(engine, since)
+    feature_store.ensure_vectors(engine, since)
     with database.read_scope(engine) as session:
         assert len(session.exec(select(PaperVector)).all()) == len(papers)
         stored = feature_store.load_candidates(session, since).vectors
     monkeypatch.setattr(feature_store, "_put_vectors", None)  # nothing is left to put
-    feature_store.catch_up(engine, since)
+    feature_store.ensure_vectors(engine, since)
     with database.read_scope(engine) as session:
         assert (feature_store.load_candidates(session, since).vectors == stored).all()
 

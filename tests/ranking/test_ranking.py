@@ -14,7 +14,7 @@ from newsletter.ranking import ranker as ranking
 from newsletter.ranking.candidates import (
     Candidates,
     Evidence,
-    Pool,
+    EvidenceMatrix,
     Sentences,
     SubscriberProfile,
     TopicProfile,
@@ -74,7 +74,7 @@ def with_evidence(pool: Vectors, seed: int = 3) -> TopicProfile:
     evidence = Evidence(
         kinds,
         tuple(f"piece {number}" for number in range(len(pool))),
-        Pool(tuple(f"piece {number}" for number in range(len(pool))), pool),
+        EvidenceMatrix(tuple(f"piece {number}" for number in range(len(pool))), pool),
         np.arange(len(pool)),
         weights,
         np.zeros(0, np.float32),

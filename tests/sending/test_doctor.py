@@ -23,7 +23,7 @@ from newsletter.core.database import utc_now
 from newsletter.core.errors import SettingsError
 from newsletter.messages import dkim
 from newsletter.sending.doctor import connectivity, dns_records
-from newsletter.sending.doctor.dns import Names
+from newsletter.sending.doctor.dns import DnsResolver
 from newsletter.sending.doctor.findings import Finding, Level
 from newsletter.sending.doctor.preflight import check_can_send
 from newsletter.sending.doctor.run import examine
@@ -50,9 +50,9 @@ def healthy_zone() -> Zone:
 
 
 @contextmanager
-def names(zone: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Names]:
+def names(zone: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[DnsResolver]:
     with dns_server.serve(zone) as server:
-        yield Names(server.resolver())
+        yield DnsResolver(server.resolver())
 
 
 def record_findings(settings: Settings, zone: Zone) -> list[Finding]:

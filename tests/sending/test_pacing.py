@@ -152,7 +152,7 @@ def test_what_is_given_back_can_be_sent_the_same_day_and_no_more_than_that(engin
 
 def moments(engine: Engine, rate: float, most: int, now: datetime, **more: int) -> list[float]:
     with session_scope(engine) as session:
-        found = rate_limit.reserve(session, "all", rate, most=most, now=now, **more)
+        found = rate_limit.reserve_slots(session, "all", rate, most=most, now=now, **more)
     return [(moment - NOW).total_seconds() for moment in (*found.given, found.following)]
 
 

@@ -18,7 +18,7 @@ from newsletter.messages.renderer import Renderer
 from newsletter.sending import ledger
 from newsletter.sending.ledger import LEASE, Result
 from newsletter.sending.mailer import SendRun, run
-from newsletter.sending.mailer.ledger_client import Job
+from newsletter.sending.mailer.ledger_client import BegunDelivery
 from newsletter.sending.transports import Transport
 from newsletter.sending.transports.smtp import Relay, SmtpTransport
 from tests.support import factories
@@ -112,8 +112,8 @@ def test_a_limit_is_not_used_up_by_what_no_relay_took(engine: Engine, sink: Sink
     )
 
 
-def job(number: int) -> Job:
-    return Job(number, 1, "a text", None, float("inf"))
+def job(number: int) -> BegunDelivery:
+    return BegunDelivery(number, 1, "a text", None, float("inf"))
 
 
 def test_no_message_is_handed_over_while_a_whole_group_waits_for_its_commit(

@@ -127,7 +127,7 @@ def put(session: Session, fitted: Fitted) -> None:
     _keep(space.id, fitted.basis)
 
 
-def catch_up(engine: Engine, since: datetime, model: str = DEFAULT) -> None:
+def ensure_vectors(engine: Engine, since: datetime, model: str = DEFAULT) -> None:
     """Store what ranking the papers first seen since then needs: the space, and their vectors.
 
     Computed from a reading view, which holds up nobody, and written in one short transaction.

@@ -84,7 +84,7 @@ class _Evaluation:
         for term in found[0].split()[1:]:
             if term.lower().startswith("redirect="):
                 redirect = term.partition("=")[2]
-            elif "=" not in term.partition(":")[0]:  # exp= and other modifiers pass nothing
+            elif "=" not in term.partition(":")[0]:  # exp= and other modifiers do not matter here
                 qualifier, matched = self._term(term, domain)
                 if matched:
                     return QUALIFIERS[qualifier]

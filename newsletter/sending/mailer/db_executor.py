@@ -33,7 +33,7 @@ class DatabaseLine:
         """Call; wait for a database that is locked or restarts.
 
         Raises:
-            StoppedError: it stayed away.
+            StoppedError: it did not come back.
         """
         loop = asyncio.get_running_loop()
         until = time.monotonic() + PATIENCE
@@ -50,7 +50,7 @@ class DatabaseLine:
             await asyncio.sleep(AGAIN_SECONDS)
 
     def close(self) -> None:
-        """No more calls; one that hangs is not waited for."""
+        """Accept no more calls; do not wait for one that hangs."""
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
 

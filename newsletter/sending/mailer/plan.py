@@ -41,12 +41,12 @@ class SendPlan:
     rate: float | None = None
     limit: int | None = None
     only: int | None = None
-    # With False a run goes on whatever comes back.
+    # With False, bounces and complaints do not stop a run.
     checks_reputation: bool = True
 
     @property
     def threshold(self) -> Threshold | None:
-        """At which rates the run pauses itself, if at any."""
+        """The rates at which the run pauses itself, if any."""
         if not self.checks_reputation:
             return None
         settings = self.settings

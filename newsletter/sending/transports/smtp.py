@@ -37,8 +37,8 @@ from newsletter.sending.transports.smtp_protocol import Dialogue, Reply, one_lin
 TIMEOUT_SECONDS = 60
 # Relays close long sessions with 421; renewing before that costs one greeting in a hundred.
 MESSAGES_PER_CONNECTION = 100
-# Some filters before a relay throw away what comes behind a message's end, against RFC 2920 §3.2.
-# When commands were lost there so often, none are sent there any more.
+# Some filters in front of a relay drop commands after a message's end, against RFC 2920 §3.2.
+# After this many losses nothing is pipelined to that relay any more.
 LOSSES = 3
 SERVICE_CLOSING = 421
 GO_AHEAD = 354

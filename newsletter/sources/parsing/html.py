@@ -1,6 +1,6 @@
-"""Feeds that nobody checked, made well-formed, and the text of the HTML in them.
+"""Repair feeds that are not well-formed, and extract the text of their HTML.
 
-libxml2 mends in linear time. The loose parsers of feedparser and of the standard library do
+libxml2 repairs in linear time. The loose parsers of feedparser and of the standard library do
 not: 120 KB of ``<a b='`` holds them up for a minute.
 """
 
