@@ -408,7 +408,7 @@ def test_an_unsubscribe_mail_without_our_token_is_kept_and_changes_nothing(
     assert kept.kind == "unsubscribe"
 
 
-def test_what_cannot_be_placed_is_kept_whole_once(session: Session) -> None:
+def test_an_unmatched_message_is_kept_whole_once(session: Session) -> None:
     mail = report(recipient="nobody@else.example", returned="")
     for _ in range(2):
         assert not receive(session, mail).matched
@@ -417,7 +417,7 @@ def test_what_cannot_be_placed_is_kept_whole_once(session: Session) -> None:
     assert events(session) == []
 
 
-def test_a_person_who_writes_is_kept_for_the_operator_even_when_known(session: Session) -> None:
+def test_a_personal_reply_is_kept_for_the_operator_even_if_matched(session: Session) -> None:
     sent(session)
     mail = person("Re: Your papers", "Please take me off.", In_Reply_To=f"<{MESSAGE_ID}>")
     assert receive(session, mail).matched

@@ -87,7 +87,7 @@ def test_muted_words_and_authors_never_appear(session: Session) -> None:
     assert not {papers[0], papers[2]} & {pick.paper_id for pick in found.picks}
 
 
-def test_a_subscriber_without_interests_gets_what_is_trending(session: Session) -> None:
+def test_a_subscriber_without_interests_gets_trending_papers(session: Session) -> None:
     papers = add_papers(session)
     reader = add_subscriber(session, "new@example.org", max_papers=3)
     [found] = rank_for(session, reader)
@@ -125,7 +125,7 @@ def test_train_is_a_command_and_names_an_unknown_address(
     assert "b@example.org" in str(missing.exception)
 
 
-def test_signals_one_by_one_give_what_a_training_gives(session: Session) -> None:
+def test_signals_one_by_one_give_the_same_profile_as_a_training(session: Session) -> None:
     papers = add_papers(session)
     reader = add_subscriber(session, "a@example.org")
     topic = add_topic(session, reader, "Mine", (InterestKind.KEYWORD, "galaxies", 1.0))
@@ -168,7 +168,7 @@ def test_a_liked_paper_that_is_deleted_is_forgotten(session: Session) -> None:
     assert found.picks[0].section == "Trending"
 
 
-def test_a_topic_of_nothing_but_mutes_gets_what_is_trending_without_them(
+def test_a_topic_of_mutes_alone_gets_trending_papers_without_them(
     session: Session,
 ) -> None:
     add_papers(session)
@@ -196,7 +196,7 @@ def test_an_author_and_a_category_count_without_any_keyword(session: Session) ->
     assert "category q-bio.BM" in found.picks[1].explanation
 
 
-def test_more_papers_by_half_fit_the_space_anew_and_it_is_said(session: Session) -> None:
+def test_half_as_many_papers_again_refit_the_space_and_train_says_so(session: Session) -> None:
     add_papers(session)
     first = train(session)
     assert first.rebuilt == "first training"
@@ -272,7 +272,7 @@ def test_vectors_are_computed_once_and_kept_for_the_next_preparation(
         assert (feature_store.load_candidates(session, since).vectors == stored).all()
 
 
-def test_another_model_fits_the_space_anew_builds_profiles_anew_and_says_so(
+def test_another_model_refits_the_space_rebuilds_profiles_and_says_so(
     session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     papers = add_papers(session)

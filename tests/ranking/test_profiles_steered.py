@@ -219,7 +219,7 @@ def test_a_week_s_papers_stop_at_the_budget_and_the_best_come_first(session: Ses
     [(7, DeliveryStatus.SENT), (1, DeliveryStatus.FAILED), (1, DeliveryStatus.CANCELLED)],
     ids=str,
 )
-def test_what_was_sent_a_week_ago_or_never_is_not_counted(
+def test_papers_sent_a_week_ago_or_never_do_not_count(
     session: Session, days_ago: float, status: DeliveryStatus
 ) -> None:
     papers = add_papers(session)
@@ -229,7 +229,7 @@ def test_what_was_sent_a_week_ago_or_never_is_not_counted(
     assert len(rank_for(session, reader)[0].picks) == 2
 
 
-def test_who_only_gets_what_trends_has_a_budget_too(session: Session) -> None:
+def test_a_subscriber_of_trending_papers_has_a_budget_too(session: Session) -> None:
     papers = add_papers(session)
     reader = add_subscriber(session, "a@example.org", weekly_budget=3)
     assert len(rank_for(session, reader)[0].picks) == 3

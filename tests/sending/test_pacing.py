@@ -69,7 +69,7 @@ def test_a_domain_that_defers_everything_is_left_alone_for_half_an_hour_at_most(
 
 
 @pytest.mark.parametrize("other", [result(SENT, 250), result(FAILED, 550), result(DEFERRED, 0)])
-def test_an_answer_of_another_kind_starts_the_count_anew(other: Result) -> None:
+def test_a_different_answer_resets_the_count(other: Result) -> None:
     watch = watched(*[result(DEFERRED)] * 4, other, *[result(DEFERRED)] * 4)
     assert watch.is_quiet
     watch = watched(*[result(DEFERRED)] * 9, other, *[result(DEFERRED)] * 5)
@@ -87,7 +87,7 @@ def test_an_answer_of_another_kind_starts_the_count_anew(other: Result) -> None:
         (550, "15.7.1", False),
     ],
 )
-def test_policy_is_told_by_the_enhanced_code_of_a_refusal(
+def test_policy_refusals_are_recognised_by_their_enhanced_code(
     code: int, response: str, is_one: bool
 ) -> None:
     assert is_policy(result(FAILED, code, response)) is is_one
@@ -107,7 +107,7 @@ def test_ten_policy_refusals_among_twenty_are_a_storm_that_says_so_once() -> Non
     assert "the tenth" in storm.reason
 
 
-def test_refusals_that_are_long_past_are_no_storm() -> None:
+def test_old_refusals_are_not_a_storm() -> None:
     storm = StormWatch()
     for _ in range(9):
         storm.note(result(FAILED, 550, "5.7.1 no"))
@@ -130,7 +130,7 @@ def test_each_day_of_a_warm_up_has_its_share_and_then_there_is_no_limit(engine: 
     assert [share(engine, day) for day in (1, 2, 3)] == [5, 9, 100]
 
 
-def test_a_day_on_which_nothing_was_sent_is_no_day_of_the_warm_up(engine: Engine) -> None:
+def test_a_day_without_mail_does_not_count_as_a_warm_up_day(engine: Engine) -> None:
     assert share(engine, 0) == 2
     # Taken, and given back since no relay had it; and a day on which nobody asked for any.
     assert share(engine, 1) == 5
@@ -140,7 +140,7 @@ def test_a_day_on_which_nothing_was_sent_is_no_day_of_the_warm_up(engine: Engine
     assert share(engine, 4) == 5, "the second day's share"
 
 
-def test_what_is_given_back_can_be_sent_the_same_day_and_no_more_than_that(engine: Engine) -> None:
+def test_returned_warm_up_messages_can_be_sent_the_same_day(engine: Engine) -> None:
     assert share(engine, 0) == 2
     with session_scope(engine) as session:
         rate_limit.give_back_today(session, 1, now=NOW)

@@ -230,7 +230,7 @@ def test_no_page_is_wider_than_a_small_phone(browser: Browser, site: Service) ->
     assert too_wide == []
 
 
-def test_law_5_a_scanner_that_opens_every_link_and_runs_scripts_changes_no_row(
+def test_rule_5_a_scanner_that_opens_every_link_and_runs_scripts_changes_no_row(
     browser: Browser, site: Service
 ) -> None:
     subscribe(site)

@@ -247,7 +247,7 @@ def test_events_of_sendgrid_are_mapped_and_replays_are_harmless(hooks: Hooks) ->
         ({"event": "dropped", "reason": "Unsubscribed Address"}, "permanent", False),
     ],
 )  # fmt: skip
-def test_what_sendgrid_says_of_one_day_is_never_taken_for_good(
+def test_temporary_sendgrid_failures_are_never_permanent(
     hooks: Hooks, event: dict[str, str], permanence: str, is_suppressed: bool
 ) -> None:
     assert hooks.post("sendgrid", *sendgrid(event)) == 200
@@ -367,6 +367,6 @@ def test_a_provider_without_a_key_has_no_endpoint(sqlite_engine: Engine) -> None
 
 
 @pytest.mark.parametrize("key", ["no base64", "bm90aGluZw=="])
-def test_a_bad_sendgrid_key_is_told_at_the_start(sqlite_engine: Engine, key: str) -> None:
+def test_a_bad_sendgrid_key_is_reported_at_the_start(sqlite_engine: Engine, key: str) -> None:
     with pytest.raises(SettingsError, match="SENDGRID"):
         webhooks.router_for(sqlite_engine, mails.settings(sendgrid_webhook_key=key))
