@@ -205,6 +205,14 @@ def end_links(session: Session, public_id: str) -> None:
     )
 
 
+def unsubscribe_folded(session: Session, public_id: str) -> bool:
+    """`unsubscribe` for a public id that came in lower case."""
+    found = session.exec(
+        select(Subscriber.public_id).where(func.lower(Subscriber.public_id) == public_id)
+    ).first()
+    return unsubscribe(session, found or public_id)
+
+
 def pause(session: Session, public_id: str) -> bool:
     """Stop digests until `resume`; returns whether the subscriber is paused now."""
     return _switch(session, public_id, SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)

@@ -41,7 +41,8 @@ def view_page(site: SiteDep, token: str) -> HTMLResponse:
     # Feed readers get here: nothing on the page leads to preferences, or ends the subscription.
     value = of_generation(str(delivery_id), loaded.link_generation)
     judged = f"{site.root}/feedback/{site.signer.sign(Purpose.FEEDBACK, value)}"
-    return site.page("view.html", digest=loaded, feedback=judged)
+    receipt = f"{site.root}/receipt/{site.signer.sign(Purpose.RECEIPT, value)}"
+    return site.page("view.html", digest=loaded, feedback=judged, receipt=receipt)
 
 
 def _contents(session: Session, delivery: Delivery) -> digest.Contents:

@@ -18,7 +18,7 @@ from tests.support.signing_up import interests, only
 from tests.support.visits import EMAIL, KEY, SIGNER, add_reader, reader_of, send_digest, visit
 
 TOKEN = re.compile(
-    r"/(preferences|archive|account|unsubscribe|confirm|feed|view|feedback|click)/([\w~:-]+\.[\w-]{22})"
+    r"/(preferences|archive|account|unsubscribe|confirm|feed|view|feedback|receipt|click)/([\w~:-]+\.[\w-]{22})"
 )
 
 
@@ -37,9 +37,10 @@ def test_no_link_hands_out_one_that_opens_more(engine: Engine, reader: str) -> N
     judged = f"/feedback/{sign(Purpose.FEEDBACK, str(delivery))}/{papers[0]}/relevant"
     leads = {
         f"/feed/{sign(Purpose.FEED, reader)}": {"feed", "view"},
-        f"/view/{sign(Purpose.VIEW, str(delivery))}": {"feedback"},
+        f"/view/{sign(Purpose.VIEW, str(delivery))}": {"feedback", "receipt"},
         f"/unsubscribe/{sign(Purpose.UNSUBSCRIBE, reader)}": {"unsubscribe"},
         judged: set[str](),
+        f"/receipt/{sign(Purpose.RECEIPT, str(delivery))}/{papers[0]}": {"receipt"},
     }
     with visit(engine) as client:
         for link, expected in leads.items():
@@ -134,7 +135,12 @@ def test_mails_made_after_signing_out_hold_links_that_work(engine: Engine, reade
             row = session.get_one(Delivery, delivery)
             loaded = digest.load(session, [delivery], _contents(session, row))[delivery]
         _, html = Renderer(settings, SIGNER).parts(loaded)
-        links = {f"/{kind}/{token}" for kind, token in TOKEN.findall(html) if kind != "feedback"}
+        found = [pair for pair in TOKEN.findall(html) if pair[0] not in {"feedback", "receipt"}]
+        links = {f"/{kind}/{token}" for kind, token in found}
+            f"/{kind}/{token}"
+            for kind, token in TOKEN.findall(html)
+            if kind not in {"feedback", "receipt"}
+        }
         assert {link.split("/")[1] for link in links} >= {"preferences", "unsubscribe", "view"}
         assert {client.get(link).status_code for link in links} == {200}
 

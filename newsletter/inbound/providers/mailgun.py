@@ -36,6 +36,7 @@ _KINDS = {
     "failed": Kind.BOUNCE,
     "complained": Kind.COMPLAINT,
     "delivered": Kind.DELIVERY_NOTICE,
+    "unsubscribed": Kind.UNSUBSCRIBE,
 }
 # "reason" of a failure, when the server's words tell nothing.
 _REASONS = {
