@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from newsletter.core.errors import InputError
 from newsletter.core.models import Cadence, DigestLength, Subscriber, SubscriberStatus
+from newsletter.ranking.profiles.draft import read_draft
 from newsletter.subscribers import accounts
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.preferences import (
@@ -85,13 +86,16 @@ def preview(site: SiteDep, token: str, form: forms.FormDep) -> HTMLResponse:
     """The form as it was typed, and what today's digest would be with it. Nothing is stored."""
     shown, error = None, ""
     try:
+        # Writers wait for one another: nothing is computed before the rows are given back.
         with site.trying() as session:
             subscriber = subscriber_of(session, site, token)
             _write(session, subscriber, form)
             session.refresh(subscriber)
-            profile = today.profile_of(site, session, subscriber)
-            session.expunge(subscriber)  # keep its values after the transaction
-        shown = today.rank_today(site, subscriber, profile)
+            draft = read_draft(session, subscriber)
+        with today.one_preview(row_id(subscriber)):
+            with site.reading() as session:
+                profile = today.profile_of(site, session, subscriber, draft)
+            shown = today.rank_today(site, subscriber, profile)
     except InputError as refused:
         error = str(refused)
         with site.reading() as session:
