@@ -14,7 +14,7 @@ from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv
 from newsletter.core.markup import Plain
 from newsletter.core.one_line import shortened, tidy
 from newsletter.core.text import clean
-from newsletter.sources.base import AnnouncementKind, PaperRecord
+from newsletter.sources.base import AnnouncementKind, DatePrecision, PaperRecord
 
 _WITHDRAWN = re.compile(
     r"(?:(?:this|the|our)\s+(?:paper|article|manuscript|submission|work|preprint|version)\s+)?"
@@ -93,7 +93,8 @@ def make(
         arxiv_id=arxiv_id,
         doi=found_doi,
         related_dois=tuple(d for d in others if d != found_doi and not arxiv_of_doi(d)),
-        published_at=moment(published),
+        published_at=moment(_whole_date(published)),
+        published_precision=_precision(published),
         announcement=announcement,
         upvotes=_count(upvotes),
         code_url=web_address(code_url) or None,
@@ -137,6 +138,20 @@ def _count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return min(max(value, 0), _LARGEST)
+
+
+def _precision(value: object) -> DatePrecision:
+    """How much of a date its source told: "2026" is a year, "2026-11" a month."""
+    text = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(r"\d{4}", text, re.ASCII):
+        return "year"
+    return "month" if re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII) else "day"
+
+
+def _whole_date(value: object) -> object:
+    """The first day of a year or month, for the column; other values as they are."""
+    missing = {"year": "-01-01", "month": "-01", "day": ""}[_precision(value)]
+    return f"{value.strip()}{missing}" if isinstance(value, str) and missing else value
 
 
 def given_first(name: str) -> str:
