@@ -27,6 +27,8 @@ KINDS: tuple[EvidenceKind, ...] = (
 STATED, LIKED = 2, 6  # codes below the first are stated, from there below the second liked
 # For some papers, by row: their abstract's sentences, and a content vector (s, d) for each.
 SentencesOf = Callable[[Sequence[int]], list[tuple[tuple[str, ...], Vectors]]]
+# A vector (w, e) of length one for each of some words: near-synonyms are close.
+WordVectors = Callable[[Sequence[str]], Vectors]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,8 @@ class Candidates:
     vectors: Vectors
     ridge: Vectors
     sentences: SentencesOf | None = None
+    background: Vectors | None = None  # (k, d) content of some ordinary papers
+    word_vectors: WordVectors | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -101,6 +105,7 @@ class TopicProfile:
     followed_authors: frozenset[str] = frozenset()
     offset: float = 0.0
     scale: float = 1.0
+    cohesion: float = 0.0  # how alike the likes are: each to its three nearest, on average
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ from newsletter.ranking.candidates import (
     TopicProfile,
 )
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.match import label_of
+from newsletter.ranking.match import MatchModel, label_of, shipped
+from newsletter.ranking.matching import Matcher
 from newsletter.ranking.selection import Likeness, pick, room_for
 
 __all__ = [
@@ -53,11 +54,13 @@ class Ranker:
     What does not depend on the subscribers, and what a muted word hits, is found once.
     """
 
-    def __init__(self, candidates: Candidates) -> None:
+    def __init__(self, candidates: Candidates, model: MatchModel | None = None) -> None:
+        """``model`` is the match's; the one that comes with the package unless given."""
         self.candidates = candidates
         self._found = scoring.Matches(candidates)
         self._likeness = Likeness(candidates)
         self._products = attribution.Products(candidates)
+        self._matcher = Matcher(self._products, self._found, model or shipped())
 
     def rank(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
         """A ranking per profile, in their order; all are scored by a few matrix products."""
@@ -88,7 +91,7 @@ class Ranker:
             ]
         scores, vectors = scoring.steps(candidates, profiles)
         scoring.adjust(scores, candidates, profiles, found)
-        picks = pick(self._likeness, profiles, scores)
+        picks = pick(self._likeness, profiles, scores, self._matcher.of)
         rows, columns = np.nonzero(picks.papers >= 0)
         papers = picks.papers[rows, columns]
         topics = [topic for profile in profiles for topic in profile.topics]
@@ -101,7 +104,7 @@ class Ranker:
             sections[number], topic_ids[number] = OUTSIDE, None
             explanations[number] = explaining.outside(explanations[number])
         edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
-        matches = np.round(scoring.points(picks.steps[rows, columns]) / 100, 4).tolist()
+        matches = np.round(picks.matches[rows, columns].astype(np.float64), 4).tolist()
         values = zip(
             [candidates.ids[paper] for paper in papers.tolist()],
             topic_ids,

@@ -5,7 +5,6 @@ they are 0 to 100, the same function of steps on every day, so that a bar means 
 whether ten papers came or a thousand.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from newsletter.ranking.candidates import Candidates, SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.words import TextIndex
 
 # 2 steps, which about one ordinary paper in forty reaches, are 50 points; 4 are 88.
 HALF = 2.0
@@ -26,7 +26,6 @@ POPULARITY = 3.0  # of the day's most upvoted paper, with the slider at 100
 NEVER = np.float32(-np.inf)
 # Packed scores: steps between these, in as many levels as the bits beside the index leave.
 LOWEST, HIGHEST = -16.0, 48.0
-_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass
@@ -38,6 +37,11 @@ class Matches:
     _texts: dict[str, list[str]] = field(default_factory=dict)
 
     @cached_property
+    def words(self) -> TextIndex:
+        """The candidates' words."""
+        return TextIndex(self.candidates.titles, self.candidates.abstracts)
+
+    @cached_property
     def row_of(self) -> dict[int, int]:
         """Rows of the candidates by paper id."""
         return {paper: row for row, paper in enumerate(self.candidates.ids)}
@@ -45,28 +49,24 @@ class Matches:
     def rows(self, kind: str, value: str) -> NDArray[np.intp]:
         """Candidates that hold the ``word``, or have the ``author`` or ``category``.
 
-        A word, or several, must stand as whole words; a name must be the whole name.
+        A word, or several, must stand as whole words, see `words`; a name must be the whole name.
         """
         key = (kind, value)
         if key not in self._found:
-            wanted = _as_words(value) if kind == "word" else _as_names([value])
-            hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
-            self._found[key] = np.flatnonzero(hits)
+            if kind == "word":
+                self._found[key] = np.flatnonzero(self.words.counts(value)[0])
+            else:
+                wanted = _as_names([value])
+                hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
+                self._found[key] = np.flatnonzero(hits)
         return self._found[key]
 
     def _texts_of(self, kind: str) -> list[str]:
         papers = self.candidates
-        if kind not in self._texts and kind == "word":
-            pairs = zip(papers.titles, papers.abstracts, strict=True)
-            self._texts[kind] = [_as_words(f"{title} {abstract}") for title, abstract in pairs]
-        elif kind not in self._texts:
+        if kind not in self._texts:
             several = papers.authors if kind == "author" else papers.categories
             self._texts[kind] = [_as_names(names) for names in several]
         return self._texts[kind]
-
-
-def _as_words(text: str) -> str:
-    return f" {_NO_WORD.sub(' ', text.casefold()).strip()} "
 
 
 def _as_names(names: Sequence[str]) -> str:
@@ -122,12 +122,19 @@ def adjust(
 def follows(topic: TopicProfile, found: Matches) -> Vectors:
     """(n,) steps for the authors and categories that a topic follows; each counts once."""
     alone = 0.0 if topic.vector.any() else FOLLOWED_ALONE
-    gained = np.zeros((2, len(found.candidates)), np.float32)
+    author, category = followed(topic, found)
+    gained = author * np.float32(FOLLOWED_AUTHOR + alone)
+    return np.asarray(gained + category * np.float32(FOLLOWED_CATEGORY + alone), np.float32)
+
+
+def followed(topic: TopicProfile, found: Matches) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(n,) each: candidates by an author, and in a category, that the topic follows."""
+    author, category = np.zeros((2, len(found.candidates)), bool)
     for name in topic.followed_authors:
-        gained[0, found.rows("author", name)] = FOLLOWED_AUTHOR + alone
+        author[found.rows("author", name)] = True
     for name in topic.followed_categories:
-        gained[1, found.rows("category", name)] = FOLLOWED_CATEGORY + alone
-    return np.asarray(gained.sum(axis=0))
+        category[found.rows("category", name)] = True
+    return author, category
 
 
 def muted(profile: SubscriberProfile, found: Matches) -> Iterator[NDArray[np.intp]]:
