@@ -16,18 +16,16 @@ from newsletter.cli.dry_run import dry_run as dry_run_of
 from newsletter.cli.editions import DateOption, make_renderer, today
 from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
-from newsletter.core.database import read_scope, session_scope, utc_now
+from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import SettingsError, StoppedError, UsageError
-from newsletter.core.models import Delivery, DeliveryStatus, Edition, EditionStatus, Subscriber
-from newsletter.core.tokens import Signer
+from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, Subscriber
 from newsletter.editions import lifecycle, schedule
-from newsletter.inbound.apply import record_rejection
+from newsletter.inbound import rejections
 from newsletter.sending import doctor, ledger, metrics
 from newsletter.sending.mailer import SendPlan
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
-PERMANENT = 500  # replies from here on are final (RFC 5321 §4.2.1)
 # What is left unsent in one of these makes the exit code 1.
 NOT_SENT = (
     DeliveryStatus.FAILED,
@@ -68,7 +66,7 @@ class _Sender:
             plan = replace(self.plan, edition_id=edition_id)
             reason = drain(plan, self.engine, self.workers, self.stop).stopped
             self.write_metrics()
-        self._heed_rejections(edition_id)
+        rejections.heed(self.engine, self.plan.settings, edition_id)
         status = lifecycle.finish_if_done(self.engine, edition_id, self.plan.resends)
         failed = _print_summary(self.engine, edition_id)
         if reason:
@@ -83,27 +81,6 @@ class _Sender:
         tally = drain(replace(self.plan, edition_id=None), self.engine, 1, self.stop)
         self.write_metrics()
         return tally.stopped
-
-    def _heed_rejections(self, edition_id: int) -> None:
-        """Treat what relays refused for good like bounces; a rejection counts once."""
-        signer = Signer(self.plan.settings.keys)
-        with session_scope(self.engine) as session:
-            refused = session.exec(
-                select(Delivery).where(
-                    Delivery.edition_id == edition_id,
-                    Delivery.status == DeliveryStatus.FAILED,
-                    col(Delivery.smtp_code) >= PERMANENT,
-                )
-            ).all()
-            for row in refused:
-                record_rejection(
-                    session,
-                    signer,
-                    row.id or 0,
-                    code=row.smtp_code or 0,
-                    response=row.smtp_response,
-                    now=utc_now(),
-                )
 
     def write_metrics(self) -> None:
         """Keep the file for Prometheus' textfile collector, if one is set."""

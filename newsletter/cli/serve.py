@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from newsletter.cli.common import check_port, err, open_database
 from newsletter.web import create_app
+from newsletter.web.server import server_options
 
 
 def serve(
@@ -18,14 +19,11 @@ def serve(
     settings, engine = open_database("secret_keys")
     check_port(host, port)
     err.print(f"pages at http://{escape(host)}:{port}/, readers reach them at {settings.base_url}")
-    # No access log: the paths hold tokens, and a token in a log is a key in a log.
     uvicorn.run(
         create_app(engine, settings),
         host=host,
         port=port,
-        access_log=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
-        server_header=False,
-        log_level="warning",
+        **server_options(),
     )

@@ -74,6 +74,8 @@ def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
         engine = create_engine(
             parsed,
             pool_pre_ping=parsed.get_backend_name() != "sqlite",
+            # Errors of statements are logged; addresses in them are not.
+            hide_parameters=True,
             # Names in JSON columns stay readable, and findable by full text search.
             json_serializer=partial(json.dumps, ensure_ascii=False),
         )

@@ -7,6 +7,7 @@
     ├── UsageError                  a command was asked for something that cannot be
     ├── DatabaseError               the database cannot be opened, or is not migrated
     ├── InputError                  a file, row or value from outside cannot be read
+    │   └── LimitError              it is larger, or takes longer, than we allow
     ├── SourceError                 a source of papers did not give them
     │   ├── FetchError              no usable answer came (transient or permanent)
     │   └── ParseError              an answer came that is not what it should be
@@ -60,6 +61,10 @@ class InputError(NewsletterError):
         super().__init__(f"{where}: {what}")
         self.what = what
         self.where = where
+
+
+class LimitError(InputError):
+    """Something from outside is larger, or takes longer to read, than we allow."""
 
 
 class SourceError(NewsletterError):

@@ -143,6 +143,7 @@ def freeze(
             "label": pick.label,
             "explanation": pick.explanation,
             "highlights": marked(pick.paper_id, pick.highlights),
+            "in_short": marked(pick.paper_id, (pick.in_short,) if pick.in_short else ()),
         }
         for ranked in mailed
         for pick in ranked.picks

@@ -71,6 +71,11 @@ def would_be(session: Session, subscriber: Subscriber, ranked: Ranking, issue_da
                 highlights=digest.spans_of(
                     digest.offsets_of(contents[pick.paper_id].abstract, pick.highlights)
                 ),
+                in_short=digest.spans_of(
+                    digest.offsets_of(
+                        contents[pick.paper_id].abstract, (pick.in_short,) if pick.in_short else ()
+                    )
+                ),
             ),
         )
         for pick in ranked.picks

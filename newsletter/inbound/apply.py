@@ -9,7 +9,7 @@ Anybody can write a report that names an address we mailed. One that proves noth
 adds to the score like a transient bounce, and changes no status and no rate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -34,7 +34,8 @@ from newsletter.core.models import (
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.inbound import bounces
 from newsletter.inbound.bounce_score import SUPPRESS_AT, score, weight
-from newsletter.inbound.bounces import BouncedRecipient, Kind, Outcome
+from newsletter.inbound.bounces import NOT_THE_ADDRESS, BouncedRecipient, Kind, Ours, Outcome
+from newsletter.inbound.bounces.fault import fault_of_ours
 from newsletter.inbound.bounces.mime import LONGEST_MAIL, clean_lines, first, split_headers
 from newsletter.inbound.bounces.patterns import UNSUBSCRIBE_ADDRESS
 from newsletter.inbound.matching import SENT_ONCE, Clue, Match, match
@@ -99,7 +100,7 @@ def apply(
     is_unproven = provider == MAIL and matches[0].clue is Clue.RECIPIENT
     actions: list[str] = []
     is_replay = False
-    for number, found in enumerate(matches):
+    for number, found in enumerate(_judged(signer, outcome, found) for found in matches):
         kind = _event_kind(outcome.kind, found.recipient)
         if kind is None:
             continue
@@ -123,22 +124,46 @@ def apply(
 
 
 def record_rejection(
-    session: Session, signer: Signer, delivery_id: int, *, code: int, response: str, now: datetime
+    session: Session,
+    signer: Signer,
+    delivery_id: int,
+    *,
+    code: int,
+    response: str,
+    ours: Ours,
+    now: datetime,
 ) -> tuple[str, ...]:
     """A relay's own 5xx to a message, treated like a bounce that came by mail.
 
-    ``code`` and ``response`` are the reply. Returns what was done, in words. The delivery's
-    status is the ledger's business and stays as it is.
+    ``code`` and ``response`` are the reply; ``ours`` is what it may quote of us. Returns
+    what was done, in words. The delivery's status is the ledger's business and stays as it is.
     """
     delivery = session.get(Delivery, delivery_id)
     if delivery is None:
         return ()
-    recipient = bounces.read_reply(code, response, address=delivery.to_address)
+    names = (*ours.names, delivery.message_id.rpartition("@")[2])
+    ours = Ours.of(ours.sender, names)
+    recipient = bounces.read_reply(code, response, address=delivery.to_address, ours=ours)
     event = _event(delivery, recipient, EventKind.BOUNCED, now)
     event |= {"provider": SMTP, "provider_event_id": f"{delivery_id}:{delivery.attempts}"}
     if not _insert_once(session, DeliveryEvent, event, *_EVENT_KEY):
         return ()
     return tuple(_suppress_if_dead(session, signer, delivery, recipient, now))
+
+
+def _judged(signer: Signer, outcome: Outcome, found: Match) -> Match:
+    """A match whose reason tells a refusal of ours from one of the reader's address."""
+    if found.recipient is None or outcome.kind is not Kind.BOUNCE:
+        return found
+    sender = next((each for each in outcome.sent_to if signer.verp_delivery(each)), "")
+    fault = fault_of_ours(
+        found.recipient.diagnostic,
+        recipient=found.delivery.to_address,
+        ours=Ours.of(sender, [found.delivery.message_id.rpartition("@")[2]]),
+    )
+    if fault is None or found.recipient.reason in NOT_THE_ADDRESS:
+        return found
+    return replace(found, recipient=replace(found.recipient, reason=fault))
 
 
 def _event_kind(kind: Kind, recipient: BouncedRecipient | None) -> EventKind | None:

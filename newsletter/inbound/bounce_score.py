@@ -26,6 +26,8 @@ def weight(permanence: str, reason: str, *, is_unproven: bool = False) -> float:
     """
     if reason in NOT_THE_ADDRESS:
         return 0.0
+    if permanence == Permanence.PERMANENT and reason == Reason.UNDEFINED:
+        return 0.0  # nobody knows whose fault it was
     is_permanent = permanence == Permanence.PERMANENT and reason != Reason.MAILBOX_FULL
     if is_permanent and not is_unproven:
         return PERMANENT_DAY

@@ -38,7 +38,8 @@ class FrozenPaper(NamedTuple):
 class DigestPaper(NamedTuple):
     """One paper in a digest. ``label`` says how well it matches; ``explanation`` one sentence why.
 
-    ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold.
+    ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold;
+    ``in_short`` is one such pair, or none: the sentence that says what was found.
     A tuple, since a send run makes fifteen for every message: a frozen dataclass takes five
     times as long.
     """
@@ -48,6 +49,7 @@ class DigestPaper(NamedTuple):
     label: Label
     explanation: str
     highlights: tuple[tuple[int, int], ...] = ()
+    in_short: tuple[tuple[int, int], ...] = ()
 
     @property
     def paper_id(self) -> int:
@@ -73,6 +75,11 @@ class DigestPaper(NamedTuple):
     def abstract(self) -> str:
         """What ``highlights`` count in."""
         return self.frozen.abstract
+
+    @property
+    def short_text(self) -> str:
+        """The sentence that says what was found, or ""."""
+        return " ".join(self.frozen.abstract[start:end] for start, end in self.in_short)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +227,7 @@ _ITEMS = (
         _item.label,
         _item.explanation,
         cast(_item.highlights, Text),
+        cast(_item.in_short, Text),
     )
     .where(_item.delivery_id.in_(bindparam("ids", expanding=True)))
     .order_by(_item.delivery_id, _item.position)
@@ -232,8 +240,9 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
     rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
     found = connection.execute(_ITEMS, {"ids": delivery_ids}).all()
-    for delivery_id, paper_id, section, position, label, explanation, highlights in found:
-        paper = DigestPaper(contents[paper_id], position, label, explanation, _spans_in(highlights))
+    for delivery_id, paper_id, section, position, label, explanation, marked, said in found:
+        spans = _spans_in(marked), _spans_in(said)
+        paper = DigestPaper(contents[paper_id], position, label, explanation, *spans)
         items[delivery_id].append((section, paper))
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}

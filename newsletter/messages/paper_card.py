@@ -34,6 +34,7 @@ MOST_CATEGORIES = 4
 LONGEST_TITLE = 400
 LONGEST_NAME = 100
 LONGEST_EXPLANATION = 400
+LONGEST_IN_SHORT = 400
 # For screen readers, in the label of three links: enough to know the paper by.
 LABEL_CHARACTERS = 48
 
@@ -46,6 +47,7 @@ class Shown(NamedTuple):
 
     paper: FrozenPaper
     highlights: tuple[tuple[int, int], ...]
+    in_short: tuple[tuple[int, int], ...]
     fit: str
     explained: bool
     length: DigestLength
@@ -60,6 +62,7 @@ class Card:
     url: str | None
     authors: str
     origin: str
+    in_short: str
     fit: str
     explanation: str
     abstract: tuple[wording.Passage, ...]
@@ -86,7 +89,7 @@ def explanation(text: str) -> str:
 def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
     """The part of ``paper`` that does not depend on who reads it."""
     fit = wording.LABELS[paper.label]
-    return Shown(paper.frozen, paper.highlights, fit, explained, length)
+    return Shown(paper.frozen, paper.highlights, paper.in_short, fit, explained, length)
 
 
 def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> Card:
@@ -106,6 +109,9 @@ def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> C
         url=f"{click_url}/{paper.paper_id}" if url and click_url else url,
         authors=wording.authors_in_words(paper.authors),
         origin=_origin(paper),
+        in_short=_brief(
+            " ".join(paper.abstract[start:end] for start, end in shown.in_short), LONGEST_IN_SHORT
+        ),
         fit=shown.fit,
         explanation=why,
         abstract=wording.passages(paper.abstract, shown.highlights, shown.length),

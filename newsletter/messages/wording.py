@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 from datetime import date
-from itertools import pairwise
 from urllib.parse import quote, urlsplit
 
 from newsletter.core.models import DigestLength, Label
+from newsletter.core.sentences import spans_of
 from newsletter.core.text import shortened
 
 # What XML 1.0 §2.2 forbids, and what HTML calls a parse error: C0 without tab and line ends,
@@ -22,7 +22,6 @@ LONGEST_NAME = 100
 LONGEST_URL = 1500
 # Three to four lines at normal length: enough to decide, short enough to go on.
 NORMAL_CHARACTERS = 420
-_SENTENCE = re.compile(r"(?<=[.!?。!?])\s+(?=\S)")
 
 Passage = tuple[str, bool]
 
@@ -112,17 +111,12 @@ def _tidy(highlights: Sequence[tuple[int, int]], size: int) -> list[tuple[int, i
     return spans
 
 
-def _sentences(text: str) -> list[tuple[int, int]]:
-    bounds = [0, *(found.end() for found in _SENTENCE.finditer(text)), len(text)]
-    return [(a, b) for a, b in pairwise(bounds) if a < b]
-
-
 def _excerpt(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Ranges to keep: leading sentences, then sentences that hold a highlight."""
     kept: list[tuple[int, int]] = []
     used = 0
     leading = True
-    for start, end in _sentences(text):
+    for start, end in spans_of(text):
         leading = leading and used + end - start <= NORMAL_CHARACTERS
         lit = any(a < end and start < b for a, b in spans)
         if not kept and not leading:  # one very long first sentence

@@ -25,10 +25,19 @@ KINDS: tuple[EvidenceKind, ...] = (
     "not_relevant",
 )
 STATED, LIKED = 2, 6  # codes below the first are stated, from there below the second liked
-# For some papers, by row: their abstract's sentences, and a content vector (s, d) for each.
-SentencesOf = Callable[[Sequence[int]], list[tuple[tuple[str, ...], Vectors]]]
 # A vector (w, e) of length one for each of some words: near-synonyms are close.
 WordVectors = Callable[[Sequence[str]], Vectors]
+
+
+class Sentences(NamedTuple):
+    """An abstract's sentences, for each a content vector, and how well it says what was found."""
+
+    texts: tuple[str, ...]
+    vectors: Vectors  # (s, d)
+    worth: Vectors  # (s,) 0 to 1
+
+
+SentencesOf = Callable[[Sequence[int]], list[Sentences]]  # for some papers, by row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +141,8 @@ class Pick(NamedTuple):
     """One paper of a ranking.
 
     ``score`` is 0 to 100; ``match`` the probability that the paper is about the topic, None where
-    nothing was compared; ``highlights`` are sentences verbatim.
+    nothing was compared; ``highlights`` are sentences verbatim, ``in_short`` the
+    one that says what was found, or "".
     """
 
     paper_id: int
@@ -144,6 +154,7 @@ class Pick(NamedTuple):
     label: Label
     explanation: str
     highlights: tuple[str, ...] = ()
+    in_short: str = ""
 
 
 @dataclass(frozen=True, slots=True)

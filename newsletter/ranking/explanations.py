@@ -4,7 +4,6 @@ A score is a sum over the topic's evidence, so the split is exact: its parts add
 steps that the paper was picked for, and what is not named is one part of its own.
 """
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,7 +29,10 @@ LONGEST_SUBJECT = 6  # words
 FEWEST_SENTENCES = 4
 SENTENCES_FOR_TWO = 6
 NEARLY = 0.85
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"“(\[]?[A-Z0-9])|(?<=[。！？])\s*(?=\S)")
+# What stands for a paper says what was found at least so well, and as well as the best but for so
+# much: of such sentences the reader's interests decide.
+LEAST_WORTH = 0.15
+NEARLY_AS_GOOD = 0.1
 _VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
 
 
@@ -149,11 +151,6 @@ def short(text: str) -> str:
     return shortened(" ".join(text.split()), LONGEST_LABEL)
 
 
-def sentences(abstract: str) -> tuple[str, ...]:
-    """The sentences of an abstract, verbatim."""
-    return tuple(part.strip() for part in _SENTENCE_END.split(abstract) if part.strip())
-
-
 def highlights(scores: Vectors, counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """The one or two sentences that matter most, by ``scores`` (k, s) of the first ``counts``.
 
@@ -173,3 +170,18 @@ def highlights(scores: Vectors, counts: NDArray[np.int64]) -> NDArray[np.int64]:
     chosen[:, 0] = np.where(there, np.where(both, np.minimum(first, second), first), -1)
     chosen[:, 1] = np.where(both, np.maximum(first, second), -1)
     return chosen
+
+
+def in_short(scores: Vectors, worth: Vectors) -> NDArray[np.int64]:
+    """(k,) the sentence that stands for each paper, or -1 where none says enough.
+
+    Of those that say what was found nearly as well as the best one does, by ``worth`` (k, s), the
+    one that matters most to this reader, by ``scores`` (k, s).
+    """
+    if not worth.size:
+        return np.full(len(worth), -1)
+    most = worth.max(axis=1, keepdims=True)
+    among = worth >= np.maximum(most - NEARLY_AS_GOOD, LEAST_WORTH)
+    # Who follows only authors or categories likes no sentence more than another.
+    chosen = np.where(among, scores + np.float32(1e-4) * worth, -np.inf).argmax(axis=1)
+    return np.where(among.any(axis=1), chosen, -1)

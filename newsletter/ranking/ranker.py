@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.models import Label
-from newsletter.ranking import attribution, scoring
+from newsletter.ranking import attribution, passages, scoring
 from newsletter.ranking import explanations as explaining
 from newsletter.ranking.candidates import (
     Candidates,
@@ -23,7 +23,6 @@ from newsletter.ranking.candidates import (
     SubscriberProfile,
     TopicProfile,
 )
-from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.match import MatchModel, label_of, shipped
 from newsletter.ranking.matching import Matcher
 from newsletter.ranking.selection import Likeness, pick, room_for
@@ -114,7 +113,7 @@ class Ranker:
             matches,
             [label_of(each) for each in matches],
             explanations,
-            _highlights(candidates, vectors, homes, papers),
+            *passages.passages(candidates, vectors, homes, papers),
             strict=True,
         )
         # As `Pick._make` does it, without a Python call for each of a hundred thousand picks.
@@ -170,31 +169,6 @@ def _explanations(
     ]
 
 
-def _highlights(
-    candidates: Candidates, vectors: Vectors, homes: NDArray[np.int64], papers: NDArray[np.int64]
-) -> list[tuple[str, ...]]:
-    """Sentences to mark for each pick, by its topic's vector; a paper's readers together."""
-    if candidates.sentences is None or not len(papers):
-        return [()] * len(papers)
-    shown, number_of = np.unique(papers, return_inverse=True)
-    sentences = candidates.sentences(shown.tolist())
-    counts = np.array([len(texts) for texts, _ in sentences])
-    order = np.argsort(number_of, kind="stable")
-    edges = np.searchsorted(number_of[order], np.arange(len(shown) + 1)).tolist()
-    readers, content = homes[order], np.ascontiguousarray(vectors[:, : len(candidates.ridge)])
-    scores = np.zeros((len(papers), int(counts.max())), np.float32)
-    for (texts, rows), start, end in zip(sentences, edges[:-1], edges[1:], strict=True):
-        mine = content.take(readers[start:end], axis=0)
-        np.matmul(mine, rows.T, out=scores[start:end, : len(texts)])
-    chosen = np.empty((len(papers), 2), np.int64)
-    chosen[order] = explaining.highlights(scores, counts[number_of[order]])
-    texts_of = [sentences[number][0] for number in number_of.tolist()]
-    return [
-        (texts[first], texts[second]) if second >= 0 else (texts[first],) if first >= 0 else ()
-        for texts, (first, second) in zip(texts_of, chosen.tolist(), strict=True)
-    ]
-
-
 def _allowed(
     candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -242,7 +216,10 @@ def _trending(
                 None,
                 Label.NONE,
                 explaining.trending(int(candidates.upvotes[paper])),
+                in_short=said,
             )
-            for position, paper in enumerate(papers, start=1)
+            for position, (paper, said) in enumerate(
+                zip(papers, passages.in_short_for_anybody(candidates, papers), strict=True), start=1
+            )
         ),
     )

@@ -1,5 +1,7 @@
 """The application: middleware, error pages, and the routers put together."""
 
+from functools import partial
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
@@ -24,14 +26,22 @@ from newsletter.web import (
     unsubscribe,
     webhooks,
 )
-from newsletter.web.middleware import BodyLimit, SecurityHeaders, UnderPath
+from newsletter.web.bodies import Bodies
+from newsletter.web.middleware import Failures, SecurityHeaders, UnderPath
 from newsletter.web.site import Site
 
 MESSAGES = {
+    400: ("We could not read that", "Something in what your browser sent is not in order."),
+    403: ("That came from another site", "Open the page here, and send the form again."),
+    408: ("That took too long", "What you sent did not arrive in time. Please try again."),
+    413: ("That is too large", "What you sent is larger than this page takes."),
+    415: ("This page takes no files", "Send the form without a file."),
     401: ("This page needs a key", "It is for the operator only."),
     404: ("There is no such page", "The links in your mail lead to the right places."),
     405: ("This page cannot do that", "The links in your mail lead to the right places."),
     410: ("This is gone", "The subscription, or the digest, that this link was for is no more."),
+    500: ("Something went wrong", "The error is ours, and has been noted. Please try again later."),
+    503: ("We are busy", "Please try again in a few seconds."),
     429: ("Too often", "Somebody in your network asked for this many times. Try again in an hour."),
 }
 
@@ -48,8 +58,10 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.site = site
-    app.add_middleware(BodyLimit)
-    app.add_middleware(SecurityHeaders)
+    page = partial(_status_page, site)
+    app.add_middleware(Bodies, page=page)
+    app.add_middleware(Failures, page=page)
+    app.add_middleware(SecurityHeaders, is_https=settings.base_url.startswith("https:"))
     app.add_middleware(UnderPath, root=site.root)
     parts = (
         papers,
@@ -86,12 +98,17 @@ def _bad_token(request: Request, error: Exception) -> HTMLResponse:
 
 
 def _http_error(request: Request, error: Exception) -> Response:
-    site: Site = request.app.state.site
     status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = getattr(error, "headers", None) or {}
+    page = _status_page(request.app.state.site, status)
+    page.headers.update(getattr(error, "headers", None) or {})
+    return page
+
+
+def _status_page(site: Site, status: int) -> HTMLResponse:
     title, text = MESSAGES.get(status, ("That did not work", "Please try again."))
     page = site.message(title, text, status=status)
-    page.headers.update(headers)
+    if status == 503:
+        page.headers["Retry-After"] = "10"
     return page
 
 

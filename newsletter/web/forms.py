@@ -1,11 +1,11 @@
 """Forms: what a browser posted to checked values, and values back to what a page shows."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, fields
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from starlette.datastructures import FormData, UploadFile
 
 from newsletter.core.errors import InputError
 from newsletter.subscribers.preferences import COLUMN_KINDS, StatedTopic
@@ -16,11 +16,8 @@ from newsletter.subscribers.validation import (
     parse_preferences,
     parse_topic,
 )
+from newsletter.web.bodies import Form, UploadedFile, read_form
 
-# The most inputs an honest form has: 20 topics of 10 fields, and the preferences.
-MOST_FIELDS = 300
-# Some 2,000 entries; reading more takes longer than a page may.
-LARGEST_FILE = 1024 * 1024
 LISTS = ("keywords", "categories", "authors", "seed_papers", "mutes")
 # People part by lines, semicolons or commas; a comma in a name or a DOI parts nothing.
 _LINES = re.compile(r"[\n;]")
@@ -29,15 +26,24 @@ _SPACED = re.compile(r"\n|[;,]\s|\s[;,]")
 _SEPARATORS = {"authors": _LINES, "seed_papers": _SPACED}
 
 
-async def _read(request: Request) -> FormData:
-    return await request.form(max_fields=MOST_FIELDS, max_files=1)
-
-
 # Read before the endpoint runs, so that endpoints stay plain functions in a thread.
-FormDep = Annotated[FormData, Depends(_read)]
+async def _read(request: Request) -> Form:
+    return await read_form(request)
 
 
-def text_of(form: FormData, name: str) -> str:
+FormDep = Annotated[Form, Depends(_read)]
+
+
+def with_file(largest: int) -> Callable[[Request], Awaitable[Form]]:
+    """Reads a form that may hold files, each up to ``largest`` bytes."""
+
+    async def read(request: Request) -> Form:
+        return await read_form(request, largest_file=largest)
+
+    return read
+
+
+def text_of(form: Form, name: str) -> str:
     """A text field; empty when it is missing or is a file."""
     value = form.get(name)
     return value if isinstance(value, str) else ""
@@ -48,13 +54,13 @@ def split(field: str, typed: str) -> list[str]:
     return _SEPARATORS.get(field, _COMMAS).split(typed.replace("\r\n", "\n"))
 
 
-def numbers(form: FormData, name: str) -> list[int]:
+def numbers(form: Form, name: str) -> list[int]:
     """The values of ticked boxes that are keys of rows."""
     values = (value for value in form.getlist(name) if isinstance(value, str))
     return [int(value) for value in values if re.fullmatch(r"[0-9]{1,9}", value)]
 
 
-def read_preferences(form: FormData, default: Preferences) -> Preferences:
+def read_preferences(form: Form, default: Preferences) -> Preferences:
     """The preferences in ``form``; what it leaves out keeps ``default``'s value.
 
     Raises:
@@ -77,11 +83,11 @@ def read_preferences(form: FormData, default: Preferences) -> Preferences:
     )
 
 
-def _given(form: FormData, name: str) -> str | None:
+def _given(form: Form, name: str) -> str | None:
     return text_of(form, name) if name in form else None
 
 
-def _ticked(form: FormData, name: str) -> bool | None:
+def _ticked(form: Form, name: str) -> bool | None:
     """A check box; a browser sends nothing for an empty one, so a hidden field stands beside."""
     return text_of(form, name) == "on" if f"{name}-there" in form else None
 
@@ -94,7 +100,7 @@ def preference_fields(stated: Preferences) -> dict[str, Any]:
     }
 
 
-def typed_preferences(form: FormData) -> dict[str, Any]:
+def typed_preferences(form: Form) -> dict[str, Any]:
     """Preferences as they were typed, to show them again."""
     return {
         each.name: _ticked(form, each.name) or False
@@ -119,7 +125,7 @@ def topic_fields(topic: StatedTopic) -> dict[str, Any]:
     }
 
 
-def typed_topics(form: FormData) -> list[dict[str, Any]]:
+def typed_topics(form: Form) -> list[dict[str, Any]]:
     """The topics as they were typed, to show them again; a new topic left blank is none."""
     topics = []
     for number in range(MOST_TOPICS + 1):
@@ -137,7 +143,7 @@ def typed_topics(form: FormData) -> list[dict[str, Any]]:
     return topics
 
 
-def read_topics(form: FormData) -> list[tuple[int | None, TopicRequest]]:
+def read_topics(form: Form) -> list[tuple[int | None, TopicRequest]]:
     """Topics in ``form`` that are not to be deleted: (id of a known one or None, content).
 
     Raises:
@@ -165,16 +171,7 @@ def _topic(typed: dict[str, Any]) -> tuple[int | None, TopicRequest]:
     return (int(typed["id"]) if typed["id"] else None), request
 
 
-def file_of(form: FormData, name: str) -> bytes:
-    """An uploaded file; empty when there is none.
-
-    Raises:
-        InputError: it is larger than any bibliography we read.
-    """
+def file_of(form: Form, name: str) -> UploadedFile | None:
+    """An uploaded file; None when there is none."""
     value = form.get(name)
-    if not isinstance(value, UploadFile):
-        return b""
-    data = value.file.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise InputError("is larger than 1 MB", where="bibliography")
-    return data
+    return value if isinstance(value, UploadedFile) else None

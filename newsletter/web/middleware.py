@@ -1,11 +1,16 @@
-"""Middleware around every page: headers that keep strangers out, and a limit on bodies."""
+"""Middleware around every page: headers that keep strangers out, and answers to failures."""
 
+import logging
+import traceback
+from collections.abc import Callable
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# The longest honest body is an uploaded bibliography; two megabytes hold some 5,000 entries.
-LARGEST_BODY = 2 * 1024 * 1024
+logger = logging.getLogger(__name__)
 
 # Nothing from elsewhere, nothing inline, no frames: a page is its HTML and one style sheet.
 CONTENT_SECURITY_POLICY = (
@@ -25,12 +30,16 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 
+# Browsers come back over https for a year (RFC 6797 §6.1); other hosts of the domain are not ours.
+YEAR = "max-age=31536000"
+
 
 class SecurityHeaders:
     """Adds `HEADERS` to every answer that does not set them itself."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self.app = app
+        self.headers = HEADERS | ({"Strict-Transport-Security": YEAR} if is_https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; put the headers on its answer."""
@@ -41,7 +50,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self.headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -62,36 +71,48 @@ class UnderPath:
         await self.app(scope, receive, send)
 
 
-class BodyLimit:
-    """Refuses bodies over `LARGEST_BODY` bytes with 413, whatever their stated length."""
+class Failures:
+    """Answers 503 where the database is busy and 500 where a page failed, and logs neither values
+    nor addresses: a statement's parameters, and a path's token, are somebody's.
+    """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, page: Callable[[int], Response]) -> None:
+        """``page`` makes the answer for a status."""
         self.app = app
+        self.page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body within the limit, then pass the request on with it."""
-        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+        """Pass the request on; answer what it raises."""
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            if len(body) > LARGEST_BODY:
-                refusal = PlainTextResponse("The body is larger than two megabytes.", 413)
-                await refusal(scope, receive, send)
-                return
-            if not message.get("more_body", False):
-                break
-        replayed = False
+        is_begun = False
 
-        async def receive_again() -> Message:
-            nonlocal replayed
-            if replayed:
-                return await receive()
-            replayed = True
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
+        async def watched(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
 
-        await self.app(scope, receive_again, send)
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must not reach the log)
+            status = 503 if is_busy(error) else 500
+            _log(scope, error, status)
+            if not is_begun:
+                await self.page(status)(scope, receive, send)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether the database could not be asked just now: locked, restarting, or all lines taken."""
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
+
+
+def _log(scope: Scope, error: Exception, status: int) -> None:
+    """Where it failed, without what it was about."""
+    page = scope["path"].split("/")[1][:20]
+    shown = page if page.isalnum() else "?"
+    frames = "".join(traceback.format_tb(error.__traceback__)[-6:]) if status == 500 else ""
+    original = getattr(error, "orig", None)
+    code = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None) or ""
+    named = f"{type(error).__name__} {code}".strip()
+    logger.error("%s /%s answered %d: %s\n%s", scope["method"], shown, status, named, frames)

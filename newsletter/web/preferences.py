@@ -11,7 +11,6 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 from sqlmodel import Session
-from starlette.datastructures import FormData
 
 from newsletter.core.errors import InputError
 from newsletter.core.models import Cadence, DigestLength, Subscriber, SubscriberStatus
@@ -25,6 +24,7 @@ from newsletter.subscribers.preferences import (
 )
 from newsletter.subscribers.validation import WEEKDAYS
 from newsletter.web import forms, today
+from newsletter.web.bodies import Form
 from newsletter.web.ratings import subscriber_of
 from newsletter.web.site import READ, Site, SiteDep
 
@@ -101,7 +101,7 @@ def preview(site: SiteDep, token: str, form: forms.FormDep) -> HTMLResponse:
     return _page(site, subscriber, token, fields, typed, error=error, shown=shown)
 
 
-def _write(session: Session, subscriber: Subscriber, form: FormData) -> None:
+def _write(session: Session, subscriber: Subscriber, form: Form) -> None:
     wanted = forms.read_preferences(form, preferences_of(subscriber))
     set_preferences(session, row_id(subscriber), wanted)
     set_topics(session, subscriber, forms.read_topics(form))

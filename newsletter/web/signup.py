@@ -1,16 +1,16 @@
 """Sign-up: a form, a mail, a button. The answer never tells whether an address is known."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from newsletter.core.errors import InputError
+from newsletter.core.errors import InputError, LimitError
 from newsletter.core.models import InterestKind, PaperAlias
 from newsletter.papers import browse
-from newsletter.subscribers import signup
+from newsletter.subscribers import bibliography, signup
 from newsletter.subscribers.signup import SignUpRequest
 from newsletter.subscribers.validation import (
     DEFAULT_TOPIC,
@@ -19,7 +19,8 @@ from newsletter.subscribers.validation import (
     TopicRequest,
     parse_topic,
 )
-from newsletter.web import bibliography, forms
+from newsletter.web import forms
+from newsletter.web.bodies import Form, UploadedFile
 from newsletter.web.preferences import ZONE_OPTIONS
 from newsletter.web.rate_limit import Limited, limit
 from newsletter.web.site import READ, Site, SiteDep
@@ -27,7 +28,10 @@ from newsletter.web.site import READ, Site, SiteDep
 router = APIRouter()
 # Papers to pick from: a screen or two.
 OFFERED = 12
+# Of a bibliography: the newest entries stand last in most files, and say what somebody works on.
+MOST_REFERENCES = 150
 FIELDS = ("email", "text", "categories", "authors", "seed_papers", "cadence", "time_zone")
+FormWithLibrary = Annotated[Form, Depends(forms.with_file(bibliography.AT_SIGN_UP.largest_file))]
 
 
 @router.api_route("/sign-up", methods=READ)
@@ -37,7 +41,7 @@ def sign_up_page(site: SiteDep) -> HTMLResponse:
 
 
 @router.post("/sign-up")
-def sign_up(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLResponse:
+def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLResponse:
     """Store what was asked for, and ask the address to confirm it."""
     typed = {name: forms.text_of(form, name) for name in FIELDS}
     picked = frozenset(forms.numbers(form, "pick")[:OFFERED])
@@ -45,9 +49,15 @@ def sign_up(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLRespons
     if forms.text_of(form, "website"):
         return _sent(site)
     limit(site, request, Limited.SIGN_UP)
+    left_out = ""
     try:
+        topic = _topic(typed)
+        try:
+            topic = _with_references(site, topic, forms.file_of(form, "library"))
+        except LimitError as error:
+            left_out = str(error)
         wanted = SignUpRequest(
-            topic=_topic(site, typed, forms.file_of(form, "library")),
+            topic=topic,
             cadence=typed["cadence"],
             time_zone=typed["time_zone"],
             liked=tuple(sorted(picked)),
@@ -55,21 +65,30 @@ def sign_up(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLRespons
         _store(site, typed["email"], wanted)
     except InputError as error:
         return _form(site, typed, picked, error=str(error))
-    return _sent(site)
+    return _sent(site, left_out)
 
 
-def _topic(site: Site, typed: dict[str, str], uploaded: bytes) -> TopicRequest:
-    topic = parse_topic(
+def _topic(typed: dict[str, str]) -> TopicRequest:
+    return parse_topic(
         text=typed["text"],
         categories=forms.split("categories", typed["categories"]),
         authors=forms.split("authors", typed["authors"]),
         seed_papers=forms.split("seed_papers", typed["seed_papers"]),
     )
-    if not uploaded:
+
+
+def _with_references(site: Site, topic: TopicRequest, file: UploadedFile | None) -> TopicRequest:
+    """``topic`` with the papers of a bibliography.
+
+    Raises:
+        LimitError: the file is over the limits at sign-up.
+        InputError: there is no entry in it that can be read.
+    """
+    if file is None:
         return topic
-    references = bibliography.read_bibliography(uploaded)
+    references = bibliography.parse(file.data, bibliography.AT_SIGN_UP, where=file.name)
     with site.reading() as session:
-        found = [_clue(session, reference) for reference in references]
+        found = [_clue(session, reference) for reference in references[-MOST_REFERENCES:]]
     clues = {(clue.kind, clue.value): clue for clue in (*topic.clues, *found)}
     return TopicRequest(DEFAULT_TOPIC, tuple(clues.values())[:MOST_INTERESTS])
 
@@ -122,11 +141,13 @@ def _form(
     )
 
 
-def _sent(site: Site) -> HTMLResponse:
+def _sent(site: Site, left_out: str = "") -> HTMLResponse:
+    """The same page whether the address is known or not; ``left_out`` tells of a file."""
     return site.message(
         "Look into your inbox",
         "If the address is right, a mail with a link is on its way. Your digests begin when you "
         "have pressed the button behind it.",
         "Nothing there after a few minutes? Look among the junk, or try again tomorrow: we send "
         "at most one such mail a day.",
+        *([f"Your sign-up goes on without your file. {left_out}."] if left_out else []),
     )

@@ -14,6 +14,7 @@ from newsletter.core.tokens import Signer
 from newsletter.inbound.apply import apply
 from newsletter.inbound.providers import mailgun, postmark, sendgrid, ses
 from newsletter.inbound.providers.base import Reader, WebhookRequest
+from newsletter.web.bodies import read_body
 
 __all__ = ["router_for"]
 
@@ -46,7 +47,7 @@ def _add(router: APIRouter, engine: Engine, signer: Signer, provider: str, reade
     @router.post(f"/{provider}")
     async def webhook(request: Request) -> PlainTextResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        received = WebhookRequest(await request.body(), headers, utc_now())
+        received = WebhookRequest(await read_body(request), headers, utc_now())
         return await run_in_threadpool(_record, engine, signer, provider, reader, received)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -49,7 +50,11 @@ class Site:
     """A folder with a database in which one digest was sent to `READER`."""
 
     def __init__(
-        self, folder: Path, patch: pytest.MonkeyPatch, printed: pytest.CaptureFixture[str]
+        self,
+        folder: Path,
+        migrated_file: Path,
+        patch: pytest.MonkeyPatch,
+        printed: pytest.CaptureFixture[str],
     ) -> None:
         self.folder = folder
         self.patch = patch
@@ -60,8 +65,8 @@ class Site:
             "NEWSLETTER_FROM": "papers@news.example.org",
             "NEWSLETTER_BOUNCE_DOMAIN": "bounces.example.org",
         }
+        shutil.copyfile(migrated_file, folder / "site.db")
         self.engine: Engine = database.connect(self.settings["NEWSLETTER_DATABASE_URL"])
-        database.upgrade(self.engine)
         with session_scope(self.engine) as session:
             subscriber = make_subscriber(session, READER, address_hash=SIGNER.hash_address(READER))
             delivery = make_delivery(
@@ -108,9 +113,12 @@ class Site:
 
 @pytest.fixture
 def site(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    migrated_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Site]:
-    site = Site(tmp_path, monkeypatch, capsys)
+    site = Site(tmp_path, migrated_file, monkeypatch, capsys)
     yield site
     site.engine.dispose()
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -98,12 +99,10 @@ def run(
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'newsletter.db'}"
-    engine = db.connect(url)
-    db.upgrade(engine)
-    engine.dispose()
-    return url
+def database(tmp_path: Path, migrated_file: Path) -> str:
+    path = tmp_path / "newsletter.db"
+    shutil.copyfile(migrated_file, path)
+    return f"sqlite:///{path}"
 
 
 def sources(out: str) -> list[dict[str, Any]]:

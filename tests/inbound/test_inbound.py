@@ -24,6 +24,7 @@ from newsletter.core.models import (
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.inbound import apply
 from newsletter.inbound.apply import Recorded, record_rejection
+from newsletter.inbound.bounces import Ours
 from newsletter.sending.ledger.rates import rates
 from tests.support.bounce_mails import (
     MESSAGE_ID,
@@ -377,7 +378,10 @@ def test_hostile_text_can_be_stored(session: Session) -> None:
 
 
 def refuse(session: Session, delivery: Delivery, response: str) -> tuple[str, ...]:
-    return record_rejection(session, SIGNER, delivery.id or 0, code=550, response=response, now=NOW)
+    ours = Ours.of(verp(delivery), [DOMAIN])
+    return record_rejection(
+        session, SIGNER, delivery.id or 0, code=550, response=response, ours=ours, now=NOW
+    )
 
 
 def test_a_relays_refusal_goes_the_same_way_as_a_bounce(session: Session) -> None:

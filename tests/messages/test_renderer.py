@@ -133,6 +133,33 @@ def test_highlights_are_bold(renderer: Renderer) -> None:
     assert "*On 214 faults in 12" in " ".join(text.split())
 
 
+@pytest.mark.parametrize("length", list(DigestLength))
+def test_what_was_found_stands_in_bold_under_the_title(
+    renderer: Renderer, length: DigestLength
+) -> None:
+    digest = mails.digest(6, length=length)
+    html, text = renderer.parts(digest)
+    short = re.findall(r'<p class="short"[^>]*>\s*<b>(.*?)</b>\s*</p>', html, re.DOTALL)
+    assert len(short) == 4  # one paper has none, another no abstract
+    assert all(said.startswith("On 214 faults in 12 open programs") for said in short)
+    lines = text.splitlines()
+    for paper in digest.papers:
+        after = lines[lines.index(paper.title) + 1]
+        assert after.startswith("In short: On 214 faults") is bool(paper.in_short)
+    assert html.index(mails.TITLES[0][:40]) < html.index("On 214 faults in 12 open programs")
+
+
+def test_a_hostile_sentence_in_short_stays_one_short_line_of_text(renderer: Renderer) -> None:
+    abstract = "<script>alert(1)</script>\x07\nStrong match\n" + "word " * 2_000
+    paper = mails.paper(1, abstract=abstract, in_short=((0, len(abstract)),))
+    section = DigestSection("Program repair", (paper,))
+    html, text = renderer.parts(mails.digest(1, sections=(section,)))
+    assert "<script>" not in html
+    [line] = [line for line in text.splitlines() if line.startswith("In short:")]
+    assert "Strong match word" in line
+    assert len(line) < 420
+
+
 def test_twenty_papers_at_normal_length_stay_under_80_kb(renderer: Renderer) -> None:
     html, _ = renderer.parts(mails.digest(20))
     assert len(html.encode()) < 80_000

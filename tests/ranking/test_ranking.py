@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsletter.core.sentences import sentences
 from newsletter.ranking import attribution, explanations, scoring
 from newsletter.ranking import ranker as ranking
 from newsletter.ranking.candidates import (
     Candidates,
     Evidence,
     Pool,
+    Sentences,
     SubscriberProfile,
     TopicProfile,
 )
@@ -174,13 +176,13 @@ def test_one_by_one_and_all_at_once_explain_alike(
 
 def test_highlights_are_the_sentences_closest_to_the_reader_verbatim() -> None:
     abstract = "We study graphs. Galaxies are far. Repair of programs works! It is new. Fine? Yes."
-    texts = explanations.sentences(abstract)
+    texts = sentences(abstract)
     assert "Repair of programs works!" in texts
     vectors = np.eye(D, dtype=np.float32)[: len(texts)]
     candidates = candidates_of(
         np.eye(D, dtype=np.float32)[2:3],
         abstracts=(abstract,),
-        sentences=lambda papers: [(texts, vectors) for _ in papers],
+        sentences=lambda papers: [Sentences(texts, vectors, vectors[:, 0]) for _ in papers],
     )
     [found] = ranking.rank(candidates, [reader(topic_of(np.eye(D, dtype=np.float32)[2]))])
     assert found.picks[0].highlights == ("Repair of programs works!",)

@@ -115,6 +115,7 @@ def digest(papers: int = 6, **fields: Any) -> Digest:
             authors=tuple(f"Author Number{n}" for n in range(40)) if number == 2 else AUTHORS,
             abstract="" if number == 5 else ABSTRACT,
             highlights=(LIT,) if number == 1 else (),
+            in_short=() if number in {3, 5} else (FOUND,),
         )
         for number in range(1, papers + 1)
     ]
@@ -142,6 +143,7 @@ def digest(papers: int = 6, **fields: Any) -> Digest:
 
 
 LIT = (ABSTRACT.index("On 214"), ABSTRACT.index(" Wrong hints"))
+FOUND = (ABSTRACT.index("On 214"), ABSTRACT.index(" The hints"))
 AUTHORS = ("Ada Lovelace", "Émilie du Châtelet", "Grace Hopper")
 
 EMPTY: dict[str, Any] = {"papers": 0, "sections": (), "reason": "nothing was announced"}

@@ -10,6 +10,8 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from newsletter.web.server import server_options
+
 
 def free_port() -> int:
     """A port that nobody listens on just now."""
@@ -22,8 +24,7 @@ def free_port() -> int:
 @contextmanager
 def serving(app: ASGIApp, port: int = 0, **options: Any) -> Iterator[str]:
     """Serve ``app`` as `newsletter serve` does, on a free port unless told; gives its base URL."""
-    known: dict[str, Any] = {"access_log": False, "log_level": "warning"}
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, **(known | options))
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, **(server_options() | options))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -341,13 +341,6 @@ def test_an_erased_subscribers_other_links_say_that_they_are_gone(
         assert client.post(link).status_code == 410
 
 
-def test_a_body_without_end_is_cut_off(client: httpx.Client, ada: str) -> None:
-    link = f"/preferences/{sign(Purpose.PREFERENCES, ada)}"
-    assert client.post(link, content=b"x" * (2 * 1024 * 1024 + 1)).status_code == 413
-    chunks = (b"x" * 65_536 for _ in range(33))
-    assert client.post(link, content=chunks).status_code == 413
-
-
 @pytest.mark.parametrize("path", ["/papers", "/papers/"])
 def test_links_work_where_the_site_lives_under_a_path(engine: Engine, ada: str, path: str) -> None:
     settings = Settings(secret_keys=OLD_KEY, base_url=f"https://host.example{path}")

@@ -96,7 +96,6 @@ def test_a_bibliography_becomes_interests(engine: Engine, name: str, data: bytes
     ("data", "said"),
     [
         (b"no bibliography at all", "no entry of BibTeX or RIS"),
-        (b"@" * 1_100_000, "larger than 1 MB"),
         (bytes(range(256)) * 100, "no entry of BibTeX or RIS"),
         (b"@article{" * 20_000, "no entry of BibTeX or RIS"),
     ],
@@ -109,6 +108,36 @@ def test_a_file_that_is_no_bibliography_is_refused_in_words(
     assert answer.status_code == 422
     assert said in answer.text
     assert notes(sqlite_engine) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"@a{" * 350_000, "library.bib: is larger than 256 KB"),
+        (b"@a{k,title={A}}" * 5_001, "library.bib: holds more than 5,000 entries"),
+    ],
+    ids=["size", "entries"],
+)
+def test_a_file_over_the_limit_is_named_and_the_sign_up_goes_on_without_it(
+    engine: Engine, data: bytes, said: str
+) -> None:
+    with visit(engine) as client:
+        form = {"email": EMAIL, "text": "Looms."}
+        answer = client.post("/sign-up", data=form, files={"library": ("library.bib", data)})
+        assert answer.status_code == 200
+        assert "Your sign-up goes on without your file" in answer.text
+        assert said in answer.text
+        confirm(client, engine)
+    assert interests(engine) == {(InterestKind.TEXT, "Looms.")}
+
+
+def test_a_file_name_is_shown_as_text(sqlite_engine: Engine) -> None:
+    file = {"library": ("<b>\x1b[31m.bib", b"x" * 300_000)}
+    with visit(sqlite_engine) as client:
+        answer = client.post("/sign-up", data={"email": EMAIL}, files=file)
+    assert "&lt;b&gt;" in answer.text
+    assert "<b>" not in answer.text
+    assert "\x1b" not in answer.text
 
 
 def test_picked_papers_are_relevant_from_the_start(engine: Engine) -> None:

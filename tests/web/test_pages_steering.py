@@ -254,7 +254,7 @@ def test_an_export_holds_everything_and_only_ones_own(engine: Engine, reader: st
 def test_an_export_in_bibtex_is_read_by_a_parser_whatever_the_title(
     sqlite_engine: Engine,
 ) -> None:
-    from newsletter.web.bibliography import read_bibliography
+    from newsletter.subscribers.bibliography import AT_SIGN_UP, parse
 
     reader = add_reader(sqlite_engine)
     titles = ["100% of {braces", "}} @article{x, title={injected", "A & B_c $5 #1 ~^\\", "𝓑-Coder"]
@@ -267,7 +267,7 @@ def test_an_export_in_bibtex_is_read_by_a_parser_whatever_the_title(
         for number in ids:
             client.post(f"{preferences(reader)}/papers/{number}/relevant")
         bibtex = client.post(f"{account(reader)}/export.bib").text
-    assert len(read_bibliography(bibtex.encode())) == len(titles)
+    assert len(parse(bibtex.encode(), AT_SIGN_UP)) == len(titles)
     assert "injected" in bibtex
 
 

@@ -88,6 +88,10 @@ class DigestItem(SQLModel, table=True):
     highlights: list[list[int]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
+    # The same of the sentence that says in short what was found: one pair, or none.
+    in_short: list[list[int]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
+    )
 
 
 class NoDigest(SQLModel, table=True):

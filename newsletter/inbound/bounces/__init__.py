@@ -6,6 +6,7 @@ mapped by one table of phrases.
 """
 
 from newsletter.inbound.bounces.classify import read, read_reply
+from newsletter.inbound.bounces.fault import Ours
 from newsletter.inbound.bounces.outcome import (
     ADDRESS_IS_DEAD,
     NOT_THE_ADDRESS,
@@ -19,6 +20,7 @@ __all__ = [
     "NOT_THE_ADDRESS",
     "BouncedRecipient",
     "Kind",
+    "Ours",
     "Outcome",
     "read",
     "read_reply",

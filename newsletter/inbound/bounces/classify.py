@@ -1,5 +1,6 @@
 """Bytes of an inbound mail to one outcome: what sort it is, about whom, and why."""
 
+import re
 from dataclasses import replace
 from itertools import chain
 
@@ -14,6 +15,7 @@ from newsletter.inbound.bounces.dsn import (
     disposition,
     feedback_report,
 )
+from newsletter.inbound.bounces.fault import NOTHING, Ours
 from newsletter.inbound.bounces.mail_parts import Clues, take_apart
 from newsletter.inbound.bounces.mime import first, parse
 from newsletter.inbound.bounces.non_dsn import FIRST_WORDS, OPENING, letter_bounce
@@ -27,6 +29,8 @@ from newsletter.inbound.bounces.outcome import (
 from newsletter.inbound.bounces.phrases import reason_of
 from newsletter.inbound.bounces.ses import ses_notification
 from newsletter.inbound.bounces.status_codes import permanence_of, status_in
+
+_CLIENT = re.compile(r"\[(?:ipv6:)?([\d.]{7,15}|[\da-f:]{3,39})\]", re.IGNORECASE)
 
 
 def read(data: bytes) -> Outcome:
@@ -193,13 +197,17 @@ def _auto_reply(clues: Clues) -> Outcome | None:
     return None
 
 
-def read_reply(code: int, text: str, *, address: str) -> BouncedRecipient:
-    """A relay's own refusal (RFC 5321 §4.2), in the shape of a report's recipient."""
+def read_reply(code: int, text: str, *, address: str, ours: Ours = NOTHING) -> BouncedRecipient:
+    """A relay's own refusal (RFC 5321 §4.2), in the shape of a report's recipient.
+
+    ``ours`` is what it may quote of us; the IP address in brackets that it tells is ours as well.
+    """
     status = status_in(text)
+    ours = Ours.of(ours.sender, (*ours.names, *_CLIENT.findall(text[:LONGEST_QUOTE])))
     return BouncedRecipient(
         address=address,
         permanence=permanence_of(status, str(code)),
         status=status,
-        reason=reason_of(f"{code} {text}", status),
+        reason=reason_of(f"{code} {text}", status, recipient=address, ours=ours),
         diagnostic=harmless(f"{code} {text}", LONGEST_QUOTE),
     )

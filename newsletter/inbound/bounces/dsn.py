@@ -147,7 +147,7 @@ def _recipient(
         original=original or actual,
         permanence=permanence,
         status=status,
-        reason=reason_of(said, status),
+        reason=reason_of(said, status, recipient=address),
         diagnostic=harmless(said, LONGEST_QUOTE),
         delayed=delayed,
     )

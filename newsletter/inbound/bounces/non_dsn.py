@@ -115,7 +115,7 @@ def _about(found: Found, warns: bool) -> BouncedRecipient:
         address=found.address,
         permanence=Permanence.TRANSIENT if warns else permanence,
         status=status,
-        reason=reason_of(found.words, status),
+        reason=reason_of(found.words, status, recipient=found.address),
         diagnostic=harmless(found.words, LONGEST_QUOTE),
         delayed=warns,
     )

@@ -63,8 +63,15 @@ class BouncedRecipient:
 
     @property
     def is_dead(self) -> bool:
-        """Whether the address itself is refused for good, so that mailing it again is wrong."""
-        return self.permanence is Permanence.PERMANENT and self.reason in ADDRESS_IS_DEAD
+        """Whether the address itself is refused for good, so that mailing it again is wrong.
+
+        A refusal by policy (5.7.x) or for a full mailbox (5.2.2) never is, whatever its words.
+        """
+        return (
+            self.permanence is Permanence.PERMANENT
+            and self.reason in ADDRESS_IS_DEAD
+            and not self.status.startswith(("5.7.", "5.2.2"))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

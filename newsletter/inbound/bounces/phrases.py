@@ -10,6 +10,7 @@ a reader the subscription.
 import re
 
 from newsletter.core.models import Reason
+from newsletter.inbound.bounces.fault import NOTHING, Ours, fault_of_ours
 
 LONGEST_DIAGNOSTIC = 1500
 
@@ -158,7 +159,7 @@ _TABLE: tuple[tuple[Reason, str], ...] = (
         | does not have an account | doesn't have an account | doesn't have a
         | don't have an account | invalid recipient | invalid user | invalid mailbox
         | invalid address | invalid email | invalid final delivery | bad destination mailbox
-        | bad recipient | bad mailbox
+        | bad recipient | bad mailbox | address rejected
         | mailbox unavailable | mailbox not available | mailbox is unavailable | mailbox unknown
         | unknown mailbox | mailbox name not | no mailbox | no account | no user
         | no valid recipients | none of the recipients | address unknown | unknown address
@@ -242,8 +243,10 @@ _CERTAIN = {
     "7.509": Reason.AUTHENTICATION,
     "7.515": Reason.AUTHENTICATION,
 }
-# What a code means when the words say nothing: whole codes, then subjects.
+# What a code means when the words say nothing: whole codes, then subjects. "5.1.0", "5.3.0" or
+# "5.5.4" beside unknown words says no more than that it failed: whose fault it is stays open.
 _BY_CODE = {
+    "1.0": Reason.UNDEFINED,
     "1.2": Reason.NO_SUCH_HOST,
     "1.6": Reason.MOVED,
     "1.9": Reason.POLICY,
@@ -257,14 +260,13 @@ _BY_CODE = {
     "4.7": Reason.EXPIRED,
     "5.0": Reason.UNDEFINED,
 }
-_BY_SUBJECT = {
-    "1": Reason.NO_SUCH_ADDRESS,
-    "2": Reason.INACTIVE,
+_BY_SUBJECT = {"1": Reason.NO_SUCH_ADDRESS, "2": Reason.INACTIVE, "7": Reason.POLICY}
+# Of what is tried again anyway, the subject is worth telling.
+_TRANSIENT_BY_SUBJECT = _BY_SUBJECT | {
     "3": Reason.SYSTEM,
     "4": Reason.NETWORK,
     "5": Reason.PROTOCOL,
     "6": Reason.CONTENT,
-    "7": Reason.POLICY,
 }
 # A host called "antispam" says nothing about why it refused.
 _NAMES = re.compile(
@@ -272,11 +274,21 @@ _NAMES = re.compile(
 )
 
 
-def reason_of(diagnostic: str, status: str = "") -> Reason:
-    """Why a message was refused: by an exact status code, by the words, by a vague code."""
+def reason_of(
+    diagnostic: str, status: str = "", *, recipient: str = "", ours: Ours = NOTHING
+) -> Reason:
+    """Why a message was refused: by an exact status code, whose fault, the words, a vague code.
+
+    With ``recipient`` and ``ours`` what a server quotes of the envelope is told apart.
+    """
     code = status[2:]
-    if code in _CERTAIN:
-        return _CERTAIN[code]
+    certain = _CERTAIN.get(code)
+    if certain is not None and certain is not Reason.MAILBOX_FULL:
+        return certain
+    if (fault := fault_of_ours(diagnostic, recipient=recipient, ours=ours)) is not None:
+        return fault
+    if certain is not None:
+        return certain
     text = " ".join(diagnostic[: 2 * LONGEST_DIAGNOSTIC].split())[:LONGEST_DIAGNOSTIC].lower()
     if "resolver.adr." in text:  # Exchange's name for its lookup, which looks like a host
         return Reason.NO_SUCH_ADDRESS
@@ -285,4 +297,5 @@ def reason_of(diagnostic: str, status: str = "") -> Reason:
         for phrase in phrases:
             if phrase in text:
                 return reason
-    return _BY_CODE.get(code) or _BY_SUBJECT.get(code.partition(".")[0], Reason.UNDEFINED)
+    by_subject = _BY_SUBJECT if status[:1] == "5" else _TRANSIENT_BY_SUBJECT
+    return _BY_CODE.get(code) or by_subject.get(code.partition(".")[0], Reason.UNDEFINED)

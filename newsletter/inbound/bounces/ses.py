@@ -87,14 +87,15 @@ def _bounce(bounce: Mapping[str, Any]) -> Iterable[BouncedRecipient]:
     is_permanent = _text(bounce, "bounceType").lower() == "permanent"
     named = _REASONS.get(_text(bounce, "bounceSubType").lower())
     for recipient in _items(bounce, "bouncedRecipients"):
+        address = address_in(_text(recipient, "emailAddress"))
         diagnostic = _text(recipient, "diagnosticCode")
         status = status_in(_text(recipient, "status"))
-        reason = named or reason_of(diagnostic, status)
+        reason = named or reason_of(diagnostic, status, recipient=address)
         if reason is Reason.UNDEFINED and is_permanent:
             # "Permanent, general" is SES's word for a mailbox it was told does not exist.
             reason = Reason.NO_SUCH_ADDRESS
         yield BouncedRecipient(
-            address=address_in(_text(recipient, "emailAddress")),
+            address=address,
             permanence=Permanence.PERMANENT if is_permanent else Permanence.TRANSIENT,
             reason=reason,
             status=status,

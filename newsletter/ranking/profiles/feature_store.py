@@ -13,8 +13,9 @@ from sqlmodel import Session, SQLModel, col, delete, func, select
 
 from newsletter.core.database import read_scope, session_scope, upsert, utc_now
 from newsletter.core.models import Paper, PaperVector, Space
-from newsletter.ranking import collaborative, explanations, feature_space, topic_vectors
-from newsletter.ranking.candidates import Candidates, SentencesOf
+from newsletter.core.sentences import sentences
+from newsletter.ranking import collaborative, feature_space, sentence_roles, topic_vectors
+from newsletter.ranking.candidates import Candidates, Sentences, SentencesOf
 from newsletter.ranking.collaborative import Collaboration
 from newsletter.ranking.encoders import DEFAULT, Vectors
 from newsletter.ranking.feature_space import PaperText
@@ -207,17 +208,18 @@ def load_candidates(session: Session, since: datetime, model: str = DEFAULT) -> 
 
 
 def sentences_of(abstracts: Sequence[str], basis: Basis) -> SentencesOf:
-    """Sentences and their vectors, computed for the papers that are picked, once each."""
-    known: dict[int, tuple[tuple[str, ...], Vectors]] = {}
+    """Sentences, their vectors and roles, computed for the papers that are picked, once each."""
+    known: dict[int, Sentences] = {}
 
-    def find(papers: Sequence[int]) -> list[tuple[tuple[str, ...], Vectors]]:
+    def find(papers: Sequence[int]) -> list[Sentences]:
         missing = [paper for paper in papers if paper not in known]
-        texts = [explanations.sentences(abstracts[paper]) for paper in missing]
+        texts = [sentences(abstracts[paper]) for paper in missing]
         flat = [PaperText(sentence) for several in texts for sentence in several]
         vectors = basis.space.transform(flat)
         edges = np.cumsum([len(several) for several in texts])[:-1]
         split = np.split(vectors, edges) if missing else []
-        known.update(zip(missing, zip(texts, split, strict=True), strict=True))
+        for paper, several, rows in zip(missing, texts, split, strict=True):
+            known[paper] = Sentences(several, rows, sentence_roles.worth(several))
         return [known[paper] for paper in papers]
 
     return find

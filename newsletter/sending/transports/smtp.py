@@ -178,7 +178,7 @@ class SmtpTransport:
             if replies[0].code == SERVICE_CLOSING and not is_fresh:
                 self._drop()
                 return await self.send(envelope, following)
-            raise self._refusal(replies)
+            raise self._refusal(replies, is_at_sender=True)
         then = self._announce(following)
         try:
             answer = await dialogue.content(envelope.data, has_dot=lines.has_dot, then=then)
@@ -190,7 +190,7 @@ class SmtpTransport:
                 raise TransientTransportError(str(error)) from error
             raise UncertainTransportError(str(error)) from error
         if not answer.is_positive:
-            raise self._refusal([answer])
+            raise self._refusal([answer], is_at_sender=False)
         self._sent += 1
         if self._sent >= MESSAGES_PER_CONNECTION:
             await self.close()
@@ -259,8 +259,11 @@ class SmtpTransport:
             b"DATA\r\n",
         ]
 
-    def _refusal(self, replies: Sequence[Reply]) -> TransportError:
-        """The error for the first reply that refuses; leaves the connection fit or dropped."""
+    def _refusal(self, replies: Sequence[Reply], *, is_at_sender: bool) -> TransportError:
+        """The error for the first reply that refuses; leaves the connection fit or dropped.
+
+        With ``is_at_sender`` the first answers MAIL: what it refuses is our address.
+        """
         refused = next((reply for reply in replies if not reply.is_positive), replies[-1])
         if (
             refused.code >= 400
@@ -275,7 +278,8 @@ class SmtpTransport:
             # must not bear what this one did. A new connection is cheaper than finding out.
             self._drop()
         if 500 <= refused.code < 600:
-            return PermanentTransportError(refused.text, code=refused.code)
+            at = " (in reply to MAIL FROM)" if is_at_sender and refused is replies[0] else ""
+            return PermanentTransportError(f"{refused.text}{at}", code=refused.code)
         return TransientTransportError(refused.text, code=refused.code)
 
     async def _connect(self) -> Dialogue:
