@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.models import Label
-from newsletter.ranking.candidates import KINDS, LIKED, STATED, TopicProfile
+from newsletter.ranking.candidates import LIKED, STATED, TopicProfile
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.match_features import NAMES
+from newsletter.ranking.match_features import NAMES, is_keyword
 
 # Each label is a range of the match, starting here. Below the last nothing is claimed, and the
 # paper is not picked.
@@ -28,7 +28,6 @@ STRONG, GOOD, WORTH = 0.8, 0.5, 0.1
 AUTHOR, CATEGORY = 0.6, 0.25
 # How an interest was told; each has a model of its own.
 WAYS = ("keywords", "text", "likes", "both")
-_TEXT, _CLICKED = KINDS.index("text"), KINDS.index("clicked")
 
 
 def label_of(match: float | None) -> Label:
@@ -102,12 +101,25 @@ def ways_of(topics: Sequence[TopicProfile]) -> tuple[NDArray[np.int64], NDArray[
     for place, topic in enumerate(topics):
         kinds = () if topic.evidence is None else topic.evidence.kinds.tolist()
         stated = any(kind < STATED for kind in kinds)
-        if any(STATED <= kind < _CLICKED for kind in kinds):
+        if any(STATED <= kind < LIKED for kind in kinds):
             ways[place] = 3 if stated else 2
         elif stated:
-            keywords_only[place] = _TEXT not in kinds
-            ways[place] = 1 if all(kind == _TEXT for kind in kinds if kind < LIKED) else 0
+            keywords = _keywords(topic)
+            keywords_only[place] = all(keywords)
+            ways[place] = 0 if any(keywords) else 1
     return ways, keywords_only
+
+
+def _keywords(topic: TopicProfile) -> list[bool]:
+    """For each stated interest, whether it is a keyword or a sentence."""
+    evidence = topic.evidence
+    if evidence is None:
+        return []
+    return [
+        is_keyword(kind, str(evidence.pool.keys[row]))
+        for kind, row in zip(evidence.kinds.tolist(), evidence.rows.tolist(), strict=True)
+        if kind < STATED
+    ]
 
 
 def with_follows(match: Vectors, author: NDArray[np.bool_], category: NDArray[np.bool_]) -> Vectors:

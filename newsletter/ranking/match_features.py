@@ -3,7 +3,7 @@
 Words: how many of the stated interests stand in the paper, whether in its title, how often, and
 how much of the best one is there when stems and near-synonyms count. Likeness: to what was liked,
 disliked and stated, beside what the paper has with unrelated papers (its own mean and spread over
-them) and what unrelated papers have with the topic (the steps that order a digest).
+them), with the nearest of the day (a dense field resembles every like), and what unrelated papers have with the topic (the steps that order a digest).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from newsletter.ranking.attribution import Products
 from newsletter.ranking.candidates import KINDS, LIKED, STATED, Candidates, TopicProfile
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.words import TextIndex, stem, stems_of
+from newsletter.ranking.words import phrase_of, stems_of
 
 NAMES = (
     "steps",
@@ -26,8 +26,7 @@ NAMES = (
     "likes_mean",
     "likes_beside_others",
     "three_beside_others",
-    "cohesion",
-    "beside_cohesion",
+    "beside_crowd",
     "dislikes",
     "stated_nearest",
     "stated_mean",
@@ -43,7 +42,8 @@ NEAREST = 3
 # Two words this close mean nearly the same; what is further away says little by itself.
 SYNONYM = 0.6
 MENTIONED, IN_TITLE, COVERED = 0, 1, 2
-_CLICKED = KINDS.index("clicked")
+LONGEST_PHRASE = 6  # words; free text that is longer is a sentence
+_KEYWORD = KINDS.index("keyword")
 _ROOM = 20_000_000  # numbers of word findings kept, 80 MB
 
 
@@ -52,7 +52,6 @@ class Words:
     """What of each stated interest stands in each candidate, found once and kept."""
 
     candidates: Candidates
-    index: TextIndex
     _rows: dict[str, int] = field(default_factory=dict)
     _near: dict[str, Vectors] = field(default_factory=dict)
 
@@ -81,7 +80,7 @@ class Words:
         return np.array([self._rows[value] for value in values], np.int64)
 
     def _look_for(self, value: str) -> Vectors:
-        count, in_title = self.index.counts(value)
+        count, in_title = self.candidates.index.counts(value)
         return np.stack([count, in_title.astype(np.float32), self._covered(value, count)], axis=1)
 
     def _covered(self, value: str, count: Vectors) -> Vectors:
@@ -95,42 +94,21 @@ class Words:
         found = (rarity[:, None] * near).sum(axis=0) / rarity.sum()
         return np.asarray(np.maximum(found, np.minimum(count, 1)), np.float32)
 
-    @cached_property
-    def _stems(self) -> tuple[dict[str, int], NDArray[np.int64], NDArray[np.int64], Vectors | None]:
-        """Stems of all candidates with their number; each text's stems, and where they begin."""
-        number_of: dict[str, int] = {}
-        word_of: list[str] = []
-        flat: list[int] = []
-        starts = []
-        for words in self.index.words:
-            starts.append(len(flat))
-            for word in words:
-                key = stem(word)
-                if key not in number_of:
-                    number_of[key] = len(number_of)
-                    word_of.append(word)
-                flat.append(number_of[key])
-            flat.append(-1)  # no text is empty
-        encode = self.candidates.word_vectors
-        vectors = None if encode is None else encode(word_of)
-        return number_of, np.array(flat, np.int64), np.array(starts, np.int64), vectors
-
     def _rarity(self, key: str) -> float:
-        number_of, flat, starts, _ = self._stems
-        count = int((flat == number_of[key]).sum()) if key in number_of else 0
-        return float(np.log((1 + len(starts)) / (1 + count)) + 0.1)
+        count = self.candidates.vocabulary.count(key)
+        return float(np.log((1 + len(self.candidates)) / (1 + count)) + 0.1)
 
     def _nearest(self, key: str) -> Vectors:
         """(n,) how close the closest word of each text is; the same stem is 1."""
         if key not in self._near:
-            number_of, flat, starts, vectors = self._stems
-            close = np.zeros(len(number_of) + 1, np.float32)
-            if vectors is not None and self.candidates.word_vectors is not None:
-                close[:-1] = vectors @ self.candidates.word_vectors([key])[0]
-            if key in number_of:
-                close[number_of[key]] = 1
+            known, encode = self.candidates.vocabulary, self.candidates.word_vectors
+            close = np.zeros(len(known.numbers) + 1, np.float32)
+            if known.vectors is not None and encode is not None:
+                close[:-1] = known.vectors @ encode([key])[0]
+            if key in known.numbers:
+                close[known.numbers[key]] = 1
             close[-1] = 0
-            self._near[key] = np.maximum.reduceat(close[flat], starts)
+            self._near[key] = np.maximum.reduceat(close[known.flat], known.starts)
         return self._near[key]
 
 
@@ -139,11 +117,10 @@ class MatchFeatures:
     """Makes the features; what belongs to the papers alone is found once."""
 
     products: Products
-    index: TextIndex
 
     def __post_init__(self) -> None:
         self.candidates = self.products.candidates
-        self.words = Words(self.candidates, self.index)
+        self.words = Words(self.candidates)
 
     @cached_property
     def _among_others(self) -> tuple[Vectors, Vectors]:
@@ -164,7 +141,7 @@ class MatchFeatures:
         put["steps"][:] = steps
         kinds, likeness = self._likeness(topics, papers)
         mean, spread = (part[papers] for part in self._among_others)
-        liked = (kinds >= STATED) & (kinds < _CLICKED)
+        liked = (kinds >= STATED) & (kinds < LIKED)
         number = liked.sum(axis=1)
         some = number > 0
         put["likes"][:] = np.log1p(number)[:, None]
@@ -176,20 +153,18 @@ class MatchFeatures:
             put["nearest"][some] = best.max(axis=1)
             put["three_nearest"][some] = three
             put["likes_mean"][some] = average
-            cohesion = np.array([topic.cohesion for topic in topics], np.float32)[some][:, None]
-            put["cohesion"][some] = cohesion
-            put["beside_cohesion"][some] = np.where(cohesion > 0, three - cohesion, 0)
+            put["beside_crowd"][some] = three - self.candidates.crowding[papers[some]]
             put["likes_beside_others"][some] = (average - mean[some]) / spread[some]
             put["three_beside_others"][some] = (three - mean[some]) / spread[some]
-        against = kinds >= LIKED
+        against: NDArray[np.bool_] = kinds >= LIKED
         if against.any():
             put["dislikes"][:] = np.where(against[:, :, None], likeness, 0).max(axis=1, initial=0)
-        stated = (kinds >= 0) & (kinds < STATED)
+        stated: NDArray[np.bool_] = (kinds >= 0) & (kinds < STATED)
         if stated.any():
             mine = np.where(stated[:, :, None], likeness, 0)
             count = np.maximum(stated.sum(axis=1), 1)[:, None]
             average = mine.sum(axis=1) / count
-            told = stated.any(axis=1)[:, None]
+            told = np.any(stated, axis=1, keepdims=True)
             put["stated_nearest"][:] = mine.max(axis=1)
             put["stated_mean"][:] = average
             put["stated_beside_others"][:] = np.where(told, (average - mean) / spread, 0)
@@ -253,6 +228,11 @@ class MatchFeatures:
         put["mentions"][:] = np.log1p(hits[..., MENTIONED].sum(axis=1))
         put["covered"][:] = hits[..., COVERED].max(axis=1)
         put["covered_mean"][:] = hits[..., COVERED].sum(axis=1) / number
+
+
+def is_keyword(kind: int, value: str) -> bool:
+    """Whether a stated interest is looked for as it stands; a sentence is not."""
+    return kind == _KEYWORD or len(phrase_of(value)) <= LONGEST_PHRASE
 
 
 def _stated(topic: TopicProfile) -> list[str]:

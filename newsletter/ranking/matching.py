@@ -17,7 +17,7 @@ class Matcher:
     """Matches for one set of candidates."""
 
     def __init__(self, products: Products, found: scoring.Matches, model: MatchModel) -> None:
-        self._features = MatchFeatures(products, found.words)
+        self._features = MatchFeatures(products)
         self._found = found
         self._model = model
 

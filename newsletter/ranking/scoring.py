@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from newsletter.ranking.candidates import Candidates, SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.words import TextIndex
 
 # 2 steps, which about one ordinary paper in forty reaches, are 50 points; 4 are 88.
 HALF = 2.0
@@ -37,11 +36,6 @@ class Matches:
     _texts: dict[str, list[str]] = field(default_factory=dict)
 
     @cached_property
-    def words(self) -> TextIndex:
-        """The candidates' words."""
-        return TextIndex(self.candidates.titles, self.candidates.abstracts)
-
-    @cached_property
     def row_of(self) -> dict[int, int]:
         """Rows of the candidates by paper id."""
         return {paper: row for row, paper in enumerate(self.candidates.ids)}
@@ -54,7 +48,7 @@ class Matches:
         key = (kind, value)
         if key not in self._found:
             if kind == "word":
-                self._found[key] = np.flatnonzero(self.words.counts(value)[0])
+                self._found[key] = np.flatnonzero(self.candidates.index.counts(value)[0])
             else:
                 wanted = _as_names([value])
                 hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]

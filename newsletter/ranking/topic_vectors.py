@@ -25,7 +25,6 @@ TEXT_LIKES = 3.0
 DISLIKE = 0.25  # at full weight dislikes wreck a ranking (AUC .84 → .39), up to this they help
 RIDGE = 30.0
 RIDGE_LIKES = 10.0  # likes at which the ridge direction has half its weight
-NEAREST = 3
 COLLABORATION = 2.5  # relative to the content's two parts together; 1.5 to 3 differ by .003
 
 
@@ -169,16 +168,6 @@ def calibrate(basis: Basis, vectors: Vectors) -> tuple[Vectors, Vectors]:
     scores = vectors @ basis.background.T
     deviation = scores.std(axis=1)
     return scores.mean(axis=1), np.where(deviation > 1e-9, deviation, 1).astype(np.float32)
-
-
-def cohesion(liked: Vectors) -> float:
-    """How alike the likes (m, d) are: the mean likeness of each to its three nearest others."""
-    if len(liked) < 2:
-        return 0.0
-    likeness = liked @ liked.T
-    np.fill_diagonal(likeness, -np.inf)
-    nearest = min(NEAREST, len(liked) - 1)
-    return float(-np.partition(-likeness, nearest - 1, axis=1)[:, :nearest].mean())
 
 
 def ridge_of(space: FeatureSpace) -> Vectors:

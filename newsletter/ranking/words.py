@@ -7,7 +7,8 @@ Case, accents, hyphens and the plural make no difference: "LLM" is found in "LLM
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -114,6 +115,52 @@ class TextIndex:
         return [
             (title.casefold(), f"{title}\n{abstract}".casefold()) for title, abstract in self._raw
         ]
+
+
+# A vector (w, e) of length one for each of some words: near-synonyms are close.
+WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The stems of some texts, numbered; ``flat`` are those of each text, -1 after its last.
+
+    ``starts`` says where each text's begin, ``counts`` in how many texts each stem is,
+    ``vectors`` what a word of each means, where an encoder of words is at hand.
+    """
+
+    numbers: dict[str, int]
+    flat: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    vectors: NDArray[np.float32] | None
+
+    def count(self, key: str) -> int:
+        """In how many texts the stem ``key`` is."""
+        return int(self.counts[self.numbers[key]]) if key in self.numbers else 0
+
+
+def vocabulary_of(index: TextIndex, encode: WordVectors | None) -> Vocabulary:
+    """The stems of the texts in ``index``."""
+    numbers: dict[str, int] = {}
+    words: list[str] = []
+    flat: list[int] = []
+    starts: list[int] = []
+    for text in index.words:
+        starts.append(len(flat))
+        own: dict[str, str] = {}
+        for word in text:
+            own.setdefault(stem(word), word)
+        for key, word in own.items():
+            if key not in numbers:
+                numbers[key] = len(numbers)
+                words.append(word)
+            flat.append(numbers[key])
+        flat.append(-1)  # no text is empty
+    rows = np.array(flat, np.int64)
+    counts = np.bincount(rows[rows >= 0], minlength=len(numbers))
+    vectors = None if encode is None or not words else encode(words)
+    return Vocabulary(numbers, rows, np.array(starts, np.int64), counts, vectors)
 
 
 def _as_letter(value: str) -> re.Pattern[str] | None:

@@ -264,7 +264,6 @@ def topic_of(
         evidence=evidence if len(pool.keys) else None,
         offset=float(offsets[0]),
         scale=float(scales[0]),
-        cohesion=topic_vectors.cohesion(content),
     )
 
 
@@ -276,3 +275,8 @@ def for_fitting(days: dict[str, list[PaperText]]) -> list[PaperText]:
 def for_judging(days: dict[str, list[PaperText]]) -> list[PaperText]:
     """Papers of the days that `for_fitting` leaves."""
     return [paper for date in sorted(days)[1::2] for paper in days[date]]
+
+
+def basis_of(papers: Sequence[PaperText], model: str = DEFAULT) -> Basis:
+    """A feature space fitted on ``papers``."""
+    return Basis(features.fit(papers, model))
