@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages chaos lock clean
+.PHONY: docs help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start chaos lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -50,18 +50,22 @@ check: setup-dev ## Formatting, lint, types
 check-mail: setup-dev ## Every kind of mail through SpamAssassin, axe-core and others (ARGS="pages spam" for some)
 	@scripts/check-mail $(ARGS)
 
-format: setup-dev ## Put the formatting right
+docs: setup-dev ## The documentation as a site in build/docs; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. "$(BIN)/mkdocs" build --strict --quiet --config-file .mkdocs.yml
+	@echo "documentation: build/docs/index.html"
+
+format: setup-dev ## Fix the formatting
 	@"$(BIN)/ruff" format .
 	@"$(BIN)/ruff" check --fix .
 
 # Each compares with something else in the same run: one by one, for they share the processors.
-bench: bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages ## All benchmarks
+bench: bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start ## All benchmarks
 
 PAPERS ?= $(NEWSLETTER_TEST_CORPUS)/ranking/arxiv-2025/arxiv.jsonl.gz
 bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 	@"$(BIN)/python" scripts/bench-ingest "$(PAPERS)"
 
-bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages: setup-dev ## Each of the others (ARGS=--help)
+bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start: setup-dev ## Each of the others (ARGS=--help)
 	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/$@ $(ARGS)
 
 chaos: setup-dev ## Kill senders for longer than the tests do (KILLS=200)

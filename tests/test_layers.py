@@ -22,7 +22,15 @@ ROOMS = [
 ]
 # The same inside the rooms whose order matters most.
 INSIDE = {
-    "core": [["errors", "text"], ["config", "identifiers", "tokens"], ["database"], ["models"]],
+    "core": [
+        ["errors", "formula"],
+        ["latex"],
+        ["markup"],
+        ["text"],
+        ["config", "identifiers", "tokens"],
+        ["database"],
+        ["models"],
+    ],
     "sending": [["ledger", "transports"], ["doctor", "mailer", "metrics"]],
     "sending/ledger": [["states", "rates"], ["counts", "leases"], ["attempts"]],
     "inbound": [

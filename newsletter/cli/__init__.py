@@ -1,91 +1,192 @@
 """The command line: parses arguments, calls one function, prints what came of it.
 
-Exit codes: 0 done; 1 done, with deliveries that failed; 2 wrong use or settings; 3 interrupted,
-run again to resume.
+Exit codes: 0 done; 1 done, but some deliveries failed; 2 wrong use or settings; 3 interrupted, run
+again to resume; 4 the relay cannot be reached or refused the login.
+
+To add a command, write a module of this package with a typed function (or a `typer.Typer` of
+several) and give it a line in `COMMANDS`. The line repeats the first line of the docstring,
+because a module is imported only when its command is called; tests/test_docs.py compares the two.
+Import what is heavy in modules of their own: tests/cli/test_start.py lists the packages that
+commands which run often may not import.
 """
 
 import sys
-from importlib import import_module, metadata
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple, cast
 
 import typer
-from rich.markup import escape
-from sqlalchemy.exc import DBAPIError
+from typer.core import TyperCommand, TyperGroup
 
-from newsletter.cli.common import err, out
+from newsletter import __version__
 from newsletter.core.errors import DatabaseError, NewsletterError
 
-# Command, module of this package, and what to take from it. Only the module of the command that
-# was asked for is imported: an MTA pipe runs `inbound` once a mail, and the scientific packages
-# behind `train` alone take a second to load.
+INTERRUPTED = 3
+
+
+class Entry(NamedTuple):
+    """Where a command lives in this package, and its line in ``newsletter --help``."""
+
+    module: str
+    attribute: str
+    help: str
+
+
 COMMANDS = {
-    "demo": ("demo", "demo"),
-    "ingest": ("ingest", "ingest"),
-    "subscribers": ("subscribers", "subscriber_commands"),
-    "train": ("train", "train"),
-    "evaluate": ("evaluate", "evaluate"),
-    "prepare": ("editions", "prepare"),
-    "preview": ("editions", "preview"),
-    "send": ("send", "send"),
-    "status": ("editions", "status"),
-    "report": ("editions", "report"),
-    "retry": ("editions", "retry"),
-    "pause": ("editions", "pause"),
-    "cancel": ("editions", "cancel"),
-    "inbound": ("inbound", "inbound"),
-    "suppressions": ("suppressions", "suppression_commands"),
-    "serve": ("serve", "serve"),
-    "doctor": ("doctor", "examine_installation"),
-    "dkim": ("dkim", "dkim_commands"),
-    "db": ("database", "database_commands"),
+    "demo": Entry(
+        "demo",
+        "demo",
+        "Run the whole service on sample data, then serve an inbox page with every digest.",
+    ),
+    "ingest": Entry("ingest", "ingest", "Fetch papers and store them; prints one line per source."),
+    "subscribers": Entry("subscribers", "subscriber_commands", "Manage subscribers."),
+    "train": Entry(
+        "train", "train", "Train the profile of every topic from interests and feedback."
+    ),
+    "evaluate": Entry(
+        "evaluate",
+        "evaluate",
+        "Measure ranking quality: rank a folder's new papers and compare with what readers saved.",
+    ),
+    "prepare": Entry(
+        "prepare",
+        "prepare",
+        "Rank the papers for every subscriber who is due, and freeze the edition.",
+    ),
+    "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
+    "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
+    "forecast": Entry(
+        "forecast",
+        "forecast",
+        "Show how many digests each coming day holds, how long they take, and what does not fit.",
+    ),
+    "test-send": Entry(
+        "test_copy",
+        "send_copy",
+        'Mail a copy of a digest, marked "[Test]"; nothing is recorded, its links change nothing.',
+    ),
+    "status": Entry(
+        "status",
+        "status",
+        "Show the progress of an edition; the counts add up to the digests prepared.",
+    ),
+    "report": Entry("report", "report", "Show who did not get an edition, and why."),
+    "retry": Entry(
+        "editions",
+        "retry",
+        "Queue failed, expired, deferred or uncertain deliveries again, for `newsletter send`.",
+    ),
+    "pause": Entry(
+        "editions", "pause", "Pause an edition in every process; `newsletter send` resumes it."
+    ),
+    "cancel": Entry(
+        "editions", "cancel", "Cancel an edition for good; unsent digests are never sent."
+    ),
+    "inbound": Entry(
+        "inbound", "inbound", "Process bounces, complaints, replies and unsubscribe mails."
+    ),
+    "suppressions": Entry(
+        "suppressions", "suppression_commands", "Manage addresses that get no mail."
+    ),
+    "serve": Entry("serve", "serve", "Serve the web pages and webhooks until stopped."),
+    "doctor": Entry(
+        "doctor",
+        "examine_installation",
+        "Check relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to fix each problem.",
+    ),
+    "dkim": Entry("dkim", "dkim_commands", "Manage the DKIM key that signs mails."),
+    "db": Entry("database", "database_commands", "Manage the database."),
 }
+
+
+def new_typer() -> typer.Typer:
+    """An empty command line in plain text: boxes and colours double the time ``--help`` takes."""
+    return typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def load(name: str) -> TyperCommand | TyperGroup:
+    """Import the module of a command and return the command."""
+    entry = COMMANDS[name]
+    found = getattr(import_module(f"{__name__}.{entry.module}"), entry.attribute)
+    holder = new_typer()
+    if isinstance(found, typer.Typer):
+        holder.add_typer(found, name=name)
+    else:
+        holder.command(name)(found)
+    command = cast("TyperCommand | TyperGroup", typer.main.get_group(holder).commands[name])
+    if isinstance(command, TyperGroup):
+        for each in command.commands.values():
+            each.short_help = first_paragraph(each.help)
+    return command
+
+
+def first_paragraph(text: str | None) -> str:
+    """What a list of commands shows of a docstring; Typer alone would cut it off at a line."""
+    return " ".join((text or "").partition("\n\n")[0].split())
+
+
+class LazyGroup(TyperGroup):
+    """Lists every command, and imports only the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, entry in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=entry.help, short_help=entry.help))
+
+    def resolve_command(
+        self, ctx: Any, args: list[str]
+    ) -> tuple[str | None, TyperCommand | TyperGroup | None, list[str]]:
+        """Replace the listed command by the real one."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else None, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C ends it with a line and an exit code of its own."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            typer.echo("interrupted: run the same command again to continue", err=True)
+            raise typer.Exit(INTERRUPTED) from error
 
 
 def _say_version(asked: bool) -> None:
     if asked:
-        out.print(f"newsletter {metadata.version('newsletter')}")
+        typer.echo(f"newsletter {__version__}")
         raise typer.Exit
 
 
-def make_app(*names: str) -> typer.Typer:
-    """The command line with the named commands, or with all of them."""
-    app = typer.Typer(
-        help="A self-hosted, personalised research-paper newsletter.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-    )
+def make_app() -> typer.Typer:
+    """The whole command line."""
+    app = new_typer()
 
-    @app.callback()
+    @app.callback(cls=LazyGroup, no_args_is_help=True)
     def _group(
         version: Annotated[
             bool,
-            typer.Option("--version", is_eager=True, callback=_say_version, help="And exit."),
+            typer.Option(
+                "--version", is_eager=True, callback=_say_version, help="Show the version and exit."
+            ),
         ] = False,
     ) -> None:
         """A self-hosted, personalised research-paper newsletter."""
 
-    for name in names or COMMANDS:
-        module, attribute = COMMANDS[name]
-        command = getattr(import_module(f"newsletter.cli.{module}"), attribute)
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
-        else:
-            app.command(name)(command)
     return app
 
 
 def main() -> None:
     """Run a command; an error of ours becomes one line and its exit code."""
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        make_app(*([asked] if asked in COMMANDS else []))()
+        make_app()()
     except NewsletterError as error:
-        err.print(f"[bold red]error:[/] {escape(str(error))}")
-        sys.exit(error.exit_code)
-    except DBAPIError as error:
-        err.print(f"[bold red]error:[/] the database failed: {escape(str(error.orig))}")
-        sys.exit(DatabaseError.exit_code)
-    except KeyboardInterrupt:
-        err.print("interrupted: run the same command again to carry on")
-        sys.exit(3)
+        _fail(str(error), error.exit_code)
+    except Exception as error:
+        # Half of what a command may take to start is SQLAlchemy: not every command needs it.
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+        if not isinstance(error, DBAPIError):
+            raise
+        _fail(f"database error: {error.orig}", DatabaseError.exit_code)
+
+
+def _fail(what: str, exit_code: int) -> None:
+    typer.echo(f"error: {what}", err=True)
+    sys.exit(exit_code)

@@ -1,14 +1,13 @@
-"""What every command needs: settings, the database, and how to speak to people and to programs."""
+"""Shared by all commands: settings, the database, and output for people and programs."""
 
 import json
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from datetime import date, datetime
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
 from newsletter.core import database
@@ -18,6 +17,26 @@ from newsletter.core.errors import UsageError
 # People read standard error, programs standard output: `--json` keeps the latter clean.
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def parse_date(value: str) -> date:
+    """A date from the command line."""
+    try:
+        return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007  (a date has no zone)
+    except ValueError as error:
+        raise typer.BadParameter(f"{value!r} is not a date like 2026-11-22") from error
+
+
+DateOption = Annotated[
+    date | None,
+    typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="Default: today, UTC."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def today() -> date:
+    """The default edition date of all commands: today, UTC."""
+    return database.utc_now().date()
 
 
 def open_database(*required: str) -> tuple[Settings, Engine]:
@@ -35,10 +54,10 @@ def open_database(*required: str) -> tuple[Settings, Engine]:
 
 
 def check_port(host: str, port: int) -> None:
-    """Fail before the work rather than after it.
+    """Check that a server can listen, before any work is done.
 
     Raises:
-        UsageError: nothing can listen there.
+        UsageError: the port cannot be used.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -47,22 +66,10 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
     except OSError as error:
         raise UsageError(
-            f"port {port} of {host} cannot be used ({error.strerror}): name another with --port"
+            f"cannot listen on port {port} of {host} ({error.strerror}): choose another with --port"
         ) from error
 
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
-
-
-@contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Calls of ``progress(done, total)`` as a bar on a terminal; elsewhere they print nothing."""
-    if not err.is_terminal:
-        yield lambda done, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -6,17 +6,17 @@ from newsletter.cli.common import out
 from newsletter.core import database
 from newsletter.core.config import load_settings
 
-database_commands = typer.Typer(help="The database's tables.", no_args_is_help=True)
+database_commands = typer.Typer(help="Manage the database.", no_args_is_help=True)
 
 
 @database_commands.callback()
 def _group() -> None:
-    """The database's tables."""
+    """Manage the database."""
 
 
 @database_commands.command()
 def upgrade() -> None:
-    """Bring the tables to this version's; does nothing when they are."""
+    """Create the tables, or migrate them to this version."""
     engine = database.connect(load_settings().database_url)
     before, after = database.upgrade(engine)
     shown = engine.url.render_as_string(hide_password=True)

@@ -16,13 +16,13 @@ from newsletter.web import create_app
 
 
 def demo(
-    port: Annotated[int, typer.Option(help="Port of the inbox page.", min=1, max=65535)] = 8025,
-    once: Annotated[bool, typer.Option("--once", help="Leave the .eml files and exit.")] = False,
+    port: Annotated[int, typer.Option(help="Port for the inbox page.", min=1, max=65535)] = 8025,
+    once: Annotated[bool, typer.Option("--once", help="Write the .eml files and exit.")] = False,
     output: Annotated[
-        Path, typer.Option("--output", help="Folder of the demo; made anew each time.")
+        Path, typer.Option("--output", help="Folder for the demo; replaced on each run.")
     ] = Path("newsletter-demo"),
 ) -> None:
-    """Do the main job on sample data, then serve an inbox page to look at every digest."""
+    """Run the whole service on sample data, then serve an inbox page with every digest."""
     if not once:
         check_port("127.0.0.1", port)
     scenario.make_folder(output)
@@ -49,11 +49,11 @@ def _say_what_next(port: int, folder: Path) -> None:
     command = escape(str(Path(sys.argv[0]).absolute()))
     out.print(
         f"\n[bold]Open http://127.0.0.1:{port}/inbox[/] to read every digest; its links work.\n"
-        f"Sign up yourself on http://127.0.0.1:{port}/ and read your mails there, too.\n\n"
-        "What to try next, in another terminal:\n"
+        f"Sign up at http://127.0.0.1:{port}/ and your mails will arrive there, too.\n\n"
+        "Try next, in another terminal:\n"
         f"  cd {escape(str(folder))}\n"
         f"  {command} status            counts that add up\n"
-        f"  {command} send              again: nobody gets anything twice\n"
-        f"  {command} subscribers list  who is there\n\n"
-        "Ctrl-C ends the demo; what it made stays in the folder until the next demo."
+        f"  {command} send              again: nobody gets a digest twice\n"
+        f"  {command} subscribers list  the sample readers\n\n"
+        "Press Ctrl-C to stop. The folder stays until you run the demo again."
     )

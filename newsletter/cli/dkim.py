@@ -13,14 +13,14 @@ from newsletter.core.config import Settings, load_settings
 from newsletter.core.errors import UsageError
 from newsletter.messages import dkim
 
-dkim_commands = typer.Typer(help="The key that signs mails.", no_args_is_help=True)
+dkim_commands = typer.Typer(help="Manage the DKIM key that signs mails.", no_args_is_help=True)
 # RFC 1035 §3.3: a string in a TXT record has at most 255 octets; longer texts are several.
 LONGEST_STRING = 255
 
 
 @dkim_commands.callback()
 def _group() -> None:
-    """The key that signs mails."""
+    """Manage the DKIM key that signs mails."""
 
 
 @dkim_commands.command()
@@ -30,18 +30,18 @@ def keygen(
     ),
     ed25519_key: Annotated[
         bool,
-        typer.Option("--ed25519", help="An Ed25519 key, for a second signature beside RSA."),
+        typer.Option("--ed25519", help="Make an Ed25519 key, for a second signature besides RSA."),
     ] = False,
 ) -> None:
-    """Make a key, write it readable for its owner only, and print the DNS record to publish."""
+    """Make a key file that only its owner can read, and print the DNS record to publish."""
     key = dkim.new_key(ed25519.Ed25519PrivateKey if ed25519_key else rsa.RSAPrivateKey)
     try:
         # Exclusive: overwriting a key in use would break every signature until DNS follows.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
-        raise UsageError(f"{file} exists already: name another file, or remove it") from error
+        raise UsageError(f"{file} already exists: choose another file, or remove it") from error
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
     with os.fdopen(descriptor, "wb") as opened:
         opened.write(dkim.pem(key))
     settings = load_settings()
@@ -53,7 +53,7 @@ def keygen(
 
 @dkim_commands.command()
 def record() -> None:
-    """Print the DNS records for the keys that are set."""
+    """Print the DNS records for the configured keys."""
     settings = load_settings()
     settings.require("from_address", "dkim_key_file")
     domain = (settings.from_address or "").rpartition("@")[2]

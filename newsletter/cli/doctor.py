@@ -1,16 +1,15 @@
-"""`newsletter doctor`: what is wrong, and how to mend it."""
+"""`newsletter doctor`: finds configuration problems and says how to fix them."""
 
 from collections import Counter
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import out, print_json
+from newsletter.cli.common import JsonOption, out, print_json
 from newsletter.core.config import load_settings
-from newsletter.sending import doctor
-from newsletter.sending.doctor import Finding, Level
+from newsletter.sending.doctor.findings import Finding, Level
+from newsletter.sending.doctor.run import examine
 
 _SIGNS = {
     Level.OK: "[green]ok[/]     ",
@@ -21,14 +20,14 @@ _SIGNS = {
 
 
 def examine_installation(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Look at relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to mend what is wrong.
+    """Check relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to fix each problem.
 
-    Nothing is sent and nothing is changed. Exits with 1 when there is a problem.
+    Nothing is sent or changed. Exits with 1 when there is a problem.
     """
     findings = []
-    for finding in doctor.examine(load_settings()):
+    for finding in examine(load_settings()):
         findings.append(finding)
         if not as_json:
             _print(finding)
@@ -43,5 +42,5 @@ def examine_installation(
 
 def _print(finding: Finding) -> None:
     out.print(f"{_SIGNS[finding.level]} {finding.check:<9} {escape(finding.what)}")
-    if finding.mend:
-        out.print(f"                  → {escape(finding.mend)}")
+    if finding.fix:
+        out.print(f"                  → {escape(finding.fix)}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from newsletter.cli.common import out, print_json
+from newsletter.cli.common import JsonOption, out, print_json
 from newsletter.core.config import load_settings
 from newsletter.core.errors import UsageError
 from newsletter.ranking import evaluation
@@ -21,26 +21,34 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="FOLDER",
-            help="papers.tsv, saves.tsv, candidates.tsv and truth.tsv; or reviews as CSV files.",
+            help="With papers.tsv, saves.tsv, candidates.tsv and truth.tsv, or CSV reviews.",
         ),
     ],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+    as_json: JsonOption = False,
     with_baselines: Annotated[
-        bool, typer.Option("--baselines", help="Others beside ours, on a sample of subscribers.")
+        bool,
+        typer.Option(
+            "--baselines", help="Also evaluate other rankers, on a sample of subscribers."
+        ),
     ] = False,
     with_curves: Annotated[
-        bool, typer.Option("--curves", help="New subscribers: 0 to 20 likes, keywords or not.")
+        bool,
+        typer.Option(
+            "--curves", help="Also show new subscribers: 0 to 20 likes, with and without keywords."
+        ),
     ] = False,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the curves (svg, png, pdf).")
+        Path | None, typer.Option(metavar="FILE", help="Draw the curves to FILE (svg, png, pdf).")
     ] = None,
 ) -> None:
-    """Rank a folder's new papers for its subscribers, and compare with what they saved."""
+    """Measure ranking quality: rank a folder's new papers and compare with what readers saved."""
     model = load_settings().feature_model
     libraries = evaluation.load(folder)
     if (with_curves or plot) and len(libraries) > 1:
-        raise UsageError("curves need subscribers with libraries; reviews are single topics")
+        raise UsageError(
+            "--curves and --plot need subscribers with libraries, not systematic reviews"
+        )
     ours = evaluation.evaluate(libraries, model)
     dated = [split for library in libraries if (split := evaluation.by_time(library))]
     later = evaluation.evaluate(dated, model) if dated else None

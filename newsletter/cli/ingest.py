@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sqlalchemy import Engine
 
-from newsletter.cli.common import err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, err, open_database, out, print_json
 from newsletter.core.config import Settings
 from newsletter.core.errors import InputError, UsageError
 from newsletter.papers.harvest import ingest_source
@@ -19,7 +19,7 @@ from newsletter.papers.ingest import Outcome, ingest_file
 from newsletter.sources.http_client import Fetcher
 from newsletter.sources.registry import build
 
-# A source that fails on everything says the same thing a thousand times.
+# A source that fails everywhere repeats itself a thousand times.
 _MOST_LINES = 20
 
 Watch = Callable[[Outcome], None]
@@ -27,41 +27,43 @@ Watch = Callable[[Outcome], None]
 
 def ingest(
     sources: Annotated[
-        list[str] | None, typer.Argument(help="Sources to read; those of the settings if none.")
+        list[str] | None, typer.Argument(help="Sources to read (default: NEWSLETTER_SOURCES).")
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="Read this file instead.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Read this file instead of the sources.")
+    ] = None,
     format_name: Annotated[
-        str, typer.Option("--format", help="The file's format; auto finds out by its content.")
+        str, typer.Option("--format", help="Format of the file; auto detects it from the content.")
     ] = "auto",
     since: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Read from this date, not from the cursor."),
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Read from this date instead of where the last run stopped."
+        ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on standard output.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Fetch papers and store them; prints a line a source.
+    """Fetch papers and store them; prints one line per source.
 
-    Exits with 1 when something announced could not be read, with 2 when nothing could.
+    Exits with 1 when some papers could not be read, with 2 when none could.
     """
     if file is not None and (sources or since):
-        raise UsageError("--file goes without sources and --since")
+        raise UsageError("--file cannot be combined with sources or --since")
     settings, engine = open_database()
-    with _progress(quiet=json) as bar:
+    with _progress(quiet=as_json) as bar:
         if file is not None:
-            outcomes = [_file(engine, file, format_name, bar, json=json)]
+            outcomes = [_file(engine, file, format_name, bar, as_json=as_json)]
         else:
             day = since.date() if since else None
-            outcomes = _network(settings, engine, sources or [], day, bar, json=json)
-    if json:
+            outcomes = _network(settings, engine, sources or [], day, bar, as_json=as_json)
+    if as_json:
         print_json({"sources": [_as_json(outcome) for outcome in outcomes]})
     if any(outcome.failed or outcome.failure for outcome in outcomes):
         raise typer.Exit(1)
 
 
 def _progress(*, quiet: bool) -> Progress:
-    """What goes on, on a terminal; nothing elsewhere."""
+    """Show progress on a terminal only."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -72,16 +74,16 @@ def _progress(*, quiet: bool) -> Progress:
     )
 
 
-def _file(engine: Engine, path: Path, format_name: str, bar: Progress, *, json: bool) -> Outcome:
+def _file(engine: Engine, path: Path, format_name: str, bar: Progress, *, as_json: bool) -> Outcome:
     try:
         outcome = ingest_file(engine, path, format_name, progress=_watch(bar, path.name))
     except InputError as error:
-        if json:
+        if as_json:
             problem = {"where": error.where, "what": error.what}
             empty = _as_json(Outcome(format_name))
             print_json({"sources": [{**empty, "failure": str(error), "errors": [problem]}]})
         raise
-    return _shown(outcome, json=json)
+    return _shown(outcome, as_json=as_json)
 
 
 def _network(
@@ -91,7 +93,7 @@ def _network(
     since: date | None,
     bar: Progress,
     *,
-    json: bool,
+    as_json: bool,
 ) -> list[Outcome]:
     """One source after the other; one that fails does not stop the next."""
     outcomes = []
@@ -99,12 +101,12 @@ def _network(
         for source in build(settings, names):
             watch = _watch(bar, source.name)
             outcome = ingest_source(engine, source, fetcher, since=since, progress=watch)
-            outcomes.append(_shown(outcome, json=json))
+            outcomes.append(_shown(outcome, as_json=as_json))
     return outcomes
 
 
 def _watch(bar: Progress, name: str) -> Watch:
-    task = bar.add_task(f"{escape(name)}: asking")
+    task = bar.add_task(f"{escape(name)}: connecting")
 
     def watch(outcome: Outcome) -> None:
         bar.update(task, description=f"{escape(name)}: {outcome.announced:,} announced")
@@ -112,13 +114,13 @@ def _watch(bar: Progress, name: str) -> Watch:
     return watch
 
 
-def _shown(outcome: Outcome, *, json: bool) -> Outcome:
-    if json:
+def _shown(outcome: Outcome, *, as_json: bool) -> Outcome:
+    if as_json:
         return outcome
     out.print(
         f"[bold]{escape(outcome.source)}[/]: {outcome.announced:,} announced, "
         f"{outcome.new:,} new, {outcome.revised:,} revised, {outcome.known:,} known, "
-        f"{outcome.failed:,} failed" + (" — [red]not complete[/]" if outcome.failure else "")
+        f"{outcome.failed:,} failed" + (" — [red]incomplete[/]" if outcome.failure else "")
     )
     for problem in outcome.errors[:_MOST_LINES]:
         err.print(f"  {escape(problem.where)}: {escape(problem.what)}")

@@ -1,4 +1,4 @@
-"""`newsletter send`: prepare what is not prepared, drain, report. Run it again to resume."""
+"""`newsletter send`: prepare, send, report. Run it again to resume."""
 
 import re
 from dataclasses import dataclass, replace
@@ -11,22 +11,26 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import err, open_database, out, progress_bar
+from newsletter.cli.common import DateOption, err, open_database, out, today
 from newsletter.cli.dry_run import dry_run as dry_run_of
-from newsletter.cli.editions import DateOption, make_renderer, today
+from newsletter.cli.prepare import require_not_early
+from newsletter.cli.preview import make_renderer
+from newsletter.cli.progress import progress_bar
 from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import SettingsError, StoppedError, UsageError
 from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, Subscriber
-from newsletter.editions import lifecycle, schedule
+from newsletter.editions import lifecycle, preparation, schedule
+from newsletter.editions.rehearsal import rehearse
 from newsletter.inbound import rejections
-from newsletter.sending import doctor, ledger, metrics
+from newsletter.sending import ledger, metrics
+from newsletter.sending.doctor.preflight import check_can_send
 from newsletter.sending.mailer import SendPlan
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
-# What is left unsent in one of these makes the exit code 1.
+# Deliveries left in one of these states make the exit code 1.
 NOT_SENT = (
     DeliveryStatus.FAILED,
     DeliveryStatus.DEFERRED,
@@ -35,7 +39,7 @@ NOT_SENT = (
 )
 # How often `--watch` looks for retries, or for who is due.
 WATCH_SECONDS = 30.0
-# Retries of older editions are over (see `mailer.retries.STALE_AFTER`), whatever is left.
+# Retries of older editions are over (see `retry_policy.STALE_AFTER`).
 WATCHED = timedelta(days=2)
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -50,7 +54,7 @@ def parse_rate(value: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """What all ways of sending share: the plan without its edition, and how to run it."""
+    """Everything the ways of sending share: the plan without its edition, and how to run it."""
 
     engine: Engine
     plan: SendPlan
@@ -58,21 +62,21 @@ class _Sender:
     stop: Stop
 
     def edition(self, edition_id: int) -> int:
-        """Send one edition as far as it goes now; prints how it stands; returns an exit code."""
+        """Send one edition as far as possible now; prints its state; returns an exit code."""
         lifecycle.start_sending(self.engine, edition_id)
-        # First who asked for something just now: a confirmation, a link to an account.
+        # People who have just asked for a confirmation or account link come first.
         reason = self.notes()
         if not reason and not self.stop.is_asked:
             plan = replace(self.plan, edition_id=edition_id)
             reason = drain(plan, self.engine, self.workers, self.stop).stopped
             self.write_metrics()
-        rejections.heed(self.engine, self.plan.settings, edition_id)
+        rejections.apply(self.engine, self.plan.settings, edition_id)
         status = lifecycle.finish_if_done(self.engine, edition_id, self.plan.resends)
         failed = _print_summary(self.engine, edition_id)
         if reason:
             err.print(f"stopped: {reason}", markup=False)
         if reason or self.stop.is_asked or status is EditionStatus.PAUSED:
-            err.print("run the same command again to carry on")
+            err.print("run the same command again to continue")
             return INTERRUPTED
         return 1 if failed else 0
 
@@ -90,40 +94,51 @@ class _Sender:
         try:
             metrics.write_file(self.engine, path)
         except StoppedError as error:
-            err.print(str(error), markup=False)  # no reason to keep mail from going out
+            err.print(str(error), markup=False)  # not a reason to stop mail
 
 
 def send(
     date: DateOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write the messages to files; nothing is sent.")
+        bool, typer.Option("--dry-run", help="Write the messages to files instead of sending.")
     ] = False,
     output: Annotated[
-        Path, typer.Option("--output", help="Folder of a dry run's .eml files.")
+        Path, typer.Option("--output", help="Folder for the .eml files of a dry run.")
     ] = Path("dry-run"),
-    only: Annotated[str | None, typer.Option("--only", help="Only this subscriber.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", help="Send to this subscriber only.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Maximum number of messages.")
+    ] = None,
     connections: Annotated[
-        int, typer.Option("--connections", min=1, max=100, help="Connections to the relays.")
+        int,
+        typer.Option("--connections", min=1, max=100, help="Number of connections to the relays."),
     ] = 4,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, max=64, help="Processes that share the work.")
+        int, typer.Option("--workers", min=1, max=64, help="Number of worker processes.")
     ] = 1,
     rate: Annotated[
         float | None,
-        typer.Option("--rate", parser=parse_rate, metavar="N/s", help="Messages a second in all."),
+        typer.Option(
+            "--rate", parser=parse_rate, metavar="N/s", help="Maximum messages per second."
+        ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay until the last retry is through.")
+        bool, typer.Option("--watch", help="Keep running until the last retry is done.")
     ] = False,
     due: Annotated[
         bool,
-        typer.Option("--due", help="Only who is due now by their hour and zone; with --watch on."),
+        typer.Option(
+            "--due", help="Send to subscribers whose hour has come; with --watch, keep doing so."
+        ),
     ] = False,
-    anyway: Annotated[
+    force: Annotated[
         bool,
         typer.Option(
-            "--anyway", help="Send though mails are not signed, links not HTTPS, or many bounce."
+            "--force",
+            "--anyway",  # the old spelling
+            help="Send even if mails are unsigned, links not HTTPS, many bounce, or it is early.",
         ),
     ] = False,
 ) -> None:
@@ -131,27 +146,41 @@ def send(
     settings, engine = open_database("from_address", "secret_keys", "smtp_url")
     relays = parse_relays(settings.relay_url)
     if not dry_run:
-        check_ready(settings, relays, anyway=anyway)
+        check_ready(settings, relays, force=force)
     if due and (date or only or limit or dry_run):
-        raise UsageError("--due goes with --watch only: it takes everyone whose hour has come")
+        raise UsageError(
+            "--due can only be combined with --watch: it sends to everyone whose hour has come"
+        )
     renderer = make_renderer(settings)
+    issue_date = date or today()
+    only_id = _subscriber(engine, only) if only else None
+    if dry_run:
+        digests = rehearse(
+            engine,
+            issue_date,
+            message_domain=settings.from_domain,
+            sources=settings.sources,
+            subscriber_id=only_id,
+            model=settings.feature_model,
+        )
+        raise typer.Exit(dry_run_of(digests, renderer, output, limit))
     plan = SendPlan(
         settings=settings,
         edition_id=None,
         connections=connections,
         rate=rate,
         limit=limit,
-        only=_subscriber(engine, only) if only else None,
-        heeds_reputation=not anyway,
+        only=only_id,
+        checks_reputation=not force,
     )
     stop = Stop()
     stop.listen()
     sender = _Sender(engine, plan, workers, stop)
     if due:
         raise typer.Exit(_send_due(sender, watch=watch))
-    issue_date = date or today()
+    require_not_early(engine, issue_date, force=force)
     with progress_bar("preparing digests") as progress:
-        prepared = lifecycle.prepare(
+        prepared = preparation.prepare(
             engine,
             issue_date,
             message_domain=settings.from_domain,
@@ -159,8 +188,6 @@ def send(
             model=settings.feature_model,
             progress=progress,
         )
-    if dry_run:
-        raise typer.Exit(dry_run_of(engine, renderer, prepared.edition_id, output))
     code = sender.edition(prepared.edition_id)
     while watch and _is_waiting(sender, prepared.edition_id):
         stop.sleep(WATCH_SECONDS)
@@ -177,7 +204,7 @@ def _is_waiting(sender: _Sender, edition_id: int) -> bool:
 
 
 def _send_due(sender: _Sender, *, watch: bool) -> int:
-    """Send to whoever is due now; safe to call every few minutes. Returns an exit code."""
+    """Send to subscribers who are due now; safe to call often. Returns an exit code."""
     while True:
         code = _send_due_once(sender, utc_now())
         if not watch or sender.stop.is_asked:
@@ -192,7 +219,7 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         due = schedule.due(session, now)
     for issue_date, ids in due.items():
         try:
-            lifecycle.prepare(
+            preparation.prepare(
                 sender.engine,
                 issue_date,
                 message_domain=sender.plan.settings.from_domain,
@@ -220,12 +247,12 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         if reason:
             err.print(f"stopped: {reason}", markup=False)
             return INTERRUPTED
-        out.print("nobody is due")
+        out.print("no subscriber is due")
     return max(codes)
 
 
 def _tell_paused(engine: Engine, since: datetime) -> None:
-    """Say which editions opened ``since`` then are paused, for they stay so."""
+    """Name the paused editions opened after ``since``; they stay paused."""
     with read_scope(engine) as session:
         paused = session.exec(
             select(Edition)
@@ -237,20 +264,20 @@ def _tell_paused(engine: Engine, since: datetime) -> None:
         err.print(f"the edition of {edition.issue_date} is paused: {reason}", markup=False)
 
 
-def check_ready(settings: Settings, relays: tuple[Relay, ...], *, anyway: bool) -> None:
-    """Refuse to mail people what their mailboxes or the law would not take; loopback is exempt.
+def check_ready(settings: Settings, relays: tuple[Relay, ...], *, force: bool) -> None:
+    """Refuse a send that providers or the law would not accept; relays on loopback are exempt.
 
     Raises:
-        SettingsError: the postal address is missing (bulk-mail law 23); or without ``anyway``,
-            the From domain cannot be signed or links are not HTTPS (laws 1 and 10).
+        SettingsError: the postal address is missing (bulk-mail rule 23); or without ``force``,
+            the From domain cannot be signed or links are not HTTPS (bulk-mail rule 1 and 10).
     """
     if all(relay.is_loopback for relay in relays):
         return
     if not settings.postal_address:
         raise SettingsError(
-            "missing setting: NEWSLETTER_POSTAL_ADDRESS (the law asks for one in every mail)"
+            "missing setting: NEWSLETTER_POSTAL_ADDRESS (anti-spam laws require one in every mail)"
         )
-    doctor.check_can_send(settings, anyway=anyway)
+    check_can_send(settings, force=force)
 
 
 def _subscriber(engine: Engine, email: str) -> int:
@@ -264,14 +291,14 @@ def _subscriber(engine: Engine, email: str) -> int:
 
 
 def _print_summary(engine: Engine, edition_id: int) -> bool:
-    """One line of counts, a line on who did not get it; True if there is anybody."""
+    """Print the counts and how many got no digest; returns whether there are any."""
     with read_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
         issue_date: Date = edition.issue_date
         counts = ledger.counts(session, edition_id)
     shown = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-    out.print(f"edition {issue_date}: {edition.status}; {shown or 'nobody was due'}")
+    out.print(f"edition {issue_date}: {edition.status}; {shown or 'no subscriber was due'}")
     failed = sum(counts[status] for status in NOT_SENT)
     if failed:
-        out.print(f"{failed} did not get it: `newsletter report --date {issue_date}` says why")
+        out.print(f"{failed} not delivered: `newsletter report --date {issue_date}` says why")
     return bool(failed)

@@ -15,10 +15,10 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
 ) -> None:
-    """Serve the pages behind the links until stopped."""
+    """Serve the web pages and webhooks until stopped."""
     settings, engine = open_database("secret_keys")
     check_port(host, port)
-    err.print(f"pages at http://{escape(host)}:{port}/, readers reach them at {settings.base_url}")
+    err.print(f"serving http://{escape(host)}:{port}/, public address {settings.base_url}")
     uvicorn.run(
         create_app(engine, settings),
         host=host,

@@ -9,50 +9,52 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 from rich.table import Table
-from sqlmodel import Session, col, func, select
+from sqlmodel import col, func, select
 
-from newsletter.cli.common import err, open_database, out, print_json
+from newsletter.cli import subscriber_changes
+from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli.subscriber_view import describe, required, row_of
 from newsletter.core import database
-from newsletter.core.errors import InputError, UsageError
-from newsletter.core.models import Delivery, Subscriber, SubscriberStatus
+from newsletter.core.errors import UsageError
+from newsletter.core.models import Cadence, Subscriber, SubscriberStatus, Topic
 from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, transactional
-from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bulk_import import import_csv
 from newsletter.subscribers.csv_reading import LIST_COLUMNS, Remark
 from newsletter.subscribers.csv_writing import export_rows, write_csv
-from newsletter.subscribers.preferences import COLUMN_KINDS, topics_of
-from newsletter.subscribers.suppression import suppressions
 from newsletter.subscribers.validation import parse_preferences, parse_topic
 
 # More lines than a screen holds help nobody; `--json` prints every one.
 SHOWN_REMARKS = 20
 
-subscriber_commands = typer.Typer(help="Who gets digests, and of what.", no_args_is_help=True)
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+subscriber_commands = typer.Typer(help="Manage subscribers.", no_args_is_help=True)
 EmailArgument = Annotated[str, typer.Argument(help="The subscriber's address.")]
+subscriber_commands.command("set")(subscriber_changes.set_values)
+subscriber_commands.command()(subscriber_changes.unsubscribe)
+subscriber_commands.command()(subscriber_changes.rename)
+
 ConfirmedOption = Annotated[
-    bool, typer.Option("--confirmed", help="State that consent was given elsewhere.")
+    bool, typer.Option("--confirmed", help="They gave consent elsewhere; records that.")
 ]
 
 
 @subscriber_commands.command()
 def add(
     email: EmailArgument,
-    name: Annotated[str, typer.Option(help="How the mail greets them.")] = "",
-    topic: Annotated[str, typer.Option(help="Name of the topic.")] = "",
-    text: Annotated[str, typer.Option(help="What they care about, in a sentence or two.")] = "",
-    keywords: Annotated[str, typer.Option(help="Parted by ;")] = "",
-    categories: Annotated[str, typer.Option(help="Parted by ; as in cs.CL;stat.ML")] = "",
-    authors: Annotated[str, typer.Option(help="Parted by ;")] = "",
-    seed_papers: Annotated[str, typer.Option(help="arXiv ids or DOIs, parted by ;")] = "",
-    mutes: Annotated[str, typer.Option(help="Words to avoid, parted by ;")] = "",
+    name: Annotated[str, typer.Option(help="Name used in the greeting.")] = "",
+    topic: Annotated[str, typer.Option(help="Topic name.")] = "",
+    text: Annotated[str, typer.Option(help="Interests in a sentence or two.")] = "",
+    keywords: Annotated[str, typer.Option(help="Separated by ;")] = "",
+    categories: Annotated[str, typer.Option(help="Separated by ; as in cs.CL;stat.ML")] = "",
+    authors: Annotated[str, typer.Option(help="Separated by ;")] = "",
+    seed_papers: Annotated[str, typer.Option(help="arXiv ids or DOIs, separated by ;")] = "",
+    mutes: Annotated[str, typer.Option(help="Words to exclude, separated by ;")] = "",
     cadence: Annotated[str, typer.Option(help="daily, weekdays or weekly")] = "",
-    weekday: Annotated[str, typer.Option(help="Day of a weekly digest.")] = "",
-    timezone: Annotated[str, typer.Option(help="As in Europe/Berlin")] = "",
+    weekday: Annotated[str, typer.Option(help="Day of the weekly digest.")] = "",
+    timezone: Annotated[str, typer.Option(help="For example Europe/Berlin")] = "",
     send_hour: Annotated[str, typer.Option(help="0 to 23, in their time zone.")] = "",
-    max_papers: Annotated[str, typer.Option(help="1 to 50")] = "",
-    min_score: Annotated[str, typer.Option(help="0 to 100")] = "",
+    max_papers: Annotated[str, typer.Option(help="Maximum papers per digest, 1 to 50")] = "",
+    min_score: Annotated[str, typer.Option(help="Minimum match, 0 to 100")] = "",
     confirmed: ConfirmedOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,7 +92,7 @@ def add(
     if as_json:
         print_json({"subscriber": described})
         return
-    state = "active" if confirmed else "pending: `newsletter subscribers invite` asks them"
+    state = "active" if confirmed else "pending: run `newsletter subscribers invite`"
     out.print(f"{escape(added.email)} added ({state})")
 
 
@@ -100,11 +102,11 @@ def import_file(
     confirmed: ConfirmedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Add subscribers from a CSV file; an opt-out is never brought back.
+    """Add subscribers from a CSV file; people who unsubscribed are never added back.
 
     Columns: email, name, cadence, weekday, timezone, send_hour, max_papers, topic, text,
-    keywords, categories, authors, seed_papers, mutes. All but the first are optional, lists are
-    parted by semicolons, several lines with one email and different topics make several topics.
+    keywords, categories, authors, seed_papers, mutes. All but the first are optional. Separate
+    lists with semicolons. Several lines with one email and different topics make several topics.
     """
     settings, engine = open_database("secret_keys")
     signer = Signer(settings.keys)
@@ -112,11 +114,11 @@ def import_file(
     if as_json:
         print_json(asdict(report))
         return
-    state = "active" if confirmed else "pending: `newsletter subscribers invite` asks them"
+    state = "active" if confirmed else "pending: run `newsletter subscribers invite`"
     out.print(
         f"{escape(report.file)}: {report.added} subscribers added ({state}), "
-        f"{report.topics_added} topics added, {report.confirmed} pending ones activated, "
-        f"{len(report.unchanged)} lines known already, {len(report.refused)} lines refused"
+        f"{report.topics_added} topics added, {report.confirmed} pending subscribers activated, "
+        f"{len(report.unchanged)} lines already known, {len(report.refused)} lines refused"
     )
     _print_remarks("known", report.unchanged)
     _print_remarks("refused", report.refused)
@@ -132,16 +134,16 @@ def _print_remarks(title: str, remarks: list[Remark]) -> None:
 
 @subscriber_commands.command()
 def invite(
-    email: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    email: Annotated[str | None, typer.Argument(help="Invite this subscriber only.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Mail those who are pending a confirmation; the next `newsletter send` takes it along.
+    """Queue a confirmation mail for each pending subscriber; the next `newsletter send` sends it.
 
     Nobody is asked twice within a day.
     """
     settings, engine = open_database("from_address", "secret_keys")
     with database.session_scope(engine) as session:
-        address = None if email is None else _required(session, email).email
+        address = None if email is None else required(session, email).email
         queued, pending = transactional.invite(
             session, email=address, message_domain=settings.from_domain
         )
@@ -149,18 +151,20 @@ def invite(
         print_json({"queued": queued, "pending": pending})
         return
     if not pending:
-        out.print("nobody is pending")
+        out.print("no subscriber is pending")
         return
-    asked = f", {pending - queued} were asked within a day" if pending > queued else ""
+    asked = f", {pending - queued} were already asked within a day" if pending > queued else ""
     out.print(f"{queued} of {pending} pending: confirmations queued{asked}")
 
 
 @subscriber_commands.command("export")
 def export_file(
-    output: Annotated[Path | None, typer.Option(help="File to write; else the screen.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write (default: standard output).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write all subscribers as CSV, one line a topic, as `import` reads it."""
+    """Export all subscribers as CSV, one line per topic, in the format that `import` reads."""
     _, engine = open_database()
     with database.read_scope(engine) as session:
         rows = export_rows(session)
@@ -183,18 +187,35 @@ def _with_lists(row: dict[str, str]) -> dict[str, Any]:
 
 @subscriber_commands.command("list")
 def list_all(
-    status: Annotated[SubscriberStatus | None, typer.Option(help="Only these.")] = None,
+    status: Annotated[SubscriberStatus | None, typer.Option(help="Only in this state.")] = None,
+    cadence: Annotated[Cadence | None, typer.Option(help="Only with this cadence.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Only with a topic of this name.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List subscribers by address."""
     _, engine = open_database()
     query = select(Subscriber).order_by(col(Subscriber.email))
+    filters: dict[str, str] = {}
     if status:
-        query = query.where(Subscriber.status == status)
+        query, filters["status"] = query.where(Subscriber.status == status), status.value
+    if cadence:
+        query, filters["cadence"] = query.where(Subscriber.cadence == cadence), cadence.value
+    if topic is not None:
+        named = select(Topic.subscriber_id).where(
+            func.lower(col(Topic.name)) == topic.strip().lower()
+        )
+        query, filters["topic"] = query.where(col(Subscriber.id).in_(named)), topic
     with database.read_scope(engine) as session:
         found = session.exec(query).all()
+        total = session.exec(select(func.count()).select_from(Subscriber)).one()
     if as_json:
-        print_json({"subscribers": [_row(subscriber) for subscriber in found]})
+        print_json(
+            {
+                "subscribers": [row_of(subscriber) for subscriber in found],
+                "filters": filters,
+                "of": total,
+            }
+        )
         return
     rows = [
         (
@@ -207,9 +228,10 @@ def list_all(
         )
         for subscriber in found
     ]
-    if not rows:
-        out.print("no subscribers yet: newsletter subscribers add, or import")
-    elif out.is_terminal:
+    if not total:
+        out.print("no subscribers yet: run `newsletter subscribers add` or `import`")
+        return
+    if rows and out.is_terminal:
         table = Table("address", "name", "status", "cadence", "hour", "since", box=None)
         for row in rows:
             table.add_row(*map(escape, row))
@@ -217,6 +239,9 @@ def list_all(
     else:  # a line each, for other programs
         for row in rows:
             out.print("\t".join(row), markup=False)
+    if filters:
+        shown = ", ".join(f"{name} {value}" for name, value in filters.items())
+        err.print(f"{len(rows)} of {total} subscribers: only {shown}", markup=False)
 
 
 @subscriber_commands.command()
@@ -224,7 +249,7 @@ def show(email: EmailArgument, as_json: JsonOption = False) -> None:
     """Show everything kept about one subscriber."""
     _, engine = open_database()
     with database.read_scope(engine) as session:
-        described = describe(session, _required(session, email))
+        described = describe(session, required(session, email))
     if as_json:
         print_json({"subscriber": described})
         return
@@ -245,16 +270,16 @@ def show(email: EmailArgument, as_json: JsonOption = False) -> None:
 @subscriber_commands.command()
 def erase(
     email: EmailArgument,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a subscriber and all that belongs to them; a keyed hash stays.
+    """Delete a subscriber and all their data, except a one-way hash of the address.
 
-    The hash keeps a later import from bringing the address back.
+    The hash prevents a later import from adding the address again.
     """
     _, engine = open_database()
     with database.read_scope(engine) as session:
-        subscriber = _required(session, email)
+        subscriber = required(session, email)
     if not yes and not as_json:
         typer.confirm(f"Erase {subscriber.email} for good?", abort=True, err=True)
     with database.session_scope(engine) as session:
@@ -262,61 +287,4 @@ def erase(
     if as_json:
         print_json({"email": subscriber.email, "erased": True})
         return
-    out.print(f"{escape(subscriber.email)} erased; a later import of the address is refused")
-
-
-def _required(session: Session, email: str) -> Subscriber:
-    subscriber = accounts.find_by_email(session, email)
-    if subscriber is None:
-        raise InputError("is no subscriber", where=f"address {email!r}")
-    return subscriber
-
-
-def _row(subscriber: Subscriber) -> dict[str, Any]:
-    return {
-        "email": subscriber.email,
-        "name": subscriber.name,
-        "status": subscriber.status,
-        "cadence": subscriber.cadence,
-        "weekday": subscriber.weekday,
-        "send_hour": subscriber.send_hour,
-        "timezone": subscriber.time_zone,
-        "max_papers": subscriber.max_papers,
-        "min_score": subscriber.min_score,
-        "public_id": subscriber.public_id,
-        "created_at": subscriber.created_at.isoformat(),
-    }
-
-
-def describe(session: Session, subscriber: Subscriber) -> dict[str, Any]:
-    """Everything kept about one subscriber, as plain values."""
-    moments = {
-        name: moment.isoformat() if (moment := getattr(subscriber, name)) else None
-        for name in ("consent_at", "confirmed_at", "unsubscribed_at")
-    }
-    counted = session.exec(
-        select(Delivery.status, func.count())
-        .where(Delivery.subscriber_id == subscriber.id)
-        .group_by(col(Delivery.status))
-    ).all()
-    suppressed = suppressions(session, [subscriber.address_hash])
-    return {
-        **_row(subscriber),
-        **moments,
-        "consent_source": subscriber.consent_source,
-        "consent_wording": subscriber.consent_wording,
-        "suppressed": suppressed.get(subscriber.address_hash),
-        "topics": [
-            {
-                "name": topic.request.name,
-                "quota": topic.request.quota,
-                "paused": topic.request.paused,
-                **{
-                    column: topic.values(kind, muted=muted)
-                    for column, (kind, muted) in COLUMN_KINDS.items()
-                },
-            }
-            for topic in topics_of(session, row_id(subscriber))
-        ],
-        "deliveries": dict(counted),
-    }
+    out.print(f"{escape(subscriber.email)} erased; a later import of this address will be refused")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, err, open_database, out, print_json
 from newsletter.core import database
 from newsletter.core.errors import UsageError
 from newsletter.core.models import SuppressionReason
@@ -15,19 +15,20 @@ from newsletter.core.tokens import Signer
 from newsletter.inbound.history import history
 from newsletter.subscribers import suppression_list
 
-suppression_commands = typer.Typer(help="Addresses that get no mail.", no_args_is_help=True)
+suppression_commands = typer.Typer(help="Manage addresses that get no mail.", no_args_is_help=True)
 EmailArgument = Annotated[str, typer.Argument(help="The address.")]
-NoteOption = Annotated[str, typer.Option("--reason", help="Why, in your own words.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+NoteOption = Annotated[str, typer.Option("--reason", help="Reason, in your own words.")]
 
 
 @suppression_commands.command("list")
 def list_suppressions(
-    kind: Annotated[SuppressionReason | None, typer.Option("--kind", help="Only these.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 100,
+    kind: Annotated[
+        SuppressionReason | None, typer.Option("--kind", help="Only this kind.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number to list, newest first.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """Suppressed addresses; of those without a subscriber only a keyed hash is left."""
+    """List suppressed addresses; without a subscriber, only a one-way hash is known."""
     _, engine = open_database()
     with database.read_scope(engine) as session:
         found = suppression_list.listing(session, reason=kind, limit=limit)
@@ -41,7 +42,7 @@ def list_suppressions(
         shown = row.email or f"(no subscriber, {row.address_hash[:12]}…)"
         out.print(escape(f"{_day(row.created_at)} {row.reason:12} {shown} {row.note}".rstrip()))
     if not found:
-        err.print("no address is suppressed")
+        err.print("no suppressed addresses")
 
 
 @suppression_commands.command()
@@ -50,12 +51,12 @@ def add(email: EmailArgument, reason: NoteOption) -> None:
     settings, engine = open_database("secret_keys")
     with database.session_scope(engine) as session:
         is_new = suppression_list.add(session, Signer(settings.keys), email, note=reason)
-    out.print(escape(f"{email}: {'suppressed' if is_new else 'was suppressed before'}"))
+    out.print(escape(f"{email}: {'suppressed' if is_new else 'was already suppressed'}"))
 
 
 @suppression_commands.command()
 def remove(email: EmailArgument, reason: NoteOption) -> None:
-    """Let an address get mail again; whoever left by themselves cannot be brought back."""
+    """Allow mail to an address again; refused for people who unsubscribed themselves."""
     settings, engine = open_database("secret_keys")
     with database.session_scope(engine) as session:
         was_there = suppression_list.remove(
@@ -68,14 +69,14 @@ def remove(email: EmailArgument, reason: NoteOption) -> None:
 
 @suppression_commands.command("import")
 def import_suppressions(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="One address a line, or CSV.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="One address per line, or CSV.")],
     reason: NoteOption = "",
     kind: Annotated[
-        SuppressionReason, typer.Option("--kind", help="What they are suppressed for.")
+        SuppressionReason, typer.Option("--kind", help="Kind of suppression.")
     ] = SuppressionReason.OPERATOR,
     as_json: JsonOption = False,
 ) -> None:
-    """Suppress every address of a file, such as another provider's list."""
+    """Suppress every address in a file, such as a list from another provider."""
     settings, engine = open_database("secret_keys")
     with database.session_scope(engine) as session:
         done = suppression_list.import_file(
@@ -87,12 +88,14 @@ def import_suppressions(
         return
     for line, what in done.refused:
         err.print(escape(f"{path}, line {line}: {what}"))
-    out.print(f"{done.added} suppressed, {done.known} known before, {len(done.refused)} refused")
+    out.print(
+        f"{done.added} suppressed, {done.known} already suppressed, {len(done.refused)} refused"
+    )
 
 
 @suppression_commands.command()
 def show(email: EmailArgument, as_json: JsonOption = False) -> None:
-    """Why does this person get no mail: all that happened to an address."""
+    """Show the mail history of an address: why it does or does not get mail."""
     settings, engine = open_database("secret_keys")
     with database.read_scope(engine) as session:
         found = history(session, Signer(settings.keys), email)

@@ -15,24 +15,24 @@ from newsletter.ranking.profiles import training
 
 def train(
     subscriber: Annotated[
-        str | None, typer.Option(metavar="EMAIL", help="Only this subscriber's profiles.")
+        str | None, typer.Option(metavar="EMAIL", help="Train this subscriber only.")
     ] = None,
 ) -> None:
-    """Fit what all topics share, and every topic's profile, from interests and feedback."""
+    """Train the profile of every topic from interests and feedback."""
     settings, engine = open_database()
     with database.read_scope(engine) as session:
         chosen = None if subscriber is None else _subscriber_id(session, subscriber)
     report = training.train(engine, chosen, model=settings.feature_model)
     if report.rebuilt:
-        out.print(f"feature space {report.feature_space} fitted anew: {report.rebuilt}")
+        out.print(f"feature space {report.feature_space} rebuilt: {report.rebuilt}")
     if report.others is not None and report.others.subscribers:
         out.print(
-            f"what others liked counts {report.others.weight:g}: recall of held-out likes "
+            f"weight of what others liked: {report.others.weight:g}; recall of held-out likes "
             f"{report.others.without:.3f} without, {report.others.with_others:.3f} with"
         )
     if not report.papers:
-        err.print("there are no papers yet: `newsletter ingest` reads them")
-    out.print(escape(f"{report.topics} topics trained over {report.papers} papers"))
+        err.print("no papers yet: run `newsletter ingest`")
+    out.print(escape(f"{report.topics} topics trained on {report.papers} papers"))
 
 
 def _subscriber_id(session: Session, email: str) -> int:

@@ -1,7 +1,7 @@
 """Settings: read once by an entry point, passed down, never read at import.
 
 They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the working folder;
-a variable wins over the file. `load_settings` turns whatever is wrong into one line.
+a variable wins over the file. `load_settings` turns any mistake into one line.
 """
 
 import re
@@ -30,7 +30,7 @@ SLOWEST = 1 / 86_400
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. README.md explains each one; a test holds that it does."""
+    """Everything an operator can set. A test checks that README.md explains each setting."""
 
     model_config = SettingsConfigDict(
         env_prefix="NEWSLETTER_",
@@ -48,13 +48,13 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(
         default=None,
         description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
-        "several, parted by spaces, share the mail by `weight=3` and stand in for each other",
+        "several, separated by spaces, share the load by `weight=3` and fail over",
     )
     base_url: str = Field(
         default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
     )
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="keys that sign links, newest first, parted by commas"
+        default=(), description="keys that sign links, newest first, comma-separated"
     )
     from_address: str | None = Field(
         default=None,
@@ -63,15 +63,16 @@ class Settings(BaseSettings):
     )
     site_name: str = Field(default="Paper digest", description="the name readers see")
     postal_address: str | None = Field(
-        default=None, description="postal address at the foot of every mail; the law asks for one"
+        default=None,
+        description="postal address in the footer of every mail, as anti-spam laws require",
     )
     count_clicks: bool = Field(
         default=False,
-        description="count clicks on papers by a redirect; the privacy page then says so",
+        description="count clicks on papers with a redirect; the privacy page then says so",
     )
     trusted_proxies: str = Field(
         default="",
-        description="addresses of reverse proxies whose X-Forwarded-For is believed, by commas",
+        description="reverse proxies whose X-Forwarded-For is trusted, comma-separated addresses",
     )
     dkim_key_file: Path | None = Field(
         default=None, description="PEM file with the RSA key that signs the mails"
@@ -91,92 +92,92 @@ class Settings(BaseSettings):
     )
     imap_url: SecretStr | None = Field(
         default=None,
-        description="mailbox that bounces come to: imaps://user:password@host/INBOX",
+        description="mailbox that receives bounces: imaps://user:password@host/INBOX",
     )
     ses_topic_arn: str | None = Field(
-        default=None, description="SNS topic that Amazon SES reports to; opens /webhooks/ses"
+        default=None, description="SNS topic of Amazon SES notifications; enables /webhooks/ses"
     )
     sendgrid_webhook_key: str | None = Field(
         default=None,
-        description="SendGrid's verification key of signed events; opens /webhooks/sendgrid",
+        description="verification key of SendGrid's signed events; enables /webhooks/sendgrid",
     )
     postmark_webhook_password: SecretStr | None = Field(
         default=None,
-        description="user:password that Postmark is told to send; opens /webhooks/postmark",
+        description="user:password that Postmark sends; enables /webhooks/postmark",
     )
     mailgun_webhook_key: SecretStr | None = Field(
-        default=None, description="Mailgun's webhook signing key; opens /webhooks/mailgun"
+        default=None, description="Mailgun's webhook signing key; enables /webhooks/mailgun"
     )
     pause_above_bounces: float = Field(
-        default=0.05, ge=0, le=1, description="share of bounces above which a send run pauses"
+        default=0.05, ge=0, le=1, description="bounce rate above which a send run pauses"
     )
     pause_above_complaints: float = Field(
-        default=0.003, ge=0, le=1, description="share of complaints above which a send run pauses"
+        default=0.003, ge=0, le=1, description="complaint rate above which a send run pauses"
     )
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("hf", "arxiv", "feeds"),
-        description="what `newsletter ingest` reads when no source is named, parted by commas: "
+        description="sources that `newsletter ingest` reads by default, comma-separated: "
         "hf, arxiv, arxiv-rss, arxiv-oai, biorxiv, medrxiv, semantic-scholar, openalex, crossref, "
         "pubmed, openreview, feeds",
     )
     arxiv_categories: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("cs.AI", "cs.CL", "cs.CV", "cs.LG", "stat.ML"),
-        description="arXiv categories to read, parted by commas",
+        description="arXiv categories to read, comma-separated",
     )
     search_terms: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="what to look for in semantic-scholar, openalex, crossref and pubmed, "
-        "parted by commas",
+        description="search terms for semantic-scholar, openalex, crossref and pubmed, "
+        "comma-separated",
     )
     openreview_venues: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="OpenReview venues to read, parted by commas; one is ICLR.cc/2027/Conference",
+        description="OpenReview venues to read, comma-separated, such as ICLR.cc/2027/Conference",
     )
     feeds: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="addresses of RSS, Atom or JSON feeds, parted by white space"
+        default=(), description="URLs of RSS, Atom or JSON feeds, separated by spaces"
     )
     contact: str | None = Field(
         default=None,
-        description="mail address that sources can reach you at; sent to them with each request",
+        description="email address at which sources can reach you; sent with each request",
     )
 
     rate: float | None = Field(
-        default=None, ge=SLOWEST, description="messages a second, over all processes and machines"
+        default=None, ge=SLOWEST, description="messages per second, over all processes and machines"
     )
     domain_rates: Annotated[dict[str, float], NoDecode] = Field(
         default={},
-        description="messages a second to one recipient domain: `example.org=5,example.com=0.5`",
+        description="messages per second to one recipient domain: `example.org=5,example.com=0.5`",
     )
     warm_up: Annotated[tuple[int, ...], NoDecode] = Field(
         default=(),
-        description="messages on the first, second, … day of mailing, for a new address: "
-        "`200,500,1000,2000`; no limit afterwards",
+        description="messages on the first, second, … day of mailing, to warm up a new sending "
+        "address: `200,500,1000,2000`; no limit afterwards",
     )
     uncertain: Literal["resend", "hold"] = Field(
         default="resend",
-        description="what happens to mail that a relay may or may not have taken: `resend` once, "
-        "or `hold` it for `newsletter retry --status uncertain`",
+        description="what to do with mail that a relay may or may not have accepted: `resend` it "
+        "once, or `hold` it for `newsletter retry --status uncertain`",
     )
     sqlite_synchronous: Literal["NORMAL", "FULL"] = Field(
         default="NORMAL",
-        description="`FULL` loses nothing in a power cut; with `NORMAL` the last commits may be "
-        "lost then, and up to as many mails sent twice",
+        description="`FULL` loses nothing in a power cut; `NORMAL` is faster, but a power cut can "
+        "lose the last commits, and their mails may be sent twice",
     )
     metrics_file: Path | None = Field(
         default=None,
-        description="file that `newsletter send` keeps its figures in, for Prometheus' textfile "
+        description="file that `newsletter send` writes its metrics to, for Prometheus' textfile "
         "collector",
     )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="bearer token that Prometheus is told to send; opens /metrics",
+        description="bearer token that Prometheus sends; enables /metrics",
     )
 
     feature_model: str = Field(
         default="wordllama",
-        description="how papers become vectors: wordllama, or a sentence-transformers model's "
-        "name, folder or package (needs the extra `semantic`)",
+        description="text encoder: wordllama, or the name, folder or package of a "
+        "sentence-transformers model (needs the extra `semantic`)",
     )
 
     @classmethod
@@ -212,7 +213,7 @@ class Settings(BaseSettings):
         for value in values:
             parts = urlsplit(value)
             if parts.scheme not in {"http", "https"} or not parts.hostname:
-                raise ValueError(f"{value!r} is no address; it needs the form https://host/path")
+                raise ValueError(f"{value!r} is not a URL like https://host/path")
         return values
 
     @field_validator("openreview_venues")
@@ -220,7 +221,9 @@ class Settings(BaseSettings):
     def _venues(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+", value):
-                raise ValueError(f"{value!r} is no venue; an example: ICLR.cc/2027/Conference")
+                raise ValueError(
+                    f"{value!r} is not an OpenReview venue like ICLR.cc/2027/Conference"
+                )
         return values
 
     @field_validator("domain_rates", mode="before")
@@ -234,7 +237,7 @@ class Settings(BaseSettings):
             try:
                 rates[domain.strip().lower()] = float(rate)
             except ValueError as error:
-                raise ValueError(f"{part!r} is not of the form example.org=5") from error
+                raise ValueError(f"{part!r} must have the form example.org=5") from error
         return rates
 
     @field_validator("domain_rates")
@@ -242,7 +245,7 @@ class Settings(BaseSettings):
     def _some_rate(cls, value: dict[str, float]) -> dict[str, float]:
         # At less than one a day the digest of tomorrow waits for that of today.
         if not all(domain and SLOWEST <= rate < float("inf") for domain, rate in value.items()):
-            raise ValueError("each rate must be a number of messages a second, above 0")
+            raise ValueError("each rate must be a number of messages per second, above 0")
         return value
 
     @field_validator("warm_up", mode="before")
@@ -274,7 +277,7 @@ class Settings(BaseSettings):
     def _web_address(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-            raise ValueError("needs the form https://host or https://host/path")
+            raise ValueError("must have the form https://host or https://host/path")
         return value.rstrip("/")
 
     @field_validator("smtp_url")
@@ -283,7 +286,7 @@ class Settings(BaseSettings):
         for url in value.get_secret_value().split() if value is not None else ():
             parts = urlsplit(url)
             if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-                raise ValueError("needs the form smtp://host:port or smtps://host:port")
+                raise ValueError("must have the form smtp://host:port or smtps://host:port")
         return value
 
     @field_validator("from_address", "contact")
@@ -304,7 +307,7 @@ class Settings(BaseSettings):
     def _categories(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             if not re.fullmatch(r"[a-z-]+(\.[A-Za-z-]+)?", value):
-                raise ValueError(f"{value!r} is no arXiv category; an example: cs.CL")
+                raise ValueError(f"{value!r} is not an arXiv category like cs.CL")
         return values
 
     @field_validator("site_name", "postal_address")
@@ -367,7 +370,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"{shown}: {first['msg'].removeprefix('Value error, ')}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f'{SETTINGS_FILE}: {error}; each line needs the form name = "value"'
+            f'{SETTINGS_FILE}: {error}; each line must have the form name = "value"'
         ) from error
     except OSError as error:
         raise SettingsError(f"{SETTINGS_FILE}: {error}") from error

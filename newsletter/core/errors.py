@@ -22,7 +22,7 @@
 
 Whoever catches decides by type. ``exit_code`` is what the command line exits with when the
 error reaches it: 2 for wrong use or settings, 1 for work that was tried and failed, 3 for work
-that was stopped and goes on when run again.
+that was stopped and goes on when run again, 4 when no relay could be used.
 """
 
 from typing import ClassVar
@@ -117,6 +117,8 @@ class TransientTransportError(TransportError):
 
 class RelayError(TransientTransportError):
     """No relay could be reached, greeted or logged in to: no message is to blame for that."""
+
+    exit_code = 4
 
 
 class PermanentTransportError(TransportError):

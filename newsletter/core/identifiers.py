@@ -5,7 +5,7 @@ import re
 from newsletter.core.text import tidy
 
 # Archives that gave out ids of their own until March 2007: hep-ex/0307015, math.GT/0309136.
-# Any other word before a slash and seven digits is somebody's web address.
+# Any other word before a slash and seven digits is part of a web address.
 _ARCHIVES = (
     "acc-phys|adap-org|alg-geom|ao-sci|astro-ph|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg|comp-gas|"
     "cond-mat|cs|dg-ga|funct-an|gr-qc|hep-(?:ex|lat|ph|th)|math-ph|math|mtrl-th|nlin|"
@@ -42,7 +42,7 @@ def split_arxiv_id(value: object) -> tuple[str | None, int | None]:
 
 
 def canonical_doi(value: object) -> str | None:
-    """Lower case, without ``https://doi.org/`` and trailing full stops; None for what is no DOI."""
+    """Lower case, without ``https://doi.org/`` and trailing full stops; None if it is not a DOI."""
     if not isinstance(value, str) or len(value) > _LONGEST_DOI:
         return None
     bare = _DOI_PREFIX.sub("", tidy(value)).rstrip(".,;")

@@ -78,7 +78,7 @@ class Signer:
         if lifetime is not None:
             value = f"{value}~{int(since.timestamp() if since else time.time()) + lifetime}"
         if not _VALUE.match(value):
-            raise TokenError("a token's value may hold letters, digits, _ ~ : and - only")
+            raise TokenError("a token may contain only letters, digits, _ ~ : and -")
         return f"{value}.{_mac(self._derived[purpose][0], value)}"
 
     def verify(self, purpose: Purpose, token: str, *, expires: bool = False) -> str:
@@ -92,7 +92,7 @@ class Signer:
             hmac.compare_digest(_mac(key, value).encode(), mac.encode())
             for key in self._derived[purpose]
         ):
-            raise TokenError("this link is damaged or was not made here")
+            raise TokenError("this link is damaged or is not one of ours")
         if not expires:
             return value
         value, _, until = value.rpartition("~")
@@ -101,7 +101,7 @@ class Signer:
         return value
 
     def verp_address(self, delivery_id: int, domain: str) -> str:
-        """The envelope sender of one delivery (bulk-mail law 16)."""
+        """The envelope sender of one delivery (bulk-mail rule 16)."""
         mac = _verp_mac(self._derived[Purpose.BOUNCE][0], delivery_id)
         return f"bounce+{delivery_id}-{mac}@{domain}"
 

@@ -16,7 +16,7 @@ from newsletter.core.errors import UsageError
 from newsletter.core.models import Cadence, Paper, Signal, Subscriber
 from newsletter.core.tokens import Signer
 from newsletter.demo.send import send
-from newsletter.editions import lifecycle
+from newsletter.editions import lifecycle, preparation
 from newsletter.papers.ingest import ingest_file
 from newsletter.ranking.profiles import feedback, training
 from newsletter.sending.transports.smtp import parse_relay
@@ -45,7 +45,9 @@ def make_folder(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()) and not (folder / DATABASE).exists():
-        raise UsageError(f"{folder} is not empty and was not made by a demo: name another folder")
+        raise UsageError(
+            f"{folder} is not empty and was not made by the demo: choose another folder"
+        )
     for pattern in (f"{DATABASE}*", "*.eml", "newsletter.toml"):
         for path in folder.glob(pattern):
             path.unlink()
@@ -83,7 +85,7 @@ def run(settings: Settings, say: Say) -> Engine:
     _sign_up(engine, signer, issue_date, say)
     report = training.train(engine, model=settings.feature_model)
     say(f"trained   {report.topics} topics on {report.papers} papers")
-    prepared = lifecycle.prepare(
+    prepared = preparation.prepare(
         engine,
         issue_date,
         message_domain=settings.from_domain,

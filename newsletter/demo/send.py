@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.tokens import Signer
-from newsletter.editions import lifecycle, schedule
+from newsletter.editions import lifecycle, preparation, schedule
 from newsletter.messages.renderer import Renderer
 from newsletter.sending import ledger
 from newsletter.sending.mailer import SendRun, Tally
@@ -33,14 +33,14 @@ def send(engine: Engine, settings: Settings, edition_id: int | None) -> Tally:
 
 
 def send_due(engine: Engine, settings: Settings) -> None:
-    """Send to whoever asked for something, or is due, by now."""
+    """Send what has been asked for and what is due by now."""
     with read_scope(engine) as session:
         is_asked = ledger.is_unfinished(session, None)
         due = schedule.due(session, utc_now())
     if is_asked:
         send(engine, settings, None)
     for issue_date, ids in due.items():
-        prepared = lifecycle.prepare(
+        prepared = preparation.prepare(
             engine, issue_date, message_domain=settings.from_domain, subscriber_ids=ids
         )
         if prepared.new:
@@ -51,7 +51,7 @@ def send_due(engine: Engine, settings: Settings) -> None:
 
 @contextmanager
 def postman(engine: Engine, settings: Settings) -> Iterator[None]:
-    """Sends what is due, every few seconds, until the end of the block."""
+    """Send what is due every few seconds until the end of the block."""
     over = threading.Event()
 
     def walk() -> None:

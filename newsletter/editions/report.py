@@ -1,4 +1,4 @@
-"""What became of an edition: counts that add up, who did not get it, and why."""
+"""Report on an edition: counts that add up, who did not get it, and why."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from newsletter.subscribers.csv_writing import harmless_cell
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """Somebody who did not get an edition, or not yet, and why."""
+    """A subscriber who did not get an edition (yet), and why."""
 
     email: str
     status: str
@@ -44,7 +44,7 @@ class Report:
     coverage: str
     note: str  # why a send run paused it
     rates: Rates
-    kept_mails: int  # came in about nobody that could be found
+    kept_mails: int  # inbound messages that match no delivery
     undelivered: tuple[Undelivered, ...]
     without_digest: tuple[tuple[str, str], ...]
 
@@ -126,10 +126,10 @@ def what_came_back(report: Report) -> list[str]:
     """Bounce and complaint rates in words, of all and by domain, and how many mails are kept."""
     lines = [in_words(rate) for rate in worth_showing(report.rates) if rate.tried]
     if report.kept_mails:
-        kept = "1 mail is" if report.kept_mails == 1 else f"{report.kept_mails} mails are"
-        lines.append(
-            f"{kept} kept that came in about nobody known: `newsletter inbound --kept` lists them"
+        kept = (
+            "1 message matches" if report.kept_mails == 1 else f"{report.kept_mails} messages match"
         )
+        lines.append(f"{kept}: `newsletter inbound --kept` lists them")
     return lines
 
 

@@ -1,16 +1,16 @@
-"""What an outcome changes: the ledger, events, suppression, subscription; or nothing.
+"""Apply an outcome: change the ledger, events, suppression and subscription, or nothing.
 
 An event is written first, under an id of its own: the same mail or webhook again changes nothing
 (`delivery_event` is UNIQUE by provider and id). Rules: a dead address and a complaint suppress
 at once; other bounces add to a score that ages; warnings, auto-replies and challenges do nothing;
 an unsubscribe counts only with a token of ours. What nobody can place is kept.
 
-Anybody can write a report that names an address we mailed. One that proves nothing else is kept,
-adds to the score like a transient bounce, and changes no status and no rate.
+Anybody can write a report that names an address we mailed, or quotes a Message-ID of ours. One
+without a signature of ours is kept for the operator and changes nothing: no status, rate or score.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -38,7 +38,7 @@ from newsletter.inbound.bounces import NOT_THE_ADDRESS, BouncedRecipient, Kind, 
 from newsletter.inbound.bounces.fault import fault_of_ours
 from newsletter.inbound.bounces.mime import LONGEST_MAIL, clean_lines, first, split_headers
 from newsletter.inbound.bounces.patterns import UNSUBSCRIBE_ADDRESS
-from newsletter.inbound.matching import SENT_ONCE, Clue, Match, match
+from newsletter.inbound.matching import SENT_ONCE, SIGNED, Match, match
 from newsletter.subscribers import accounts
 from newsletter.subscribers.suppression import suppress
 
@@ -47,7 +47,7 @@ MAIL = "mail"
 SMTP = "smtp"
 # Older bounces are stale in any cadence.
 LOOK_BACK = timedelta(days=120)
-# Kinds that somebody may want to read even when it is known whose they are: a person who writes
+# Kinds that the operator may want to read even if they match a delivery: a person who writes
 # "please take me off this list" is one of them.
 FOR_THE_OPERATOR = frozenset({Kind.UNKNOWN, Kind.CHALLENGE})
 
@@ -60,7 +60,7 @@ class Recorded:
     matched: bool
     actions: tuple[str, ...] = ()
     is_replay: bool = False
-    # Nothing but an address in it, which anybody can write, said whose it is.
+    # Nothing signed in it said whose it is: anybody may have written it.
     is_unproven: bool = False
 
 
@@ -97,7 +97,7 @@ def apply(
     if not matches:
         return Recorded(outcome, matched=False)
     # Webhooks are signed, or know a password: what they say is the provider's own word.
-    is_unproven = provider == MAIL and matches[0].clue is Clue.RECIPIENT
+    is_unproven = provider == MAIL and matches[0].clue not in SIGNED
     actions: list[str] = []
     is_replay = False
     for number, found in enumerate(_judged(signer, outcome, found) for found in matches):
@@ -105,15 +105,23 @@ def apply(
         if kind is None:
             continue
         event = _event(found.delivery, found.recipient, kind, at)
+        named = f"{event_id}#{number}"[:250]
+        if is_unproven:
+            # One a day says as much as a thousand, which a stranger can write too.
+            named = f"{found.delivery.id} {kind} {at.date()}"
         event |= {
             "provider": UNPROVEN if is_unproven else provider,
-            "provider_event_id": f"{event_id}#{number}"[:250],
+            "provider_event_id": named,
         }
         if not _insert_once(session, DeliveryEvent, event, *_EVENT_KEY):
             is_replay = True
             continue
-        consequences = _unproven_consequences if is_unproven else _consequences
-        actions += consequences(session, signer, found, kind, now)
+        if is_unproven:
+            actions.append(
+                f"{found.delivery.to_address}: {kind}, but nothing proves it; kept for you to read"
+            )
+        else:
+            actions += _consequences(session, signer, found, kind, now)
     return Recorded(
         outcome,
         matched=True,
@@ -214,16 +222,6 @@ def _consequences(
     return _suppress_if_dead(session, signer, delivery, found.recipient, now)
 
 
-def _unproven_consequences(
-    session: Session, signer: Signer, found: Match, kind: EventKind, now: datetime
-) -> list[str]:
-    """A claim about an address: only the score of a bounce heeds it."""
-    told = f"{found.delivery.to_address}: {kind}, by its address alone"
-    if kind is not EventKind.BOUNCED:
-        return [f"{told}: kept"]
-    return [f"{told}: {_heed_score(session, signer, found.delivery, now)}, kept"]
-
-
 def _set_status(session: Session, delivery: Delivery, status: DeliveryStatus) -> None:
     """A compare-and-set, like every change in the ledger; a complaint is never taken back."""
     before = [each for each in SENT_ONCE if each is not DeliveryStatus.COMPLAINED]
@@ -243,10 +241,10 @@ def _suppress_if_dead(
     if recipient.is_dead:
         suppress(session, address_hash, SuppressionReason.BOUNCED)
         return [f"{told}, suppressed"]
-    return [f"{told}, {_heed_score(session, signer, delivery, now)}"]
+    return [f"{told}, {_apply_score(session, signer, delivery, now)}"]
 
 
-def _heed_score(session: Session, signer: Signer, delivery: Delivery, now: datetime) -> str:
+def _apply_score(session: Session, signer: Signer, delivery: Delivery, now: datetime) -> str:
     """Suppress an address that failed too often; returns what the score came to, in words."""
     address_hash = signer.hash_address(delivery.to_address)
     reached = _score(session, delivery, address_hash, now)
@@ -271,22 +269,39 @@ def _score(session: Session, delivery: Delivery, address_hash: str, now: datetim
             DeliveryEvent.occurred_at,
             DeliveryEvent.permanence,
             DeliveryEvent.reason,
-            DeliveryEvent.provider,
         )
         .join(Delivery, col(Delivery.id) == col(DeliveryEvent.delivery_id))
         .where(
             Delivery.subscriber_id == delivery.subscriber_id,
             Delivery.to_address == delivery.to_address,
             DeliveryEvent.kind == EventKind.BOUNCED,
+            DeliveryEvent.provider != UNPROVEN,
             col(DeliveryEvent.occurred_at) >= since,
         )
     ).all()
-    days = [
-        (at.date(), weight(permanence, reason, is_unproven=provider == UNPROVEN))
-        for at, permanence, reason, provider in rows
-    ]
+    days = [(at.date(), weight(permanence, reason)) for at, permanence, reason in rows]
     is_weekly = subscriber is not None and subscriber.cadence is Cadence.WEEKLY
-    return score(days, now.date(), is_weekly=is_weekly)
+    delivered = _delivered_days(session, delivery, since, now)
+    return score(days, now.date(), delivered=delivered, is_weekly=is_weekly)
+
+
+def _delivered_days(
+    session: Session, delivery: Delivery, since: datetime, now: datetime
+) -> set[date]:
+    """Days on which the address took mail, as far as is known: nothing of it has bounced since.
+
+    Today's does not count yet, for its bounce may be on the way.
+    """
+    taken_at = func.coalesce(Delivery.finished_at, Delivery.created_at)
+    taken = session.exec(
+        select(taken_at).where(
+            Delivery.subscriber_id == delivery.subscriber_id,
+            Delivery.to_address == delivery.to_address,
+            Delivery.status == DeliveryStatus.SENT,
+            taken_at >= since,
+        )
+    )
+    return {at.date() for at in taken} - {now.date()}
 
 
 def _unsubscribe(session: Session, signer: Signer, outcome: Outcome) -> Recorded:
@@ -300,7 +315,7 @@ def _unsubscribe(session: Session, signer: Signer, outcome: Outcome) -> Recorded
         except TokenError:
             continue
         is_known = accounts.unsubscribe(session, public_id)
-        action = "unsubscribed" if is_known else "was erased before; nothing to unsubscribe"
+        action = "unsubscribed" if is_known else "already erased; nothing to unsubscribe"
         return Recorded(outcome, matched=True, actions=(action,))
     return Recorded(outcome, matched=False)
 

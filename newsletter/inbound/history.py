@@ -1,4 +1,4 @@
-"""Why does this person get no mail: everything that happened to an address, in order."""
+"""Everything that happened to an address, in order: why it gets no mail."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ _WHY = {
     SuppressionReason.UNSUBSCRIBED: "they unsubscribed",
     SuppressionReason.BOUNCED: "mail to the address bounced",
     SuppressionReason.COMPLAINED: "they marked our mail as spam",
-    SuppressionReason.ERASED: "they had themselves erased",
+    SuppressionReason.ERASED: "they deleted their data",
     SuppressionReason.OPERATOR: "the operator suppressed the address",
 }
 
@@ -84,7 +84,7 @@ def _why_not(subscriber: Subscriber | None, suppression: Suppression | None) -> 
         note = f" ({suppression.note})" if suppression.note else ""
         return f"{_WHY[suppression.reason]}{note}"
     if subscriber is None:
-        return "there is no such subscriber"
+        return "there is no subscriber with this address"
     if subscriber.status is not SubscriberStatus.ACTIVE:
         return _WHY_BY_STATUS[subscriber.status]
     until = subscriber.vacation_until

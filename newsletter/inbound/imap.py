@@ -47,7 +47,7 @@ def parse_mailbox(url: str) -> Mailbox:
     Raises:
         SettingsError: the URL has another form.
     """
-    needed = "NEWSLETTER_IMAP_URL: needs the form imaps://user:password@host/INBOX"
+    needed = "NEWSLETTER_IMAP_URL: must have the form imaps://user:password@host/INBOX"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -70,7 +70,7 @@ def poll(mailbox: Mailbox, handle: Callable[[Incoming], None]) -> int:
     """Hand every unseen mail to ``handle``, then mark it as seen; returns how many there were.
 
     Raises:
-        InputError: the server cannot be reached, or refuses what is asked of it.
+        InputError: the server cannot be reached or refuses a command.
     """
     try:
         with _connected(mailbox) as server:

@@ -29,7 +29,7 @@ IDLE_SECONDS = 60
 
 
 class _Smtp(SMTP):
-    # Mails with lines longer than RFC 5321 allows exist, and are read all the same.
+    # Mails with lines longer than RFC 5321 allows exist; we accept them.
     line_length_limit = 64 * 1024
 
 
@@ -52,7 +52,7 @@ def parse_listen_address(url: str) -> ListenAddress:
     Raises:
         UsageError: the URL has another form.
     """
-    needed = f"{url!r}: needs the form lmtp://127.0.0.1:2424 or smtp://127.0.0.1:2525"
+    needed = f"{url!r}: must have the form lmtp://127.0.0.1:2424 or smtp://127.0.0.1:2525"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -63,7 +63,7 @@ def parse_listen_address(url: str) -> ListenAddress:
     return ListenAddress(parts.scheme == "lmtp", parts.hostname, port)
 
 
-class Door:
+class SmtpHandler:
     """Decides who may come in, and hands mails on. The methods are aiosmtpd's hooks."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Door:
     async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Refuse what is not ours."""
+        """Refuse recipients that are not ours."""
         refusal = self._refusal(address)
         if refusal:
             return refusal
@@ -91,14 +91,14 @@ class Door:
     def _refusal(self, address: str) -> str:
         local_part, _, domain = address.rpartition("@")
         if domain.lower() not in self._domains:
-            return "550 5.7.1 we relay for nobody"
+            return "550 5.7.1 relaying denied"
         if local_part.lower().startswith("bounce+"):
             is_ours = self._signer.verp_delivery(address) is not None
         elif found := UNSUBSCRIBE_ADDRESS.match(address):
             is_ours = self._is_token(found["token"])
         else:
             is_ours = True
-        return "" if is_ours else "550 5.1.1 this address was not made here"
+        return "" if is_ours else "550 5.1.1 unknown address"
 
     def _is_token(self, token: str) -> bool:
         try:
@@ -126,7 +126,7 @@ class Door:
         return "250 OK"
 
 
-async def listen(address: ListenAddress, door: Door, *, started: asyncio.Event) -> None:
+async def listen(address: ListenAddress, door: SmtpHandler, *, started: asyncio.Event) -> None:
     """Serve until cancelled; ``started`` is set when connections are taken.
 
     Raises:

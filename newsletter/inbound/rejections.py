@@ -1,4 +1,4 @@
-"""What relays refused for good during a run, treated like bounces that came by mail."""
+"""Permanent refusals by relays during a run, treated like bounces."""
 
 from urllib.parse import urlsplit
 
@@ -30,7 +30,7 @@ def ours(settings: Settings) -> Ours:
     return Ours.of("", filter(None, names))
 
 
-def heed(engine: Engine, settings: Settings, edition_id: int) -> None:
+def apply(engine: Engine, settings: Settings, edition_id: int) -> None:
     """Record what relays refused of an edition; a rejection counts once."""
     signer, may_be_quoted = Signer(settings.keys), ours(settings)
     with session_scope(engine) as session:

@@ -15,7 +15,7 @@ NO_AUTO_REPLIES = "DR, RN, NRN, OOF, AutoReply"
 # RFC 5321 §4.5.3.1.1: what a local part may have; the mailto link is left out over that.
 LONGEST_LOCAL_PART = 64
 # The signed bounce address once more, in the message: bounces that lost their envelope and webhooks
-# still tell whose they are. Not signed by DKIM, for nobody but us acts on it.
+# still tell whose they are. Not signed by DKIM, because only we act on it.
 MARK = "X-Newsletter-Delivery"
 # Where providers take a value of ours that their webhooks give back, by the setting that opens the
 # webhook. Amazon SES gives back the mark itself, among the message's headers.
@@ -40,7 +40,7 @@ class Addressed:
 
 
 class MessageMaker:
-    """Puts headers and signatures around bodies, one message like the other (law 1 to 17)."""
+    """Puts headers and signatures around bodies (bulk-mail rules 1 to 17)."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         """Check and keep what all messages share.

@@ -15,7 +15,7 @@ from sqlmodel import Session, SQLModel, select
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.core.text import shortened
 
-# A late feed, a weekly cadence or a vacation catches up; older papers are not news.
+# Covers a late feed, a weekly cadence or a vacation; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
 
 

@@ -88,7 +88,7 @@ def relaxed_headers(headers: Sequence[Header]) -> SignedHeaders:
     return SignedHeaders(_folded_tag(tuple(names)), lines.encode())
 
 
-# What all messages share is found here; the rest passes through.
+# Headers that all messages share come from this cache.
 @lru_cache(maxsize=128)
 def _relaxed(name: str, value: str) -> str:
     return f"{name.lower()}:{' '.join(value.split())}\r\n"
@@ -142,21 +142,21 @@ def load_key(path: Path, kind: type[Key]) -> Key:
         SettingsError: missing, unreadable, not such a key, locked by a password, or too short.
     """
     wanted = "RSA" if kind is rsa.RSAPrivateKey else "Ed25519"
-    mend = "make one with: newsletter dkim keygen"
+    fix = "make one with: newsletter dkim keygen"
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise SettingsError(f"DKIM key {path}: {error.strerror or error}; {mend}") from error
+        raise SettingsError(f"DKIM key {path}: {error.strerror or error}; {fix}") from error
     except TypeError as error:
-        raise SettingsError(f"DKIM key {path} is locked by a password; {mend}") from error
+        raise SettingsError(f"DKIM key {path} is protected by a password; {fix}") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise SettingsError(f"DKIM key {path} is not a private key in PEM form; {mend}") from error
+        raise SettingsError(f"DKIM key {path} is not a private key in PEM form; {fix}") from error
     if not isinstance(key, kind):
-        raise SettingsError(f"DKIM key {path} is not an {wanted} key; {mend}")
+        raise SettingsError(f"DKIM key {path} is not an {wanted} key; {fix}")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < SHORTEST_RSA:
         raise SettingsError(
-            f"DKIM key {path} has {key.key_size} bits, and receivers ignore keys under "
-            f"{SHORTEST_RSA}; {mend}"
+            f"DKIM key {path} has {key.key_size} bits, and receivers ignore keys shorter than "
+            f"{SHORTEST_RSA}; {fix}"
         )
     return key
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from markupsafe import escape
 
 from newsletter.messages import mime, paper_card, templates
-from newsletter.messages.paper_card import Shown
+from newsletter.messages.paper_card import CardKey
 
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
 _SLOT = re.compile("\x02([a-z]+)\x03")
@@ -55,21 +55,21 @@ class Fragment:
         return self.size + sum(sizes[name] for name in self.slots)
 
 
-class Pair(NamedTuple):
+class HtmlAndText(NamedTuple):
     """The same thing in HTML and in plain text."""
 
     html: Fragment
     text: Fragment
 
 
-class Frame(NamedTuple):
+class Wrapper(NamedTuple):
     """What stands before, between and after the things that a template loops over."""
 
-    head: Pair
-    between: Pair | None  # None where nothing stands between, which is usual
-    foot: Pair
+    head: HtmlAndText
+    between: HtmlAndText | None  # None where nothing stands between, which is usual
+    foot: HtmlAndText
 
-    def pairs(self) -> Iterator[Pair]:
+    def pairs(self) -> Iterator[HtmlAndText]:
         """Those that are there."""
         return (pair for pair in self if pair)
 
@@ -112,7 +112,7 @@ class Fragments:
         # Explanations repeat, as topics and keywords do.
         self.why = lru_cache(maxsize=_MOST_PAPERS)(_why)
 
-    def frame(self, values: dict[str, Any], *, empty: bool) -> Frame:
+    def frame(self, values: dict[str, Any], *, empty: bool) -> Wrapper:
         """The template around its sections; with ``empty`` it has none, and all is head.
 
         Not kept here: only the caller knows which values stand for how many digests.
@@ -123,7 +123,7 @@ class Fragments:
             for template in self._templates
         )
 
-    def _make_section(self, name: str, note: str) -> Frame:
+    def _make_section(self, name: str, note: str) -> Wrapper:
         """A section around its papers."""
         section = {"name": name, "note": note, "papers": (None, None)}
         return _frame(
@@ -131,7 +131,7 @@ class Fragments:
             for template in self._templates
         )
 
-    def _make_paper(self, paper: Shown) -> Pair:
+    def _make_paper(self, paper: CardKey) -> HtmlAndText:
         """A card with the slots ``token``, ``why``, and ``click`` where clicks are counted."""
         why = slot("why") if paper.explained else ""
         card = paper_card.card(
@@ -141,16 +141,16 @@ class Fragments:
             templates.render_block(template, "paper", {"paper": card})
             for template in self._templates
         )
-        return Pair(_fragment(html), _fragment(text))
+        return HtmlAndText(_fragment(html), _fragment(text))
 
 
-def _frame(rendered: Iterable[str]) -> Frame:
+def _frame(rendered: Iterable[str]) -> Wrapper:
     """HTML and text, each closed at none or two places."""
     html, text = ((*page.split(templates.CLOSED), "", "")[:3] for page in rendered)
     head, between, foot = (
-        Pair(_fragment(h), _fragment(t)) for h, t in zip(html, text, strict=True)
+        HtmlAndText(_fragment(h), _fragment(t)) for h, t in zip(html, text, strict=True)
     )
-    return Frame(head, between if html[1] or text[1] else None, foot)
+    return Wrapper(head, between if html[1] or text[1] else None, foot)
 
 
 def _fragment(text: str) -> Fragment:

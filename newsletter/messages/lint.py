@@ -1,4 +1,4 @@
-"""What a mailbox provider would look at in a finished message, each with a verdict."""
+"""Checks of a finished message, as a mailbox provider would make them."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html import unescape
 
-# Gmail cuts a message at about 102 KB of HTML, and the unsubscribe link with it (law 19).
+# Gmail cuts a message off at about 102 KB of HTML (bulk-mail rule 19).
 LARGEST_HTML = 100 * 1024
 LONGEST_LINE = 998  # RFC 5322 §2.1.1
 ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058 §3.1
@@ -18,7 +18,7 @@ SPAM_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at; ``passed`` is None where it could not be looked at here."""
+    """The result of one check; ``passed`` is None if it could not run here."""
 
     name: str
     passed: bool | None
@@ -26,7 +26,7 @@ class Check:
 
 
 def check_message(data: bytes, *, spam: bool = False) -> list[Check]:
-    """Look a message over; with ``spam``, SpamAssassin does too, which takes some seconds."""
+    """Check a message; with ``spam`` also by SpamAssassin, which takes some seconds."""
     message = message_from_bytes(data, policy=policy.default)
     checks = [*_form(data), *_headers(message), *_bodies(message)]
     return [*checks, _spam(data)] if spam else checks

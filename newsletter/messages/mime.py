@@ -1,8 +1,8 @@
-"""Messages as bytes: headers that cannot break, and quoted-printable parts. Pure.
+"""Messages as bytes: safe headers and quoted-printable parts. Pure.
 
 Python's header policies re-encode long values, List-Unsubscribe among them, so headers are
 written here: each value comes folded, checked and in its final form from one of the functions
-below (RFC 5322, 2047, 2369, 8058; bulk-mail law 9 to 14).
+below (RFC 5322, 2047, 2369, 8058; bulk-mail rules 9 to 14).
 """
 
 import base64
@@ -60,7 +60,7 @@ def checked(text: str, what: str) -> str:
     """
     found = _CONTROL.search(text)
     if found:
-        raise RenderError(f"{what} holds the control character U+{ord(found[0]):04X}: refused")
+        raise RenderError(f"{what} contains the control character U+{ord(found[0]):04X}: refused")
     return " ".join(text.split())
 
 
@@ -116,12 +116,12 @@ def address(text: str, what: str) -> str:
 
 
 def checked_for_display(text: str) -> str:
-    """One printable line for an error message, of no more than 200 characters."""
+    """One printable line for an error message, at most 200 characters."""
     return shortened(" ".join(_CONTROL.sub("?", text).split()), 200)
 
 
 def uris(*values: str) -> str:
-    """Value made of URIs in angle brackets; folded between them only, never inside (law 9).
+    """Header value of URIs in angle brackets, folded only between them (bulk-mail rule 9).
 
     Raises:
         RenderError: a value is not an http(s) or mailto URI in ASCII, or is over 900 characters.
@@ -195,7 +195,7 @@ def header_lines(headers: Sequence[Header]) -> bytes:
 def multipart_alternative(
     boundary: str, text: Sequence[bytes], html: Sequence[bytes]
 ) -> tuple[bytes, ...]:
-    """The body in pieces: plain text first, then HTML (law 18), both in quoted-printable."""
+    """The body in pieces, quoted-printable: plain text, then HTML (bulk-mail rule 18)."""
     mark = boundary.encode()
     return (
         b"--%b\r\n%b\r\n\r\n" % (mark, _PLAIN_PART),

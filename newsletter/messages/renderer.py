@@ -20,8 +20,8 @@ from newsletter.messages.envelope import Envelope
 from newsletter.messages.fragments import (
     NO_SLOT,
     Fragments,
-    Frame,
-    Pair,
+    HtmlAndText,
+    Wrapper,
     encoded_both,
     in_html,
     slot,
@@ -58,7 +58,7 @@ class Addressee(TypedDict):
 
 
 class Renderer:
-    """Makes every mail of a site. Templates and keys are read at the start, never afterwards."""
+    """Renders every mail of a site. Templates and keys are read once, at the start."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         """Check what every message needs.
@@ -167,7 +167,7 @@ class Renderer:
             },
         }
         html, text = _rendered("note", values)
-        # No name: whoever signed up may have typed anything there (law 29).
+        # No name: a stranger may have typed anything there (bulk-mail rule 29).
         addressed = Addressed(
             delivery_id=to["delivery_id"],
             unsubscribe=token,
@@ -193,7 +193,7 @@ class Renderer:
         html: list[bytes] = []
         text: list[bytes] = []
 
-        def put(pair: Pair) -> None:
+        def put(pair: HtmlAndText) -> None:
             pair.html.fill(html, for_html)
             pair.text.fill(text, for_text)
 
@@ -236,14 +236,14 @@ class Renderer:
 
         return size_limit.shape(digest.papers, digest.length, size_of, HTML_LIMIT - taken)
 
-    def _frame_of(self, digest: Digest, *, noticed: bool) -> Frame:
+    def _frame_of(self, digest: Digest, *, noticed: bool) -> Wrapper:
         return self._frame(
             digest.occasion, digest.issue_date, digest.coverage, noticed, not digest.papers
         )
 
     def _make_frame(
         self, occasion: Occasion, issue_date: date, coverage: str, noticed: bool, empty: bool
-    ) -> Frame:
+    ) -> Wrapper:
         words = {name: slot(name) for name in _WORDS} | {"notice": slot("notice") * noticed}
         tokens = {page: slot(page) for page in _PAGES}
         values = self._frame_values(words, tokens, occasion, issue_date, coverage)

@@ -52,7 +52,7 @@ def compile_mjml(path: Path) -> str:
         html = str(mjml_to_html(file).html)
     # Comments for people who edit templates; conditional ones speak to Outlook and stay.
     html = re.sub(r"<!--(?!\[if|<!|%|>).*?-->", "", html, flags=re.DOTALL)
-    # Indentation is a quarter of what MJML writes, and Gmail counts it (bulk-mail law 19).
+    # Indentation is a quarter of what MJML writes, and Gmail counts it (bulk-mail rule 19).
     html = re.sub(r"\s*\n\s*", "\n", html)
     # Screen readers jump to a main part, and a mail opened in the browser is a page like others.
     html = html.replace('role="article"', 'role="main"')
@@ -72,7 +72,7 @@ def _html_environment() -> Environment:
 
 
 def _text_environment(folder: Path) -> Environment:
-    # Plain text: what is escaped for HTML would be read as it stands.
+    # Plain text: HTML escapes would show up as they are.
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
@@ -105,7 +105,7 @@ def render_block(
     """One block of a template filled in.
 
     Raises:
-        RenderError: as `render`; or there is no such block.
+        RenderError: as `render`; or the block is missing.
     """
     if block not in template.blocks:
         raise RenderError(f"template {template.name}: the block {block} is missing")

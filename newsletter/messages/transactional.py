@@ -1,4 +1,4 @@
-"""What mails say around the papers, and the short mails whole; before any markup. Pure."""
+"""The text of mails around the papers, and of short mails, before any markup. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +8,7 @@ from newsletter.core.text import shortened
 from newsletter.messages import wording
 from newsletter.messages.digest import Digest
 
-# An address not confirmed after three days was a typing mistake, or somebody else's.
+# An address not confirmed after three days was mistyped, or belongs to another person.
 CONFIRM_SECONDS = 3 * 24 * 3600
 # A link that can erase is for the reader who asked for it a minute ago.
 ACCOUNT_SECONDS = 3600
@@ -27,30 +27,30 @@ class Note:
 
 
 def confirmation(site: str, address: str, url: str) -> Note:
-    """Asks whether the address wants digests; holds no text that a stranger typed (law 29)."""
+    """Ask an address to confirm, without any text a stranger typed (bulk-mail rule 29)."""
     return Note(
-        subject=f"Please confirm: {site}",
-        heading="Is this you?",
-        paragraph=f"Somebody, we hope you, asked {site} to send research papers to this address. "
-        "Press the button, and your digests begin.",
+        subject=f"Confirm your subscription to {site}",
+        heading="Confirm your subscription",
+        paragraph=f"Someone (hopefully you) signed up for {site} with this address. "
+        "Click below to start receiving digests of research papers.",
         button=("Confirm my subscription", url),
-        small="The button works for three days. If this was not you, do nothing: without "
-        "confirmation nothing else is sent.",
-        reason=f"You get this because {address} was entered on the sign-up page of {site}.",
+        small="The link works for three days. If this was not you, ignore this email: "
+        "we send nothing more unless you confirm.",
+        reason=f"You received this because {address} was entered on the sign-up page of {site}.",
     )
 
 
 def account_link(site: str, address: str, url: str) -> Note:
-    """A fresh link to export or erase: a forwarded digest must not be enough (law 28)."""
+    """A new link to export or delete: a forwarded digest is not enough (bulk-mail rule 28)."""
     return Note(
         subject=f"Your data at {site}",
-        heading="Your data, on request",
-        paragraph="This link opens the page where you can take your data with you, "
-        "or have it erased.",
+        heading="Your data",
+        paragraph="You can export or delete your data on this page.",
         button=("Open my data", url),
-        small="The link works for one hour. If you did not ask for it, do nothing: "
-        "nothing changes.",
-        reason=f"You get this because a link was asked for at {site}, for {address}.",
+        small="The link works for one hour. If you did not ask for it, ignore this email: "
+        "nothing will change.",
+        reason=f"You received this because someone asked {site} for a link to the data of "
+        f"{address}.",
     )
 
 
@@ -70,9 +70,9 @@ def digest_lead(digest: Digest, site: str) -> str:
     papers = wording.count_in_words(number, "paper")
     verb = "is" if number == 1 else "are"
     if not number:
-        said = f"there is no paper for you today: {wording.one_line(digest.reason)}."
+        said = f"there are no papers for you today: {wording.one_line(digest.reason)}."
     elif digest.occasion is Occasion.WELCOME:
-        said = f"this is your first digest from {site}: {papers}, chosen from the last days."
+        said = f"this is your first digest from {site}: {papers} from the past few days."
     elif digest.occasion is Occasion.BEST_OF:
         said = f"here {verb} the best {papers} announced during your vacation."
     else:
@@ -82,4 +82,4 @@ def digest_lead(digest: Digest, site: str) -> str:
 
 def digest_reason(site: str, address: str) -> str:
     """Why the reader gets this; names the address, since mail is forwarded and redirected."""
-    return f"You get this because {address} is subscribed to {site}."
+    return f"You received this because {address} is subscribed to {site}."

@@ -1,4 +1,4 @@
-"""Coverage: what an edition read, and why there may be nothing to send."""
+"""Coverage: what was read for an edition, and why there may be nothing to send."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,18 +66,24 @@ class Coverage:
         return self.read + self.failed
 
     def line(self) -> str:
-        """One line for the foot of a digest."""
-        parts = [f"{self.announced:,} announced", f"{self.read:,} read"]
+        """One line for readers, under the heading of a digest."""
+        new = sum(source.new for source in self.sources)
+        revised = self.read - new
+        line = f"Chosen from {new:,} new paper{'s' * (new != 1)}" if self.read else "No new papers"
+        if revised:
+            line += f" and {revised:,} revision{'s' * (revised != 1)}"
+        failed = self._named(SourceCondition.FAILED)
+        late = self._named(SourceCondition.LATE)
         if self.failed:
-            parts.append(f"{self.failed:,} could not be parsed")
-        line = ", ".join(parts)
-        for condition, words in (
-            (SourceCondition.FAILED, "could not be read"),
-            (SourceCondition.LATE, "late"),
-        ):
-            if names := [s.source for s in self.sources if s.condition is condition]:
-                line += f"; {words}: {', '.join(names)}"
+            line += f"; {self.failed:,} more could not be read"
+        if failed:
+            line += f"; {failed} could not be read"
+        if late:
+            line += f"; nothing yet from {late}"
         return line
+
+    def _named(self, condition: SourceCondition) -> str:
+        return ", ".join(each.source for each in self.sources if each.condition is condition)
 
     def nothing_to_send(self) -> NothingToSend:
         """Why a subscriber without papers has none."""

@@ -22,13 +22,13 @@ from newsletter.sources.file_formats import open_file
 GROUP = 500
 # A log row is for people; beyond this many lines the number tells more.
 MOST_ERRORS = 100
-# Losing against another process that stores the same papers is normal, losing this often is not.
+# Losing a race against another process is normal; losing this often is not.
 _ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one fetch, or one file, came to. ``failure`` says why it ended before its end."""
+    """The result of one fetch or file. ``failure`` says why it ended early."""
 
     source: str
     new: int = 0
@@ -48,7 +48,7 @@ Progress = Callable[[Outcome], None]
 
 
 def no_progress(outcome: Outcome) -> None:
-    """Nobody is watching."""
+    """Ignore progress."""
 
 
 def ingest_pages(

@@ -93,7 +93,7 @@ def _papers(ids: Sequence[int]) -> SelectOfScalar[Paper]:
 
 
 def terms(text: str) -> list[Term]:
-    """What somebody typed, as words and phrases; anything goes in."""
+    """A typed query as words and phrases; accepts any text."""
     found = []
     for minus, phrase, word in _TERM.findall(text.replace("\x00", " ")):
         words = " ".join(re.findall(r"\w+", phrase or word))

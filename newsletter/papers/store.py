@@ -1,6 +1,6 @@
-"""Sightings into rows: look up, unite, merge, insert; a handful of statements for hundreds.
+"""Store sightings as rows: look up, merge, insert; a handful of statements for hundreds.
 
-What a later source knows better is merged; a higher version is a revision, not a new paper.
+Better data from a later source is merged; a higher version is a revision, not a new paper.
 """
 
 import re
@@ -61,13 +61,13 @@ class _Row:
 
 
 def store(session: Session, records: Sequence[PaperRecord], *, seen_at: datetime) -> Tally:
-    """Put sightings into the tables, within the session's transaction.
+    """Store sightings within the session's transaction.
 
     Give a few hundred at a time.
 
     Raises:
-        IntegrityError: another process stored one of them meanwhile; do it again, and it is known.
-        PaperGoneError: another process united two of them meanwhile; do it again.
+        IntegrityError: another process stored one of them meanwhile; try again.
+        PaperGoneError: another process merged two of them meanwhile; try again.
     """
     return _Group(session, seen_at).store(records)
 
@@ -279,7 +279,7 @@ def _first_public(record: PaperRecord, seen_at: datetime) -> datetime:
 
 
 def _merge(row: _Row, record: PaperRecord) -> bool:
-    """Take what the sighting knows better; says whether it is a revision."""
+    """Merge better data from the sighting; returns whether it is a revision."""
     values = row.values
     revised = record.version > int(values["version"])
     if revised:

@@ -12,7 +12,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.ranking.candidates import LIKED, STATED, Candidates, Evidence, Pool, TopicProfile
+from newsletter.ranking.candidates import (
+    LIKED,
+    STATED,
+    Candidates,
+    Evidence,
+    EvidenceMatrix,
+    TopicProfile,
+)
 from newsletter.ranking.encoders import Vectors
 
 # A sentence names at most one stated interest and one paper; a second one only if it gave at
@@ -37,7 +44,7 @@ class Reasons:
 
 
 @dataclass
-class Products:
+class ProductCache:
     """Products of evidence with all candidates, kept as long as there is room."""
 
     candidates: Candidates
@@ -50,7 +57,7 @@ class Products:
         # Memory that nobody has written to takes no room.
         self.found = np.empty((most, len(self.candidates), self._kinds), np.float32)
 
-    def rows(self, pool: Pool) -> NDArray[np.int64] | None:
+    def rows(self, pool: EvidenceMatrix) -> NDArray[np.int64] | None:
         """Where the pool's pieces stand in ``found``; None when they do not all fit in."""
         missing = [place for place, key in enumerate(pool.keys) if key not in self._rows]
         start, end = len(self._rows), len(self._rows) + len(missing)
@@ -70,7 +77,7 @@ class Products:
 
 def strongest(
     topics: Sequence[TopicProfile],
-    products: Products,
+    products: ProductCache,
     homes: NDArray[np.int64],
     papers: NDArray[np.int64],
 ) -> Reasons:
@@ -107,7 +114,7 @@ def given_by(
     topics: Sequence[TopicProfile],
     candidates: Candidates,
     papers: NDArray[np.int64],
-    products: Products | None = None,
+    products: ProductCache | None = None,
 ) -> Vectors:
     """(T, m, p) what each piece of T topics' evidence gives each of its papers (T, p), in steps.
 

@@ -96,7 +96,7 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+class EvidenceMatrix:
     """Papers and texts that are evidence, each once; ``keys`` are paper ids and the texts."""
 
     keys: tuple[int | str, ...]
@@ -115,7 +115,7 @@ class Evidence:
 
     kinds: NDArray[np.int8]  # (m,) codes, see KINDS
     labels: tuple[str, ...]  # in one line, short enough for a sentence
-    pool: Pool
+    pool: EvidenceMatrix
     rows: NDArray[np.int64]
     content: Vectors  # (m,)
     factors: Vectors  # (m,)

@@ -2,8 +2,9 @@
 
 Words: how many of the stated interests stand in the paper, whether in its title, how often, and
 how much of the best one is there when stems and near-synonyms count. Likeness: to what was liked,
-disliked and stated, beside what the paper has with unrelated papers (its own mean and spread over
-them), with the nearest of the day (a dense field resembles every like), and what unrelated papers have with the topic (the steps that order a digest).
+disliked and stated; beside it what the paper has with unrelated papers (its own mean and spread
+over them), with the nearest of the day (in a dense field a paper resembles every like), and what
+unrelated papers have with the topic (the steps that order a digest).
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.ranking.attribution import Products
+from newsletter.ranking.attribution import ProductCache
 from newsletter.ranking.candidates import KINDS, LIKED, STATED, Candidates, TopicProfile
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.words import phrase_of, stems_of
@@ -116,7 +117,7 @@ class Words:
 class MatchFeatures:
     """Makes the features; what belongs to the papers alone is found once."""
 
-    products: Products
+    products: ProductCache
 
     def __post_init__(self) -> None:
         self.candidates = self.products.candidates

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.ranking import match, scoring
-from newsletter.ranking.attribution import Products
+from newsletter.ranking.attribution import ProductCache
 from newsletter.ranking.candidates import SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.match import MatchModel
@@ -16,7 +16,7 @@ from newsletter.ranking.match_features import MatchFeatures
 class Matcher:
     """Matches for one set of candidates."""
 
-    def __init__(self, products: Products, found: scoring.Matches, model: MatchModel) -> None:
+    def __init__(self, products: ProductCache, found: scoring.Matches, model: MatchModel) -> None:
         self._features = MatchFeatures(products)
         self._found = found
         self._model = model

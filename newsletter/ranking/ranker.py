@@ -59,7 +59,7 @@ class Ranker:
         self.candidates = candidates
         self._found = scoring.Matches(candidates)
         self._likeness = Likeness(candidates)
-        self._products = attribution.Products(candidates)
+        self._products = attribution.ProductCache(candidates)
         self._reasons = reasons.Reasons(self._products)
         self._matcher = Matcher(self._products, self._found, model or shipped())
 

@@ -34,7 +34,7 @@ _KEYWORD = KINDS.index("keyword")
 class Reasons:
     """Makes the reasons for one set of candidates; what readers have in common is kept."""
 
-    products: attribution.Products
+    products: attribution.ProductCache
     _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
     _shared: dict[tuple[int | str, int], str] = field(default_factory=dict)

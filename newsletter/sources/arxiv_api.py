@@ -54,7 +54,7 @@ class ArxivApi(Source):
 
         page = read_papers(announced(), lambda entry: _paper(entry, where), where=where)
         if not page.announced and not roots:
-            raise ParseError("an Atom feed was expected", where=where)
+            raise ParseError("expected an Atom feed", where=where)
         total, start = numbers["totalResults"], numbers["startIndex"]
         if not page.announced and total > start:
             what = f"an empty page although {total} papers match"
@@ -94,7 +94,7 @@ def _paper(entry: Element, where: str) -> PaperRecord:
         raise ParseError(f"arXiv answered: {text(entry, 'summary')}", where=where)
     arxiv_id, version = split_arxiv_id(address)
     if arxiv_id is None:
-        raise BadPaperError(f"{address[:80]!r} is no arXiv id")
+        raise BadPaperError(f"{address[:80]!r} is not an arXiv id")
     abstract = text(entry, "summary")
     primary = [element.get("term") for element in children(entry, "primary_category")]
     categories = [element.get("term") for element in children(entry, "category")]

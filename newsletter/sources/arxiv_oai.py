@@ -76,7 +76,7 @@ class ArxivOai(Source):
             what = f"the server answered {error}: {answer['message']}".rstrip(": ")
             raise ParseError(what, where=where)
         if not answer:
-            raise ParseError("OAI-PMH records were expected", where=where)
+            raise ParseError("expected OAI-PMH records", where=where)
         if request is None or page.cut_short:
             return page
         return replace(page, next=_following(request, answer.get("resumptionToken", "")))

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import split_arxiv_id
-from newsletter.core.text import strip_markup
+from newsletter.core.markup import read_markup
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
 from newsletter.sources.normalise import BadPaperError, make
 from newsletter.sources.parsing.json import read_papers
@@ -53,7 +53,7 @@ class ArxivFeed(Source):
         """Read a feed; one without items is a quiet day.
 
         Raises:
-            ParseError: it is no feed, or arXiv's "Feed error for query".
+            ParseError: it is not a feed, or is arXiv's "Feed error for query".
         """
         if error := _ERROR.search(body[:_HEAD]):
             said = error[1].decode("utf-8", "replace")
@@ -69,7 +69,7 @@ class ArxivFeed(Source):
 
         page = read_papers(announced(), _paper, where=where)
         if not page.announced and not roots:
-            raise ParseError("a feed was expected", where=where)
+            raise ParseError("expected a feed", where=where)
         return page
 
 
@@ -79,7 +79,7 @@ def _paper(item: Element) -> PaperRecord:
     name = next((name for name in names if split_arxiv_id(name)[0]), names[0] or names[1])
     arxiv_id, version = split_arxiv_id(name)
     if arxiv_id is None:
-        raise BadPaperError(f"{name[:80]!r} is no arXiv id")
+        raise BadPaperError(f"{name[:80]!r} is not an arXiv id")
     abstract = text(item, "description") or text(item, "summary")
     opening = _OPENING.match(abstract)
     kind = text(item, "announce_type") or (opening["kind"] if opening else "new")
@@ -93,7 +93,7 @@ def _paper(item: Element) -> PaperRecord:
         version=version or 1,
         title=title[: end.start()] if end else title,
         abstract=abstract[opening.end() :] if opening else abstract,
-        authors=split_authors(strip_markup(text(item, "creator"))),
+        authors=split_authors(read_markup(text(item, "creator"))),
         categories=[e.get("term") or text(e) for e in children(item, "category")],
         doi=text(item, "DOI"),
         announcement=announcement,

@@ -38,7 +38,7 @@ class PaperRecord:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something announced that could not be read: where it stands, and what is wrong with it."""
+    """Something announced that could not be read: where, and what is wrong with it."""
 
     where: str
     what: str
@@ -72,7 +72,7 @@ class Page:
 
 
 class Source(Protocol):
-    """A place papers come from. It asks nothing itself: `newsletter.sources.http_client` does."""
+    """A place papers come from. It requests nothing itself: `http_client` does."""
 
     name: str
     # Read again before the cursor each time, for papers that are listed late.

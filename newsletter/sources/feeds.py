@@ -16,7 +16,7 @@ from newsletter.core.identifiers import DOI, split_arxiv_id
 from newsletter.core.text import shortened, tidy
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
 from newsletter.sources.normalise import LONGEST_ID, given_first, make, web_address
-from newsletter.sources.parsing.html import mended, text_of_html
+from newsletter.sources.parsing.html import repaired, text_of_html
 from newsletter.sources.parsing.json import (
     as_dict,
     as_list,
@@ -54,7 +54,7 @@ class Feed(Source):
         """Read a feed of any kind.
 
         Raises:
-            ParseError: it is no feed: a web page, or nothing readable.
+            ParseError: it is not a feed but a web page, or unreadable.
         """
         body = in_utf8(body.lstrip()).lstrip()
         if body[:1] == b"{":
@@ -63,7 +63,7 @@ class Feed(Source):
         entries = list(feed.entries)
         complete = _is_complete(body)
         if not complete and not entries:
-            raise ParseError("the feed breaks off before its first paper", where=where)
+            raise ParseError("the feed ends before its first paper", where=where)
         read = entries if complete else entries[:-1]
         page = read_papers(read, self._entry, where=where)
         if not complete:
@@ -78,7 +78,7 @@ class Feed(Source):
         """JSON Feed 1 and 1.1 (www.jsonfeed.org/version/1.1)."""
         feed = as_dict(load_json(body, where=where))
         if "jsonfeed.org/" not in str(feed.get("version")):
-            raise ParseError("a feed was expected, not other JSON", where=where)
+            raise ParseError("expected a feed, got other JSON", where=where)
         page = read_papers(as_list(feed.get("items")), self._item, where=where)
         return replace(page, next=_following(request, page, feed.get("next_url")))
 
@@ -165,22 +165,22 @@ def _parsed(body: bytes, where: str) -> Any:
         ParseError: it declares entities, is a web page, or nothing feedparser can read.
     """
     if _WEB_PAGE.search(body[:2000]):
-        raise ParseError("a feed was expected, not a web page", where=where)
+        raise ParseError("expected a feed, got a web page", where=where)
     if b"<" not in body:
-        raise ParseError(f"a feed was expected: {beginning(body)}", where=where)
-    document = mended(body, where=where)
+        raise ParseError(f"expected a feed: {beginning(body)}", where=where)
+    document = repaired(body, where=where)
     try:
         # A stream, since feedparser takes a plain string for a file or an address.
         feed = feedparser.parse(BytesIO(document), sanitize_html=False, resolve_relative_uris=False)
     except _TRIPS as error:
-        raise ParseError("a feed was expected; this cannot be read as one", where=where) from error
+        raise ParseError("expected a feed; cannot parse this as one", where=where) from error
     if not feed.get("version"):
-        raise ParseError(f"a feed was expected: {beginning(body)}", where=where)
+        raise ParseError(f"expected a feed: {beginning(body)}", where=where)
     return feed
 
 
 def _is_complete(body: bytes) -> bool:
-    """Whether the document was closed; a comment may follow, no more papers."""
+    """Whether the document was closed; only comments may follow."""
     ends = [found.end() for found in _END.finditer(body)]
     return bool(ends) and re.search(rb"<(?:item|entry)\b", body[ends[-1] :]) is None
 

@@ -116,11 +116,13 @@ def open_file(path: Path, format_name: str = "auto") -> tuple[str, Iterator[Page
     """
     if format_name != "auto" and format_name not in FORMATS:
         known = ", ".join(FORMATS)
-        raise InputError(f"unknown format {format_name!r}; known: auto, {known}", where=str(path))
+        raise InputError(
+            f"unknown format {format_name!r}; known formats: auto, {known}", where=str(path)
+        )
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             # A pipe gives its beginning once, and it is read twice.
-            raise InputError("cannot be read: it is no file", where=str(path))
+            raise InputError("cannot be read: not a file", where=str(path))
         with _opened(path) as stream:
             head = stream.read(_HEAD)
     except (OSError, EOFError, zlib.error) as error:
@@ -133,7 +135,7 @@ def open_file(path: Path, format_name: str = "auto") -> tuple[str, Iterator[Page
 
 
 def _unknown(head: bytes) -> str:
-    """What to say of a file that no format knows."""
+    """The error for a file in an unknown format."""
     if said := _said(head):
         return said
     if not head.strip(b" \t\r\n\0"):

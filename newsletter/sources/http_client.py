@@ -1,4 +1,4 @@
-"""Asking, politely, for all sources: the one place that opens connections.
+"""The polite HTTP client of all sources: the one place that opens connections.
 
 Per-host turns (one request at a time, a pause between two, over all processes), conditional
 requests, pauses that grow with jitter and obey Retry-After, limits on time and size. Redirects
@@ -39,10 +39,10 @@ _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Turn(Protocol):
-    """The right to ask one host now."""
+    """Permission to ask one host now."""
 
     def ask_not_before(self, when: datetime) -> None:
-        """Nobody asks this host before ``when``: it said so."""
+        """Do not ask this host before ``when``, as it demanded."""
         ...
 
     def keep(self) -> None:
@@ -51,7 +51,7 @@ class Turn(Protocol):
 
 
 class Turns(Protocol):
-    """Whose turn it is to ask a host, among all processes."""
+    """Turns at hosts, shared by all processes."""
 
     def take(self, host: str) -> AbstractContextManager[Turn]:
         """Wait for the turn; the pause before the next one begins when it ends.
@@ -64,7 +64,7 @@ class Turns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What a server gave to ask "has it changed?" with (RFC 9110 §8.8)."""
+    """Validators for a conditional request (RFC 9110 §8.8)."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -84,7 +84,7 @@ class Answer:
 
 
 class Fetcher:
-    """An HTTP client with manners. Use it as a context manager."""
+    """A polite HTTP client. Use it as a context manager."""
 
     def __init__(
         self,
@@ -124,11 +124,11 @@ class Fetcher:
     def page(
         self, source: Source, request: Request, validators: Validators = Validators()
     ) -> tuple[Page, Validators]:
-        """Ask until there is a usable answer, and read it.
+        """Request until there is a usable answer, and parse it.
 
         Raises:
-            FetchError: there was none, after the attempts that make sense.
-            ParseError: there was one, and it is not what the source documents.
+            FetchError: no usable answer came after all sensible attempts.
+            ParseError: the answer is not what the source documents.
         """
         where = f"{source.name}, {_shown(request)}"
 
@@ -151,7 +151,7 @@ class Fetcher:
         try:
             url = httpx.URL(request.url, params=dict(request.params) or None)
         except httpx.InvalidURL as error:
-            raise FetchError(f"no address: {error}", where=where, transient=False) from error
+            raise FetchError(f"not a URL: {error}", where=where, transient=False) from error
         for _ in range(_MOST_REDIRECTS + 1):
             with self.turns.take(url.host) as turn:
                 try:
@@ -160,12 +160,12 @@ class Fetcher:
                     what = f"no answer from {url.host}: {_reason(error)}"
                     raise FetchError(what, where=where, transient=True) from error
                 except httpx.InvalidURL as error:
-                    what = f"refused: redirected from {url.scheme} to what is no address"
+                    what = f"refused: redirected from {url.scheme} to an invalid address"
                     raise FetchError(what, where=where, transient=False) from error
             if isinstance(answer, Answer):
                 return answer
             url = _redirected(url, answer, where)
-        raise FetchError("redirected in circles", where=where, transient=False)
+        raise FetchError("redirect loop", where=where, transient=False)
 
     def _get(
         self, source: Source, url: httpx.URL, validators: Validators, where: str, turn: Turn
@@ -223,7 +223,7 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
     try:
         target = url.join(location)
     except httpx.InvalidURL as error:
-        what = f"redirected to something that is no address: {location[:80]!r}"
+        what = f"redirected to an invalid address: {location[:80]!r}"
         raise FetchError(what, where=where, transient=False) from error
     if target.scheme != url.scheme and (url.scheme, target.scheme) != ("http", "https"):
         what = f"refused: redirected from {url.scheme} to {target.scheme}"
@@ -235,13 +235,13 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
 
 
 def _is_internal(host: str) -> bool:
-    """Whether a host leads into this machine or its network, by whatever name or notation."""
+    """Whether a host is this machine or in its network, in any notation."""
     if host.rstrip(".").endswith(("localhost", ".local", ".internal")):
         return True
     try:
         found = {str(address[4][0]) for address in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
-        return False  # leads nowhere: asking it will say so
+        return False  # does not resolve: the request will report it
     return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
 
 
@@ -262,10 +262,10 @@ def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) 
 
 
 def _check_type(response: httpx.Response, where: str) -> None:
-    """Refuse what can be no feed and no JSON; a missing or vague type is judged by the parser."""
+    """Refuse types that cannot be a feed or JSON; leave a missing or vague type to the parser."""
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind and not _READABLE.search(kind):
-        raise FetchError(f"refused: the answer's type is {kind}", where=where, transient=False)
+        raise FetchError(f"refused: unexpected content type {kind}", where=where, transient=False)
 
 
 def _asked_pause(source: Source, response: httpx.Response, body: bytes) -> datetime | None:

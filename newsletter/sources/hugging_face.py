@@ -29,7 +29,7 @@ class HuggingFace(Source):
         if isinstance(listed, dict) and "error" in listed:
             raise ParseError(f"it answered: {listed['error']}", where=where)
         if not isinstance(listed, list):
-            raise ParseError("a list of papers was expected", where=where)
+            raise ParseError("expected a list of papers", where=where)
         return read_papers(
             listed, _paper, where=where, following=lambda: _following(request, len(listed))
         )

@@ -30,7 +30,7 @@ class Jsonl(Source):
     name = "jsonl"
 
     def first_request(self, since: date, until: date) -> Request:
-        """There is none.
+        """Raise: a file has no requests.
 
         Raises:
             UsageError: always.
@@ -80,7 +80,7 @@ def _object(line: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise BadPaperError(f"broken JSON at column {error.colno}: {error.msg}") from error
     except (ValueError, RecursionError) as error:
-        raise BadPaperError("broken JSON: bad UTF-8, or nested or long beyond use") from error
+        raise BadPaperError("broken JSON: bad UTF-8, or too long or too deeply nested") from error
     return as_object(value)
 
 
@@ -95,7 +95,7 @@ def _paper(row: dict[str, Any]) -> PaperRecord:
     if source is not None and not (isinstance(source, str) and 0 < len(source.strip()) <= 40):
         raise BadPaperError("source must be a name of 1 to 40 characters")
     if source in {"doi", "title"}:
-        raise BadPaperError(f"source cannot be {source!r}: papers are known by that already")
+        raise BadPaperError(f"source cannot be {source!r}: that name is reserved")
     return make(
         source=source.strip() if source else "jsonl",
         external_id=given or _derived_id(row.get("title")),

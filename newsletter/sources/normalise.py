@@ -1,4 +1,4 @@
-"""From a source's fields to a checked `PaperRecord`: the one place where outside values are judged.
+"""From a source's fields to a checked `PaperRecord`: the one place that validates outside values.
 
 Ids, addresses and dates of all sources come through here, so that no adapter can forget that
 they are hostile, and every later layer can rely on their form.
@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
+from newsletter.core.markup import Plain
 from newsletter.core.text import clean, shortened, tidy
 from newsletter.sources.base import AnnouncementKind, PaperRecord
 
@@ -24,7 +25,7 @@ LONGEST_ID = 200  # the column's length; PostgreSQL refuses more
 # arXiv allows 1,920 characters of abstract; a feed may carry whole posts.
 LONGEST_TITLE = 1_000
 LONGEST_ABSTRACT = 10_000
-# Text is cut to this many times its length before it is cleaned, whatever somebody sends.
+# Text is cut to this many times its final length before it is cleaned.
 _RAW = 4
 # A collaboration's paper can name thousands; a digest shows a few.
 MOST_AUTHORS = 500
@@ -35,7 +36,7 @@ _LARGEST = 2**31 - 1  # PostgreSQL's integer
 
 
 class BadPaperError(ValueError):
-    """What was announced cannot be a paper; says why. Adapters turn it into a `Problem`."""
+    """An announced item cannot be a paper, and why. Adapters turn it into a `Problem`."""
 
 
 def make(
@@ -57,10 +58,10 @@ def make(
     code_url: object = None,
     project_url: object = None,
 ) -> PaperRecord:
-    """A record out of what a source said; text is cleaned, optional nonsense is left out.
+    """Make a record from a source's fields; clean the text, drop invalid optional values.
 
     Raises:
-        BadPaperError: there is no id or no title, so it cannot be kept.
+        BadPaperError: the id or the title is missing.
     """
     key = tidy(external_id[:LONGEST_URL]) if isinstance(external_id, str) else ""
     if not key and not _text(title, LONGEST_TITLE):
@@ -75,7 +76,7 @@ def make(
     found_doi = canonical_doi(doi)
     arxiv_id = split_arxiv_id(arxiv)[0] or arxiv_of_doi(found_doi)
     if arxiv_of_doi(found_doi):
-        # The arXiv DOI says no more than the id; the journal's, when it comes, says more.
+        # The arXiv DOI repeats the id; the journal's DOI, when it comes, says more.
         found_doi = None
     others = dict.fromkeys(other for d in related_dois if (other := canonical_doi(d)))
     arxiv_id = arxiv_id or next((found for d in others if (found := arxiv_of_doi(d))), None)
@@ -100,11 +101,14 @@ def make(
 
 
 def _text(value: object, longest: int) -> str:
-    return shortened(clean(value[: _RAW * longest]), longest) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    cut = value[: _RAW * longest]
+    return shortened(clean(Plain(cut) if isinstance(value, Plain) else cut), longest)
 
 
 def raw_abstract(value: object) -> str:
-    """As much of an abstract as is worth looking at; empty when it is no text."""
+    """The part of an abstract that we keep; empty if it is not text."""
     return value[: _RAW * LONGEST_ABSTRACT] if isinstance(value, str) else ""
 
 

@@ -71,7 +71,7 @@ class PubMed(Source):
         if "error" in answer:
             raise ParseError(f"the service answered: {answer['error'][:200]}", where=where)
         if not answer and not page.announced:
-            raise ParseError("articles were expected", where=where)
+            raise ParseError("expected articles", where=where)
         return page
 
 

@@ -56,7 +56,7 @@ def build(settings: Settings, names: Sequence[str] = ()) -> list[Source]:
     found: list[Source] = []
     for name in dict.fromkeys(names or settings.sources):
         if name not in _CATALOGUE:
-            raise UsageError(f"unknown source {name!r}; known: {', '.join(_CATALOGUE)}")
+            raise UsageError(f"unknown source {name!r}; known sources: {', '.join(_CATALOGUE)}")
         needed = _NEEDS.get(name)
         if needed and not getattr(settings, needed):
             if name == "feeds" and not names:

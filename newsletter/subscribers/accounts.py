@@ -45,7 +45,7 @@ _UNSUBSCRIBE = (
     .values(status=SubscriberStatus.UNSUBSCRIBED, unsubscribed_at=bindparam("moment"))
     .returning(_row.address_hash)
 )
-# Which text people agreed to; a new wording gets a new name, old rows keep theirs.
+# The wording people agreed to; a new wording gets a new name, old rows keep theirs.
 CONSENT_WORDING = "2026-11"
 
 
@@ -160,16 +160,16 @@ def add_topic(session: Session, subscriber_id: int, request: TopicRequest) -> No
 def row_id(row: Subscriber | Topic) -> int:
     """The key of a row that is stored."""
     if row.id is None:
-        raise ValueError("a row that was never stored has no key")
+        raise ValueError("this row has no key: it was never stored")
     return row.id
 
 
 def refusal(reason: SuppressionReason) -> str:
-    """Why a suppressed address is not added, in words for the operator."""
+    """Say to the operator why a suppressed address is not added."""
     return {
         SuppressionReason.UNSUBSCRIBED: "has unsubscribed; only its owner can sign up again",
-        SuppressionReason.ERASED: "was erased at its owner's wish; only they can sign up again",
-        SuppressionReason.BOUNCED: "is suppressed: mail to it bounced for good",
+        SuppressionReason.ERASED: "was erased at its owner's request; only they can sign up again",
+        SuppressionReason.BOUNCED: "is suppressed: mail to it bounced permanently",
         SuppressionReason.COMPLAINED: "is suppressed: its owner marked our mail as spam",
         SuppressionReason.OPERATOR: "is suppressed by the operator",
     }[reason]
@@ -188,7 +188,7 @@ def unsubscribe(session: Session, public_id: str) -> bool:
         session.expire_all()
         suppress(session, address_hash, SuppressionReason.UNSUBSCRIBED)
         return True
-    # Whoever had left, and says so again, does not want what a sign-up asked for since.
+    # A person who unsubscribes again does not want a sign-up made in the meantime.
     known = find(session, public_id)
     if known is not None:
         session.execute(delete(SignUp).where(col(SignUp.subscriber_id) == known.id))
@@ -196,12 +196,12 @@ def unsubscribe(session: Session, public_id: str) -> bool:
 
 
 def pause(session: Session, public_id: str) -> bool:
-    """No digests until `resume`; returns whether the subscriber is paused now."""
+    """Stop digests until `resume`; returns whether the subscriber is paused now."""
     return _switch(session, public_id, SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
 
 
 def resume(session: Session, public_id: str) -> bool:
-    """Digests again after `pause`; returns whether the subscriber is active now."""
+    """Start digests again after `pause`; returns whether the subscriber is active now."""
     return _switch(session, public_id, SubscriberStatus.PAUSED, SubscriberStatus.ACTIVE)
 
 
@@ -228,8 +228,8 @@ def erase(session: Session, public_id: str) -> bool:
         return False
     address_hash = known.address_hash
     own = select(Delivery.id).where(Delivery.subscriber_id == known.id)
-    # Servers quote the address they refuse. The events stay, without words: a report that comes
-    # again must still be known.
+    # Servers quote the address they refuse. Events stay without those words: a report that comes
+    # again must still be recognised.
     quoted = update(DeliveryEvent).where(col(DeliveryEvent.delivery_id).in_(own))
     session.connection().execute(quoted.values(detail=""))
     from_them = func.lower(col(KeptMail.sender)).contains(known.email, autoescape=True)

@@ -18,7 +18,7 @@ from newsletter.subscribers.validation import MOST_TOPICS, TopicRequest
 
 @dataclass
 class ImportReport:
-    """What became of every line: added + topics_added + confirmed + unchanged + refused."""
+    """The result for every line: added + topics_added + confirmed + unchanged + refused."""
 
     file: str
     added: int = 0
@@ -41,7 +41,7 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A subscriber who is there already; ``topics`` are the names, folded."""
+    """An existing subscriber; ``topics`` are the names, folded."""
 
     id: int
     status: SubscriberStatus
@@ -86,9 +86,9 @@ def _refused_by_itself(line: Line) -> str:
     if not line.status:
         return ""
     if line.status not in set(SubscriberStatus):
-        return f"status: {line.status!r}; needs one of: {', '.join(SubscriberStatus)}"
+        return f"status: {line.status!r}; must be one of: {', '.join(SubscriberStatus)}"
     if line.status == SubscriberStatus.UNSUBSCRIBED:
-        return "the file says unsubscribed; an opt-out is not imported"
+        return "marked as unsubscribed in the file; people who unsubscribed are not imported"
     return ""
 
 
@@ -100,9 +100,9 @@ def _at_odds(line: Line, others: _Wanted | None) -> str:
     for name in line.given:
         value = getattr(line.preferences, name)
         if value != getattr(first.preferences, name):
-            return f"{name}: {value} is at odds with line {first.number}"
+            return f"{name}: {value} conflicts with line {first.number}"
     if line.name and line.name != first.name:
-        return f"name: {line.name!r} is at odds with line {first.number}"
+        return f"name: {line.name!r} conflicts with line {first.number}"
     for other in others.lines:
         if other.topic.name.casefold() == line.topic.name.casefold():
             return f"topic {line.topic.name!r} of this address is already on line {other.number}"
@@ -188,7 +188,7 @@ def _update_known(
         Remark(
             line.number,
             line.address,
-            "was pending, is active now"
+            "was pending, is now active"
             if activated
             else f"already a subscriber ({known.status}); nothing changed",
         )
@@ -209,7 +209,7 @@ def _insert_subscribers(
         return []
     now = utc_now()
     source = f"import {Path(report.file).name}" + (
-        ", consent given elsewhere as the operator states" if confirmed else ""
+        ", consent given elsewhere, according to the operator" if confirmed else ""
     )
     rows = [
         subscriber_values(
@@ -237,7 +237,7 @@ def _insert_subscribers(
 
 
 def _first_status(stated: str, confirmed: bool) -> SubscriberStatus:
-    """Nobody is active without consent stated, nor when the file itself says pending."""
+    """A subscriber is active only with stated consent, and not if the file says pending."""
     if not confirmed:
         return SubscriberStatus.PENDING
     return SubscriberStatus(stated or SubscriberStatus.ACTIVE)

@@ -93,9 +93,9 @@ def read_lines(path: Path) -> Iterator[Line | Remark]:
     try:
         header = [_column(cell) for cell in next(row for row in reader if _is_data(row))]
     except (StopIteration, csv.Error) as error:
-        raise InputError("no header line; the first line names the columns", where=str(path)) from (
-            error
-        )
+        raise InputError(
+            "no header line; the first line must name the columns", where=str(path)
+        ) from (error)
     _check_header(header, path)
     yield from _rows(reader, header)
 
@@ -141,11 +141,11 @@ def _check_header(header: list[str], path: Path) -> None:
     unknown = [name for name in header if name and name not in COLUMNS]
     if unknown:
         raise InputError(
-            f"unknown column {unknown[0]!r}; known are: {', '.join(COLUMNS)}", where=str(path)
+            f"unknown column {unknown[0]!r}; known columns: {', '.join(COLUMNS)}", where=str(path)
         )
     twice = [name for name in header if name and header.count(name) > 1]
     if twice:
-        raise InputError(f"column {twice[0]!r} stands twice in the header line", where=str(path))
+        raise InputError(f"column {twice[0]!r} appears twice in the header line", where=str(path))
 
 
 def _rows(reader: Reader, header: list[str]) -> Iterator[Line | Remark]:
@@ -183,7 +183,7 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
             status=row["status"].strip().lower(),
         )
     except InputError as error:
-        shown = str(error) if row["email"].strip() else "there is no address in the column email"
+        shown = str(error) if row["email"].strip() else "the email column is empty"
         return Remark(number, row["email"][:100], shown)
 
 

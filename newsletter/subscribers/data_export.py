@@ -1,4 +1,4 @@
-"""Everything that is kept about one subscriber, for themselves (bulk-mail law 28)."""
+"""Everything that is kept about one subscriber, for themselves (bulk-mail rule 28)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Addresses that get no mail, as keyed hashes that outlive the subscriber (bulk-mail law 28)."""
+"""Addresses that get no mail, as keyed hashes that outlive the subscriber (bulk-mail rule 28)."""
 
 from collections.abc import Collection, Iterable
 
@@ -9,10 +9,10 @@ from sqlmodel import Session, col, select
 from newsletter.core.database import utc_now
 from newsletter.core.models import Suppression, SuppressionReason
 
-# What the person decided, the person can take back by confirming anew; what a mailbox or the
+# A person can take back their own decision by confirming again; a decision of a mailbox or the
 # operator decided stays.
 OWN_DECISION = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED})
-# Of two reasons the graver one is kept: who was erased must not be brought back because the
+# Keep the graver of two reasons: an erased person must not be brought back because the
 # operator forgives a bounce.
 GRAVITY = {
     SuppressionReason.UNSUBSCRIBED: 0,
@@ -26,7 +26,7 @@ CHUNK = 1000
 
 
 def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> None:
-    """Suppress the address; the graver reason stays, and doing it again changes nothing."""
+    """Suppress the address; the graver reason stays, and repeating it changes nothing."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     lighter = [known for known in SuppressionReason if GRAVITY[known] < GRAVITY[reason]]
     statement: Insert = (
@@ -42,7 +42,7 @@ def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> 
 
 
 def lift_own_decision(session: Session, address_hash: str) -> None:
-    """Forget that the person had unsubscribed or was erased: they have confirmed anew."""
+    """Forget that the person unsubscribed or was erased: they have confirmed again."""
     session.execute(
         delete(Suppression).where(
             col(Suppression.address_hash) == address_hash,

@@ -34,7 +34,7 @@ class Suppressed:
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did: how many were added and known before; refused lines with reasons."""
+    """The result of an import: added, already known, and refused lines with reasons."""
 
     added: int = 0
     known: int = 0
@@ -70,7 +70,7 @@ def add(
     note: str,
     reason: SuppressionReason = SuppressionReason.OPERATOR,
 ) -> bool:
-    """Suppress an address; whether it was not suppressed before.
+    """Suppress an address; returns whether it is new.
 
     Raises:
         InputError: not an address.
@@ -88,7 +88,7 @@ def add(
 
 
 def remove(session: Session, signer: Signer, email: str, *, note: str, now: datetime) -> bool:
-    """Lift a suppression and write down why; whether there was one.
+    """Lift a suppression and record why; returns whether there was one.
 
     Raises:
         InputError: not an address.
@@ -100,7 +100,7 @@ def remove(session: Session, signer: Signer, email: str, *, note: str, now: date
         return False
     if found.reason in OWN_DECISION:
         raise UsageError(
-            f"{email} {found.reason} by their own wish: only they can come back, by signing up"
+            f"{email} {found.reason} at their own request: only they can sign up again"
         )
     was = f" (it was: {found.note})" if found.note else ""
     session.add(
@@ -119,7 +119,7 @@ def remove(session: Session, signer: Signer, email: str, *, note: str, now: date
 def import_file(
     session: Session, signer: Signer, path: Path, *, reason: SuppressionReason, note: str
 ) -> Imported:
-    """Suppress every address of a file: one a line, or CSV with a column named for it.
+    """Suppress every address of a file: one per line, or CSV with an address column.
 
     Providers export such lists; an address that is suppressed already keeps its reason.
 
@@ -154,7 +154,7 @@ def _addresses(path: Path) -> Iterator[tuple[int, str]]:
             found = [place for place, name in enumerate(names) if name in _ADDRESS_COLUMNS]
             if not found:
                 raise InputError(
-                    f"no column is named {', '.join(_ADDRESS_COLUMNS)}", where=f"{path}, line 1"
+                    f"no column named {', '.join(_ADDRESS_COLUMNS)}", where=f"{path}, line 1"
                 )
             column = found[0]
         elif cells and len(cells) > column and cells[column].strip():

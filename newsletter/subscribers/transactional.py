@@ -1,7 +1,7 @@
 """Messages that are not digests: a confirmation, a fresh link to one's data.
 
-The row waits in the ledger; the next send run mails it. Whoever asks again within the pause
-gets no second one, so nobody can fill somebody else's inbox (bulk-mail law 29).
+The row waits in the ledger; the next send run mails it. A person who asks again within the pause
+gets no second one, so nobody can flood another person's inbox (bulk-mail rule 29).
 """
 
 import secrets
@@ -47,7 +47,7 @@ def queue_note(
 ) -> bool:
     """Queue a message of ``kind``, unless one was queued within its pause.
 
-    ``message_domain`` is the operator's own, for the Message-ID (bulk-mail law 11). Returns
+    ``message_domain`` is the operator's own, for the Message-ID (bulk-mail rule 11). Returns
     whether one was queued.
     """
     now = utc_now()

@@ -1,4 +1,4 @@
-"""What a subscriber asks for, as checked values: address, preferences, topics. Pure.
+"""Checked values of what a subscriber asks for: address, preferences, topics. Pure.
 
 Everything here comes from outside (a form, a CSV file, a command line), so every function
 either gives the one form the tables hold or raises `InputError` with a line for a person.
@@ -18,13 +18,13 @@ from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.core.models import Cadence, DigestLength, InterestKind
 
-# A name for the section of somebody who named no topic.
+# Section name for a subscriber who named no topic.
 DEFAULT_TOPIC = "Your interests"
 LONGEST_NAME = 100
 LONGEST_VALUE = 200
 # A paragraph or two about one's work; more would drown the other interests.
 LONGEST_TEXT = 2000
-# 200 clues a topic is past what anybody states by hand, and bounds what a stranger can store.
+# More than anyone states by hand; limits what a stranger can store.
 MOST_INTERESTS = 200
 MOST_TOPICS = 20
 MUTE_WEIGHT = -1.0
@@ -52,7 +52,7 @@ class Preferences:
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
+class InterestInput:
     """One interest before it has a row; a negative weight mutes."""
 
     kind: InterestKind
@@ -62,10 +62,10 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class TopicRequest:
-    """A topic somebody asks for: its name and checked interests."""
+    """A requested topic: its name and checked interests."""
 
     name: str
-    clues: tuple[Clue, ...]
+    clues: tuple[InterestInput, ...]
     quota: int | None = None
     paused: bool = False
 
@@ -79,10 +79,10 @@ def clean_line(value: str, *, where: str, longest: int = LONGEST_VALUE) -> str:
     """
     value = unicodedata.normalize("NFC", value)
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
-        raise InputError("holds a line break or control character", where=where)
+        raise InputError("contains a line break or control character", where=where)
     value = " ".join(value.split())
     if len(value) > longest:
-        raise InputError(f"is {len(value)} characters long; at most {longest}", where=where)
+        raise InputError(f"is {len(value)} characters long; the maximum is {longest}", where=where)
     return value
 
 
@@ -97,7 +97,7 @@ def normalise_email(email: str) -> str:
     shown = email if email.isprintable() and len(email) <= LONGEST_VALUE else repr(email[:60])
     where = f"address {shown!r}" if shown else "address"
     if any(unicodedata.category(character) == "Cc" for character in email):
-        raise InputError("holds a line break or control character", where=where)
+        raise InputError("contains a line break or control character", where=where)
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
@@ -106,7 +106,7 @@ def normalise_email(email: str) -> str:
 
 
 def paper_identity(value: str, *, where: str = "seed paper") -> str:
-    """Canonical arXiv id (no version) or lower-case DOI of what somebody typed or pasted.
+    """Canonical arXiv id (no version) or lower-case DOI from typed or pasted text.
 
     Raises:
         InputError: neither an arXiv id nor a DOI, nor a link to one.
@@ -143,17 +143,17 @@ def parse_topic(
     quota: int | None = None,
     paused: bool = False,
 ) -> TopicRequest:
-    """A topic from what somebody typed; blanks and repetitions are left out.
+    """Make a topic from typed values, without blanks and repetitions.
 
     Raises:
         InputError: names the field and what is wrong with it.
     """
-    clues: dict[tuple[InterestKind, str], Clue] = {}
+    clues: dict[tuple[InterestKind, str], InterestInput] = {}
 
     def put(kind: InterestKind, value: str, weight: float = 1.0) -> None:
         if not value:
             return
-        known = clues.setdefault((kind, value.casefold()), Clue(kind, value, weight))
+        known = clues.setdefault((kind, value.casefold()), InterestInput(kind, value, weight))
         if known.weight * weight < 0:
             raise InputError(f"{value!r} is both wanted and muted", where="mutes")
 
@@ -174,9 +174,9 @@ def parse_topic(
     for mute in mutes:
         put(InterestKind.KEYWORD, clean_line(mute, where="mutes"), MUTE_WEIGHT)
     if len(clues) > MOST_INTERESTS:
-        raise InputError(f"{len(clues)} interests; at most {MOST_INTERESTS}", where="topic")
+        raise InputError(f"{len(clues)} interests; the maximum is {MOST_INTERESTS}", where="topic")
     if quota is not None and not 1 <= quota <= 50:
-        raise InputError(f"{quota} papers; needs 1 to 50", where="quota")
+        raise InputError(f"{quota} papers; must be 1 to 50", where="quota")
     shown = clean_line(name, where="topic", longest=LONGEST_NAME) or DEFAULT_TOPIC
     return TopicRequest(shown, tuple(clues.values()), quota, paused)
 
@@ -197,9 +197,9 @@ def parse_preferences(
     vacation_until: str | None = None,
     default: Preferences | None = None,
 ) -> Preferences:
-    """Preferences from what somebody typed; a blank, or None, keeps ``default``'s value.
+    """Make preferences from typed values; a blank or None keeps ``default``'s value.
 
-    A blank weekly budget is none, and a blank vacation is over.
+    A blank weekly budget means no limit; a blank vacation date ends the vacation.
 
     Raises:
         InputError: names the field and what it may be.
@@ -238,7 +238,7 @@ def _length(value: str) -> DigestLength:
         return DigestLength(value.strip().lower())
     except ValueError as error:
         choices = ", ".join(DigestLength)
-        raise InputError(f"{value[:60]!r}; needs one of: {choices}", where="length") from error
+        raise InputError(f"{value[:60]!r}; must be one of: {choices}", where="length") from error
 
 
 def _day(value: str) -> date | None:
@@ -248,7 +248,7 @@ def _day(value: str) -> date | None:
         return date.fromisoformat(value.strip())
     except ValueError as error:
         raise InputError(
-            f"{value[:60]!r} is not a date; an example: 2026-12-24", where="vacation_until"
+            f"{value[:60]!r} is not a date like 2026-12-24", where="vacation_until"
         ) from error
 
 
@@ -257,7 +257,7 @@ def _cadence(value: str) -> Cadence:
         return Cadence(value.strip().lower())
     except ValueError as error:
         choices = ", ".join(Cadence)
-        raise InputError(f"{value[:60]!r}; needs one of: {choices}", where="cadence") from error
+        raise InputError(f"{value[:60]!r}; must be one of: {choices}", where="cadence") from error
 
 
 def _weekday(value: str) -> int:
@@ -265,7 +265,7 @@ def _weekday(value: str) -> int:
     for number, name in enumerate(WEEKDAYS):
         if value in {str(number), name, name[:3]}:
             return number
-    raise InputError(f"{value[:60]!r}; needs a day's name, or 0 (Monday) to 6", where="weekday")
+    raise InputError(f"{value[:60]!r}; must be a day's name, or 0 (Monday) to 6", where="weekday")
 
 
 @cache
@@ -276,9 +276,7 @@ def _zones_by_lower_case() -> dict[str, str]:
 def _time_zone(value: str) -> str:
     zone = _zones_by_lower_case().get(value.strip().lower())
     if zone is None:
-        raise InputError(
-            f"{value[:60]!r} is not a time zone; an example: Europe/Berlin", where="timezone"
-        )
+        raise InputError(f"{value[:60]!r} is not a time zone like Europe/Berlin", where="timezone")
     return zone
 
 
@@ -290,5 +288,5 @@ def _number(value: str, where: str, least: int, most: int, default: int) -> int:
     digits = value.removesuffix(".0")
     plain = digits.isascii() and digits.isdigit() and len(digits) <= 3
     if not plain or not least <= int(digits) <= most:
-        raise InputError(f"{value[:60]!r}; needs a number from {least} to {most}", where=where)
+        raise InputError(f"{value[:60]!r}; must be a number from {least} to {most}", where=where)
     return int(digits)

@@ -1,6 +1,6 @@
-"""One's data: taken along, or erased. Only a fresh link, mailed to the address, opens this.
+"""Export or erase one's data. Only a new link, mailed to the address, opens these pages.
 
-Digests get forwarded with all their links, so none of those is enough (bulk-mail law 28).
+Digests get forwarded with all their links, so none of those is enough (bulk-mail rule 28).
 """
 
 import json
@@ -25,13 +25,13 @@ router = APIRouter()
 
 @router.api_route("/account", methods=READ)
 def account_link_page(site: SiteDep) -> HTMLResponse:
-    """Ask for a fresh link."""
+    """The form that asks for a new link."""
     return site.page("account_link.html", error="", email="")
 
 
 @router.post("/account")
 def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLResponse:
-    """Mail the link, if somebody has that address; the answer does not tell."""
+    """Mail the link if a subscriber has that address; the answer does not reveal it."""
     limit(site, request, Limited.ACCOUNT_LINK)
     email = forms.text_of(form, "email")
     try:
@@ -40,17 +40,17 @@ def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -
     except InputError as error:
         return site.page("account_link.html", status=422, error=str(error), email=email)
     return site.message(
-        "Look into your inbox",
-        "If that address is a subscriber's, a mail with a link is on its way to it. The link "
-        "works for an hour.",
+        "Check your inbox",
+        "If that address belongs to a subscriber, a link is on its way to it. It works for one "
+        "hour.",
     )
 
 
 def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
-    """Whose link this is.
+    """Find the subscriber of this link.
 
     Raises:
-        HTTPException: 410, they are erased already.
+        HTTPException: 410, the subscriber was erased.
         TokenError: the link is not ours, or has expired.
     """
     public_id = site.signer.verify(Purpose.ERASE, token, expires=True)
@@ -62,7 +62,7 @@ def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
 
 @router.api_route("/account/{token}", methods=READ)
 def account_page(site: SiteDep, token: str) -> Response:
-    """What is kept, in short, and the buttons."""
+    """A summary of what we keep, and the buttons."""
     try:
         with site.reading() as session:
             subscriber = _subscriber(session, site, token)
@@ -107,10 +107,10 @@ def erase(site: SiteDep, token: str) -> HTMLResponse:
     with site.writing() as session:
         accounts.erase(session, public_id)
     return site.message(
-        "You are forgotten",
-        "Everything about you is deleted. What is left is a scrambled mark of your address, from "
-        "which the address cannot be read: it keeps anybody from adding you again.",
-        "If you ever want to come back, sign up yourself on the front page.",
+        "Your data is deleted",
+        "We keep only a one-way hash of your address, which cannot be turned back into the "
+        "address. It prevents others from signing you up again.",
+        "If you ever want to come back, sign up on the front page.",
     )
 
 

@@ -31,18 +31,18 @@ from newsletter.web.middleware import Failures, SecurityHeaders, UnderPath
 from newsletter.web.site import Site
 
 MESSAGES = {
-    400: ("We could not read that", "Something in what your browser sent is not in order."),
-    403: ("That came from another site", "Open the page here, and send the form again."),
-    408: ("That took too long", "What you sent did not arrive in time. Please try again."),
-    413: ("That is too large", "What you sent is larger than this page takes."),
-    415: ("This page takes no files", "Send the form without a file."),
+    400: ("We could not read that", "Your browser sent something that is not valid."),
+    403: ("That came from another site", "Open the page on this site and send the form again."),
+    408: ("That took too long", "Your data did not arrive in time. Please try again."),
+    413: ("That is too large", "This page does not accept that much data."),
+    415: ("This page does not accept files", "Send the form without a file."),
     401: ("This page needs a key", "It is for the operator only."),
-    404: ("There is no such page", "The links in your mail lead to the right places."),
-    405: ("This page cannot do that", "The links in your mail lead to the right places."),
-    410: ("This is gone", "The subscription, or the digest, that this link was for is no more."),
-    500: ("Something went wrong", "The error is ours, and has been noted. Please try again later."),
+    404: ("Page not found", "Check the address, or use a link from one of your emails."),
+    405: ("Page not found", "Check the address, or use a link from one of your emails."),
+    410: ("This link is out of date", "This subscription or digest no longer exists."),
+    429: ("Too many requests", "Too many requests from your network. Try again in an hour."),
+    500: ("Something went wrong", "This is our error, and we have recorded it. Try again later."),
     503: ("We are busy", "Please try again in a few seconds."),
-    429: ("Too often", "Somebody in your network asked for this many times. Try again in an hour."),
 }
 
 
@@ -91,8 +91,8 @@ def _bad_token(request: Request, error: Exception) -> HTMLResponse:
     return site.message(
         "This link does not work",
         f"{str(error).capitalize()}.",
-        "Mail programs sometimes break long links. Open the link from the mail again, or copy "
-        "all of it into the address bar.",
+        "Some mail programs break long links. Open the link from the email again, or copy all of "
+        "it into the address bar.",
         status=404,
     )
 
@@ -105,7 +105,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _status_page(site: Site, status: int) -> HTMLResponse:
-    title, text = MESSAGES.get(status, ("That did not work", "Please try again."))
+    title, text = MESSAGES.get(status, ("Something went wrong", "Please try again."))
     page = site.message(title, text, status=status)
     if status == 503:
         page.headers["Retry-After"] = "10"
@@ -115,7 +115,7 @@ def _status_page(site: Site, status: int) -> HTMLResponse:
 def _bad_request(request: Request, error: Exception) -> HTMLResponse:
     site: Site = request.app.state.site
     return site.message(
-        "There is no such page",
-        "Something in the address, or in what was sent, is not what this page takes.",
+        "Page not found",
+        "Something in the address, or in the data sent to this page, is not valid.",
         status=422,
     )

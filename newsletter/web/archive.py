@@ -25,7 +25,7 @@ from newsletter.web import feeds
 from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
-# Ever so many digests back; a year of weekdays.
+# A year of weekdays.
 MOST = 260
 IN_FEED = 30
 _ARRIVED = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN, DeliveryStatus.BOUNCED)
@@ -33,7 +33,7 @@ _ARRIVED = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN, DeliveryStatus.BOUNCE
 
 @router.api_route("/view/{token}", methods=READ)
 def view_page(site: SiteDep, token: str) -> HTMLResponse:
-    """One digest, for whoever the mail reads badly. Without the address: it may be forwarded."""
+    """One digest as a page. Shows no address, because the link may be forwarded."""
     delivery_id = site.delivery_of(Purpose.VIEW, token)
     with site.reading() as session:
         delivery = session.get(Delivery, delivery_id)

@@ -2,7 +2,7 @@
 
 The destination comes from the paper's row, never from the address, so this redirects nowhere
 else. A paper of a digest has one row at most: a machine's, which a person's later click makes a
-person's. Mail scanners click too, so only the latter means anything (bulk-mail law 22).
+person's. Mail scanners click too, so only the latter means anything (bulk-mail rule 22).
 """
 
 from datetime import timedelta
@@ -23,15 +23,15 @@ router = APIRouter()
 PROVIDER = "pages"
 # Scanners open links while the message is being delivered; people first have to see it.
 SOON = timedelta(seconds=30)
-# Who has opened this many links within SOON of the first opens all of them.
+# A client that opens this many links within SOON of the first opens all of them.
 BURST = 4
-# What browsers and mail programs say when nobody has pressed yet.
+# What browsers and mail programs say when they prefetch.
 _PREFETCHING = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 
 @router.head("/click/{token}/{paper_id}")
 def look(site: SiteDep, token: str, paper_id: RowId) -> RedirectResponse:
-    """Where it leads; people's programs do not ask this way, so nothing is counted."""
+    """Show where the link leads, without counting: people's programs do not send HEAD."""
     with site.reading() as session:
         _, paper = _found(session, site.delivery_of(Purpose.CLICK, token), paper_id)
     return RedirectResponse(_address(paper), 302)
@@ -39,7 +39,7 @@ def look(site: SiteDep, token: str, paper_id: RowId) -> RedirectResponse:
 
 @router.get("/click/{token}/{paper_id}")
 def click(site: SiteDep, request: Request, token: str, paper_id: RowId) -> RedirectResponse:
-    """Lead on to the paper, and count it once where counting is on."""
+    """Redirect to the paper, and count the click once if counting is on."""
     delivery_id = site.delivery_of(Purpose.CLICK, token)
     if not site.settings.count_clicks:
         with site.reading() as session:
@@ -78,7 +78,7 @@ def _prefetched(request: Request) -> bool:
 
 
 def _at_once(delivery: Delivery) -> bool:
-    """Whether the message is still arriving, or has only just."""
+    """Whether the message is still being delivered, or has just been."""
     return delivery.finished_at is None or utc_now() - delivery.finished_at < SOON
 
 

@@ -12,13 +12,13 @@ from newsletter.web.site import READ, RowId, Site, SiteDep
 router = APIRouter()
 
 BUTTONS = {
-    Signal.RELEVANT: "Yes, relevant to me",
-    Signal.NOT_RELEVANT: "Not relevant to me",
+    Signal.RELEVANT: "Mark as relevant",
+    Signal.NOT_RELEVANT: "Mark as not relevant",
     Signal.SAVED: "Save this paper",
 }
 DONE = {
-    Signal.RELEVANT: "Noted as relevant",
-    Signal.NOT_RELEVANT: "Noted as not relevant",
+    Signal.RELEVANT: "Marked as relevant",
+    Signal.NOT_RELEVANT: "Marked as not relevant",
     Signal.SAVED: "Saved",
 }
 
@@ -26,9 +26,9 @@ DONE = {
 def _item(
     session: Session, site: Site, token: str, paper_id: int
 ) -> tuple[DigestItem, Subscriber, Paper]:
-    """The paper in the digest that the link came from.
+    """Find the paper and the digest that the link came from.
 
-    The token is that of a delivery: a paper that was not in it is not the bearer's to judge.
+    The token belongs to a delivery: only papers in that digest can be rated with it.
     """
     delivery_id = site.delivery_of(Purpose.FEEDBACK, token)
     found = session.exec(
@@ -52,7 +52,7 @@ def feedback_page(site: SiteDep, token: str, paper_id: RowId, signal: Signal) ->
 
 @router.post("/feedback/{token}/{paper_id}/{signal}")
 def give_feedback(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
-    """Record the signal; pressing twice is the same, the opposite signal replaces it."""
+    """Record the signal; repeating it changes nothing, the opposite one replaces it."""
     with site.writing() as session:
         item, subscriber, paper = _item(session, site, token, paper_id)
         feedback.record(session, item.subscriber_id, paper_id, signal, topic_id=item.topic_id)

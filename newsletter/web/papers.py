@@ -1,4 +1,4 @@
-"""What everybody may see: days of papers, one paper, search, feeds, the style sheet."""
+"""Public pages: days of papers, one paper, search, feeds, the style sheet."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from newsletter.web import feeds
 from newsletter.web.site import READ, RowId, Site, SiteDep
 
 router = APIRouter()
-# Far enough to page by hand; a crawler that goes on is not reading.
+# Far enough to page by hand; a client that goes on is a crawler.
 PageNumber = Annotated[int, Query(ge=1, le=200)]
 Short = Annotated[str, Query(max_length=200)]
 # The first and last days that a date on a page may name.
@@ -188,7 +188,7 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
             since=since,
             until=until + timedelta(days=1) if until else None,
         )
-        # Whoever describes an interest in a sentence is served with papers that hold a part of it.
+        # For an interest typed as a sentence, papers with some of its words are useful.
         found = matching(limit=browse.PAGE + 1, offset=start)
         any_word = not found and not matching(limit=1)
         if any_word:
@@ -215,7 +215,7 @@ def _line(typed: str) -> str:
 
 @router.api_route("/privacy", methods=READ)
 def privacy_page(site: SiteDep) -> HTMLResponse:
-    """What is kept and why, from the settings, so that it is true."""
+    """The privacy page, built from the settings so that it is true."""
     return site.page("privacy.html", settings=site.settings)
 
 

@@ -1,4 +1,4 @@
-"""How often a network may do what costs somebody else something. Counters live in rows.
+"""Limits how often a network may sign up or ask for links. Counters are rows.
 
 A fixed window per key: simple, shared by all processes, and off by a factor of two at most.
 """
@@ -24,7 +24,7 @@ class Limited(StrEnum):
     ACCOUNT_LINK = "account link"
 
 
-# A lecture hall behind one address signs up at once; a script does it all night.
+# A lecture hall behind one address signs up together; a script does it all night.
 MOST = {Limited.SIGN_UP: 30, Limited.ACCOUNT_LINK: 15}
 WINDOW = timedelta(hours=1)
 

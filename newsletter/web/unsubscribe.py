@@ -1,6 +1,6 @@
-"""Unsubscribe: the one-click POST of mail programs, and the page with one button.
+"""Unsubscribing: the one-click POST of mail programs, and the page with one button.
 
-The token alone says who it is, and never expires (bulk-mail laws 3, 4 and 7). A body is not
+The token alone says who it is, and never expires (bulk-mail rules 3, 4 and 7). A body is not
 even read: RFC 8058 sends ``List-Unsubscribe=One-Click``, urlencoded or multipart, and a mail
 program that sends it wrongly means the same.
 """
@@ -18,7 +18,7 @@ router = APIRouter()
 
 @router.api_route("/unsubscribe/{token}", methods=READ)
 def unsubscribe_page(site: SiteDep, token: str) -> HTMLResponse:
-    """One button; says so when it was already pressed, or the subscriber is erased."""
+    """One button, or "you are unsubscribed" if that is already so or the subscriber was erased."""
     public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
     with site.reading() as session:
         subscriber = accounts.find(session, public_id)
@@ -51,8 +51,8 @@ def _rendered(site: Site) -> bytes:
         "message.html",
         title="You are unsubscribed",
         paragraphs=(
-            f"You get no more mail from {site.settings.site_name}. A message that is already on "
-            "its way may still arrive.",
-            "Whenever you want the papers back, sign up again on the front page.",
+            f"You will get no more email from {site.settings.site_name}. A message that is "
+            "already on its way may still arrive.",
+            "You can sign up again at any time on the front page.",
         ),
     )

@@ -201,11 +201,11 @@ def test_kept_mails_are_listed_and_can_be_taken_out(site: Site) -> None:
 
 
 def test_nothing_to_read_is_wrong_use(site: Site) -> None:
-    assert "name mails to read" in site.run("inbound", code=2).stderr
+    assert "name the mails to read" in site.run("inbound", code=2).stderr
     for url in ("lmtp://nowhere", "http://127.0.0.1:1", "smtp://127.0.0.1:no"):
-        assert "needs the form" in site.run("inbound", "--listen", url, code=2).stderr
+        assert "must have the form" in site.run("inbound", "--listen", url, code=2).stderr
     site.settings["NEWSLETTER_IMAP_URL"] = "imaps://no-user.example"
-    assert "needs the form" in site.run("inbound", "--imap", code=2).stderr
+    assert "must have the form" in site.run("inbound", "--imap", code=2).stderr
 
 
 @contextmanager
@@ -317,7 +317,7 @@ def test_why_somebody_gets_no_mail_is_told_from_first_to_last(site: Site) -> Non
     told = site.run("suppressions", "show", READER).stdout
     assert "suppression lifted: called again (it was: asked by phone)" in " ".join(told.split())
     stranger = site.run("suppressions", "show", "stranger@reader.example").stdout
-    assert "there is no such subscriber" in stranger
+    assert "there is no subscriber with this address" in stranger
 
 
 def test_the_operator_suppresses_and_lifts(site: Site) -> None:
@@ -337,7 +337,7 @@ def test_the_operator_suppresses_and_lifts(site: Site) -> None:
 def test_nobody_who_left_is_brought_back_by_the_operator(site: Site) -> None:
     site.run("inbound", "-", mail=letter(READER, "unsubscribe", "", to=site.unsubscribe))
     done = site.run("suppressions", "remove", READER, "--reason", "oops", code=2)
-    assert "only they can come back" in done.stderr
+    assert "only they can sign up again" in done.stderr
 
 
 def test_a_list_of_another_provider_is_imported_line_by_line(site: Site) -> None:
@@ -349,7 +349,7 @@ def test_a_list_of_another_provider_is_imported_line_by_line(site: Site) -> None
     done = json.loads(site.run(*how, "--json").stdout)
     assert (done["added"], done["known"]) == (2, 0)
     assert [refused["line"] for refused in done["refused"]] == [3, 5]
-    assert "2 known before" in site.run(*how).stdout
+    assert "2 already suppressed" in site.run(*how).stdout
     (site.folder / "plain.txt").write_text("carol@reader.example\n\n")
     assert "1 suppressed" in site.run("suppressions", "import", "plain.txt").stdout
     (site.folder / "none.csv").write_text("name,town\nAda,London\n")

@@ -134,18 +134,21 @@ def test_a_file_is_one_line_for_people(run: Run, tmp_path: Path) -> None:
         (["--file", "gone.json"], "gone.json: cannot be read: No such file"),
         (["--file", "page.html"], "page.html: unknown format: it starts '<html>hello'"),
         (["--file", "page.html", "--format", "hf"], "page.html: not JSON"),
-        (["--file", "page.html", "--format", "feed"], "page.html: a feed was expected, not a web"),
-        (["--file", "page.html", "--format", "xyz"], "unknown format 'xyz'; known: auto, hf"),
-        (["--file", "page.html", "hf"], "--file goes without sources"),
+        (["--file", "page.html", "--format", "feed"], "page.html: expected a feed, got a web"),
+        (
+            ["--file", "page.html", "--format", "xyz"],
+            "unknown format 'xyz'; known formats: auto, hf",
+        ),
+        (["--file", "page.html", "hf"], "--file cannot be combined with sources"),
         (["--file", "."], ".: cannot be read: Is a directory"),
-        (["--file", "pipe"], "pipe: cannot be read: it is no file"),
+        (["--file", "pipe"], "pipe: cannot be read: not a file"),
         (["--file", "empty"], "empty: it is empty"),
         (["--file", "nulls"], "nulls: it is empty"),
         (["--file", "cut.gz"], "cut.gz: cannot be unpacked: Compressed file ended"),
         (["--file", "flipped.gz"], "flipped.gz: cannot be unpacked"),
         (["--file", "said.json"], "said.json: it is an error message, 'Too many requests'"),
         (["--file", "cut.json"], "cut.json, line 1 column 339: broken JSON"),
-        (["nonsense"], "unknown source 'nonsense'; known: hf, arxiv"),
+        (["nonsense"], "unknown source 'nonsense'; known sources: hf, arxiv"),
         (["pubmed"], "the source pubmed needs the setting NEWSLETTER_SEARCH_TERMS"),
         (["feeds"], "the source feeds needs the setting NEWSLETTER_FEEDS"),
     ],
@@ -186,9 +189,9 @@ def test_a_file_that_cannot_be_read_is_json_too(run: Run, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("feeds", "example.org/feed", "needs the form https://host/path"),
-        ("arxiv_categories", "cs.CL,LG!", "'LG!' is no arXiv category"),
-        ("openreview_venues", "ICLR", "'ICLR' is no venue"),
+        ("feeds", "example.org/feed", "is not a URL like https://host/path"),
+        ("arxiv_categories", "cs.CL,LG!", "'LG!' is not an arXiv category"),
+        ("openreview_venues", "ICLR", "'ICLR' is not an OpenReview venue"),
         ("contact", "nobody", "NEWSLETTER_CONTACT"),
     ],
 )
@@ -224,7 +227,7 @@ def test_a_database_that_fails_is_one_line(run: Run, tmp_path: Path) -> None:
         other.execute("DROP TABLE fetch_log")
     code, out, error = run("--file", str(path))
     assert (code, out) == (2, "")
-    assert error == "error: the database failed: no such table: fetch_log\n"
+    assert error == "error: database error: no such table: fetch_log\n"
 
 
 def test_two_feeds_of_one_site_are_two_sources(run: Run, site: Site) -> None:

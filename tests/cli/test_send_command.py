@@ -107,7 +107,7 @@ def test_all_sent_is_0_and_some_failed_is_1(
         factories.make_digest(session, edition, subscriber, [factories.make_paper(session, 2)])
     code, said = newsletter.run("send", "--date", DATE)
     assert code == 1
-    assert "1 did not get it" in said
+    assert "1 not delivered" in said
     code, said = newsletter.run("report", "--date", DATE, "--format", "html")
     assert code == 0
     assert "5.1.1 no such user" in said
@@ -142,7 +142,7 @@ def test_a_relay_that_is_down_is_a_line_and_3_and_the_next_run_carries_on(
     code, said = Command(sqlite_engine, "smtp://127.0.0.1:1", tmp_path).run("send", "--date", DATE)
     assert code == 3
     assert "stopped: relay 127.0.0.1:1: " in said
-    assert "run the same command again to carry on" in said
+    assert "run the same command again to continue" in said
     newsletter = Command(sqlite_engine, f"smtp://127.0.0.1:{sink.port}", tmp_path)
     assert newsletter.run("send", "--date", DATE)[0] == 0
     assert counts(sqlite_engine, edition_id) == {"sent": 1}
@@ -325,7 +325,7 @@ def test_a_dry_run_tells_what_cannot_be_rendered_and_writes_the_others(
     assert code == 1
     assert "2 messages written" in said
     assert "1 cannot be rendered" in said
-    assert "'ada@there.example\\nBcc: eve@x.example' (delivery 1)" in said
+    assert "'ada@there.example\\nBcc: eve@x.example': " in said
     names = sorted(path.name for path in (tmp_path / "dry-run").iterdir())
     assert [name[:10] for name in names] == ["a" * 10, "bob@there."]
     assert counts(sqlite_engine, 1) == {"queued": 3}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import SQLModel, func, select
@@ -194,10 +195,15 @@ def test_a_database_without_tables_says_which_command_makes_them(database_url: s
     empty = database.connect(database_url)
     with pytest.raises(DatabaseError, match="newsletter db upgrade"):
         database.require_current(empty)
-    assert database.upgrade(empty) == (None, database.head(empty))
+    assert database.upgrade(empty) == (None, database.head())
     database.require_current(empty)
-    assert database.upgrade(empty) == (database.head(empty), database.head(empty))
+    assert database.upgrade(empty) == (database.head(), database.head())
     empty.dispose()
+
+
+def test_the_newest_migration_is_the_one_that_alembic_goes_to(sqlite_engine: Engine) -> None:
+    scripts = ScriptDirectory.from_config(database.alembic_config(sqlite_engine))
+    assert database.head() == scripts.get_current_head()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://host/name", "sqlite:////no/such/folder/x.db"])

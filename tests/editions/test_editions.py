@@ -30,7 +30,7 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.core.tokens import Signer
-from newsletter.editions import lifecycle, preview
+from newsletter.editions import lifecycle, preparation, preview
 from newsletter.editions import report as reports
 from newsletter.messages.renderer import Renderer
 from newsletter.ranking import ranker
@@ -90,8 +90,8 @@ def stock(engine: Engine, *emails: str) -> None:
 
 def prepare(
     engine: Engine, issue_date: date = ISSUE_DATE, now: datetime | None = None
-) -> lifecycle.Prepared:
-    return lifecycle.prepare(engine, issue_date, message_domain="papers.example", now=now)
+) -> preparation.Prepared:
+    return preparation.prepare(engine, issue_date, message_domain="papers.example", now=now)
 
 
 def send(
@@ -412,7 +412,7 @@ def test_coverage_is_said_in_one_line(engine: Engine) -> None:
         log(session, "hf", announced=12, new=12)
     prepare(engine)
     digest = preview.preview(engine, "ada@reader.example", ISSUE_DATE)
-    assert digest.coverage == "412 announced, 409 read, 3 could not be parsed"
+    assert digest.coverage == "Chosen from 409 new papers; 3 more could not be read"
 
 
 NIGHT = datetime(2026, 11, 20, 5, tzinfo=UTC)  # what was announced at midnight may come till six

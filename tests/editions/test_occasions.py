@@ -19,7 +19,7 @@ from newsletter.core.models import (
     Occasion,
     Subscriber,
 )
-from newsletter.editions import lifecycle
+from newsletter.editions import lifecycle, preparation
 from newsletter.ranking.profiles import training
 from tests.editions.test_editions import send
 from tests.support import factories
@@ -71,7 +71,7 @@ def add_reader(engine: Engine, email: str = "ada@reader.example", **fields: obje
 def mailed(engine: Engine, settings: Settings, sink: Sink, day: date) -> list[EmailMessage]:
     """Prepare and send the day's edition; the messages that the relay took for it."""
     before = len(sink.accepted)
-    edition_id = lifecycle.prepare(engine, day, message_domain="papers.example").edition_id
+    edition_id = preparation.prepare(engine, day, message_domain="papers.example").edition_id
     lifecycle.start_sending(engine, edition_id)
     send(engine, settings, sink, edition_id)
     return [
@@ -147,7 +147,7 @@ def test_only_who_asked_is_told_that_there_is_nothing_and_why(
     [note] = mailed(engine, settings, sink, ISSUE_DATE)
     assert note["To"].addresses[0].addr_spec == "told@reader.example"
     assert note["Subject"] == "No new papers for you today"
-    assert "there is no paper for you today: nothing was announced." in text_of(note)
+    assert "there are no papers for you today: nothing was announced." in text_of(note)
     assert "One-Click" in note["List-Unsubscribe-Post"]
     with read_scope(engine) as session:
         assert session.exec(select(DigestItem)).all() == []

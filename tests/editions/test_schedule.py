@@ -85,7 +85,7 @@ def test_only_active_subscribers_without_that_date_s_digest_are_due(engine: Engi
         assert schedule.due(session, now) == {FRIDAY: [early.id, tokyo.id]}
 
 
-def test_cadence_weekday_and_vacation_are_heeded(engine: Engine) -> None:
+def test_cadence_weekday_and_vacation_are_respected(engine: Engine) -> None:
     saturday = datetime(2026, 11, 21, 7, 30, tzinfo=UTC)
     with session_scope(engine) as session:
         daily = factories.make_subscriber(session, "daily@there.example", cadence=Cadence.DAILY)

@@ -1,7 +1,7 @@
-"""The bulk-mail law, line by line, for everything a message can show.
+"""The bulk-mail rules, one by one, for everything a message can show.
 
-The numbers are those of the law in ARCHITECTURE.md; lines that concern pages, SMTP and people's
-data beyond the message are tested where they live.
+The numbers are those of docs/reference/bulk-mail-rules.md. Rules about pages, SMTP and people's
+data are tested where they live.
 """
 
 import base64
@@ -349,7 +349,7 @@ def test_law_23_who_where_and_why_stand_in_both_bodies(renderer: Renderer, kind:
     for part in ("html", "plain"):
         said = " ".join(body(envelope, part).split())
         assert "Morning Papers, Example Institute, 1 Library Square, 12345 Anytown" in said
-        assert re.search(r"You get this because .*ada@reader\.example", said)
+        assert re.search(r"You received this because .*ada@reader\.example", said)
     assert parsed(envelope)["From"] == "Morning Papers <papers@digest.example.org>"
 
 

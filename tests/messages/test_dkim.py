@@ -138,7 +138,7 @@ BAD_KEYS: dict[str, tuple[bytes | None, str]] = {
         mails.RSA_KEY.private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
         ),
-        "is locked by a password",
+        "is protected by a password",
     ),
 }
 
@@ -193,7 +193,7 @@ def test_keygen_writes_a_private_key_and_prints_its_record(
     assert "".join(parts) == dkim.dns_value(key)
     again = CliRunner().invoke(make_app(), ["dkim", "keygen", "key.pem"])
     assert again.exit_code != 0
-    assert "exists already" in str(again.exception)
+    assert "already exists" in str(again.exception)
     assert dkim.dns_value(dkim.load_key(file, kind)) == dkim.dns_value(key)
 
 

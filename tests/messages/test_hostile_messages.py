@@ -138,7 +138,7 @@ def unfolded(value: str) -> str:
 
 
 def check_form(data: bytes) -> None:
-    """Lines 9, 11, 12 of the bulk-mail law."""
+    """Bulk-mail rules 9, 11 and 12."""
     assert b"\0" not in data
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", data)
     assert not re.search(rb"(?m)^[.]", data), "a transport would not double the dot"

@@ -261,8 +261,8 @@ def test_links_are_percent_encoded_rather_than_lost(renderer: Renderer) -> None:
 HOPELESS: list[tuple[dict[str, Any], str]] = [
     ({"to_address": "nobody"}, "the recipient is not an address"),
     ({"to_address": "a@b.example\r\nBcc: c@d.example"}, "the recipient is not an address"),
-    ({"to_name": "Ada\nBcc: x@y.example"}, "the name in To holds the control character U+000A"),
-    ({"subject": "Papers\0"}, "Subject holds the control character U+0000"),
+    ({"to_name": "Ada\nBcc: x@y.example"}, "the name in To contains the control character U+000A"),
+    ({"subject": "Papers\0"}, "Subject contains the control character U+0000"),
     ({"subject": " "}, "Subject is empty"),
     ({"message_id": "no at sign"}, "not a Message-ID: no at sign"),
 ]
@@ -292,7 +292,7 @@ def test_a_greeting_uses_the_name_and_says_what_the_occasion_is(renderer: Render
     assert "this is your first digest from Morning Papers" in lead(occasion=Occasion.WELCOME)
     assert "announced during your vacation" in lead(occasion=Occasion.BEST_OF)
     nothing = lead(papers=0, sections=(), occasion=Occasion.NOTHING, reason="nothing was announced")
-    assert "Ada Lovelace, there is no paper for you today: nothing was announced." in nothing
+    assert "Ada Lovelace, there are no papers for you today: nothing was announced." in nothing
     assert "/unsubscribe/" in nothing
     assert day_in_words(mails.digest().issue_date) == "Friday, 20 November 2026"
 

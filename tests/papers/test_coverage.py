@@ -110,13 +110,16 @@ def test_the_line_says_what_was_announced_read_and_lost(engine: Engine) -> None:
     fetched(engine, "arxiv", 30, new=1000)
     fetched(engine, "arxiv", 7, announced=510, new=400, revised=5, known=102, failed=3)
     fetched(engine, "hf", 7, announced=30, new=4, known=26)
-    assert seen(engine).line() == "412 announced, 409 read, 3 could not be parsed"
+    assert (
+        seen(engine).line()
+        == "Chosen from 404 new papers and 5 revisions; 3 more could not be read"
+    )
 
 
 def test_an_entry_that_fails_in_every_overlapping_fetch_counts_once(engine: Engine) -> None:
     for hours in (20, 12, 3):
         fetched(engine, "hf", hours, new=1, failed=2)
-    assert seen(engine).line() == "5 announced, 3 read, 2 could not be parsed"
+    assert seen(engine).line() == "Chosen from 3 new papers; 2 more could not be read"
 
 
 def test_a_quiet_day_a_late_source_and_a_failed_one_are_told_apart(engine: Engine) -> None:
@@ -132,7 +135,7 @@ def test_a_quiet_day_a_late_source_and_a_failed_one_are_told_apart(engine: Engin
     assert found["hf"].condition is SourceCondition.FAILED
     assert found["hf"].error == "not read yet"
     assert seen(engine, "hf").line() == (
-        "0 announced, 0 read; could not be read: hf, biorxiv; late: arxiv"
+        "No new papers; hf, biorxiv could not be read; nothing yet from arxiv"
     )
 
 

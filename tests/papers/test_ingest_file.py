@@ -64,7 +64,7 @@ def test_a_bad_entry_is_named_and_the_good_one_kept(sqlite_engine: Engine, tmp_p
     outcome = ingest_file(sqlite_engine, path)
     assert (outcome.announced, outcome.new, outcome.failed) == (2, 1, 1)
     assert outcome.errors[0].where == "answer.xml, paper 2"
-    assert "no arXiv id" in outcome.errors[0].what
+    assert "not an arXiv id" in outcome.errors[0].what
     with Session(sqlite_engine) as session:
         paper = session.exec(select(Paper)).one()
         log = session.exec(select(FetchLog)).one()

@@ -45,9 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_json_holds_what_the_contract_names_and_finds_what_is_easy(folder: Path) -> None:
-    done = CliRunner().invoke(
-        make_app("evaluate"), ["evaluate", str(folder), "--json", "--baselines"]
-    )
+    done = CliRunner().invoke(make_app(), ["evaluate", str(folder), "--json", "--baselines"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert {"recall@20", "recall@100", "ndcg@20", "auc", "users"} <= set(found)
@@ -61,9 +59,7 @@ def test_json_holds_what_the_contract_names_and_finds_what_is_easy(folder: Path)
 
 def test_curves_are_printed_and_drawn(folder: Path, tmp_path: Path) -> None:
     picture = tmp_path / "curve.svg"
-    done = CliRunner().invoke(
-        make_app("evaluate"), ["evaluate", str(folder), "--plot", str(picture)]
-    )
+    done = CliRunner().invoke(make_app(), ["evaluate", str(folder), "--plot", str(picture)])
     assert done.exit_code == 0, done.output
     assert picture.read_text(encoding="utf-8").count("<svg") == 1
     assert "five" in done.stdout
@@ -71,7 +67,7 @@ def test_curves_are_printed_and_drawn(folder: Path, tmp_path: Path) -> None:
 
 def test_where_papers_have_dates_the_newest_are_found_by_the_older_ones(folder: Path) -> None:
     def run() -> dict[str, Any]:
-        done = CliRunner().invoke(make_app("evaluate"), ["evaluate", str(folder), "--json"])
+        done = CliRunner().invoke(make_app(), ["evaluate", str(folder), "--json"])
         assert done.exit_code == 0, done.output
         found: dict[str, Any] = json.loads(done.stdout)
         return found
@@ -94,7 +90,7 @@ def test_where_papers_have_dates_the_newest_are_found_by_the_older_ones(folder: 
 def test_a_date_that_is_none_is_named(folder: Path) -> None:
     with (folder / "papers.tsv").open("a", encoding="utf-8") as file:
         file.write("p999\tLast\t\tyesterday\n")
-    with pytest.raises(InputError, match="'yesterday' is no date"):
+    with pytest.raises(InputError, match="'yesterday' is not a date"):
         datasets.load(folder)
 
 
@@ -105,7 +101,7 @@ def test_reviews_are_read_as_topics_with_ten_likes(tmp_path: Path) -> None:
     (tmp_path / "Halos.csv.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
     [review] = datasets.load(tmp_path)
     assert (len(review.papers), len(review.candidates), review.truth.nnz) == (10, 70, 10)
-    done = CliRunner().invoke(make_app("evaluate"), ["evaluate", str(tmp_path), "--json"])
+    done = CliRunner().invoke(make_app(), ["evaluate", str(tmp_path), "--json"])
     assert json.loads(done.stdout)["auc"] > 0.9
 
 
@@ -114,7 +110,7 @@ def test_reviews_are_read_as_topics_with_ten_likes(tmp_path: Path) -> None:
     [
         ("saves.tsv", "somebody", "saves.tsv:"),
         ("saves.tsv", "u0-0\tnowhere", "'nowhere' is not known"),
-        ("papers.tsv", "p1\tTwice", "'p1' stands here twice"),
+        ("papers.tsv", "p1\tTwice", "'p1' appears twice"),
     ],
 )
 def test_a_bad_line_is_named(folder: Path, name: str, line: str, where: str) -> None:

@@ -126,7 +126,7 @@ def test_train_is_a_command_and_names_an_unknown_address(
         add_topic(session, reader, "Repair", (InterestKind.KEYWORD, "program repair", 1.0))
     done = CliRunner().invoke(make_app(), ["train"])
     assert done.exit_code == 0, done.output
-    assert "1 topics trained over 10 papers" in done.output
+    assert "1 topics trained on 10 papers" in done.output
     missing = CliRunner().invoke(make_app(), ["train", "--subscriber", "b@example.org"])
     assert "b@example.org" in str(missing.exception)
 
@@ -268,12 +268,12 @@ def test_vectors_are_computed_once_and_kept_for_the_next_preparation(
     with database.session_scope(engine) as session:
         papers = add_papers(session)
     since = NOW - timedelta(days=30)
-    feature_store.catch_up(engine, since)
+    feature_store.ensure_vectors(engine, since)
     with database.read_scope(engine) as session:
         assert len(session.exec(select(PaperVector)).all()) == len(papers)
         stored = feature_store.load_candidates(session, since).vectors
     monkeypatch.setattr(feature_store, "_put_vectors", None)  # nothing is left to put
-    feature_store.catch_up(engine, since)
+    feature_store.ensure_vectors(engine, since)
     with database.read_scope(engine) as session:
         assert (feature_store.load_candidates(session, since).vectors == stored).all()
 

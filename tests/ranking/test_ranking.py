@@ -15,7 +15,7 @@ from newsletter.ranking import ranker as ranking
 from newsletter.ranking.candidates import (
     Candidates,
     Evidence,
-    Pool,
+    EvidenceMatrix,
     Sentences,
     SubscriberProfile,
     TopicProfile,
@@ -68,7 +68,9 @@ def topic_of(vector: Vectors, name: str = "Topic", **changes: Any) -> TopicProfi
         "evidence": Evidence(
             np.array([3], np.int8),
             ("a liked paper",),
-            Pool((hash(vector.tobytes()),), np.asarray(vector, np.float32).reshape(1, -1)),
+            EvidenceMatrix(
+                (hash(vector.tobytes()),), np.asarray(vector, np.float32).reshape(1, -1)
+            ),
             np.array([0]),
             np.ones(1, np.float32),
             np.zeros(0, np.float32),
@@ -101,7 +103,7 @@ def with_evidence(pool: Vectors, seed: int = 3) -> TopicProfile:
     evidence = Evidence(
         kinds,
         tuple(f"piece {number}" for number in range(len(pool))),
-        Pool(tuple(f"piece {number}" for number in range(len(pool))), pool),
+        EvidenceMatrix(tuple(f"piece {number}" for number in range(len(pool))), pool),
         np.arange(len(pool)),
         weights,
         np.zeros(0, np.float32),

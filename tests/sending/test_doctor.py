@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong and says how to mend it; a stub name server plays the world."""
+"""The doctor finds what is wrong and says how to fix it; a stub name server plays the world."""
 
 import json
 import ssl
@@ -22,9 +22,11 @@ from newsletter.core.config import Settings
 from newsletter.core.database import utc_now
 from newsletter.core.errors import SettingsError
 from newsletter.messages import dkim
-from newsletter.sending import doctor
-from newsletter.sending.doctor import Finding, Level, connectivity, dns_records
-from newsletter.sending.doctor.dns import Names
+from newsletter.sending.doctor import connectivity, dns_records
+from newsletter.sending.doctor.dns import DnsResolver
+from newsletter.sending.doctor.findings import Finding, Level
+from newsletter.sending.doctor.preflight import check_can_send
+from newsletter.sending.doctor.run import examine
 from newsletter.sending.transports.smtp import Relay
 from tests.support import digests as mails
 from tests.support import dns_server, tls
@@ -48,9 +50,9 @@ def healthy_zone() -> Zone:
 
 
 @contextmanager
-def names(zone: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Names]:
+def names(zone: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[DnsResolver]:
     with dns_server.serve(zone) as server:
-        yield Names(server.resolver())
+        yield DnsResolver(server.resolver())
 
 
 def record_findings(settings: Settings, zone: Zone) -> list[Finding]:
@@ -80,34 +82,34 @@ MX, PTR, HOST = (DOMAIN, "MX"), ("9.9.9.5.in-addr.arpa", "PTR"), (f"mx.{DOMAIN}"
 # The record, what is published instead, what is said of it, and the cure.
 PROBLEMS: list[tuple[tuple[str, str], list[str], str, str]] = [
     (DKIM, [], "does not exist", f"publish TXT {SELECTOR} with: v=DKIM1; k=rsa"),
-    (DKIM, [OTHER_KEY], "holds another key", "publish TXT"),
+    (DKIM, [OTHER_KEY], "publishes a different key", "publish TXT"),
     (DKIM, ["v=DKIM1; p="], "revokes its key", "publish TXT"),
     (DKIM, [RIGHT, OTHER_KEY], "has 2 TXT records", "publish TXT"),
-    (DKIM, ["v=DKIM1; k=rsa; p=%%%"], "holds another key", "publish TXT"),
+    (DKIM, ["v=DKIM1; k=rsa; p=%%%"], "publishes a different key", "publish TXT"),
     (SPF, ["unrelated"], "has no SPF record", f"v=spf1 ip4:{RELAY} -all"),
     (SPF, ["v=spf1 -all", "v=spf1 +all"], "has 2 SPF records", "publish TXT"),
-    (SPF, ["v=spf1 ip4:192.0.2.1 -all"], "does not let the relay", f"add ip4:{RELAY}"),
-    (SPF, ["v=spf1 ipv4:5.9.9.9"], "is broken", "correct its syntax"),
+    (SPF, ["v=spf1 ip4:192.0.2.1 -all"], "does not allow the relay", f"add ip4:{RELAY}"),
+    (SPF, ["v=spf1 ipv4:5.9.9.9"], "is invalid", "fix its syntax"),
     (DMARC, [], "there is no record", "v=DMARC1; p=none"),
     (DMARC, ["v=DMARC1; p=maybe"], "has no valid p=", "set p=none"),
     (MX, ["0 ."], "neither MX nor address", "NEWSLETTER_BOUNCE_DOMAIN"),
-    (PTR, [], "has no PTR record", "ask whoever owns"),
-    (HOST, ["5.9.9.10"], "does not point back", f"with {RELAY}"),
+    (PTR, [], "has no PTR record", "ask your hosting provider"),
+    (HOST, ["5.9.9.10"], "does not resolve back", f"with {RELAY}"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("place", "published", "what", "mend"), PROBLEMS, ids=[what for _, _, what, _ in PROBLEMS]
+    ("place", "published", "what", "fix"), PROBLEMS, ids=[what for _, _, what, _ in PROBLEMS]
 )
 def test_a_defect_in_dns_is_found_and_its_cure_named(
-    tmp_path: Path, place: tuple[str, str], published: list[str], what: str, mend: str
+    tmp_path: Path, place: tuple[str, str], published: list[str], what: str, fix: str
 ) -> None:
     data = [txt(text) for text in published] if place[1] == "TXT" else published
     findings = record_findings(mails.signing_settings(tmp_path), healthy_zone() | {place: data})
     [found] = [finding for finding in findings if finding.level is not Level.OK]
     assert found.level is Level.PROBLEM
     assert what in found.what
-    assert mend in found.mend
+    assert fix in found.fix
 
 
 def test_a_key_marked_as_test_is_a_warning_and_an_spf_macro_a_note(tmp_path: Path) -> None:
@@ -118,8 +120,8 @@ def test_a_key_marked_as_test_is_a_warning_and_an_spf_macro_a_note(tmp_path: Pat
     findings = record_findings(mails.signing_settings(tmp_path), zone)
     said = {finding.level: finding for finding in findings}
     assert "marked as a test" in said[Level.WARNING].what
-    assert "remove t=y" in said[Level.WARNING].mend
-    assert "not evaluated here" in said[Level.NOTE].what
+    assert "remove t=y" in said[Level.WARNING].fix
+    assert "which are not evaluated" in said[Level.NOTE].what
 
 
 def test_a_short_key_is_named(tmp_path: Path) -> None:
@@ -138,10 +140,12 @@ def test_unsigned_mail_and_a_foreign_signature_are_problems(tmp_path: Path) -> N
     with names({}) as known:
         [found] = dns_records.dkim_records(mails.settings(), known)
         assert found.level is Level.PROBLEM
-        assert "newsletter dkim keygen" in found.mend
+        assert "newsletter dkim keygen" in found.fix
         settings = mails.signing_settings(tmp_path, dkim_domain="relay.example.net")
         foreign = list(dns_records.dkim_records(settings, known))
-    assert any("do not count for mail from digest.example.org" in found.what for found in foreign)
+    assert any(
+        "is not aligned with mail from digest.example.org" in found.what for found in foreign
+    )
 
 
 def test_dmarc_of_a_parent_domain_counts_and_strictness_is_respected(tmp_path: Path) -> None:
@@ -151,7 +155,7 @@ def test_dmarc_of_a_parent_domain_counts_and_strictness_is_respected(tmp_path: P
         assert found == Finding(
             "DMARC",
             Level.OK,
-            "_dmarc.example.org has p=reject, and our signature is aligned with it",
+            "_dmarc.example.org has p=reject, and the DKIM domain is aligned",
         )
         settings = mails.signing_settings(tmp_path, dkim_domain="example.org")
         [strict] = dns_records.dmarc_record(settings, known)
@@ -170,8 +174,8 @@ def test_a_relay_with_tls_and_login_is_well(tmp_path: Path) -> None:
         said = {
             finding.what: finding.level for finding in connectivity.relay(relay, certificate.client)
         }
-    assert any("speaks TLS; its certificate is good for 89 days" in what for what in said)
-    assert said[f"127.0.0.1:{sink.port} takes the login"] is Level.OK
+    assert any("uses TLS; its certificate is valid for 89 days" in what for what in said)
+    assert said[f"127.0.0.1:{sink.port} accepts the login"] is Level.OK
     assert Level.PROBLEM not in said.values()
 
 
@@ -179,7 +183,7 @@ def test_a_certificate_about_to_end_is_a_warning(tmp_path: Path) -> None:
     certificate = tls.make(tmp_path, days=3)
     with running_sink(tls_context=certificate.server) as sink:
         findings = list(connectivity.relay(Relay("127.0.0.1", sink.port), certificate.client))
-    assert any("ends in 2 days" in finding.what for finding in findings)
+    assert any("expires in 2 days" in finding.what for finding in findings)
 
 
 def test_a_refused_login_is_told_from_a_dead_relay(tmp_path: Path) -> None:
@@ -194,7 +198,7 @@ def test_a_refused_login_is_told_from_a_dead_relay(tmp_path: Path) -> None:
     [dead] = connectivity.relay(Relay("127.0.0.1", sink.port))
     assert "refuses the login (535)" in refused.what
     assert "does not verify: self-signed certificate" in untrusted.what
-    assert f"smtp://127.0.0.1:{sink.port} cannot be used" in dead.what
+    assert f"cannot use smtp://127.0.0.1:{sink.port}:" in dead.what
     assert {refused.level, untrusted.level, dead.level} == {Level.PROBLEM}
 
 
@@ -249,9 +253,9 @@ def test_what_is_wrong_with_pages_and_clock_is_said() -> None:
         _, silent = connectivity.pages(url, client, utc_now)
     assert "is not HTTPS" in plain.what
     assert "answers 502" in broken.what
-    assert "seconds apart" in clock.what
+    assert "differ by" in clock.what
     assert "does not answer" in silent.what
-    assert all(finding.mend for finding in (plain, broken, clock, silent))
+    assert all(finding.fix for finding in (plain, broken, clock, silent))
 
 
 def test_an_examination_goes_on_when_dns_is_silent(tmp_path: Path) -> None:
@@ -265,7 +269,7 @@ def test_an_examination_goes_on_when_dns_is_silent(tmp_path: Path) -> None:
         settings = mails.signing_settings(
             tmp_path, smtp_url=f"smtp://127.0.0.1:{sink.port}", base_url=base_url, database_url=url
         )
-        findings = list(doctor.examine(settings, resolver=resolver))
+        findings = list(examine(settings, resolver=resolver))
     checks = [finding.check for finding in findings]
     assert checks.count("DNS") == 4
     assert "database" in checks
@@ -281,43 +285,43 @@ def test_an_examination_asks_for_the_relays_address(tmp_path: Path) -> None:
         tmp_path, smtp_url="smtp://relay.example.org:2525", base_url="http://127.0.0.1:9"
     )
     with dns_server.serve(zone) as server:
-        findings = list(doctor.examine(settings, resolver=server.resolver()))
-    assert Finding("SPF", Level.OK, f"{DOMAIN} lets the relay {RELAY} send") in findings
-    assert Finding("PTR", Level.OK, f"{RELAY} is mx.{DOMAIN}, and back") in findings
+        findings = list(examine(settings, resolver=server.resolver()))
+    assert Finding("SPF", Level.OK, f"{DOMAIN} allows the relay {RELAY} to send") in findings
+    assert Finding("PTR", Level.OK, f"{RELAY} resolves to mx.{DOMAIN} and back") in findings
 
 
 @pytest.mark.parametrize(
     ("overrides", "reason"),
     [
         ({"dkim_key_file": None, "dkim_ed25519_key_file": None}, "would not be signed"),
-        ({"dkim_domain": "other.example"}, "a signature of other.example does not count"),
+        ({"dkim_domain": "other.example"}, "the DKIM domain other.example is not aligned"),
         ({"base_url": "http://papers.example.org"}, "are not HTTPS"),
     ],
 )
-def test_a_real_send_is_refused_unless_told_anyway(
+def test_a_real_send_is_refused_unless_forced(
     tmp_path: Path, overrides: dict[str, Any], reason: str
 ) -> None:
     settings = mails.signing_settings(
         tmp_path, **({"smtp_url": "smtp://relay.example.org"} | overrides)
     )
     with pytest.raises(SettingsError, match=reason) as caught:
-        doctor.check_can_send(settings)
-    assert "--anyway" in str(caught.value)
-    doctor.check_can_send(settings, anyway=True)
+        check_can_send(settings)
+    assert "--force" in str(caught.value)
+    check_can_send(settings, force=True)
     on_loopback = mails.signing_settings(
         tmp_path, **(overrides | {"smtp_url": "smtp://127.0.0.1:2525 smtp://localhost"})
     )
-    doctor.check_can_send(on_loopback)
+    check_can_send(on_loopback)
 
 
 def test_a_send_that_is_signed_and_https_may_start(tmp_path: Path) -> None:
     settings = mails.signing_settings(tmp_path, smtp_url="smtp://relay.example.org")
-    doctor.check_can_send(settings)
+    check_can_send(settings)
     one_of_two_is_elsewhere = mails.settings(
         smtp_url="smtp://127.0.0.1:2525 smtp://relay.example.org"
     )
     with pytest.raises(SettingsError, match="would not be signed"):
-        doctor.check_can_send(one_of_two_is_elsewhere)
+        check_can_send(one_of_two_is_elsewhere)
 
 
 def test_the_command_prints_findings_and_exits_with_1(
@@ -330,7 +334,7 @@ def test_the_command_prints_findings_and_exits_with_1(
     findings = json.loads(done.stdout)["findings"]
     assert findings[0]["check"] == "settings"
     assert "NEWSLETTER_FROM" in findings[0]["what"]
-    assert {"check", "level", "what", "mend"} == set(findings[0])
+    assert {"check", "level", "what", "fix"} == set(findings[0])
     shown = CliRunner().invoke(make_app(), ["doctor"])
     assert "problem" in shown.stdout
     assert "newsletter db upgrade" in shown.stdout

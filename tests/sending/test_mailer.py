@@ -219,7 +219,7 @@ def test_a_clock_that_was_wrong_does_not_stop_the_mail(engine: Engine) -> None:
     with session_scope(engine) as session:
         session.add(Pace(name="all", next_at=now + timedelta(days=400)))
     with session_scope(engine) as session:
-        moments = rate_limit.reserve(session, "all", 10.0, most=3, now=now)
+        moments = rate_limit.reserve_slots(session, "all", 10.0, most=3, now=now)
     assert moments.given == (
         now,
         now + timedelta(seconds=0.1),
@@ -408,9 +408,9 @@ def test_what_a_killed_process_left_is_settled_by_its_flight_log(
         ledger.begin(session, ids[:3], owner=dead, now=now)
     log = flight_log.FlightLog(flight_log.folder_for(engine), dead)
     log.open()
-    log.taking_off(ids[0], 1)
-    log.taking_off(ids[1], 1)
-    log.landed(Result(ids[0], 1, DeliveryStatus.SENT, 250, "kept", now))
+    log.started(ids[0], 1)
+    log.started(ids[1], 1)
+    log.finished(Result(ids[0], 1, DeliveryStatus.SENT, 250, "kept", now))
     with session_scope(engine) as session:
         ledger.postpone(session, {}, owner=dead)
     send(engine, edition_id, sink)
@@ -440,15 +440,15 @@ def test_a_resend_that_no_relay_heard_of_is_still_to_come(
             for number in (first, second)
         ]
         for result in lost:
-            log.taking_off(result.delivery_id, 1)
-            log.landed(result)
+            log.started(result.delivery_id, 1)
+            log.finished(result)
         ledger.record(session, lost, owner=dead)
         # The same run begins both anew; it dies before the first is handed over, and when it has
         # found no relay for the second.
         ledger.claim(session, edition_id, owner=dead, now=now, limit=9)
         ledger.begin(session, [first, second], owner=dead, now=now)
-    log.taking_off(second, 2)
-    log.stayed(second, 2)
+    log.started(second, 2)
+    log.withdrawn(second, 2)
     send(engine, edition_id, sink)
     assert sink.recipients() == readers(2)
     assert counts(engine, edition_id) == {"sent": 2}
@@ -558,7 +558,7 @@ def test_a_flight_log_of_another_boot_is_not_believed(
 ) -> None:
     log = flight_log.FlightLog(tmp_path, "machine/boot/space:1:1:abc")
     log.open()
-    log.taking_off(1, 1)
+    log.started(1, 1)
     assert flight_log.read(tmp_path, log.owner) is not None
     monkeypatch.setattr(lease_owner, "boot", lambda: "another")
     assert flight_log.read(tmp_path, log.owner) is None

@@ -72,7 +72,7 @@ def test_an_edition_that_bounced_too_much_is_not_gone_on_with(engine: Engine, si
     tally = send(engine, edition_id, sink, threshold=THRESHOLD)
     assert tally.stopped == (
         "20 of 100 deliveries bounced (20.0%; the limit is 5.0%); "
-        "`newsletter send --anyway` goes on all the same"
+        "use `newsletter send --force` to continue anyway"
     )
     assert sink.accepted == []
     assert counts(engine, edition_id) == {"sent": 100, "queued": 3}
@@ -156,7 +156,7 @@ def test_the_command_pauses_says_so_in_one_line_and_goes_on_when_told(
     code, said = newsletter.run("send", "--date", DATE)
     assert code == 3
     stopped = "stopped: 25 of 30 deliveries bounced (83.3%; the limit is 5.0%); "
-    assert f"{stopped}`newsletter send --anyway` goes on" in said.replace("\n", " ")
+    assert f"{stopped}use `newsletter send --force` to continue" in said.replace("\n", " ")
     assert sink.accepted == []
     lenient = Command(
         sqlite_engine, f"smtp://127.0.0.1:{sink.port}", tmp_path, PAUSE_ABOVE_BOUNCES="0.9"
@@ -206,4 +206,4 @@ def test_the_page_tells_what_came_back_and_nothing_where_nothing_was_sent(engine
         edition = factories.make_edition(session, date(2026, 1, 1))
         report = reports.edition_report(session, edition)
     assert reports.what_came_back(report) == []
-    assert "What came back" not in report_html.as_html(report, report_html.draw([]))
+    assert "Bounces and complaints" not in report_html.as_html(report, report_html.draw([]))

@@ -109,7 +109,7 @@ def test_a_server_that_stays_overloaded_is_given_up(server: Server) -> None:
 
 def test_a_page_that_is_gone_is_asked_for_once(server: Server) -> None:
     server.respond = [gives(b"no", 410, kind="text/plain")]
-    with pytest.raises(FetchError, match="answered 410 Gone: a feed was expected"):
+    with pytest.raises(FetchError, match="answered 410 Gone: expected a feed"):
         ask(server)
     assert len(server.seen) == 1
 
@@ -146,7 +146,7 @@ def test_compressed_answers_are_read_and_broken_ones_named(server: Server) -> No
     with pytest.raises(FetchError, match=r"no answer from 127\.0\.0\.1.*decompressing"):
         ask(server)
     server.respond = [gives(packed[:40], Content_Encoding="gzip")]
-    with pytest.raises(ParseError, match="a feed was expected: it is empty"):
+    with pytest.raises(ParseError, match="expected a feed: it is empty"):
         ask(server)
 
 
@@ -202,7 +202,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(server: Server) -> None:
 
 def test_a_body_of_another_type_is_refused(server: Server) -> None:
     server.respond = [gives(b"\x89PNG", kind="image/png")]
-    with pytest.raises(FetchError, match="refused: the answer's type is image/png"):
+    with pytest.raises(FetchError, match="refused: unexpected content type image/png"):
         ask(server)
 
 
@@ -214,7 +214,7 @@ def test_a_redirect_on_the_same_host_is_followed(server: Server) -> None:
 
 def test_redirects_in_circles_end(server: Server) -> None:
     server.respond = [gives(status=302, Location="/feed")]
-    with pytest.raises(FetchError, match="redirected in circles"):
+    with pytest.raises(FetchError, match="redirect loop"):
         ask(server)
 
 
@@ -224,7 +224,7 @@ def test_redirects_in_circles_end(server: Server) -> None:
         ("http://example.org/", "from https to http"),
         ("file:///etc/passwd", "from https to file"),
         ("ftp://example.org/feed", "from https to ftp"),
-        ("javascript:alert(1)", "to what is no address"),
+        ("javascript:alert(1)", "to an invalid address"),
         ("https://127.0.0.1/", "redirected to 127.0.0.1"),
         ("https://[::1]/", "redirected to ::1"),
         ("https://169.254.169.254/latest", "redirected to 169.254.169.254"),
@@ -251,5 +251,5 @@ def test_nobody_there_is_one_clear_error() -> None:
 
 def test_an_address_that_is_none_is_one_clear_error() -> None:
     source = Feed("http://exam\x00ple.org/", "feed:bad")
-    with fetcher(answering(b"")) as client, pytest.raises(FetchError, match="no address"):
+    with fetcher(answering(b"")) as client, pytest.raises(FetchError, match="not a URL"):
         client.page(source, source.first_request(DAY, DAY))

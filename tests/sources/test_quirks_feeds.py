@@ -63,7 +63,7 @@ def test_feed_rdf_items_stand_outside_the_channel(corpus: Path) -> None:
 
 
 def test_feed_html_instead_of_a_feed_is_refused(corpus: Path) -> None:
-    with pytest.raises(ParseError, match="not a web page"):
+    with pytest.raises(ParseError, match="got a web page"):
         feed((corpus / "payloads/feeds/html_instead_of_feed.html").read_bytes())
 
 
@@ -83,7 +83,7 @@ def test_feed_markup_scripts_and_pictures_are_no_abstract() -> None:
 def test_feed_entity_bombs_are_refused_in_every_format() -> None:
     bomb = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>"""
     for source in (Feed(), ArxivApi(), ArxivFeed(), ArxivOai(), PubMed()):
-        with pytest.raises(ParseError, match="declares entities"):
+        with pytest.raises(ParseError, match="entities"):
             source.parse(bomb + b"<rss><item><title>&b;</title></item></rss>", where="x")
 
 

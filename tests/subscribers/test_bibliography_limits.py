@@ -87,7 +87,7 @@ def test_what_does_not_end_takes_no_entry_with_it() -> None:
 
 def test_a_file_and_its_entries_are_limited_by_whoever_asks() -> None:
     data = b"@a{k, title={A}}\n" * 3
-    with pytest.raises(LimitError, match=r"^mine\.bib: holds more than 2 entries$"):
+    with pytest.raises(LimitError, match=r"^mine\.bib: contains more than 2 entries$"):
         parse(data, Limits(1024, 2), where="mine.bib")
     with pytest.raises(LimitError, match=r"^mine\.bib: is larger than 1 KB$"):
         parse(b"x" * 1025, Limits(1024, 2), where="mine.bib")

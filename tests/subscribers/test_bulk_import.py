@@ -57,7 +57,7 @@ def test_a_line_becomes_a_subscriber_with_a_topic(engine: Engine, file: Path) ->
     assert (ada.name, ada.cadence, ada.time_zone) == ("Ada Lovelace", "weekly", "Europe/London")
     assert ada.status is SubscriberStatus.ACTIVE
     assert ada.confirmed_at
-    assert "operator states" in ada.consent_source
+    assert "according to the operator" in ada.consent_source
     assert topic.values(InterestKind.KEYWORD) == ["analytical engine", "difference engine"]
     assert topic.values(InterestKind.CATEGORY) == ["cs.AR", "cs.PL"]
     assert topic.values(InterestKind.SEED_PAPER) == ["2401.12345"]
@@ -94,8 +94,8 @@ def test_lines_that_contradict_each_other_are_told_apart(engine: Engine, file: P
     )
     assert (report.added, report.topics_added) == (1, 2)
     assert reasons(report) == {
-        3: "cadence: daily is at odds with line 2",
-        4: "name: 'Eve' is at odds with line 2",
+        3: "cadence: daily conflicts with line 2",
+        4: "name: 'Eve' conflicts with line 2",
         5: "topic 'one' of this address is already on line 2",
     }
 
@@ -152,12 +152,12 @@ def test_a_bad_line_is_refused_with_its_number_and_the_others_come_in(
     assert "@-sign" in found[3]
     assert found[4].startswith("cadence")
     assert found[5].startswith("timezone")
-    assert found[6] == "name: holds a line break or control character"
+    assert found[6] == "name: contains a line break or control character"
     assert found[8].startswith("seed_papers")
     assert found[9].startswith("line: 13 cells")
     assert found[10].startswith("is not CSV")
     assert "both wanted and muted" in found[11]
-    assert "at most 100" in found[12]
+    assert "the maximum is 100" in found[12]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_bad_line_is_refused_with_its_number_and_the_others_come_in(
         (b"", "no header line"),
         (b"name,topic\nAda,One\n", "no column 'email'"),
         (b"email,keyword\na@r.example,x\n", "unknown column 'keyword'"),
-        (b"email,email\na@r.example,b@r.example\n", "stands twice"),
+        (b"email,email\na@r.example,b@r.example\n", "appears twice"),
         (b"email,name\na@r.example,Ad\xe4\n", "line 2: is not UTF-8"),
     ],
 )

@@ -273,5 +273,5 @@ def test_nobody_can_write_into_anothers_topic(engine: Engine) -> None:
     with session_scope(engine) as session:
         ada, eve = add(session), add(session, "eve@reader.example")
         [adas] = topics_of(session, ada.id or 0)
-        with pytest.raises(InputError, match="not there any more"):
+        with pytest.raises(InputError, match="no longer exists"):
             set_topics(session, eve, [(adas.id, parse_topic(name="Mine now"))])

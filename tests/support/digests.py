@@ -147,7 +147,7 @@ FOUND = (ABSTRACT.index("On 214"), ABSTRACT.index(" The hints"))
 AUTHORS = ("Ada Lovelace", "Émilie du Châtelet", "Grace Hopper")
 
 EMPTY: dict[str, Any] = {"papers": 0, "sections": (), "reason": "nothing was announced"}
-# Every kind of mail, as the law's tests and `make check-mail` take them.
+# Every kind of mail, as the tests of the bulk-mail rules and `make check-mail` take them.
 KINDS: dict[str, Callable[[Renderer], Envelope]] = {
     "digest": lambda r: r.digest(digest(15)),
     "compact": lambda r: r.digest(digest(5, length=DigestLength.COMPACT)),

@@ -16,7 +16,7 @@ from newsletter.core import database
 from newsletter.core.config import Settings
 from newsletter.core.tokens import Signer
 from newsletter.demo.mailbox import Letter, Mailbox, MailboxServer
-from newsletter.editions import lifecycle
+from newsletter.editions import lifecycle, preparation
 from newsletter.messages.renderer import Renderer
 from newsletter.papers.ingest import ingest_file
 from newsletter.ranking.profiles import training
@@ -43,7 +43,7 @@ class Service:
         before = len(self.mailbox.letters())
         edition_id = None
         if issue_date is not None:
-            edition = lifecycle.prepare(self.engine, issue_date, message_domain="papers.example")
+            edition = preparation.prepare(self.engine, issue_date, message_domain="papers.example")
             lifecycle.start_sending(self.engine, edition.edition_id)
             edition_id = edition.edition_id
         relay = parse_relay(self.settings.relay_url)

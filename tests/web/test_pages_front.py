@@ -131,11 +131,11 @@ def test_an_empty_site_has_all_its_pages(engine: Engine) -> None:
 
 def test_the_privacy_page_says_what_the_settings_do(sqlite_engine: Engine) -> None:
     with visit(sqlite_engine) as client:
-        assert "Clicks are not counted" in client.get("/privacy").text
+        assert "We do not count clicks" in client.get("/privacy").text
     with visit(sqlite_engine, count_clicks=True, postal_address="1 Paper Street") as client:
         page = client.get("/privacy").text
-    assert "keeps which papers of a digest were" in page
-    assert "not counted" not in page
+    assert "records which papers of a digest were" in page
+    assert "do not count" not in page
     assert "1 Paper Street" in page
 
 

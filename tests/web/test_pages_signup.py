@@ -44,7 +44,7 @@ def test_a_sign_up_waits_for_its_confirmation_and_mails_once_a_day(engine: Engin
         for _ in range(2):
             answer = client.post("/sign-up", data=form)
             assert answer.status_code == 200
-            assert "Look into your inbox" in answer.text
+            assert "Check your inbox" in answer.text
         row = only(engine)
         assert (row.email, row.status) == (EMAIL, SubscriberStatus.PENDING)
         assert interests(engine) == set()
@@ -68,7 +68,7 @@ def test_a_sign_up_waits_for_its_confirmation_and_mails_once_a_day(engine: Engin
     with read_scope(engine) as session:
         delivery = session.exec(select(Delivery)).one()
     assert delivery.message_id.endswith("@papers.example")
-    assert (delivery.to_name, delivery.subject) == ("", "")  # nothing a stranger typed (law 29)
+    assert (delivery.to_name, delivery.subject) == ("", "")  # bulk-mail rule 29
 
 
 def test_the_next_day_another_confirmation_may_be_asked_for(engine: Engine) -> None:
@@ -95,9 +95,9 @@ def test_a_bibliography_becomes_interests(engine: Engine, name: str, data: bytes
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"no bibliography at all", "no entry of BibTeX or RIS"),
-        (bytes(range(256)) * 100, "no entry of BibTeX or RIS"),
-        (b"@article{" * 20_000, "no entry of BibTeX or RIS"),
+        (b"no bibliography at all", "no BibTeX or RIS entry"),
+        (bytes(range(256)) * 100, "no BibTeX or RIS entry"),
+        (b"@article{" * 20_000, "no BibTeX or RIS entry"),
     ],
 )
 def test_a_file_that_is_no_bibliography_is_refused_in_words(
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_bibliography_is_refused_in_words(
     ("data", "said"),
     [
         (b"@a{" * 350_000, "library.bib: is larger than 256 KB"),
-        (b"@a{k,title={A}}" * 5_001, "library.bib: holds more than 5,000 entries"),
+        (b"@a{k,title={A}}" * 5_001, "library.bib: contains more than 5,000 entries"),
     ],
     ids=["size", "entries"],
 )
@@ -125,7 +125,7 @@ def test_a_file_over_the_limit_is_named_and_the_sign_up_goes_on_without_it(
         form = {"email": EMAIL, "text": "Looms."}
         answer = client.post("/sign-up", data=form, files={"library": ("library.bib", data)})
         assert answer.status_code == 200
-        assert "Your sign-up goes on without your file" in answer.text
+        assert "Your sign-up continues without your file" in answer.text
         assert said in answer.text
         confirm(client, engine)
     assert interests(engine) == {(InterestKind.TEXT, "Looms.")}
@@ -170,7 +170,7 @@ def test_what_was_typed_wrong_is_shown_again_and_nothing_is_stored(engine: Engin
 def test_a_script_that_fills_in_every_field_gets_the_same_page_and_no_row(engine: Engine) -> None:
     with visit(engine) as client:
         answer = client.post("/sign-up", data={"email": EMAIL, "website": "https://spam.example"})
-    assert "Look into your inbox" in answer.text
+    assert "Check your inbox" in answer.text
     assert notes(engine) == []
 
 
@@ -209,7 +209,7 @@ def test_a_long_text_in_any_script_is_kept_whole(engine: Engine) -> None:
         assert interests(engine) == {(InterestKind.TEXT, text[::-1])}
         too_long = client.post(steer, data=form | {"topic-0-text": text + text})
     assert too_long.status_code == 422
-    assert "at most 2000" in too_long.text
+    assert "the maximum is 2000" in too_long.text
 
 
 def test_a_network_signs_up_so_often_and_no_more(engine: Engine) -> None:

@@ -61,7 +61,7 @@ def test_judgements_are_listed_taken_back_and_given_again(engine: Engine, reader
         assert undone.status_code == 303
         assert signals(engine) == {(paper, "relevant")}
         offered = client.get(undone.headers["location"]).text
-        assert "Taken back" in offered
+        assert "Undone" in offered
         client.post(f"{base}/papers/{paper}/saved", data={"back": "ratings"})
     assert signals(engine) == {(paper, "saved"), (paper, "relevant")}
 
@@ -153,7 +153,7 @@ def test_ten_papers_are_offered_to_judge_and_judged_ones_are_not_offered_again(
         client.post(f"{base}/papers/{first}/not_relevant", data={"back": "sharpen"})
         again = client.get(f"{base}/sharpen").text
     assert f"{base}/papers/{first}/relevant" not in again
-    assert "1 of 10 judged" in again
+    assert "1 of 10 rated" in again
 
 
 def test_todays_digest_follows_the_preferences_at_once(engine: Engine, reader: str) -> None:
@@ -201,7 +201,7 @@ def test_less_is_offered_beside_leaving(engine: Engine, reader: str) -> None:
         assert f"{preferences(reader)}/weekly" in page
         assert f"{preferences(reader)}/pause" in page
         client.post(f"{preferences(reader)}/weekly")
-        assert "Once a week instead" not in client.get(link).text
+        assert "Weekly instead" not in client.get(link).text
     with read_scope(engine) as session:
         assert session.exec(select(Subscriber.cadence)).one() == Cadence.WEEKLY
 
@@ -276,7 +276,7 @@ def test_erasing_leaves_only_the_keyed_hash(engine: Engine, reader: str) -> None
     link = account(reader)
     with visit(engine) as client:
         client.post(f"{preferences(reader)}/papers/{papers[0]}/saved")
-        assert "forgotten" in client.post(f"{link}/erase").text
+        assert "Your data is deleted" in client.post(f"{link}/erase").text
         assert client.post(f"{link}/erase").status_code == 200
         assert client.get(link).status_code == 410
         unsubscribe = f"/unsubscribe/{SIGNER.sign(Purpose.UNSUBSCRIBE, reader)}"
@@ -320,7 +320,7 @@ def test_a_digest_that_was_not_sent_is_not_in_the_archive(engine: Engine, reader
         row.status = DeliveryStatus.CANCELLED
     with visit(engine) as client:
         page = client.get(f"/archive/{SIGNER.sign(Purpose.PREFERENCES, reader)}").text
-    assert "None has been sent yet" in page
+    assert "No digest has been sent to you yet" in page
 
 
 def test_the_feed_link_opens_nothing_else(engine: Engine, reader: str) -> None:
@@ -332,7 +332,7 @@ def test_the_feed_link_opens_nothing_else(engine: Engine, reader: str) -> None:
 
 def test_todays_page_of_somebody_with_nothing_new_says_so(engine: Engine, reader: str) -> None:
     with visit(engine) as client:
-        assert "There would be none today" in client.get(f"{preferences(reader)}/today").text
+        assert "You would get no digest today" in client.get(f"{preferences(reader)}/today").text
         assert "no new papers" in client.get(f"{preferences(reader)}/sharpen").text
 
 

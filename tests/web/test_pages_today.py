@@ -110,7 +110,7 @@ def test_a_form_is_tried_on_todays_papers_before_it_is_saved(engine: Engine, rea
         assert "galaxy" in page.text.split('id="preview"')[1]
         assert "poetry" not in page.text.split('id="preview"')[1]
         assert 'value="3"' in page.text
-        assert "Nothing is saved yet" in page.text
+        assert "Not saved yet" in page.text
         assert everything(engine) == before
         wrong = client.post(f"{base}/preview", data=form | {"max_papers": "500"})
         assert wrong.status_code == 422
@@ -127,7 +127,7 @@ def test_a_preview_of_nothing_says_why(engine: Engine, reader: str) -> None:
     base = preferences(reader)
     with visit(engine) as client:
         page = client.post(f"{base}/preview", data={"topic-0-name": "Engines"})
-    assert "There would be none today" in page.text
+    assert "You would get no digest today" in page.text
 
 
 def test_papers_of_a_quiet_fortnight_are_offered_where_this_week_has_too_few(

@@ -230,6 +230,32 @@ def test_events_of_sendgrid_are_mapped_and_replays_are_harmless(hooks: Hooks) ->
     assert hooks.status() is DeliveryStatus.COMPLAINED
 
 
+@pytest.mark.parametrize(
+    ("event", "permanence", "is_suppressed"),
+    [
+        ({"event": "deferred", "response": "451 4.7.1 greylisted"}, "transient", False),
+        ({"event": "deferred", "response": "550 5.1.1 no such user"}, "transient", False),
+        ({"event": "bounce", "type": "blocked", "reason": "550 5.1.1 no such user",
+          "status": "5.1.1"}, "transient", False),
+        ({"event": "bounce", "type": "bounce", "reason": "451 4.2.1 not now", "status": "4.2.1"},
+         "transient", False),
+        ({"event": "bounce", "type": "bounce", "reason": "550 5.1.1 no such user",
+          "status": "5.1.1"}, "permanent", True),
+        ({"event": "bounce", "reason": "550 5.1.1 no such user", "status": "5.1.1"},
+         "permanent", True),
+        ({"event": "dropped", "reason": "Bounced Address"}, "permanent", True),
+        ({"event": "dropped", "reason": "Unsubscribed Address"}, "permanent", False),
+    ],
+)  # fmt: skip
+def test_what_sendgrid_says_of_one_day_is_never_taken_for_good(
+    hooks: Hooks, event: dict[str, str], permanence: str, is_suppressed: bool
+) -> None:
+    assert hooks.post("sendgrid", *sendgrid(event)) == 200
+    with read_scope(hooks.engine) as session:
+        assert session.exec(select(DeliveryEvent.permanence)).all() == [permanence]
+    assert (hooks.suppression() is not None) is is_suppressed
+
+
 def test_forged_and_stale_events_of_sendgrid_are_refused(hooks: Hooks) -> None:
     event = {"event": "spamreport"}
     body, headers = sendgrid(event)

@@ -55,7 +55,7 @@ def is_delivery_report(text: str) -> bool:
 
 
 def blocks_of(text: str) -> Iterator[Fields]:
-    """Groups of fields parted by blank lines; a second recipient without one starts a group."""
+    """Groups of fields, separated by blank lines or by the start of another recipient."""
     block: Fields = {}
     last: list[str] | None = None
     for line in text[:LONGEST_REPORT].split("\n"):

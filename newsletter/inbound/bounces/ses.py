@@ -42,7 +42,7 @@ _REASONS = {
 
 
 def ses_notification(text: str) -> Outcome | None:
-    """The outcome in a mail whose text is a notification; None when it is none."""
+    """The outcome in a mail whose text is a notification; None if it is not one."""
     start = text.lstrip()
     if not start.startswith("{") or "Type" not in start[:5000]:
         return None

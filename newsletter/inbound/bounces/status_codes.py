@@ -4,7 +4,7 @@ import re
 
 from newsletter.core.models import Permanence
 
-# Codes stand where a server's words begin; a letter of thousands of lines has no more.
+# Codes come where a server's words begin; reading thousands of lines finds no others.
 LONGEST_DIAGNOSTIC = 3000
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
@@ -14,7 +14,8 @@ _BEFORE_REPLY = re.compile(
     r"(?:^|\n|[:;(\[<>'\"#=-]|said|code|error|smtp|returned|reason)[\s#(\[<'\"]{0,5}$",
     re.IGNORECASE,
 )
-# One of these stands in whatever `_STILL_TRYING` finds; asking for them is twenty times faster.
+# One of these stands in whatever `_ONLY_WARNS` and `_STILL_TRYING` find; asking for them is twenty
+# times faster.
 _TRYING_HINTS = (
     "will ",
     "still ",
@@ -25,6 +26,8 @@ _TRYING_HINTS = (
     "re-send",
     "trying",
     "temporary",
+    "warning",
+    "notification",
     "wird ",
     "noch nicht",
     "sera ",
@@ -32,11 +35,15 @@ _TRYING_HINTS = (
     "seguir",
     "продолжит",
 )
+# A letter that says this of itself reports no failure, whatever it threatens for later.
+_ONLY_WARNS = re.compile(
+    r"\bonly a (?:warning|notification about a delay)|warning (?:message )?only\b"
+)
 _STILL_TRYING = re.compile(
     r"will (?:be )?(?:retr|continue|keep|try|attempt)|delivery attempts will continue|"
     r"still (?:being retried|trying|in the queue)|not yet (?:been|received|be)|"
-    r"(?:has been|was|is|been) (?:postponed|delayed)|only a (?:warning|notification about a delay)|"
-    r"warning message only|do not need to resend|no need to re-?send|delayed mail|keep trying|"
+    r"(?:has been|was|is|been) (?:postponed|delayed)|"
+    r"do not need to resend|no need to re-?send|delayed mail|keep trying|"
     r"temporary failure report|wird weiter versucht|noch nicht zugestellt|sera retent|"
     r"n'a pas encore été|se seguir[áa] intentando|продолжит"
 )
@@ -70,9 +77,11 @@ def reply_in(text: str) -> str:
 
 def is_still_trying(text: str) -> bool:
     """Whether a letter only warns of a delay."""
-    lower = text.lower()
+    lower = " ".join(text.lower().split())  # sentences are broken anywhere, or stand in a box
     if not any(hint in lower for hint in _TRYING_HINTS):
         return False
+    if _ONLY_WARNS.search(lower):
+        return True
     return bool(_STILL_TRYING.search(lower)) and not _GAVE_UP.search(lower)
 
 

@@ -66,7 +66,7 @@ def _verify(signature: Mapping[str, Any], key: bytes, request: WebhookRequest) -
     expected = hmac.new(key, f"{timestamp}{token}".encode(), sha256).hexdigest()
     given = text_of(signature.get("signature"))
     if not hmac.compare_digest(given.encode(), expected.encode()):
-        raise TokenError("the signature is wrong")
+        raise TokenError("the signature does not match")
     require_fresh(moment_of(timestamp), request)
 
 

@@ -63,7 +63,7 @@ def reader(settings: Settings) -> Reader | None:
     """Reads signed events; None when no key is set.
 
     Raises:
-        SettingsError: the key is none.
+        SettingsError: the key cannot be read.
     """
     if not settings.sendgrid_webhook_key:
         return None
@@ -73,7 +73,7 @@ def reader(settings: Settings) -> Reader | None:
         _verify(request, key)
         events = json_value(request.body)
         if not isinstance(events, list):
-            raise InputError("is no list of events", where="body")
+            raise InputError("is not a list of events", where="body")
         found = (_event(event, request) for event in events if isinstance(event, dict))
         return [event for event in found if event is not None]
 
@@ -86,7 +86,7 @@ def _public_key(text: str) -> ec.EllipticCurvePublicKey:
     except ValueError as error:
         raise SettingsError("NEWSLETTER_SENDGRID_WEBHOOK_KEY: cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise SettingsError("NEWSLETTER_SENDGRID_WEBHOOK_KEY: is no elliptic-curve key")
+        raise SettingsError("NEWSLETTER_SENDGRID_WEBHOOK_KEY: is not an elliptic-curve key")
     return key
 
 
@@ -99,7 +99,7 @@ def _verify(request: WebhookRequest, key: ec.EllipticCurvePublicKey) -> None:
         decoded = base64.b64decode(signature, validate=True)
         key.verify(decoded, timestamp.encode() + request.body, ec.ECDSA(hashes.SHA256()))
     except (binascii.Error, InvalidSignature, ValueError) as error:
-        raise TokenError("the signature is wrong") from error
+        raise TokenError("the signature does not match") from error
     require_fresh(moment_of(timestamp), request)
 
 

@@ -92,24 +92,24 @@ def _verify(message: dict[str, Any], request: WebhookRequest, topic: str, fetch:
     """
     names = _SIGNED.get(str(message.get("Type")))
     if names is None or message.get("TopicArn") != topic:
-        raise TokenError("the message is not of our topic")
+        raise TokenError("the message is not from our SNS topic")
     require_fresh(moment_in(str(message.get("Timestamp", ""))), request)
     signed = "".join(f"{name}\n{message[name]}\n" for name in names if name in message)
     algorithm = _HASHES.get(str(message.get("SignatureVersion")))
     key = _public_key(fetch(_amazon_url(message, "SigningCertURL")), request)
     if algorithm is None:
-        raise TokenError("the signature's version is unknown")
+        raise TokenError("the signature version is unknown")
     try:
         signature = base64.b64decode(str(message.get("Signature", "")), validate=True)
         key.verify(signature, signed.encode(), padding.PKCS1v15(), algorithm())
     except (binascii.Error, UnicodeEncodeError, InvalidSignature) as error:
-        raise TokenError("the signature is wrong") from error
+        raise TokenError("the signature does not match") from error
 
 
 def _amazon_url(message: dict[str, Any], name: str) -> str:
     url = str(message.get(name, ""))
     if not _AMAZON.match(url):
-        raise TokenError(f"{name} does not lead to Amazon")
+        raise TokenError(f"{name} is not an Amazon URL")
     return url
 
 

@@ -27,7 +27,7 @@ csv.field_size_limit(1_000_000)  # abstracts are long, but not as long as this
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What is known and what is to be predicted.
+    """What is known and what must be predicted.
 
     ``likes`` (subscribers, known papers) and ``truth`` (subscribers, candidates) hold ones;
     ``dates`` are those of known papers, then candidates, where all have one.
@@ -75,7 +75,7 @@ def load(folder: Path) -> list[Library]:
     reviews = [path for path in reviews if not path.name.startswith("stats")]
     if not reviews:
         raise InputError(
-            "holds neither papers.tsv nor reviews (*.csv, *.csv.gz)", where=str(folder)
+            "contains neither papers.tsv nor reviews (*.csv, *.csv.gz)", where=str(folder)
         )
     return [_load_review(path) for path in reviews]
 
@@ -85,11 +85,11 @@ def _load_tsv(folder: Path) -> Library:
     candidates, new, later = _papers(folder / "candidates.tsv")
     dated = len(dates) == len(papers) and len(later) == len(candidates)
     if not candidates:
-        raise InputError("holds no candidates", where=str(folder / "candidates.tsv"))
+        raise InputError("contains no candidates", where=str(folder / "candidates.tsv"))
     saves = list(_pairs(folder / "saves.tsv", known))
     truth = list(_pairs(folder / "truth.tsv", new))
     if not truth:
-        raise InputError("holds nothing to predict", where=str(folder / "truth.tsv"))
+        raise InputError("contains nothing to predict", where=str(folder / "truth.tsv"))
     subscribers = sorted({subscriber for subscriber, _ in (*saves, *truth)})
     row_of = {subscriber: row for row, subscriber in enumerate(subscribers)}
     return Library(
@@ -125,7 +125,7 @@ def _papers(path: Path) -> tuple[tuple[PaperText, ...], dict[str, int], list[str
     row_of: dict[str, int] = {}
     for number, fields in _lines(path):
         if fields[0] in row_of:
-            raise InputError(f"paper {fields[0]!r} stands here twice", where=f"{path}:{number}")
+            raise InputError(f"paper {fields[0]!r} appears twice", where=f"{path}:{number}")
         row_of[fields[0]] = len(papers)
         title, abstract = (*fields[1:3], "", "")[:2]
         papers.append(PaperText(title, abstract))
@@ -138,13 +138,13 @@ def _date(text: str, where: str) -> str:
     try:
         return date.fromisoformat(text[:10]).isoformat()
     except ValueError as error:
-        raise InputError(f"{text!r} is no date: write 2026-01-31", where=where) from error
+        raise InputError(f"{text!r} is not a date like 2026-01-31", where=where) from error
 
 
 def _pairs(path: Path, row_of: dict[str, int]) -> Iterator[tuple[str, int]]:
     for number, fields in _lines(path):
         if len(fields) < 2:
-            raise InputError("needs subscriber, tab, paper", where=f"{path}:{number}")
+            raise InputError("each line must be: subscriber, tab, paper", where=f"{path}:{number}")
         if fields[1] not in row_of:
             raise InputError(f"paper {fields[1]!r} is not known", where=f"{path}:{number}")
         yield fields[0], row_of[fields[1]]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from newsletter.ranking import scoring
-from newsletter.ranking.attribution import Products
+from newsletter.ranking.attribution import ProductCache
 from newsletter.ranking.candidates import SubscriberProfile
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.evaluation.mixed_stream import STREAM, World, part_of
@@ -50,7 +50,7 @@ class Sample:
 def samples(world: World, generator: np.random.Generator) -> Iterable[Sample]:
     """Days of a world's readers."""
     candidates = world.candidates
-    maker = MatchFeatures(Products(candidates))
+    maker = MatchFeatures(ProductCache(candidates))
     for reader in world.readers:
         profile = SubscriberProfile(
             subscriber_id=1, topics=(reader.topic,), max_papers=1, min_score=0, since=EPOCH

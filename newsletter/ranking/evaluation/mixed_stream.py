@@ -25,7 +25,7 @@ from newsletter.ranking.candidates import (
     Candidates,
     Evidence,
     EvidenceKind,
-    Pool,
+    EvidenceMatrix,
     TopicProfile,
 )
 from newsletter.ranking.encoders import DEFAULT
@@ -235,7 +235,7 @@ def topic_of(
     """A topic of these stated interests and likes, as a training makes it."""
     texts = [PaperText(keyword) for keyword in stated]
     content = basis.space.transform(liked).astype(np.float16).astype(np.float32)
-    pool = Pool(
+    pool = EvidenceMatrix(
         (*range(1_000_001, 1_000_001 + len(liked)), *stated),
         np.vstack([basis.as_evidence(content), basis.as_evidence(basis.space.transform(texts))]),
     )

@@ -58,7 +58,7 @@ def evaluate(libraries: list[Library], model: str = DEFAULT) -> Evaluation:
 def fit(library: Library, model: str) -> tuple[Basis, Vectors, Finding]:
     """What `train` fits: the space, the known papers' content in it, and what others liked.
 
-    On the known papers, unless the candidates are so many that `train` would fit anew.
+    On the known papers, unless there are enough candidates for `train` to fit again.
     """
     texts = [*library.papers, *library.candidates]
     grown = len(texts) >= features.GROWTH * len(library.papers)

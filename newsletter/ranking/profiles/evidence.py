@@ -24,7 +24,7 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.ranking import topic_vectors
-from newsletter.ranking.candidates import KINDS, Evidence, EvidenceKind, Pool
+from newsletter.ranking.candidates import KINDS, Evidence, EvidenceKind, EvidenceMatrix
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.explanations import short
 from newsletter.ranking.feature_space import PaperText
@@ -58,7 +58,7 @@ class _Piece:
 class Gathered:
     """Pieces of evidence of some topics, by topic id, over one pool."""
 
-    pool: Pool
+    pool: EvidenceMatrix
     pieces: dict[int, list[_Piece]]
 
     def sums(self, topic_ids: Sequence[int]) -> Sums:
@@ -146,7 +146,7 @@ class _Gathering:
     def row_of_text(self, text: str) -> int:
         return len(self.papers) + self.texts.setdefault(text, len(self.texts))
 
-    def pool(self, session: Session, basis: Basis) -> Pool:
+    def pool(self, session: Session, basis: Basis) -> EvidenceMatrix:
         content = feature_store.content(session, basis, list(self.papers.values()))
         numbers = np.array(list(self.papers), np.int64)
         stated = basis.space.transform([PaperText(text) for text in self.texts])
@@ -154,7 +154,7 @@ class _Gathering:
         found += [basis.as_evidence(stated)] if len(stated) else []
         vectors = np.vstack(found) if found else np.zeros((0, basis.dimensions), np.float32)
         said = (f"{paper.title}\n{paper.abstract}" for paper in self.papers.values())
-        return Pool((*self.papers, *self.texts), vectors, (*said, *self.texts))
+        return EvidenceMatrix((*self.papers, *self.texts), vectors, (*said, *self.texts))
 
 
 def gather(
@@ -322,7 +322,7 @@ def _clicks(
 
 
 def seed_papers(session: Session, names: Iterable[str]) -> dict[str, int]:
-    """Papers by the arXiv id or DOI that somebody named; those not stored (yet) are left out."""
+    """Papers by the arXiv id or DOI that a subscriber named, if they are stored."""
     found: dict[str, int] = {}
     for some in feature_store.slices(sorted(set(names))):
         query = select(PaperAlias.external_id, PaperAlias.paper_id).where(

@@ -26,7 +26,7 @@ Row = TypeVar("Row")
 FITTED_ON = 20_000  # the newest papers are enough to know the words, and fit in minutes
 IN_LIMIT = 500  # values in one IN (…); SQLite allows 32,766 variables, plans suffer sooner
 # Loading takes a tenth of a second and an edition asks once a chunk. Ids are digests of the
-# content, so what is kept here is never out of date.
+# content, so what is stored here is never out of date.
 _KEPT = 2
 _loaded: dict[str, Basis] = {}
 _unstored: dict[tuple[str, str], "Fitted"] = {}  # by database and model
@@ -127,7 +127,7 @@ def put(session: Session, fitted: Fitted) -> None:
     _keep(space.id, fitted.basis)
 
 
-def catch_up(engine: Engine, since: datetime, model: str = DEFAULT) -> None:
+def ensure_vectors(engine: Engine, since: datetime, model: str = DEFAULT) -> None:
     """Store what ranking the papers first seen since then needs: the space, and their vectors.
 
     Computed from a reading view, which holds up nobody, and written in one short transaction.

@@ -29,7 +29,7 @@ MOST_LIKED = 20_000  # papers, the same
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What a training did; ``rebuilt`` says why the feature space was fitted anew, if it was.
+    """What a training did; ``rebuilt`` says why the feature space was refitted, if it was.
 
     ``others`` is what the check on held-out feedback found, where it was made.
     """
@@ -69,7 +69,7 @@ def train(
 
 
 def _refit(engine: Engine, model: str) -> str:
-    """Fit the feature space anew where it is time; returns why, or ""."""
+    """Refit the feature space if it is time; returns why, or ""."""
     with read_scope(engine) as session:
         why = _why_rebuild(session, model)
         if not why:

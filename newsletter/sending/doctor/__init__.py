@@ -1,7 +1,1 @@
-"""The doctor: what is wrong with an installation, and how to mend it."""
-
-from newsletter.sending.doctor.findings import Finding, Level
-from newsletter.sending.doctor.preflight import check_can_send
-from newsletter.sending.doctor.run import examine
-
-__all__ = ["Finding", "Level", "check_can_send", "examine"]
+"""The doctor finds problems of an installation and says how to fix them."""

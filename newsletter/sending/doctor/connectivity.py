@@ -1,4 +1,4 @@
-"""What answers: the relay and its TLS, the pages behind the links, the clock."""
+"""Checks that connect: the relay and its TLS, the pages behind the links, the clock."""
 
 import smtplib
 import ssl
@@ -29,13 +29,13 @@ def relay(target: Relay, context: ssl.SSLContext | None = None) -> Iterator[Find
             yield from _tls(target, client, context)
             if target.username:
                 client.login(target.username, target.password or "")
-                yield ok("relay", f"{target} takes the login")
+                yield ok("relay", f"{target} accepts the login")
             yield from _extensions(target, client)
     except smtplib.SMTPAuthenticationError as error:
         yield problem(
             "relay",
             f"{target} refuses the login ({error.smtp_code})",
-            "check user and password in NEWSLETTER_SMTP_URL; special characters are written %XX",
+            "check user and password in NEWSLETTER_SMTP_URL; write special characters as %XX",
         )
     except ssl.SSLCertVerificationError as error:
         yield problem(
@@ -47,8 +47,8 @@ def relay(target: Relay, context: ssl.SSLContext | None = None) -> Iterator[Find
         said = " ".join(str(error).split())[:160] or type(error).__name__
         yield problem(
             "relay",
-            f"{kind}://{target} cannot be used: {said}",
-            "check host, port and firewall; many networks close port 25, 587 is for logins",
+            f"cannot use {kind}://{target}: {said}",
+            "check host, port and firewall; many networks block port 25, use 587 with a login",
         )
 
 
@@ -66,7 +66,7 @@ def _tls(target: Relay, client: smtplib.SMTP, context: ssl.SSLContext) -> Iterat
             if not target.is_loopback:
                 yield problem(
                     "relay",
-                    f"{target} offers no TLS: mails cross the network in the clear",
+                    f"{target} does not offer TLS: mails cross the network unencrypted",
                     "use a relay with STARTTLS, or smtps://",
                 )
             return
@@ -78,16 +78,18 @@ def _tls(target: Relay, client: smtplib.SMTP, context: ssl.SSLContext) -> Iterat
         return
     left = datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) - datetime.now(UTC)
     if left < timedelta(days=CERTIFICATE_DAYS):
-        yield warning("relay", f"the certificate of {target} ends in {left.days} days", "renew it")
+        yield warning(
+            "relay", f"the certificate of {target} expires in {left.days} days", "renew it"
+        )
     else:
-        yield ok("relay", f"{target} speaks TLS; its certificate is good for {left.days} days")
+        yield ok("relay", f"{target} uses TLS; its certificate is valid for {left.days} days")
 
 
 def _extensions(target: Relay, client: smtplib.SMTP) -> Iterator[Finding]:
     if client.has_extn("pipelining"):
         yield ok("relay", f"{target} answers and offers PIPELINING")
     else:
-        yield note("relay", f"{target} answers without PIPELINING: sending takes longer")
+        yield note("relay", f"{target} answers but does not offer PIPELINING: sending takes longer")
     if not client.has_extn("smtputf8"):
         yield note(
             "relay",
@@ -101,7 +103,7 @@ def pages(base_url: str, client: httpx.Client, now: Callable[[], datetime]) -> I
         yield problem(
             "base URL",
             f"{base_url} is not HTTPS, and one-click unsubscribe needs it",
-            "put a web server with a certificate before `newsletter serve`, and set "
+            "put a web server with a certificate in front of `newsletter serve`, and set "
             "NEWSLETTER_BASE_URL",
         )
     try:
@@ -111,14 +113,14 @@ def pages(base_url: str, client: httpx.Client, now: Callable[[], datetime]) -> I
         yield problem(
             "base URL",
             f"{base_url} does not answer: {said}",
-            "start `newsletter serve`, and check the name, the web server and its certificate",
+            "start `newsletter serve`, and check the host name, web server and certificate",
         )
         return
     if answer.is_error:
         yield problem(
             "base URL",
             f"{base_url} answers {answer.status_code}",
-            "check that the web server hands requests to `newsletter serve`",
+            "check that the web server forwards requests to `newsletter serve`",
         )
     else:
         yield ok("base URL", f"{base_url} answers")
@@ -136,8 +138,8 @@ def _clock(said: str, now: datetime) -> Iterator[Finding]:
     if apart > CLOCK_SECONDS:
         yield problem(
             "clock",
-            f"this machine's clock and the web server's are {apart:.0f} seconds apart",
+            f"the clocks of this machine and the web server differ by {apart:.0f} seconds",
             "run a time service (systemd-timesyncd, chrony) on both",
         )
     else:
-        yield ok("clock", "agrees with the web server's")
+        yield ok("clock", "agrees with the web server")

@@ -1,11 +1,11 @@
-"""What the doctor says."""
+"""Findings: what each check of the doctor reports."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is: a problem costs mail, a warning may, a note is for information."""
+    """Severity: a problem loses mail, a warning may, a note is for information."""
 
     OK = "ok"
     NOTE = "note"
@@ -15,29 +15,29 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result: what was looked at, what was found, and how to mend it if it is not well."""
+    """One result: the check, what it found, and how to fix it when something is wrong."""
 
     check: str
     level: Level
     what: str
-    mend: str = ""
+    fix: str = ""
 
 
 def ok(check: str, what: str) -> Finding:
-    """All is well."""
+    """Everything is fine."""
     return Finding(check, Level.OK, what)
 
 
-def note(check: str, what: str, mend: str = "") -> Finding:
+def note(check: str, what: str, fix: str = "") -> Finding:
     """Worth knowing."""
-    return Finding(check, Level.NOTE, what, mend)
+    return Finding(check, Level.NOTE, what, fix)
 
 
-def warning(check: str, what: str, mend: str) -> Finding:
-    """May cost mail."""
-    return Finding(check, Level.WARNING, what, mend)
+def warning(check: str, what: str, fix: str) -> Finding:
+    """May lose mail."""
+    return Finding(check, Level.WARNING, what, fix)
 
 
-def problem(check: str, what: str, mend: str) -> Finding:
-    """Costs mail."""
-    return Finding(check, Level.PROBLEM, what, mend)
+def problem(check: str, what: str, fix: str) -> Finding:
+    """Loses mail."""
+    return Finding(check, Level.PROBLEM, what, fix)

@@ -8,26 +8,26 @@ from newsletter.messages import dkim
 from newsletter.sending.transports.smtp import parse_relays
 
 
-def check_can_send(settings: Settings, *, anyway: bool = False) -> None:
-    """Refuse a send that providers would refuse or readers could not leave (law 1, 2, 10).
+def check_can_send(settings: Settings, *, force: bool = False) -> None:
+    """Refuse a send that would break bulk-mail rules 1, 2 or 10.
 
     Relays on this machine are exempt: they are for trying out, or they sign themselves and are
-    the operator's own. ``anyway`` is the operator's word that somebody else signs.
+    the operator's own. ``force`` is the operator's word that the relay signs.
 
     Raises:
-        SettingsError: all the reasons in one line, and how to mend each.
+        SettingsError: all reasons in one line, with a fix for each.
     """
-    if anyway or settings.smtp_url is None:
+    if force or settings.smtp_url is None:
         return
     if all(relay.is_loopback for relay in parse_relays(settings.smtp_url.get_secret_value())):
         return
     reasons = obstacles(settings)
     if reasons:
-        raise SettingsError(f"not sent: {'; '.join(reasons)}; or send with --anyway")
+        raise SettingsError(f"not sent: {'; '.join(reasons)}; use --force to send anyway")
 
 
 def obstacles(settings: Settings) -> list[str]:
-    """Why a send through a relay elsewhere would do harm; empty when nothing speaks against it."""
+    """List the reasons not to send through a remote relay; empty when there are none."""
     reasons = []
     sender = (settings.from_address or "").rpartition("@")[2]
     domain = settings.dkim_domain or sender
@@ -38,7 +38,7 @@ def obstacles(settings: Settings) -> list[str]:
         )
     elif not aligned(domain, sender):
         reasons.append(
-            f"a signature of {domain} does not count for mail from {sender} (set "
+            f"the DKIM domain {domain} is not aligned with mail from {sender} (set "
             "NEWSLETTER_DKIM_DOMAIN to the From address's domain)"
         )
     if settings.dkim_key_file is not None:

@@ -1,4 +1,4 @@
-"""One examination: every check in turn; one that cannot be made says so and stops no other."""
+"""Runs every check in turn; one that cannot run says so and does not stop the others."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ from newsletter.core.config import Settings
 from newsletter.core.database import utc_now
 from newsletter.core.errors import DatabaseError, SettingsError
 from newsletter.sending.doctor import connectivity, dns_records
-from newsletter.sending.doctor.dns import DnsError, Names
+from newsletter.sending.doctor.dns import DnsError, DnsResolver
 from newsletter.sending.doctor.findings import Finding, ok, problem, warning
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
@@ -24,7 +24,7 @@ def examine(
     client: httpx.Client | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Iterator[Finding]:
-    """All findings, each as soon as it is known; nothing is sent and nothing changed."""
+    """Yield findings as soon as they are known; nothing is sent or changed."""
     yield from _settings(settings)
     yield _database(settings)
     relays: tuple[Relay, ...] = ()
@@ -37,15 +37,15 @@ def examine(
     if settings.from_address is None:
         return
     try:
-        names = Names(resolver or dns.resolver.Resolver())
+        names = DnsResolver(resolver or dns.resolver.Resolver())
     except dns.resolver.NoResolverConfiguration:
-        yield warning("DNS", "this machine has no name server", "write one to /etc/resolv.conf")
+        yield warning("DNS", "this machine has no name server", "add one to /etc/resolv.conf")
         return
     for check in _record_checks(settings, relays, names):
         try:
             yield from check()
         except DnsError as error:
-            yield warning("DNS", str(error), "check the name servers, and try again")
+            yield warning("DNS", str(error), "check the name servers and try again")
         except SettingsError as error:
             yield problem("DKIM", str(error), "see the line above")
 
@@ -56,7 +56,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     except SettingsError as error:
         yield problem("settings", str(error), "see README.md, Settings")
     else:
-        yield ok("settings", "all that a send needs is set")
+        yield ok("settings", "everything needed to send is set")
 
 
 def _database(settings: Settings) -> Finding:
@@ -65,12 +65,12 @@ def _database(settings: Settings) -> Finding:
         database.require_current(engine)
         engine.dispose()
     except DatabaseError as error:
-        return problem("database", str(error), "newsletter db upgrade")
-    return ok("database", "opens, and has this version's tables")
+        return problem("database", str(error), "run `newsletter db upgrade`")
+    return ok("database", "can be opened and is up to date")
 
 
 def _record_checks(
-    settings: Settings, relays: Iterable[Relay], names: Names
+    settings: Settings, relays: Iterable[Relay], names: DnsResolver
 ) -> list[Callable[[], Iterable[Finding]]]:
     sender = (settings.from_address or "").rpartition("@")[2]
     bounces = settings.bounce_domain or sender
@@ -94,8 +94,8 @@ def _record_checks(
     ]
 
 
-def _addresses(relay: Relay, names: Names) -> list[str]:
-    """Addresses of the relay; one that is written as an address stands for itself."""
+def _addresses(relay: Relay, names: DnsResolver) -> list[str]:
+    """IP addresses of the relay, looked up unless its host is an address already."""
     try:
         return [str(ip_address(relay.host))]
     except ValueError:

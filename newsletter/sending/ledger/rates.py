@@ -8,7 +8,7 @@ from sqlmodel import Session, SQLModel
 
 from newsletter.core.models import UNPROVEN, DeliveryStatus, EventKind, Reason
 
-# Gmail's and Yahoo's rules for bulk senders: stay under 0.1 %, never reach 0.3 % (law 10).
+# Gmail and Yahoo: stay below 0.1 %, never reach 0.3 % (bulk-mail rule 10).
 COMPLAINTS_ADVISED = 0.001
 COMPLAINTS_LIMIT = 0.003
 # Above this providers put a sender under review (Amazon SES's published number).
@@ -16,7 +16,7 @@ BOUNCES_ADVISED = 0.05
 # One complaint in a list of fifty is 2 % and means nothing.
 FEWEST_COMPLAINTS = 3
 FEWEST_BOUNCES = 20
-# A storm of 5.7.x within one edition says that the relay, not a reader, is in trouble (law 25).
+# Many 5.7.x replies in one edition mean that the relay is in trouble (bulk-mail rule 25).
 POLICY = frozenset(
     {
         Reason.SPAM,

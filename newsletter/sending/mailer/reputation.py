@@ -1,7 +1,7 @@
-"""Whether so much comes back that going on would harm the sender; asked before a run and during it.
+"""Whether bounces and complaints are too frequent to go on; checked before and during a run.
 
 What the relay itself refuses does not count here: no mailbox heard of it, and a storm of policy
-refusals pauses a run by itself (`mailer.retries.StormWatch`).
+refusals pauses a run by itself (`retry_policy.StormWatch`).
 """
 
 import time
@@ -17,7 +17,7 @@ from newsletter.sending.ledger import rates
 CHECK_SECONDS = 5.0
 # Complaints come for days after an edition, and a weekly one has the last week's.
 RECENT = timedelta(days=8)
-ANYWAY = "`newsletter send --anyway` goes on all the same"
+FORCE = "use `newsletter send --force` to continue anyway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ReputationWatch:
 
     def _of_edition(self, session: Session) -> str:
         why = self._reason(session, self.edition_id or 0)
-        return f"{why}; {ANYWAY}" if why else ""
+        return f"{why}; {FORCE}" if why else ""
 
     def _of_the_one_before(self, session: Session) -> str:
         this = session.get_one(Edition, self.edition_id)
@@ -86,7 +86,7 @@ class ReputationWatch:
             .limit(1)
         ).first()
         why = self._reason(session, before.id or 0) if before else ""
-        return f"of the edition before, {why}; {ANYWAY}" if why else ""
+        return f"of the edition before, {why}; {FORCE}" if why else ""
 
     def _reason(self, session: Session, edition_id: int) -> str:
         if self.threshold is None:

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from newsletter.core.models import DeliveryStatus
 from newsletter.sending.ledger import Result
 
-# First retry after five minutes, then doubling (RFC 5321 §4.5.4.1 wants at least 30 minutes
-# between tries on the whole), each moved by up to a fifth so that a crowd does not come at once.
+# First retry after five minutes, then doubling (RFC 5321 §4.5.4.1 asks for 30 minutes
+# on average), each shifted by up to a fifth so that retries do not all come at once.
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=3)
-# After this the next edition makes a daily digest old news (bulk-mail law 24).
+# After this the next edition has replaced a daily digest (bulk-mail rule 24).
 STALE_AFTER = timedelta(hours=20)
 
 # Policy refusals (x.7.x: bad signature, bad reputation, too much mail) hit everybody alike, so
@@ -27,7 +27,7 @@ LONGEST_DOMAIN_PAUSE = timedelta(minutes=30)
 
 
 def retry_at(attempts: int, created_at: datetime, now: datetime) -> datetime | None:
-    """When to try a deferred delivery again; None when its digest would be stale by then."""
+    """When to retry a deferred delivery; None if its digest would be stale by then."""
     pause = min(FIRST_RETRY * 2 ** min(attempts - 1, 10), LONGEST_RETRY)
     moment = now + pause * random.uniform(0.8, 1.2)  # noqa: S311  (spread, not a secret)
     return moment if moment < created_at + STALE_AFTER else None
@@ -46,7 +46,7 @@ class StormWatch:
     _last: deque[Result] = field(default_factory=lambda: deque(maxlen=STORM_WINDOW))
 
     def note(self, result: Result) -> bool:
-        """Take one result in; True if the run should pause."""
+        """Count one result; returns whether the run should pause."""
         if result.code:
             self._last.append(result)
         refused = [result for result in self._last if is_policy(result)]
@@ -66,7 +66,7 @@ class DomainWatch:
     _closed_until: dict[str, datetime] = field(default_factory=dict)
 
     def note(self, domain: str, result: Result) -> None:
-        """Take one result in."""
+        """Count one result."""
         if result.status is not DeliveryStatus.DEFERRED or not result.code:
             self._failures.pop(domain, None)
             return

@@ -37,8 +37,8 @@ from newsletter.sending.transports.smtp_protocol import Dialogue, Reply, one_lin
 TIMEOUT_SECONDS = 60
 # Relays close long sessions with 421; renewing before that costs one greeting in a hundred.
 MESSAGES_PER_CONNECTION = 100
-# Some filters before a relay throw away what comes behind a message's end, against RFC 2920 §3.2.
-# When commands were lost there so often, none are sent there any more.
+# Some filters in front of a relay drop commands after a message's end, against RFC 2920 §3.2.
+# After this many losses nothing is pipelined to that relay any more.
 LOSSES = 3
 SERVICE_CLOSING = 421
 GO_AHEAD = 354
@@ -78,7 +78,7 @@ class Relay:
 
 
 def parse_relays(urls: str) -> tuple[Relay, ...]:
-    """The relays of `parse_relay` URLs parted by spaces."""
+    """The relays of `parse_relay` URLs, separated by spaces."""
     return tuple(parse_relay(url) for url in urls.split())
 
 
@@ -102,7 +102,7 @@ def parse_relay(url: str) -> Relay:
         raise SettingsError(f"NEWSLETTER_SMTP_URL: unknown option {sorted(unknown)[0]!r}")
     wish = options.get("starttls", [""])[0].lower()
     if wish and wish not in _YES | _NO:
-        raise SettingsError("NEWSLETTER_SMTP_URL: starttls takes true or false")
+        raise SettingsError("NEWSLETTER_SMTP_URL: starttls must be true or false")
     relay = Relay(
         host=parts.hostname or "",
         port=port,
@@ -127,7 +127,7 @@ def parse_relay(url: str) -> Relay:
 def _number(options: dict[str, list[str]], name: str, *, default: int, most: int) -> int:
     text = options.get(name, [str(default)])[0]
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= most:
-        raise SettingsError(f"NEWSLETTER_SMTP_URL: {name} takes a whole number from 1 to {most}")
+        raise SettingsError(f"NEWSLETTER_SMTP_URL: {name} must be a whole number from 1 to {most}")
     return int(text)
 
 
@@ -184,7 +184,7 @@ class SmtpTransport:
             answer = await dialogue.content(envelope.data, has_dot=lines.has_dot, then=then)
         except ConnectionError as error:
             # Lost after the final dot: without the relay's answer nobody can know whether it
-            # took the message (bulk-mail law 26). A dot that never left leaves no doubt.
+            # took the message (bulk-mail rule 26). A dot that never left leaves no doubt.
             self._drop()
             if dialogue.surely_unfinished:
                 raise TransientTransportError(str(error)) from error
@@ -250,7 +250,7 @@ class SmtpTransport:
         if not envelope.recipient.isascii():
             if not self._offers_utf8:
                 raise PermanentTransportError(
-                    "the relay does not take addresses beyond ASCII (no SMTPUTF8)"
+                    "the relay does not accept non-ASCII addresses (no SMTPUTF8)"
                 )
             options += " SMTPUTF8"
         return [
@@ -321,25 +321,25 @@ class SmtpTransport:
 
 
 def _check_addresses(envelope: Envelope) -> None:
-    """Refuse what would be read as SMTP commands (law 13).
+    """Refuse what would be read as SMTP commands (bulk-mail rule 13).
 
     Raises:
         PermanentTransportError: says which address cannot be mailed.
     """
     for address in (envelope.sender, envelope.recipient):
         if not _MAILABLE.fullmatch(address) or not address.isprintable():
-            raise PermanentTransportError(f"not an address that can be mailed: {address!r}")
+            raise PermanentTransportError(f"not a deliverable address: {address!r}")
 
 
 def _checked_lines(envelope: Envelope) -> Lines:
-    """Refuse what a relay may read as the end of the message, and another behind it (law 11).
+    """Refuse what a relay could read as the end of one message and another (bulk-mail rule 11).
 
     Raises:
         PermanentTransportError: the message holds a CR or LF alone.
     """
     lines = look_at(envelope.data)
     if not lines.is_canonical:
-        raise PermanentTransportError("the message holds a bare CR or LF")
+        raise PermanentTransportError("the message contains a bare CR or LF")
     return lines
 
 

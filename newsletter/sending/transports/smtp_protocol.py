@@ -190,7 +190,7 @@ class Dialogue(asyncio.Protocol):
         for line in lines:
             taken = _line(line)
             if taken is None:
-                return self._break("the relay's answer is no SMTP")
+                return self._break("the relay's answer is not SMTP")
             code, is_last, text = taken
             self._lines.append(text)
             if is_last:

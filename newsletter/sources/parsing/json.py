@@ -1,4 +1,4 @@
-"""What every adapter shares: papers one by one, and JSON of which nothing can be trusted."""
+"""Helpers for all adapters: papers one by one, and JSON that cannot be trusted."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -68,7 +68,9 @@ def load_json(body: bytes, *, where: str) -> Any:
         raise ParseError(f"broken JSON: {error.msg}", where=place) from error
     except (ValueError, RecursionError) as error:
         # Bad UTF-8, numbers of thousands of digits, or brackets nested thousands deep.
-        what = str(error) if isinstance(error, UnicodeDecodeError) else "nested or long beyond use"
+        what = (
+            str(error) if isinstance(error, UnicodeDecodeError) else "too long or too deeply nested"
+        )
         raise ParseError(f"broken JSON: {what}", where=where) from error
 
 

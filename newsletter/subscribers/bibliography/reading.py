@@ -35,7 +35,7 @@ _ID_IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 
-# The parser logs every odd entry, with its text: that is somebody's library, not our log's.
+# The parser logs every odd entry with its text; a reader's library does not belong in our log.
 logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)
 
 
@@ -50,10 +50,10 @@ def read(data: bytes, *, most_entries: int) -> list[tuple[str | None, str]]:
     cut, parse = (ris_entries, _ris) if is_ris(text) else (bibtex_entries, _bibtex)
     entries = list(islice(cut(text), most_entries + 1))
     if len(entries) > most_entries:
-        raise LimitError(f"holds more than {most_entries:,} entries", where="bibliography")
+        raise LimitError(f"contains more than {most_entries:,} entries", where="bibliography")
     found = [reference for entry in parse(entries) if (reference := _reference(entry))]
     if not found:
-        raise InputError("holds no entry of BibTeX or RIS that we can read", where="bibliography")
+        raise InputError("contains no BibTeX or RIS entry that we can read", where="bibliography")
     return found
 
 

@@ -1,0 +1,59 @@
+"""`newsletter prepare`: rank the papers for every subscriber who is due."""
+
+import sys
+from datetime import date
+from typing import Annotated
+
+import typer
+from sqlalchemy import Engine
+from sqlmodel import select
+
+from newsletter.cli.common import DateOption, open_database, out, today
+from newsletter.cli.progress import progress_bar
+from newsletter.core.database import read_scope
+from newsletter.core.errors import UsageError
+from newsletter.core.models import Edition
+from newsletter.editions import preparation
+
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Freeze the edition of a future date without asking.")
+]
+
+
+def require_not_early(engine: Engine, issue_date: date, *, force: bool) -> None:
+    """Ask before freezing the edition of a future date, which later papers could not join.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+    """
+    if force or issue_date <= today():
+        return
+    with read_scope(engine) as session:
+        if session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first():
+            return
+    warning = (
+        f"{issue_date} is in the future: papers that arrive before then would not be in its edition"
+    )
+    if not sys.stdin.isatty():
+        raise UsageError(f"{warning} (use --force to prepare it anyway)")
+    typer.confirm(f"{warning}. Prepare it now?", abort=True, err=True)
+
+
+def prepare(date: DateOption = None, force: ForceOption = False) -> None:
+    """Rank the papers for every subscriber who is due, and freeze the edition."""
+    settings, engine = open_database("from_address")
+    require_not_early(engine, date or today(), force=force)
+    with progress_bar("preparing digests") as progress:
+        done = preparation.prepare(
+            engine,
+            date or today(),
+            message_domain=settings.from_domain,
+            sources=settings.sources,
+            model=settings.feature_model,
+            progress=progress,
+        )
+    digests = "1 digest" if done.new == 1 else f"{done.new} digests"
+    out.print(
+        f"edition {date or today()}: {digests} prepared, "
+        f"{done.nothing} subscribers without papers, {done.due} due"
+    )

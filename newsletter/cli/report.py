@@ -1,0 +1,56 @@
+"""`newsletter report`: who did not get an edition, and why."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from newsletter.cli.common import DateOption, open_database, out, print_json, today
+from newsletter.core.database import read_scope
+from newsletter.editions import lifecycle, report_html
+from newsletter.editions import report as reports
+
+
+class ReportFormat(StrEnum):
+    """How `newsletter report` prints."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+def report(
+    date: DateOption = None,
+    form: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TEXT,
+) -> None:
+    """Show who did not get an edition, and why."""
+    _, engine = open_database()
+    with read_scope(engine) as session:
+        edition = lifecycle.find(session, date or today())
+        found = reports.edition_report(session, edition)
+        ends = report_html.finished(session, edition.id or 0)
+    if form is ReportFormat.HTML:
+        out.file.write(report_html.as_html(found, report_html.draw(ends)))
+        return
+    if form is ReportFormat.JSON:
+        print_json(reports.as_dict(found))
+        return
+    if form is ReportFormat.CSV:
+        out.file.write(reports.as_csv(found))
+        return
+    out.print(f"edition {found.edition}: {found.status}, {found.prepared} prepared")
+    if found.note:
+        out.print(f"paused: {found.note}", markup=False)
+    out.print(f"coverage: {found.coverage or 'no source was read'}")
+    for line in reports.what_came_back(found):
+        out.print(f"  {line}", markup=False)
+    for row in found.undelivered:
+        again = f", again at {row.retry_at:%H:%M} UTC" if row.retry_at else ""
+        reason = f"{row.code} {row.reason}" if row.code else row.reason
+        out.print(escape(f"  {row.status}: {row.email}: {reason or 'not tried yet'}{again}"))
+    for email, why in found.without_digest:
+        out.print(escape(f"  no digest: {email}: {why}"))
+    if not found.undelivered and not found.without_digest:
+        out.print("  every digest was sent")

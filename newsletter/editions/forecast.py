@@ -1,0 +1,138 @@
+"""How many digests the coming days hold, and whether they can go out in time."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import func
+from sqlmodel import Session, SQLModel, col, select
+
+from newsletter.core.models import (
+    Delivery,
+    DeliveryStatus,
+    Edition,
+    Pace,
+    SubscriberStatus,
+)
+from newsletter.editions.schedule import is_due, send_moment
+from newsletter.sending.mailer.retry_policy import STALE_AFTER
+
+# Neither set nor measured: what one relay at a tenth of a second a message takes.
+ASSUMED_RATE = 10.0
+# Fewer messages say more about the start of a run than about its pace.
+FEWEST_MEASURED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Messages per second, and where the number comes from: set, measured or assumed."""
+
+    per_second: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One coming edition.
+
+    ``due`` counts everyone whose cadence has a digest that day; those without papers
+    receive none. ``hours`` counts them by the hour, in UTC, at which `send --due` begins theirs.
+    ``allowed`` is the warm-up's share of the day, None once it is over.
+    """
+
+    date: date
+    due: int
+    hours: dict[datetime, int]
+    seconds: float
+    allowed: int | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether all of it can be out before it is stale."""
+        in_time = self.seconds <= STALE_AFTER.total_seconds()
+        return in_time and (self.allowed is None or self.due <= self.allowed)
+
+
+def forecast(
+    session: Session, first: date, days: int, rate: Rate, warm_up: tuple[int, ...] = ()
+) -> list[Day]:
+    """The ``days`` editions from ``first`` on. Reads only.
+
+    Of the first date those who have their digest already are left out.
+    """
+    found = []
+    used, had_today = _warm_up_used(session, first)
+    for offset in range(days):
+        issue_date = first + timedelta(days=offset)
+        hours = _due_by_hour(session, issue_date)
+        due = sum(hours.values())
+        allowed = warm_up[used] if used < len(warm_up) else None
+        if allowed is not None and offset == 0:
+            allowed = max(0, allowed - had_today)
+        found.append(
+            Day(issue_date, due, dict(sorted(hours.items())), due / rate.per_second, allowed)
+        )
+        used += bool(due) or (offset == 0 and had_today > 0)
+    return found
+
+
+def rate_of(session: Session, rate: float | None) -> Rate:
+    """The rate that is set, else that of the last edition of some size, else an assumption."""
+    if rate is not None:
+        return Rate(rate, "set")
+    is_sent = col(Delivery.status).in_((DeliveryStatus.SENT, DeliveryStatus.BOUNCED))
+    last = session.exec(
+        select(func.count(), func.min(Delivery.finished_at), func.max(Delivery.finished_at))
+        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+        .where(is_sent, col(Delivery.finished_at).is_not(None))
+        .group_by(col(Edition.id))
+        .having(func.count() >= FEWEST_MEASURED)
+        .order_by(col(Edition.issue_date).desc())
+        .limit(1)
+    ).first()
+    if last is not None:
+        number, start, end = last
+        # Readers in several zones are sent to hours apart; only a run without such gaps measures.
+        seconds = (_aware(end) - _aware(start)).total_seconds()
+        if 0 < seconds < timedelta(hours=1).total_seconds():
+            return Rate(number / seconds, "measured")
+    return Rate(ASSUMED_RATE, "assumed")
+
+
+def _aware(value: Any) -> datetime:
+    """SQLite's aggregates lose the column's type, and with it the zone."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _due_by_hour(session: Session, issue_date: date) -> Counter[datetime]:
+    row = SQLModel.metadata.tables["subscriber"].c
+    has_one = (
+        select(Delivery.subscriber_id)
+        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+        .where(Edition.issue_date == issue_date)
+    )
+    wishes = (row.cadence, row.weekday, row.vacation_until)
+    groups = session.connection().execute(
+        sqlalchemy.select(row.send_hour, row.time_zone, func.count(), *wishes)
+        .where(row.status == SubscriberStatus.ACTIVE, row.id.not_in(has_one))
+        .group_by(row.send_hour, row.time_zone, *wishes)
+    )
+    hours: Counter[datetime] = Counter()
+    for hour, zone, number, *wish in groups:
+        if is_due(issue_date, *wish):
+            hours[send_moment(issue_date, hour, zone)] += number
+    return hours
+
+
+def _warm_up_used(session: Session, today: date) -> tuple[int, int]:
+    """How many days of the warm-up are over, and how many messages today has had."""
+    name = f"day:{today.isoformat()}"
+    is_day = col(Pace.name).like("day:%")
+    before = session.exec(
+        select(func.count()).where(is_day, col(Pace.name) < name, Pace.used > 0)
+    ).one()
+    row = session.get(Pace, name)
+    return before, row.used if row else 0

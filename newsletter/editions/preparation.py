@@ -1,0 +1,141 @@
+"""Prepare an edition: rank the papers for everyone who is due, and freeze each digest in rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Engine, func
+from sqlmodel import Session, SQLModel, col, select
+
+from newsletter.core.database import read_scope, session_scope, utc_now
+from newsletter.core.errors import UsageError
+from newsletter.core.models import Delivery, Edition, EditionStatus, SubscriberStatus
+from newsletter.editions import freeze, schedule
+from newsletter.editions.lifecycle import open_edition
+from newsletter.messages import digest
+from newsletter.papers.coverage import Coverage, coverage
+from newsletter.ranking.encoders import DEFAULT
+from newsletter.ranking.profiles import feature_store, profiles
+from newsletter.ranking.ranker import Ranker
+
+# Subscribers ranked and frozen per transaction: enough for matrix products to pay, few enough
+# that another writer never waits long and memory stays flat.
+CHUNK = 500
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The result of `prepare`: digests frozen now, subscribers due, and why some got nothing."""
+
+    edition_id: int
+    due: int
+    new: int
+    nothing: int
+
+
+def prepare(
+    engine: Engine,
+    issue_date: date,
+    *,
+    message_domain: str,
+    sources: Sequence[str] = (),
+    subscriber_ids: Sequence[int] | None = None,
+    model: str = DEFAULT,
+    progress: Progress = lambda done, total: None,
+    now: datetime | None = None,
+) -> Prepared:
+    """Freeze a digest for everyone who is due and has none in the date's edition yet.
+
+    ``message_domain`` is the operator's own, for Message-IDs (bulk-mail rule 11); ``sources`` are
+    the names of those that should have been read; who is due is judged by cadence, or given as
+    ``subscriber_ids``; ``progress`` is called with how many subscribers are done, of how many.
+    ``now`` decides which papers are candidates and which source is late: the present if not given.
+
+    Raises:
+        UsageError: the edition was cancelled.
+    """
+    now = now or utc_now()
+    edition_id = open_edition(engine, issue_date, now)
+    with read_scope(engine) as session:
+        if session.get_one(Edition, edition_id).status is EditionStatus.CANCELLED:
+            raise UsageError(f"the edition of {issue_date} was cancelled")
+        due = due_without_digest(session, edition_id, issue_date, subscriber_ids)
+        edition = session.get_one(Edition, edition_id)
+        why = coverage_of(session, edition, now, sources).nothing_to_send()
+    if due:
+        since = now - digest.CANDIDATE_WINDOW
+        feature_store.ensure_vectors(engine, since, model)
+        with read_scope(engine) as session:
+            ranker = Ranker(profiles.load_candidates(session, since, model))
+    new = nothing = 0
+    contents: dict[int, dict[str, Any]] = {}
+    for start in range(0, len(due), CHUNK):
+        chunk = due[start : start + CHUNK]
+        with read_scope(engine) as session:
+            rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
+        with session_scope(engine) as session:
+            frozen = freeze.freeze(
+                session,
+                edition_id,
+                rankings,
+                contents,
+                message_domain=message_domain,
+                now=now,
+                why=why,
+            )
+        new += frozen
+        nothing += sum(not ranked.picks for ranked in rankings)
+        progress(start + len(chunk), len(due))
+    _close_preparation(engine, edition_id, now, sources)
+    return Prepared(edition_id, len(due), new, nothing)
+
+
+def due_without_digest(
+    session: Session,
+    edition_id: int | None,
+    issue_date: date,
+    subscriber_ids: Sequence[int] | None = None,
+) -> list[int]:
+    """Ids of the active subscribers who are due on the date and have no digest of it yet.
+
+    ``edition_id`` is None before there is an edition. With ``subscriber_ids`` those are due,
+    whatever their cadence.
+    """
+    has_one = select(Delivery.subscriber_id).where(Delivery.edition_id == edition_id)
+    row = SQLModel.metadata.tables["subscriber"].c
+    active = session.connection().execute(
+        sqlalchemy.select(row.id, row.cadence, row.weekday, row.vacation_until)
+        .where(row.status == SubscriberStatus.ACTIVE, row.id.not_in(has_one))
+        .order_by(row.id)
+    )
+    if subscriber_ids is not None:
+        wanted = set(subscriber_ids)
+        return [number for number, *_ in active if number in wanted]
+    return [number for number, *wish in active if schedule.is_due(issue_date, *wish)]
+
+
+def _close_preparation(
+    engine: Engine, edition_id: int, now: datetime, sources: Sequence[str]
+) -> None:
+    with session_scope(engine) as session:
+        edition = session.get_one(Edition, edition_id)
+        edition.coverage = edition.coverage or coverage_of(session, edition, now, sources).line()
+        if edition.status == EditionStatus.DRAFT:
+            edition.status = EditionStatus.READY
+
+
+def coverage_of(
+    session: Session, edition: Edition, now: datetime, sources: Sequence[str] = ()
+) -> Coverage:
+    """What was read since the previous edition, or within a day for the first one.
+
+    ``sources`` are the names of those that should have been read.
+    """
+    before = session.exec(
+        select(func.max(Edition.opened_at)).where(col(Edition.issue_date) < edition.issue_date)
+    ).one()
+    return coverage(session, before or edition.opened_at - timedelta(days=1), now, sources)

@@ -1,0 +1,112 @@
+"""Show what would go out for a date: made by the functions that prepare, then rolled back."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from newsletter.core.database import read_scope, trial_scope, utc_now
+from newsletter.core.errors import UsageError
+from newsletter.core.models import Delivery, Edition, EditionStatus
+from newsletter.editions import freeze, preparation
+from newsletter.messages import digest
+from newsletter.messages.digest import Digest
+from newsletter.ranking import ranker as ranking
+from newsletter.ranking.encoders import DEFAULT
+from newsletter.ranking.profiles import feature_store, profiles
+from newsletter.sending import ledger
+
+# Subscribers frozen and undone per transaction: SQLite's other writers wait that long.
+CHUNK = 100
+
+
+def rehearse(
+    engine: Engine,
+    issue_date: date,
+    *,
+    message_domain: str,
+    sources: Sequence[str] = (),
+    subscriber_id: int | None = None,
+    model: str = DEFAULT,
+) -> Iterator[Digest]:
+    """Yield every digest that `newsletter send` would send for the date now; no row changes.
+
+    Digests that are frozen already come as they are; the others are frozen in a transaction that
+    is rolled back, so their Message-IDs are not those that will be sent. With ``subscriber_id``
+    only that subscriber's.
+
+    Raises:
+        UsageError: the edition was cancelled.
+    """
+    now = utc_now()
+    with read_scope(engine) as session:
+        edition = session.exec(select(Edition).where(Edition.issue_date == issue_date)).first()
+        if edition is not None and edition.status is EditionStatus.CANCELLED:
+            raise UsageError(f"the edition of {issue_date} was cancelled")
+        edition = edition or Edition(
+            issue_date=issue_date, status=EditionStatus.DRAFT, opened_at=now
+        )
+        edition_id = edition.id
+        only = None if subscriber_id is None else [subscriber_id]
+        due = [
+            number
+            for number in preparation.due_without_digest(session, edition_id, issue_date)
+            if only is None or number in only
+        ]
+        why = preparation.coverage_of(session, edition, now, sources).nothing_to_send()
+        waiting = _waiting(session, edition_id, only) if edition_id else []
+    for ids in feature_store.slices(waiting):
+        with read_scope(engine) as session:
+            yield from _load(session, edition_id or 0, ids)
+    if not due:
+        return
+    since = now - digest.CANDIDATE_WINDOW
+    with read_scope(engine) as session:
+        ranker = ranking.Ranker(profiles.load_candidates(session, since, model))
+    for start in range(0, len(due), CHUNK):
+        chunk = due[start : start + CHUNK]
+        with read_scope(engine) as session:
+            rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
+        with trial_scope(engine) as session:
+            trial_id = edition_id or _trial_edition(session, issue_date, now)
+            contents: dict[int, dict[str, Any]] = {}
+            freeze.freeze(
+                session,
+                trial_id,
+                rankings,
+                contents,
+                message_domain=message_domain,
+                now=now,
+                why=why,
+            )
+            digests = _load(session, trial_id, _waiting(session, trial_id, chunk))
+        yield from digests
+
+
+def _trial_edition(session: Session, issue_date: date, now: datetime) -> int:
+    edition = Edition(issue_date=issue_date, status=EditionStatus.DRAFT, opened_at=now)
+    session.add(edition)
+    session.flush()
+    return edition.id or 0
+
+
+def _waiting(session: Session, edition_id: int, subscribers: Sequence[int] | None) -> list[int]:
+    """Ids of the edition's deliveries that are not finished."""
+    query = (
+        select(Delivery.id)
+        .where(
+            Delivery.edition_id == edition_id,
+            col(Delivery.status).in_(ledger.UNFINISHED),
+        )
+        .order_by(col(Delivery.id))
+    )
+    if subscribers is not None:
+        query = query.where(col(Delivery.subscriber_id).in_(subscribers))
+    return [number or 0 for number in session.exec(query)]
+
+
+def _load(session: Session, edition_id: int, ids: Sequence[int]) -> list[Digest]:
+    contents = digest.Contents(digest.load_contents(session, edition_id))
+    return list(digest.load(session, list(ids), contents).values())

@@ -1,0 +1,181 @@
+"""When to try again, how long a domain is left alone, and what a day of the warm-up may send."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from newsletter.core.database import session_scope
+from newsletter.core.models import DeliveryStatus, Pace
+from newsletter.sending.ledger import Result
+from newsletter.sending.mailer import rate_limit
+from newsletter.sending.mailer.retry_policy import DomainWatch, StormWatch, is_policy, retry_at
+
+NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+DEFERRED, SENT, FAILED = DeliveryStatus.DEFERRED, DeliveryStatus.SENT, DeliveryStatus.FAILED
+
+
+def result(
+    status: DeliveryStatus, code: int = 451, response: str = "", at: datetime = NOW
+) -> Result:
+    return Result(1, 1, status, code, response, at)
+
+
+def watched(*results: Result) -> DomainWatch:
+    watch = DomainWatch()
+    for each in results:
+        watch.note("there.example", each)
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("attempts", "minutes"),
+    [(1, 5), (2, 10), (3, 20), (4, 40), (5, 80), (6, 160), (7, 180), (99, 180)],
+)
+def test_the_pause_doubles_up_to_three_hours_give_or_take_a_fifth(
+    attempts: int, minutes: int
+) -> None:
+    for _ in range(50):
+        moment = retry_at(attempts, NOW, NOW)
+        assert moment
+        assert minutes * 0.8 <= (moment - NOW) / MINUTE <= minutes * 1.2
+
+
+def test_retries_of_a_crowd_are_spread() -> None:
+    assert len({retry_at(1, NOW, NOW) for _ in range(20)}) > 10
+
+
+def test_there_is_no_retry_after_twenty_hours() -> None:
+    made = NOW - timedelta(hours=20)
+    assert retry_at(1, made, NOW) is None
+    assert retry_at(1, made + 3 * MINUTE, NOW) is None
+    assert retry_at(1, made + 7 * MINUTE, NOW)
+
+
+@pytest.mark.parametrize(
+    ("failures", "minutes"),
+    [(4, 0), (5, 1), (9, 1), (10, 2), (15, 4), (25, 16), (30, 30), (500, 30)],
+)
+def test_a_domain_that_defers_everything_is_left_alone_for_half_an_hour_at_most(
+    failures: int, minutes: int
+) -> None:
+    watch = watched(*[result(DEFERRED)] * failures)
+    assert watch.is_quiet is (minutes == 0)
+    until = watch.closed_until("there.example", NOW)
+    assert until == (NOW + minutes * MINUTE if minutes else None)
+    assert watch.closed_until("there.example", NOW + minutes * MINUTE) is None
+    assert watch.closed_until("elsewhere.example", NOW) is None
+
+
+@pytest.mark.parametrize("other", [result(SENT, 250), result(FAILED, 550), result(DEFERRED, 0)])
+def test_an_answer_of_another_kind_starts_the_count_anew(other: Result) -> None:
+    watch = watched(*[result(DEFERRED)] * 4, other, *[result(DEFERRED)] * 4)
+    assert watch.is_quiet
+    watch = watched(*[result(DEFERRED)] * 9, other, *[result(DEFERRED)] * 5)
+    assert watch.closed_until("there.example", NOW) == NOW + MINUTE, "the first pause again"
+
+
+@pytest.mark.parametrize(
+    ("code", "response", "is_one"),
+    [
+        (550, "5.7.1 refused", True),
+        (421, "4.7.0 try later", True),
+        (400, "4.7.0 try later", True),
+        (550, "5.1.1 no such user", False),
+        (250, "5.7.1 odd, and yet taken", False),
+        (550, "15.7.1", False),
+    ],
+)
+def test_policy_is_told_by_the_enhanced_code_of_a_refusal(
+    code: int, response: str, is_one: bool
+) -> None:
+    assert is_policy(result(FAILED, code, response)) is is_one
+
+
+def test_ten_policy_refusals_among_twenty_are_a_storm_that_says_so_once() -> None:
+    storm = StormWatch()
+    for number in range(9):
+        assert not storm.note(result(FAILED, 550, f"5.7.1 number {number}"))
+        assert not storm.note(result(SENT, 250, "ok"))
+        assert not storm.note(result(FAILED, 0, "no answer counts neither way"))
+    assert storm.note(result(FAILED, 550, "5.7.1 the tenth"))
+    assert storm.reason == (
+        "10 of the last 19 messages were refused by policy; the last: 550 5.7.1 the tenth"
+    )
+    assert storm.note(result(SENT, 250, "ok")), "a storm is not over with the next message"
+    assert "the tenth" in storm.reason
+
+
+def test_refusals_that_are_long_past_are_no_storm() -> None:
+    storm = StormWatch()
+    for _ in range(9):
+        storm.note(result(FAILED, 550, "5.7.1 no"))
+    for _ in range(12):
+        storm.note(result(SENT, 250))
+    assert not storm.note(result(FAILED, 550, "5.7.1 no"))
+
+
+WARM_UP = (2, 5, 9)
+
+
+def share(engine: Engine, day: int, most: int = 100) -> int:
+    with session_scope(engine) as session:
+        now = NOW + timedelta(days=day)
+        return rate_limit.reserve_today(session, WARM_UP, most=most, now=now)
+
+
+def test_each_day_of_a_warm_up_has_its_share_and_then_there_is_no_limit(engine: Engine) -> None:
+    assert [share(engine, 0, 1), share(engine, 0), share(engine, 0)] == [1, 1, 0]
+    assert [share(engine, day) for day in (1, 2, 3)] == [5, 9, 100]
+
+
+def test_a_day_on_which_nothing_was_sent_is_no_day_of_the_warm_up(engine: Engine) -> None:
+    assert share(engine, 0) == 2
+    # Taken, and given back since no relay had it; and a day on which nobody asked for any.
+    assert share(engine, 1) == 5
+    with session_scope(engine) as session:
+        rate_limit.give_back_today(session, 5, now=NOW + timedelta(days=1))
+    assert share(engine, 3, 0) == 0
+    assert share(engine, 4) == 5, "the second day's share"
+
+
+def test_what_is_given_back_can_be_sent_the_same_day_and_no_more_than_that(engine: Engine) -> None:
+    assert share(engine, 0) == 2
+    with session_scope(engine) as session:
+        rate_limit.give_back_today(session, 1, now=NOW)
+    assert share(engine, 0) == 1
+    with session_scope(engine) as session:
+        rate_limit.give_back_today(session, 100, now=NOW)
+    assert share(engine, 0) == 2
+
+
+def moments(engine: Engine, rate: float, most: int, now: datetime, **more: int) -> list[float]:
+    with session_scope(engine) as session:
+        found = rate_limit.reserve_slots(session, "all", rate, most=most, now=now, **more)
+    return [(moment - NOW).total_seconds() for moment in (*found.given, found.following)]
+
+
+def test_moments_are_a_step_apart_and_given_away_once(engine: Engine) -> None:
+    assert moments(engine, 10, 3, NOW) == [0, 0.1, 0.2, 0.3]
+    assert moments(engine, 10, 9, NOW) == [0.3, 0.4, 0.5], "not further ahead than .4 s"
+    assert moments(engine, 10, 9, NOW) == [0.5]
+    assert moments(engine, 10, 9, NOW, at_least=1) == [0.5, 0.6]
+    later = NOW + timedelta(seconds=60)
+    assert moments(engine, 10, 2, later) == [60, 60.1, 60.2], "what was not used is lost"
+
+
+@pytest.mark.parametrize(("days", "is_believed"), [(1.9, True), (2.1, False)])
+def test_a_next_moment_of_a_wrong_clock_is_forgotten(
+    engine: Engine, days: float, is_believed: bool
+) -> None:
+    with session_scope(engine) as session:
+        session.add(Pace(name="all", next_at=NOW + timedelta(days=days)))
+    [first, *_] = moments(engine, 10, 1, NOW)
+    assert first == (days * 86_400 if is_believed else 0)
+
+
+def test_a_rate_of_less_than_one_in_two_days_is_kept(engine: Engine) -> None:
+    rate = 1 / (5 * 86_400)
+    assert moments(engine, rate, 1, NOW) == [0, 5 * 86_400]
+    assert moments(engine, rate, 1, NOW) == [5 * 86_400]

@@ -1,0 +1,279 @@
+"""Sign-up and suppression: what a confirmation brings back, and what it never does."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import Session, select
+
+from newsletter.core.database import utc_now
+from newsletter.core.errors import InputError
+from newsletter.core.models import (
+    Cadence,
+    Delivery,
+    DeliveryKind,
+    Interest,
+    SignUp,
+    Subscriber,
+    SubscriberStatus,
+    Suppression,
+    SuppressionReason,
+    Topic,
+)
+from newsletter.core.tokens import Signer
+from newsletter.subscribers import accounts, signup
+from newsletter.subscribers.signup import SignUpRequest
+from newsletter.subscribers.suppression import GRAVITY, OWN_DECISION, suppress, suppressions
+from newsletter.subscribers.validation import parse_topic
+
+SIGNER = Signer(("a key for tests" * 3,))
+EMAIL = "ada@reader.example"
+HASH = SIGNER.hash_address(EMAIL)
+OWN = [SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED]
+OTHERS = [reason for reason in SuppressionReason if reason not in OWN]
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    with Session(engine) as session:
+        yield session
+
+
+def sign_up(session: Session, *keywords: str, email: str = EMAIL, **fields: Any) -> None:
+    request = SignUpRequest(topic=parse_topic(keywords=list(keywords)), **fields)
+    signup.sign_up(session, SIGNER, email=email, request=request, message_domain="papers.example")
+    session.flush()
+
+
+def ada(session: Session) -> Subscriber:
+    session.expire_all()
+    return session.exec(select(Subscriber).where(Subscriber.email == EMAIL)).one()
+
+
+def confirm(session: Session) -> bool:
+    return signup.confirm(session, ada(session).public_id).active
+
+
+def mailed(session: Session) -> list[DeliveryKind]:
+    return list(session.exec(select(Delivery.kind).order_by(Delivery.id)))  # type: ignore[arg-type]
+
+
+def interests(session: Session) -> list[str]:
+    return sorted(session.exec(select(Interest.value)))
+
+
+def test_a_sign_up_is_pending_until_its_confirmation(session: Session) -> None:
+    sign_up(session, "engines", cadence="weekly", time_zone="Europe/London")
+    assert ada(session).status is SubscriberStatus.PENDING
+    assert ada(session).cadence is not Cadence.WEEKLY
+    assert mailed(session) == [DeliveryKind.CONFIRMATION]
+    assert confirm(session)
+    assert ada(session).status is SubscriberStatus.ACTIVE
+    assert (ada(session).cadence, ada(session).time_zone) == (Cadence.WEEKLY, "Europe/London")
+    assert ada(session).consent_wording == accounts.CONSENT_WORDING
+    assert interests(session) == ["engines"]
+    assert session.exec(select(SignUp)).all() == []
+
+
+def test_who_leaves_while_pending_stays_out_when_the_old_link_is_opened(session: Session) -> None:
+    sign_up(session, "engines")
+    assert accounts.unsubscribe(session, ada(session).public_id)
+    assert not confirm(session)
+    assert ada(session).status is SubscriberStatus.UNSUBSCRIBED
+    assert ada(session).confirmed_at is None
+    assert suppressions(session, [HASH]) == {HASH: SuppressionReason.UNSUBSCRIBED}
+
+
+def test_who_left_comes_back_by_a_sign_up_made_since(session: Session) -> None:
+    sign_up(session, "engines")
+    confirm(session)
+    accounts.unsubscribe(session, ada(session).public_id)
+    assert not confirm(session), "there was no sign-up since"
+    sign_up(session, "looms")
+    assert confirm(session)
+    assert ada(session).unsubscribed_at is None
+    assert suppressions(session, [HASH]) == {}
+    assert "looms" in interests(session)
+
+
+def test_who_says_it_twice_that_they_leave_takes_back_a_sign_up_made_between(
+    session: Session,
+) -> None:
+    sign_up(session)
+    confirm(session)
+    for _ in range(2):
+        accounts.unsubscribe(session, ada(session).public_id)
+        sign_up(session)
+    assert accounts.unsubscribe(session, ada(session).public_id)
+    assert not confirm(session)
+    assert ada(session).status is SubscriberStatus.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize("reason", OWN)
+def test_confirming_lifts_what_the_person_decided(
+    session: Session, reason: SuppressionReason
+) -> None:
+    suppress(session, HASH, reason)
+    sign_up(session)
+    assert confirm(session)
+    assert suppressions(session, [HASH]) == {}
+
+
+@pytest.mark.parametrize("reason", OTHERS)
+def test_confirming_leaves_an_address_suppressed_that_others_closed(
+    session: Session, reason: SuppressionReason
+) -> None:
+    sign_up(session)
+    # It came while the confirmation was in the mailbox.
+    suppress(session, HASH, reason)
+    confirm(session)
+    assert suppressions(session, [HASH]) == {HASH: reason}
+
+
+@pytest.mark.parametrize("reason", OTHERS)
+def test_an_address_that_others_closed_is_asked_nothing(
+    session: Session, reason: SuppressionReason
+) -> None:
+    suppress(session, HASH, reason)
+    sign_up(session)
+    assert session.exec(select(Subscriber)).all() == []
+    assert mailed(session) == []
+
+
+def test_lifting_reaches_one_address_only(session: Session) -> None:
+    other = SIGNER.hash_address("bob@reader.example")
+    for each in (HASH, other):
+        suppress(session, each, SuppressionReason.UNSUBSCRIBED)
+    sign_up(session)
+    confirm(session)
+    assert suppressions(session, [HASH, other, "unknown"]) == {
+        other: SuppressionReason.UNSUBSCRIBED
+    }
+
+
+@pytest.mark.parametrize("first", SuppressionReason)
+@pytest.mark.parametrize("second", SuppressionReason)
+def test_of_two_reasons_the_graver_one_stays(
+    sqlite_engine: Engine, first: SuppressionReason, second: SuppressionReason
+) -> None:
+    with Session(sqlite_engine) as session:
+        suppress(session, HASH, first)
+        suppress(session, HASH, second)
+        graver = max(first, second, key=lambda reason: GRAVITY[reason])
+        assert session.exec(select(Suppression.reason)).all() == [graver]
+
+
+def test_how_grave_reasons_are_and_which_are_the_persons_own() -> None:
+    assert sorted(SuppressionReason, key=lambda reason: GRAVITY[reason]) == [
+        SuppressionReason.UNSUBSCRIBED,
+        SuppressionReason.BOUNCED,
+        SuppressionReason.OPERATOR,
+        SuppressionReason.COMPLAINED,
+        SuppressionReason.ERASED,
+    ]
+    assert set(OWN) == OWN_DECISION
+
+
+@pytest.mark.parametrize("status", [SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED])
+def test_a_subscriber_who_signs_up_again_gets_a_link_and_keeps_everything(
+    session: Session, status: SubscriberStatus
+) -> None:
+    sign_up(session, "engines", cadence="weekly")
+    confirm(session)
+    ada(session).status = status
+    session.flush()
+    sign_up(session, "looms", cadence="daily")
+    assert mailed(session) == [DeliveryKind.CONFIRMATION, DeliveryKind.ACCOUNT_LINK]
+    assert session.exec(select(SignUp)).all() == []
+    assert confirm(session), "the old link says that they are subscribed"
+    assert ada(session).status is status
+    assert ada(session).cadence is Cadence.WEEKLY
+    assert interests(session) == ["engines"]
+
+
+def test_who_comes_back_and_says_nothing_new_keeps_the_topics_of_before(session: Session) -> None:
+    sign_up(session, "engines", cadence="weekly", time_zone="Asia/Tokyo")
+    confirm(session)
+    accounts.unsubscribe(session, ada(session).public_id)
+    sign_up(session)
+    confirm(session)
+    assert interests(session) == ["engines"]
+    assert (ada(session).cadence, ada(session).time_zone) == (Cadence.WEEKLY, "Asia/Tokyo")
+    assert len(session.exec(select(Topic)).all()) == 1
+
+
+def test_who_says_nothing_at_all_still_gets_a_topic(session: Session) -> None:
+    sign_up(session)
+    confirm(session)
+    assert len(session.exec(select(Topic)).all()) == 1
+
+
+def test_picked_papers_come_with_the_confirmation(session: Session) -> None:
+    request = SignUpRequest(topic=parse_topic(), liked=(3, 1))
+    signup.sign_up(session, SIGNER, email=EMAIL, request=request, message_domain="papers.example")
+    assert signup.confirm(session, ada(session).public_id).liked == (3, 1)
+
+
+def test_whom_the_operator_added_confirms_without_a_sign_up(session: Session) -> None:
+    accounts.add(session, SIGNER, email=EMAIL, confirmed=False, source="import list.csv")
+    assert confirm(session)
+    assert ada(session).status is SubscriberStatus.ACTIVE
+    assert ada(session).consent_source == "import list.csv"
+
+
+def test_a_link_of_somebody_who_was_erased_confirms_nobody(session: Session) -> None:
+    assert not signup.confirm(session, "nobody").active
+
+
+@pytest.mark.parametrize("fields", [{"cadence": "hourly"}, {"time_zone": "Atlantis/Capital"}])
+def test_a_cadence_or_zone_that_is_none_is_refused_before_anything_is_stored(
+    session: Session, fields: dict[str, str]
+) -> None:
+    with pytest.raises(InputError):
+        sign_up(session, **fields)
+    with pytest.raises(InputError):
+        sign_up(session, email="nobody")
+    assert session.exec(select(Subscriber)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "is_mailed"),
+    [
+        (SubscriberStatus.ACTIVE, True),
+        (SubscriberStatus.PAUSED, True),
+        (SubscriberStatus.UNSUBSCRIBED, True),
+        (SubscriberStatus.PENDING, False),
+    ],
+)
+def test_a_link_to_ones_account_goes_to_whoever_was_ever_subscribed(
+    session: Session, status: SubscriberStatus, is_mailed: bool
+) -> None:
+    accounts.add(session, SIGNER, email=EMAIL, confirmed=True, source="test")
+    ada(session).status = status
+    session.flush()
+    for email in ("Ada@Reader.example", "nobody@reader.example"):
+        signup.request_account_link(session, email, message_domain="papers.example")
+    assert mailed(session) == ([DeliveryKind.ACCOUNT_LINK] if is_mailed else [])
+
+
+@pytest.mark.parametrize(("days", "is_kept"), [(29, True), (31, False)])
+def test_what_was_never_confirmed_is_forgotten_after_thirty_days(
+    session: Session, days: int, is_kept: bool
+) -> None:
+    sign_up(session, "engines")
+    old = utc_now() - timedelta(days=days)
+    ada(session).created_at = old
+    session.exec(select(SignUp)).one().asked_at = old
+    imported = accounts.add(
+        session, SIGNER, email="import@reader.example", confirmed=False, source="import list.csv"
+    )
+    imported.created_at = old
+    session.flush()
+    sign_up(session, email="bob@reader.example")
+    emails = set(session.exec(select(Subscriber.email)))
+    assert emails == {"import@reader.example", "bob@reader.example"} | (
+        {EMAIL} if is_kept else set()
+    )
+    assert len(session.exec(select(SignUp)).all()) == 1 + is_kept
