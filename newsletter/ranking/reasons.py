@@ -17,7 +17,7 @@ from newsletter.ranking import attribution
 from newsletter.ranking.candidates import KINDS, STATED, Candidates, TopicProfile
 from newsletter.ranking.explanations import short
 from newsletter.ranking.match_features import is_keyword
-from newsletter.ranking.words import spelled, stem, tokens
+from newsletter.ranking.words import phrase_of, spelled, stem, tokens
 
 MOST = 2  # reasons a paper
 MOST_NAMED = 3  # keywords in one
@@ -49,14 +49,19 @@ class Reasons:
         """One text a pick, its reasons in lines; each pick is a paper in the topic at ``homes``."""
         strongest = attribution.strongest(topics, self.products, homes, papers)
         return [
-            "\n".join(self._lines(topics[home], paper, liked))
-            for home, paper, liked in zip(
-                homes.tolist(), papers.tolist(), strongest.liked.tolist(), strict=True
+            "\n".join(self._lines(topics[home], paper, liked, nearest))
+            for home, paper, liked, nearest in zip(
+                homes.tolist(),
+                papers.tolist(),
+                strongest.liked.tolist(),
+                strongest.nearest.tolist(),
+                strict=True,
             )
         ]
 
-    def _lines(self, topic: TopicProfile, paper: int, liked: int) -> list[str]:
+    def _lines(self, topic: TopicProfile, paper: int, liked: int, nearest: int) -> list[str]:
         mentions = self._mentions(topic, paper)
+        liked = liked if mentions else nearest
         resembles = "" if liked < 0 else self._resembles(topic, paper, liked)
         follows = self._follows(topic, paper)
         lines = [line for line in (mentions, resembles, *follows) if line]
@@ -111,16 +116,16 @@ class Reasons:
         return f"Like “{title}”, which you {verb}: both mention {shared}."
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
-        """The rarest words that ``text`` (known by ``key``) and a paper have, as in the paper."""
+        """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
         if (key, paper) not in self._shared:
             if key not in self._liked:
                 words = (word for word, _, _ in tokens(text) if _says_something(word))
                 self._liked[key] = frozenset(stem(word) for word in words)
             there = self._words_in(paper)
             both = self._liked[key] & there.keys()
-            best = sorted(both, key=lambda each: (self.candidates.vocabulary.count(each), each))[
-                :SHARED
-            ]
+            title = {stem(word) for word in phrase_of(self.candidates.titles[paper])}
+            count = self.candidates.vocabulary.count
+            best = sorted(both, key=lambda each: (each not in title, count(each), each))[:SHARED]
             self._shared[key, paper] = (
                 _listed([there[each] for each in best]) if len(best) == SHARED else ""
             )

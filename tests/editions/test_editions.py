@@ -346,7 +346,7 @@ def test_a_paper_that_another_date_mailed_while_digests_were_ranked_is_left_out(
         with session_scope(engine) as session:
             other = factories.make_edition(session, ISSUE_DATE - timedelta(days=1))
             subscriber = session.exec(select(Subscriber)).one()
-            papers = list(session.exec(select(Paper).limit(2)))
+            papers = list(session.exec(select(Paper).where(Paper.title == TITLES[0])))
             factories.make_digest(session, other, subscriber, papers)
         return ranked
 
@@ -354,7 +354,7 @@ def test_a_paper_that_another_date_mailed_while_digests_were_ranked_is_left_out(
     assert prepare(engine).new == 1
     with read_scope(engine) as session:
         items = session.exec(select(DigestItem)).all()
-        assert len({item.paper_id for item in items}) == len(items) == len(TITLES)
+        assert len({item.paper_id for item in items}) == len(items) == 2, "one each"
 
 
 def test_only_who_is_due_is_prepared(engine: Engine) -> None:
@@ -425,7 +425,7 @@ MORNING = datetime(2026, 11, 20, 9, tzinfo=UTC)
         (NIGHT, {"status": FetchStatus.FAILED}, "a source could not be read"),
         (NIGHT, {"announced": 3, "known": 3}, "nothing was announced"),
         (MORNING, {"announced": 3, "known": 3}, "a source is late"),
-        (MORNING, {"announced": 3, "new": 3}, "no new papers"),
+        (MORNING, {"announced": 3, "new": 3}, "there are no new papers"),
     ],
 )
 def test_who_gets_nothing_has_the_reason_recorded(
