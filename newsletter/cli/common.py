@@ -1,4 +1,4 @@
-"""Shared by all commands: settings, the database, and output for people and programs."""
+"""Shared by all commands: settings, the database, dates and JSON."""
 
 import json
 import socket
@@ -7,16 +7,11 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from sqlalchemy import Engine
 
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
 from newsletter.core.errors import UsageError
-
-# People read standard error, programs standard output: `--json` keeps the latter clean.
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def parse_date(value: str) -> date:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
-from newsletter.cli.common import err, out
+from newsletter.cli.console import err, out
 from newsletter.core.errors import StoppedError
 from newsletter.messages.digest import Digest
 from newsletter.messages.renderer import Renderer

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, print_json
 from newsletter.cli.intake import Intake
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
@@ -78,12 +77,12 @@ def _read_files(files: list[str], as_json: bool) -> None:
     except (DatabaseError, SettingsError) as error:
         if not is_pipe:
             raise
-        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        typer.echo(f"error: {error}", err=True)
         raise typer.Exit(TRY_AGAIN) from error
     if as_json:
         print_json({"messages": intake.messages})
     if why_not:
-        err.print(f"[yellow]nothing was recorded:[/] {escape(why_not)}")
+        typer.echo(f"nothing was recorded: {why_not}", err=True)
     if why_not and is_pipe:
         raise typer.Exit(TRY_AGAIN)
     if intake.failed:
@@ -138,8 +137,8 @@ def _show_kept(output: Path | None, as_json: bool) -> None:
         return
     for mail in found:
         line = f"{mail.received_at:%Y-%m-%d %H:%M} {mail.kind:16} {mail.sender} | {mail.subject}"
-        out.print(escape(line))
+        typer.echo(line)
     if output:
-        err.print(f"{written} written to {escape(str(output))}")
+        typer.echo(f"{written} written to {output}", err=True)
     if not found:
-        err.print("no unmatched messages")
+        typer.echo("no unmatched messages", err=True)

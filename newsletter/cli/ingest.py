@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sqlalchemy import Engine
 
-from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.console import err, out
 from newsletter.core.config import Settings
 from newsletter.core.errors import InputError, UsageError
 from newsletter.papers.harvest import ingest_source

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.markup import escape
+import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from newsletter.cli.common import err, out
 from newsletter.core import database
 from newsletter.core.errors import DatabaseError, InputError
 from newsletter.core.tokens import Signer
@@ -39,7 +38,7 @@ class Intake:
 
     def complain(self, error: InputError) -> None:
         """Report an error, and remember that there was one."""
-        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        typer.echo(f"error: {error}", err=True)
         self.failed = True
 
     def handle(self, incoming: Incoming) -> None:
@@ -54,7 +53,7 @@ class Intake:
             incoming.mark_seen()
         self.messages.append(_as_json(incoming, recorded))
         if not self.quiet:
-            out.print(escape(_as_line(incoming, recorded)))
+            typer.echo(_as_line(incoming, recorded))
 
     def _record(self, incoming: Incoming) -> Recorded:
         if self.engine is None or self.signer is None:

@@ -6,7 +6,8 @@ import time
 
 from rich.markup import escape
 
-from newsletter.cli.common import err, open_database, print_json
+from newsletter.cli.common import open_database, print_json
+from newsletter.cli.console import err
 from newsletter.cli.intake import Intake
 from newsletter.core.errors import InputError
 from newsletter.core.tokens import Signer

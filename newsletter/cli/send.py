@@ -11,7 +11,8 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import DateOption, err, open_database, out, today
+from newsletter.cli.common import DateOption, open_database, today
+from newsletter.cli.console import err, out
 from newsletter.cli.dry_run import dry_run as dry_run_of
 from newsletter.cli.prepare import require_not_early
 from newsletter.cli.preview import make_renderer

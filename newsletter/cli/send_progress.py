@@ -13,7 +13,7 @@ from types import FrameType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
-from newsletter.cli.common import err
+from newsletter.cli.console import err
 from newsletter.sending.mailer import SendPlan, Tally, Workers
 from newsletter.sending.mailer.workers import INTERRUPTED
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import date as Date  # noqa: N812  (`date` is the option's name here)
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
+import typer
 from sqlmodel import Session, func, select
 
-from newsletter.cli.common import DateOption, JsonOption, open_database, out, print_json, today
+from newsletter.cli.common import DateOption, JsonOption, open_database, print_json, today
 from newsletter.core.database import read_scope
 from newsletter.core.models import (
     DeliveryStatus,
@@ -49,14 +48,14 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         return
     if report is None:
         earlier = f"; the latest is of {latest}" if latest else ""
-        out.print(f"no edition of {wanted} yet{earlier}")
+        typer.echo(f"no edition of {wanted} yet{earlier}")
     else:
         _print_edition(report)
     _print_sources(sources)
     counted = ", ".join(f"{number} {name}" for name, number in people.items() if number)
-    out.print(f"  subscribers: {counted or 'none'}")
+    typer.echo(f"  subscribers: {counted or 'none'}")
     for line in advice:
-        out.print(f"  {line}", markup=False)
+        typer.echo(f"  {line}")
 
 
 def _as_json(report: reports.Report | None) -> dict[str, Any]:
@@ -107,18 +106,16 @@ def _advice(
 
 
 def _print_edition(report: reports.Report) -> None:
-    out.print(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
-    table = Table(show_header=False, box=None, pad_edge=False)
+    typer.echo(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
     later = ", ".join(f"{number} {name}" for name, number in report.later.items() if number)
     for name, number in report.counts.items():
         if number:
             of_these = f", of which {later} later" if name == DeliveryStatus.SENT and later else ""
-            table.add_row(f"  {number}", name + of_these)
+            typer.echo(f"{number:>6} {name}{of_these}")
     if report.without_digest:
-        table.add_row(f"  {len(report.without_digest)}", "due, but no papers")
-    out.print(table)
+        typer.echo(f"{len(report.without_digest):>6} due, but no papers")
     for line in reports.what_came_back(report):
-        out.print(f"  {line}", markup=False)
+        typer.echo(f"  {line}")
 
 
 def _print_sources(sources: Sequence[dict[str, Any]]) -> None:
@@ -127,9 +124,7 @@ def _print_sources(sources: Sequence[dict[str, Any]]) -> None:
         words = source["condition"].replace("_", " ")
         if source["condition"] == "failed" and not source["last_read"]:
             words = source["error"]
-        out.print(
-            escape(
-                f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
-                f"{source['failed']} failed{error}"
-            )
+        typer.echo(
+            f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
+            f"{source['failed']} failed{error}"
         )

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter.cli.common import JsonOption, open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.console import out
 from newsletter.cli.subscriber_view import describe, required
 from newsletter.core.database import session_scope
 from newsletter.core.errors import UsageError

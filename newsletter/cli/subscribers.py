@@ -12,7 +12,8 @@ from rich.table import Table
 from sqlmodel import col, func, select
 
 from newsletter.cli import subscriber_changes
-from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.console import err, out
 from newsletter.cli.subscriber_view import describe, required, row_of
 from newsletter.core import database
 from newsletter.core.errors import UsageError

@@ -8,7 +8,8 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import open_database, out, today
+from newsletter.cli.common import open_database, today
+from newsletter.cli.console import out
 from newsletter.cli.preview import make_renderer
 from newsletter.core.database import read_scope
 from newsletter.core.errors import UsageError

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -294,6 +293,9 @@ class Settings(BaseSettings):
     def _mail_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        # Not every command is told an address, and this takes long to import.
+        from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
         try:
             return validate_email(
                 value, check_deliverability=False, test_environment=True

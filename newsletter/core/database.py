@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import DateTime, Dialect, Engine, create_engine, event, inspect, make_url
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import Pool
 from sqlalchemy.types import TypeDecorator
@@ -23,6 +23,7 @@ from newsletter.core.errors import DatabaseError
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
+    from sqlalchemy.dialects import postgresql, sqlite
 
 # How long a writer waits for another before "database is locked". A commit group takes
 # milliseconds; ten seconds is only reached when a backup or another program holds the file.
@@ -158,10 +159,12 @@ def read_scope(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def upsert(session: Session, table: str) -> sqlite.Insert | postgresql.Insert:
+def upsert(session: Session, table: str) -> "sqlite.Insert | postgresql.Insert":
     """An INSERT into ``table`` that takes ON CONFLICT, which SQL leaves to each database."""
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    return insert(SQLModel.metadata.tables[table])
+    # Only one is imported: PostgreSQL's takes a twentieth of the time that a command starts in.
+    dialect = import_module(f"sqlalchemy.dialects.{session.get_bind().dialect.name}")
+    insert = dialect.insert(SQLModel.metadata.tables[table])
+    return cast("sqlite.Insert | postgresql.Insert", insert)
 
 
 def alembic_config(engine: Engine) -> "AlembicConfig":

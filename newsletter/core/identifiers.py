@@ -2,7 +2,7 @@
 
 import re
 
-from newsletter.core.text import tidy
+from newsletter.core.one_line import tidy
 
 # Archives that gave out ids of their own until March 2007: hep-ex/0307015, math.GT/0309136.
 # Any other word before a slash and seven digits is part of a web address.

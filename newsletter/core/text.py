@@ -5,17 +5,11 @@ text that is neither LaTeX nor markup comes out as it went in.
 """
 
 import re
-import unicodedata
 
 from newsletter.core.latex import GAP, PUT_BACK
 from newsletter.core.markup import Plain, read_markup
+from newsletter.core.one_line import UNWANTED, tidy
 
-# Control characters, lone surrogates (no database takes them), soft hyphens, byte order marks,
-# zero-width spaces, and the direction overrides that make a line read as what it is not.
-_UNWANTED = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ud800-\uf8ff\ufeff"
-    "\ufff9-\ufffb\ufffe\uffff]"
-)
 # Text without any of these needs neither markup nor LaTeX looked at; six of seven abstracts.
 _SPECIAL = re.compile(r"[\\$<&~`{}]")
 _LATEX = re.compile(r"[\\${}~]")
@@ -62,33 +56,12 @@ def clean(text: str) -> str:
     if not isinstance(text, Plain) and ("<" in text or "&" in text):
         text = read_markup(text)
     if _LATEX.search(text):
-        text = _without_latex(text if text.isprintable() else _UNWANTED.sub(" ", text))
+        text = _without_latex(text if text.isprintable() else UNWANTED.sub(" ", text))
         text = _TYPED.sub(_typeset, text) if "--" in text or "'" in text or '"' in text else text
         text = text if text.isascii() else text.translate(PUT_BACK)
     elif is_typed or "`" in text:
         text = _TYPED.sub(_typeset, text)
     return tidy(text)
-
-
-def tidy(text: str) -> str:
-    """White space collapsed, unwanted characters out, composed form (Unicode NFC)."""
-    if not text.isprintable():
-        # Invisible characters vanish; control characters part words, as the line feed does.
-        for invisible in "\u00ad\u200b\ufeff":
-            text = text.replace(invisible, "")
-        text = _UNWANTED.sub(" ", text)
-    text = " ".join(text.split())
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
-
-
-def shortened(text: str, most: int) -> str:
-    """``text`` cut after a word so that it has at most ``most`` characters, with an ellipsis."""
-    if len(text) <= most:
-        return text
-    cut = text[: most - 1]
-    # CJK has no spaces to cut at; a space in the first half would lose too much.
-    space = cut.rfind(" ")
-    return (cut[:space] if space > most // 2 else cut).rstrip(" ,.;:-–—") + "…"
 
 
 def _without_latex(text: str) -> str:
@@ -156,9 +129,3 @@ def _dash(match: re.Match[str]) -> str:
     if not (stands_free or joins):
         return match[0]
     return "—" if len(match[0]) == 3 else "–"
-
-
-def harmless(text: str, longest: int) -> str:
-    """One line of ``text``, cut, without what a terminal or a database would choke on."""
-    line = " ".join(text[: 2 * longest].split())[:longest]
-    return line if line.isprintable() else "".join(filter(str.isprintable, line))

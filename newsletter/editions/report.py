@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from newsletter.core.csv_cells import harmless_cell
 from newsletter.core.database import utc_now
 from newsletter.core.models import Delivery, DeliveryStatus, Edition, NoDigest, Subscriber
 from newsletter.inbound.unmatched import kept_count
@@ -17,7 +18,6 @@ from newsletter.sending import ledger
 from newsletter.sending.ledger import rates as rates_module
 from newsletter.sending.ledger.rates import Rates, in_words, worth_showing
 from newsletter.sending.ledger.rates import as_json as rates_as_json
-from newsletter.subscribers.csv_writing import harmless_cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import func, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from newsletter.core.database import upsert
 from newsletter.core.errors import TokenError
 from newsletter.core.models import (
     UNPROVEN,
@@ -186,8 +186,8 @@ def _event_kind(kind: Kind, recipient: BouncedRecipient | None) -> EventKind | N
 
 def _insert_once(session: Session, table: Any, values: dict[str, Any], *unique: str) -> bool:
     """Insert unless the row is there; whether it was inserted."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).values(**values).on_conflict_do_nothing(index_elements=unique)
+    new = upsert(session, table.__tablename__).values(**values)
+    statement = new.on_conflict_do_nothing(index_elements=unique)
     return session.execute(statement.returning(table.id)).first() is not None
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Text, bindparam, cast
 from sqlmodel import Session, SQLModel, select
 
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)

@@ -18,7 +18,7 @@ from itertools import accumulate
 from email_validator import EmailNotValidError, validate_email
 
 from newsletter.core.errors import RenderError
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 
 # RFC 2047 §2: an encoded-word has at most 75 characters, a line that holds one at most 76.
 ENCODED_WORD = 75

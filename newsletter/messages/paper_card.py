@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from newsletter.core.models import DigestLength, Signal
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 from newsletter.messages import wording
 from newsletter.messages.digest import DigestPaper, DigestSection, FrozenPaper
 

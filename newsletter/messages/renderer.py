@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 from newsletter.core.config import Settings
 from newsletter.core.models import DigestLength, Occasion
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
 from newsletter.messages.builder import Addressed, MessageMaker

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from newsletter.core.models import Occasion
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 from newsletter.messages import wording
 from newsletter.messages.digest import Digest
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 from newsletter.ranking.attribution import given_by
 from newsletter.ranking.candidates import (
     KINDS,

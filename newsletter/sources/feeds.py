@@ -13,7 +13,7 @@ import feedparser
 
 from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import DOI, split_arxiv_id
-from newsletter.core.text import shortened, tidy
+from newsletter.core.one_line import shortened, tidy
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
 from newsletter.sources.normalise import LONGEST_ID, given_first, make, web_address
 from newsletter.sources.parsing.html import repaired, text_of_html

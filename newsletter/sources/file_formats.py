@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from newsletter.core.errors import InputError, ParseError
-from newsletter.core.text import shortened, tidy
+from newsletter.core.one_line import shortened, tidy
 from newsletter.sources.arxiv_api import ArxivApi
 from newsletter.sources.arxiv_oai import ArxivOai
 from newsletter.sources.arxiv_rss import ArxivFeed

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.core.markup import Plain
-from newsletter.core.text import clean, shortened, tidy
+from newsletter.core.one_line import shortened, tidy
+from newsletter.core.text import clean
 from newsletter.sources.base import AnnouncementKind, PaperRecord
 
 _WITHDRAWN = re.compile(

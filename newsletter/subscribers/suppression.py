@@ -3,10 +3,9 @@
 from collections.abc import Collection, Iterable
 
 from sqlalchemy import Insert, delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from newsletter.core.database import utc_now
+from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import Suppression, SuppressionReason
 
 # A person can take back their own decision by confirming again; a decision of a mailbox or the
@@ -27,10 +26,9 @@ CHUNK = 1000
 
 def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> None:
     """Suppress the address; the graver reason stays, and repeating it changes nothing."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     lighter = [known for known in SuppressionReason if GRAVITY[known] < GRAVITY[reason]]
     statement: Insert = (
-        dialect.insert(Suppression)
+        upsert(session, "suppression")
         .values(address_hash=address_hash, reason=reason, created_at=utc_now())
         .on_conflict_do_update(
             index_elements=["address_hash"],

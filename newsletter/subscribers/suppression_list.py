@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError, UsageError
 from newsletter.core.models import Subscriber, Suppression, SuppressionReason, SuppressionRemoval
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.suppression import OWN_DECISION, suppress
 from newsletter.subscribers.validation import normalise_email

@@ -10,10 +10,9 @@ from datetime import timedelta
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse
 from sqlalchemy import and_, literal, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from newsletter.core.database import utc_now
+from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import ClickBy, Delivery, DeliveryEvent, DigestItem, EventKind, Paper
 from newsletter.core.tokens import Purpose
 from newsletter.messages import wording
@@ -83,10 +82,9 @@ def _at_once(delivery: Delivery) -> bool:
 
 
 def _count(session: Session, delivery_id: int, paper_id: int, who: ClickBy) -> None:
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     now = utc_now()
     session.execute(
-        dialect.insert(DeliveryEvent)
+        upsert(session, "delivery_event")
         .values(
             delivery_id=delivery_id,
             kind=EventKind.CLICKED,

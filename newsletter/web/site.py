@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from newsletter.core import text
+from newsletter.core import one_line
 from newsletter.core.config import Settings, bundled
 from newsletter.core.database import read_scope, session_scope, trial_scope
 from newsletter.core.errors import TokenError
@@ -69,7 +69,7 @@ class Site:
             safe_url=wording.safe_url,
             names=wording.authors_in_words,
             day=wording.day_in_words,
-            shortened=text.shortened,
+            shortened=one_line.shortened,
         )
         templates.globals.update(
             site_name=self.settings.site_name,

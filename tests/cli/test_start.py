@@ -30,8 +30,7 @@ sys.argv[0] = "newsletter"
 try:
     main()
 finally:
-    names = {name.partition(".")[0] for name in sys.modules}
-    print(json.dumps(sorted(names)), file=open("imported.json", "w"))
+    print(json.dumps(list(sys.modules)), file=open("imported.json", "w"))
 """
 AUTO_REPLY = (
     "From: ada@reader.example\r\nTo: news@papers.example\r\nSubject: Out of office\r\n"
@@ -64,9 +63,13 @@ class Folder:
             check=False,
         )
 
+    def imported(self) -> set[str]:
+        """The modules that the last run imported."""
+        return set(json.loads((self.path / "imported.json").read_text()))
+
     def heavy_packages(self) -> set[str]:
         """What the last run imported of `HEAVY`."""
-        return HEAVY & set(json.loads((self.path / "imported.json").read_text()))
+        return HEAVY & self.imported()
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +103,15 @@ def test_commands_that_only_read_and_write_rows_import_the_database_alone(
     done = folder.run(*arguments, text=text)
     assert "Traceback" not in done.stderr
     assert folder.heavy_packages() == DATABASE
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["inbound", "-"]])
+def test_what_runs_often_draws_no_tables_and_knows_one_database(
+    folder: Folder, arguments: list[str]
+) -> None:
+    folder.run(*arguments, text=AUTO_REPLY)
+    unused = {"rich.console", "sqlalchemy.dialects.postgresql", "pylatexenc"}
+    assert not unused & folder.imported()
 
 
 def test_the_web_framework_stays_out_of_preparing_and_sending(folder: Folder) -> None:

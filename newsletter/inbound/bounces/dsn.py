@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from newsletter.core.models import Permanence, Reason
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces.addresses import address_in
 from newsletter.inbound.bounces.outcome import LONGEST_QUOTE, BouncedRecipient, Kind
 from newsletter.inbound.bounces.phrases import reason_of

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from newsletter.core.models import Permanence, Reason
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces import patterns
 from newsletter.inbound.bounces.addresses import addresses_in, is_role
 from newsletter.inbound.bounces.flufl import second_opinion

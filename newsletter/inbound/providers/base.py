@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from newsletter.core.errors import InputError, TokenError
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces import Outcome
 
 # Providers retry for a day when we are down; an older signature is a replayed recording.

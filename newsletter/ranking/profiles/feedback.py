@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from newsletter.core.database import utc_now
+from newsletter.core.database import upsert, utc_now
 from newsletter.core.identifiers import split_arxiv_id
 from newsletter.core.models import Feedback, Paper, Profile, Signal, Topic
 from newsletter.ranking.profiles import profiles
@@ -47,9 +46,8 @@ def record(
     """Record a signal; the opposite one goes. Returns whether anything is new."""
     if signal in _OPPOSITE:
         withdraw(session, subscriber_id, paper_id, _OPPOSITE[signal])
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     added = session.execute(
-        dialect.insert(Feedback)
+        upsert(session, "feedback")
         .values(
             subscriber_id=subscriber_id,
             topic_id=topic_id,

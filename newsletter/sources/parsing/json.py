@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from newsletter.core.errors import ParseError
-from newsletter.core.text import shortened, tidy
+from newsletter.core.one_line import shortened, tidy
 from newsletter.sources.base import Page, PaperRecord, Problem, Request
 from newsletter.sources.normalise import BadPaperError
 
