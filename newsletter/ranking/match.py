@@ -23,7 +23,10 @@ from newsletter.ranking.match_features import NAMES, is_keyword
 
 # Each label is a range of the match, starting here. Below the last nothing is claimed, and the
 # paper is not picked.
-STRONG, GOOD, WORTH = 0.8, 0.5, 0.1
+STRONG, GOOD, WORTH = 0.8, 0.5, 0.04
+# A day rarely brings more papers than this that are about one topic. Where the matches of a day
+# add up to more, a dense field resembles the topic, and all of them count for less.
+MOST_A_DAY = 5.0
 # What follows are worth by themselves. Stated by the reader, not fitted: no data tells.
 AUTHOR, CATEGORY = 0.6, 0.25
 # How an interest was told; each has a model of its own.
@@ -120,6 +123,13 @@ def _keywords(topic: TopicProfile) -> list[bool]:
         for kind, row in zip(evidence.kinds.tolist(), evidence.rows.tolist(), strict=True)
         if kind < STATED
     ]
+
+
+def tempered(match: Vectors) -> Vectors:
+    """Matches (T, p) of a topic's papers of one day, their odds cut where they add up to much."""
+    expected = match.sum(axis=1, keepdims=True)
+    share = np.minimum(1, MOST_A_DAY / np.maximum(expected, 1e-6))
+    return np.asarray(match * share / (1 - match + match * share), np.float32)
 
 
 def with_follows(match: Vectors, author: NDArray[np.bool_], category: NDArray[np.bool_]) -> Vectors:

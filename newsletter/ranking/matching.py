@@ -47,6 +47,8 @@ class Matcher:
             ways, keywords_only = match.ways_of(some)
             features = self._features.of(some, papers[places], plain[places])
             found[places] = self._model.probabilities(ways, features, keywords_only=keywords_only)
+        found[steps == scoring.NEVER] = 0
+        found = match.tempered(found)
         for place in following:
             author, category = scoring.followed(topics[place], self._found)
             mine = papers[place]
