@@ -115,19 +115,28 @@ def adjust(
 
 def follows(topic: TopicProfile, found: Matches) -> Vectors:
     """(n,) steps for the authors and categories that a topic follows; each counts once."""
+    return np.asarray(follow_steps(topic, found).sum(axis=0))
+
+
+def follow_steps(topic: TopicProfile, found: Matches) -> Vectors:
+    """(2, n) the same for authors and for categories; "less of this" halves what one gives."""
     alone = 0.0 if topic.vector.any() else FOLLOWED_ALONE
-    author, category = followed(topic, found)
-    gained = author * np.float32(FOLLOWED_AUTHOR + alone)
-    return np.asarray(gained + category * np.float32(FOLLOWED_CATEGORY + alone), np.float32)
+    gained = np.zeros((2, len(found.candidates)), np.float32)
+    several = (
+        ("author", topic.followed_authors, FOLLOWED_AUTHOR),
+        ("category", topic.followed_categories, FOLLOWED_CATEGORY),
+    )
+    for row, (kind, names, steps) in zip(gained, several, strict=True):
+        for name in names:
+            rows = found.rows(kind, name)
+            given = (steps + alone) * (0.5 if name in topic.halved else 1.0)
+            row[rows] = np.maximum(row[rows], np.float32(given))
+    return gained
 
 
 def followed(topic: TopicProfile, found: Matches) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(n,) each: candidates by an author, and in a category, that the topic follows."""
-    author, category = np.zeros((2, len(found.candidates)), bool)
-    for name in topic.followed_authors:
-        author[found.rows("author", name)] = True
-    for name in topic.followed_categories:
-        category[found.rows("category", name)] = True
+    author, category = follow_steps(topic, found) > 0
     return author, category
 
 

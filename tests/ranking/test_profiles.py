@@ -131,7 +131,7 @@ def test_train_is_a_command_and_names_an_unknown_address(
     assert "b@example.org" in str(missing.exception)
 
 
-def test_signals_one_by_one_give_what_a_training_gives(session: Session) -> None:
+def test_signals_one_by_one_give_the_same_profile_as_a_training(session: Session) -> None:
     papers = add_papers(session)
     reader = add_subscriber(session, "a@example.org")
     topic = add_topic(session, reader, "Mine", (InterestKind.KEYWORD, "galaxies", 1.0))
@@ -202,7 +202,7 @@ def test_an_author_and_a_category_count_without_any_keyword(session: Session) ->
     assert "In q-bio.BM, a category you follow" in found.picks[1].explanation
 
 
-def test_more_papers_by_half_fit_the_space_anew_and_it_is_said(session: Session) -> None:
+def test_half_as_many_papers_again_refit_the_space_and_train_says_so(session: Session) -> None:
     add_papers(session)
     first = train(session)
     assert first.rebuilt == "first training"
@@ -278,7 +278,7 @@ def test_vectors_are_computed_once_and_kept_for_the_next_preparation(
         assert (feature_store.load_candidates(session, since).vectors == stored).all()
 
 
-def test_another_model_fits_the_space_anew_builds_profiles_anew_and_says_so(
+def test_another_model_refits_the_space_rebuilds_profiles_and_says_so(
     session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     papers = add_papers(session)

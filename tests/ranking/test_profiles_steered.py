@@ -233,7 +233,7 @@ def test_a_week_s_papers_stop_at_the_budget_and_the_best_come_first(session: Ses
     [(7, DeliveryStatus.SENT), (1, DeliveryStatus.FAILED), (1, DeliveryStatus.CANCELLED)],
     ids=str,
 )
-def test_what_was_sent_a_week_ago_or_never_is_not_counted(
+def test_papers_sent_a_week_ago_or_never_do_not_count(
     session: Session, days_ago: float, status: DeliveryStatus
 ) -> None:
     papers = add_papers(session)

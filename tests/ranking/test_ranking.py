@@ -119,7 +119,7 @@ def with_evidence(pool: Vectors, seed: int = 3) -> TopicProfile:
     count=st.integers(1, 30),
     seed=st.integers(),
 )
-def test_best_finds_what_sorting_finds(rows: int, columns: int, count: int, seed: int) -> None:
+def test_best_gives_the_same_as_sorting(rows: int, columns: int, count: int, seed: int) -> None:
     scores = np.random.default_rng(abs(seed)).normal(0, 3, (rows, columns)).astype(np.float32)
     scores[:, ::7] = scoring.NEVER
     places, found = scoring.best(scores, count)
@@ -212,7 +212,9 @@ def test_highlights_are_the_sentences_closest_to_the_reader_verbatim() -> None:
     candidates = candidates_of(
         np.eye(D, dtype=np.float32)[2:3],
         abstracts=(abstract,),
-        sentences=lambda papers: [Sentences(texts, vectors, vectors[:, 0]) for _ in papers],
+        sentences=lambda papers: [
+            Sentences(texts, vectors, vectors[:, 0], vectors[:, 1] > 0) for _ in papers
+        ],
     )
     [found] = ranking.rank(candidates, [reader(topic_of(np.eye(D, dtype=np.float32)[2]))])
     assert found.picks[0].highlights == ("Repair of programs works!",)
@@ -242,7 +244,7 @@ def test_popularity_moves_papers_only_as_far_as_the_slider_says() -> None:
     ],
     ids=str,
 )
-def test_who_gets_nothing_is_told_why(changes: dict[str, Any], reason: str) -> None:
+def test_a_subscriber_without_papers_has_a_reason(changes: dict[str, Any], reason: str) -> None:
     papers = vectors_of(10)
     profile = reader(topic_of(papers[0]), **({} if "topics" in changes else changes))
     if "topics" in changes:
@@ -263,7 +265,7 @@ def test_rankings_come_back_in_the_order_asked_however_many_topics_each_has() ->
     assert found[0].picks[0].section == ranking.POPULAR
 
 
-def test_a_subscriber_without_a_pick_stands_beside_one_with_picks() -> None:
+def test_subscribers_with_and_without_picks_share_a_batch() -> None:
     pools = [vectors_of(6, seed=seed) for seed in (8, 9)]
     strict = reader(with_evidence(pools[0]), subscriber_id=1, min_score=100)
     other = reader(with_evidence(pools[1]), subscriber_id=2)
