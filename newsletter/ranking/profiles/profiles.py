@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import utc_now
 from newsletter.core.models import (
     Delivery,
@@ -230,7 +231,7 @@ def _topic_profiles(
 def _stored(session: Session, topics: Sequence[Topic]) -> dict[int | None, Profile]:
     """Profiles of topics that have one, to be written."""
     found: dict[int | None, Profile] = {}
-    for some in feature_store.slices([topic.id for topic in topics]):
+    for some in batched([topic.id for topic in topics]):
         rows = session.exec(select(Profile).where(col(Profile.topic_id).in_(some)))
         found |= {row.topic_id: row for row in rows}
     return found
@@ -276,7 +277,7 @@ def _one(sums: Sums, place: int) -> Sums:
 
 def _last_digests(session: Session, subscriber_ids: Sequence[int]) -> dict[int, datetime]:
     last: dict[int, datetime] = {}
-    for some in feature_store.slices(subscriber_ids):
+    for some in batched(subscriber_ids):
         last |= dict(
             session.exec(
                 select(Delivery.subscriber_id, func.max(Delivery.created_at))
@@ -291,7 +292,7 @@ def _last_digests(session: Session, subscriber_ids: Sequence[int]) -> dict[int, 
 def _seen(session: Session, subscriber_ids: Sequence[int], since: datetime) -> dict[int, set[int]]:
     """Papers, first seen since then, that these subscribers had in a digest or have judged."""
     seen: dict[int, set[int]] = defaultdict(set)
-    for some in feature_store.slices(subscriber_ids):
+    for some in batched(subscriber_ids):
         for table in (DigestItem, Feedback):
             for subscriber, paper in session.exec(
                 select(table.subscriber_id, table.paper_id)
@@ -326,7 +327,7 @@ def _named(
 def _sent(session: Session, subscriber_ids: Sequence[int], since: datetime) -> Counter[int]:
     """How many papers went, or are about to go, to these subscribers since then."""
     sent: Counter[int] = Counter()
-    for some in feature_store.slices(subscriber_ids):
+    for some in batched(subscriber_ids):
         sent.update(
             dict(
                 session.exec(
