@@ -128,7 +128,7 @@ def what_came_back(report: Report) -> list[str]:
         kept = (
             "1 message matches" if report.kept_mails == 1 else f"{report.kept_mails} messages match"
         )
-        lines.append(f"{kept}: `newsletter inbound --kept` lists them")
+        lines.append(f"{kept} no delivery: `newsletter inbound --kept` lists them")
     return lines
 
 

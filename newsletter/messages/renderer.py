@@ -73,7 +73,9 @@ class Renderer:
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
         self._click_url = f"{self._base_url}/click" if settings.count_clicks else ""
-        self._fragments = Fragments(f"{self._base_url}/feedback", self._click_url)
+        self._fragments = Fragments(
+            f"{self._base_url}/feedback", f"{self._base_url}/receipt", self._click_url
+        )
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
     def digest(self, digest: Digest) -> Envelope:
@@ -94,6 +96,7 @@ class Renderer:
         to = Addressed(
             delivery_id=digest.delivery_id,
             unsubscribe=tokens["unsubscribe"],
+            unsubscribe_mailbox=self._mailbox(digest.subscriber_public_id),
             to_address=digest.to_address,
             to_name=digest.to_name,
             message_id=digest.message_id,
@@ -118,7 +121,10 @@ class Renderer:
         )
         if whole:
             values["links"]["view"] = ""
-        urls = {"feedback_url": f"{self._base_url}/feedback/{tokens['token']}"}
+        urls = {
+            "feedback_url": f"{self._base_url}/feedback/{tokens['token']}",
+            "receipt_url": f"{self._base_url}/receipt/{tokens['receipt']}",
+        }
         if self._click_url:
             urls["click_url"] = f"{self._click_url}/{tokens['click']}"
         values["sections"] = [
@@ -171,6 +177,7 @@ class Renderer:
         addressed = Addressed(
             delivery_id=to["delivery_id"],
             unsubscribe=token,
+            unsubscribe_mailbox=self._mailbox(to["public_id"]),
             to_address=to["to_address"],
             to_name="",
             message_id=to["message_id"],
@@ -276,12 +283,16 @@ class Renderer:
         clean = (shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
         return dict(zip(_WORDS, clean, strict=True))
 
+    def _mailbox(self, public_id: str) -> str:
+        return self._signer.mailbox_token(Purpose.UNSUBSCRIBE, public_id)
+
     def _tokens(self, digest: Digest) -> dict[str, str]:
         """One HMAC for all answers of a delivery: paper and signal stand beside it in the path."""
         sign, delivery = self._signer.sign, str(digest.delivery_id)
         counted = {"click": sign(Purpose.CLICK, delivery)} if self._click_url else {}
         return counted | {
             "token": sign(Purpose.FEEDBACK, delivery),
+            "receipt": sign(Purpose.RECEIPT, delivery),
             "view": sign(Purpose.VIEW, delivery),
             "preferences": sign(Purpose.PREFERENCES, digest.subscriber_public_id),
             "unsubscribe": sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),

@@ -78,7 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], [], ["statu"], ["--wrong"]])
-def test_what_needs_no_command_imports_nothing_heavy(folder: Folder, arguments: list[str]) -> None:
+def test_help_and_version_import_nothing_heavy(folder: Folder, arguments: list[str]) -> None:
     folder.run(*arguments)
     assert folder.heavy_packages() == set()
 

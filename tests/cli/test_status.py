@@ -42,7 +42,7 @@ def test_without_an_edition_of_the_date_it_names_the_latest(engine: Engine, tmp_
     assert "1 have not confirmed yet" in said
 
 
-def test_a_paused_edition_and_who_did_not_get_it_are_told_with_the_command_that_helps(
+def test_a_paused_edition_and_missed_readers_come_with_the_helpful_command(
     engine: Engine, tmp_path: Path
 ) -> None:
     with session_scope(engine) as session:

@@ -92,7 +92,7 @@ def of_amazon(made: EmailMessage) -> tuple[Reader | None, bytes, dict[str, str]]
 
 
 @pytest.mark.parametrize("provider", [of_postmark, of_sendgrid, of_mailgun, of_amazon])
-def test_what_a_provider_carries_tells_its_webhook_whose_it_is(
+def test_a_value_carried_by_the_provider_identifies_the_delivery(
     engine: Engine,
     provider: Callable[[EmailMessage], tuple[Reader | None, bytes, dict[str, str]]],
 ) -> None:

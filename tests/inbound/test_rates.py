@@ -41,7 +41,7 @@ def happen(session: Session, delivery: Delivery, kind: EventKind, reason: str = 
     session.flush()
 
 
-def test_rates_are_counted_by_domain_from_what_was_tried(engine: Engine) -> None:
+def test_rates_are_counted_by_domain_from_tried_deliveries(engine: Engine) -> None:
     sent, failed = DeliveryStatus.SENT, DeliveryStatus.FAILED
     with session_scope(engine) as session:
         edition = make_edition(session)

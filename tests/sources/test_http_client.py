@@ -249,7 +249,7 @@ def test_nobody_there_is_one_clear_error() -> None:
         client.page(source, source.first_request(DAY, DAY))
 
 
-def test_an_address_that_is_none_is_one_clear_error() -> None:
+def test_an_invalid_address_is_one_clear_error() -> None:
     source = Feed("http://exam\x00ple.org/", "feed:bad")
     with fetcher(answering(b"")) as client, pytest.raises(FetchError, match="not a URL"):
         client.page(source, source.first_request(DAY, DAY))
