@@ -27,10 +27,11 @@ from newsletter.editions.rehearsal import rehearse
 from newsletter.inbound import rejections
 from newsletter.sending import ledger, metrics
 from newsletter.sending.doctor.preflight import check_can_send
-from newsletter.sending.mailer import SendPlan
+from newsletter.sending.mailer import SendPlan, Tally
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
+NO_RELAY = 4
 # Deliveries left in one of these states make the exit code 1.
 NOT_SENT = (
     DeliveryStatus.FAILED,
@@ -66,26 +67,33 @@ class _Sender:
         """Send one edition as far as possible now; prints its state; returns an exit code."""
         lifecycle.start_sending(self.engine, edition_id)
         # People who have just asked for a confirmation or account link come first.
-        reason = self.notes()
-        if not reason and not self.stop.is_asked:
+        tally = self.notes()
+        if not tally.stopped and not self.stop.is_asked:
             plan = replace(self.plan, edition_id=edition_id)
-            reason = drain(plan, self.engine, self.workers, self.stop).stopped
+            tally = drain(plan, self.engine, self.workers, self.stop)
             self.write_metrics()
-        rejections.apply(self.engine, self.plan.settings, edition_id)
+        why = rejections.apply(
+            self.engine,
+            self.plan.settings,
+            edition_id,
+            kind=tally.refused_as,
+            is_forced=not self.plan.checks_reputation,
+        )
+        reason = tally.stopped or why
         status = lifecycle.finish_if_done(self.engine, edition_id, self.plan.resends)
         failed = _print_summary(self.engine, edition_id)
         if reason:
             err.print(f"stopped: {reason}", markup=False)
         if reason or self.stop.is_asked or status is EditionStatus.PAUSED:
             err.print("run the same command again to continue")
-            return INTERRUPTED
+            return NO_RELAY if tally.relay_failed else INTERRUPTED
         return 1 if failed else 0
 
-    def notes(self) -> str:
-        """Send the messages of no edition; returns why that ended early, or ""."""
+    def notes(self) -> Tally:
+        """Send the messages of no edition."""
         tally = drain(replace(self.plan, edition_id=None), self.engine, 1, self.stop)
         self.write_metrics()
-        return tally.stopped
+        return tally
 
     def write_metrics(self) -> None:
         """Keep the file for Prometheus' textfile collector, if one is set."""
@@ -230,9 +238,8 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
             )
         except UsageError:
             continue  # that edition was cancelled
-    _tell_paused(sender.engine, now - WATCHED)
+    codes = [INTERRUPTED if _tell_paused(sender.engine, now - WATCHED) else 0]
     wanted = lifecycle.unfinished(sender.engine, now - WATCHED, sender.plan.resends)
-    codes = [0]
     for edition_id in wanted:
         try:
             codes.append(sender.edition(edition_id))
@@ -244,16 +251,19 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         if sender.stop.is_asked:
             break
     if not wanted:
-        reason = sender.notes()
-        if reason:
-            err.print(f"stopped: {reason}", markup=False)
-            return INTERRUPTED
+        tally = sender.notes()
+        if tally.stopped:
+            err.print(f"stopped: {tally.stopped}", markup=False)
+            return NO_RELAY if tally.relay_failed else INTERRUPTED
         out.print("no subscriber is due")
     return max(codes)
 
 
-def _tell_paused(engine: Engine, since: datetime) -> None:
-    """Name the paused editions opened after ``since``; they stay paused."""
+def _tell_paused(engine: Engine, since: datetime) -> bool:
+    """Name the paused editions opened after ``since``; they stay paused.
+
+    Returns whether a run paused one of them: somebody must look into that.
+    """
     with read_scope(engine) as session:
         paused = session.exec(
             select(Edition)
@@ -263,6 +273,7 @@ def _tell_paused(engine: Engine, since: datetime) -> None:
     for edition in paused:
         reason = edition.note or "by hand"
         err.print(f"the edition of {edition.issue_date} is paused: {reason}", markup=False)
+    return any(edition.note for edition in paused)
 
 
 def check_ready(settings: Settings, relays: tuple[Relay, ...], *, force: bool) -> None:

@@ -107,6 +107,8 @@ def _advice(
 
 def _print_edition(report: reports.Report) -> None:
     typer.echo(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
+    if report.note:
+        typer.echo(f"  paused: {report.note}")
     later = ", ".join(f"{number} {name}" for name, number in report.later.items() if number)
     for name, number in report.counts.items():
         if number:

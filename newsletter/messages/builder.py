@@ -31,7 +31,8 @@ class Addressed:
     """Who gets a message, and what was fixed before its first attempt."""
 
     delivery_id: int
-    unsubscribe: str  # the token
+    unsubscribe: str  # the token in the link
+    unsubscribe_mailbox: str  # and the one in the address
     to_address: str
     to_name: str
     message_id: str
@@ -108,13 +109,13 @@ class MessageMaker:
             ("Subject", mime.unstructured("Subject", to.subject)),
             ("Date", mime.moment(to.created_at)),
             ("Message-ID", mime.message_id(to.message_id)),
-            ("List-Unsubscribe", self._unsubscribe(to.unsubscribe)),
+            ("List-Unsubscribe", self._unsubscribe(to.unsubscribe, to.unsubscribe_mailbox)),
             ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
         )
 
-    def _unsubscribe(self, token: str) -> str:
+    def _unsubscribe(self, token: str, in_mailbox: str) -> str:
         link = f"{self._base_url}/unsubscribe/{token}"
-        local_part = f"unsubscribe+{token}"
+        local_part = f"unsubscribe+{in_mailbox}"
         if len(local_part) > LONGEST_LOCAL_PART:
             return mime.uris(link)
         return mime.uris(link, f"mailto:{local_part}@{self._bounce_domain}")

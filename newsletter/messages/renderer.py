@@ -94,6 +94,7 @@ class Renderer:
         to = Addressed(
             delivery_id=digest.delivery_id,
             unsubscribe=tokens["unsubscribe"],
+            unsubscribe_mailbox=self._mailbox(digest.subscriber_public_id),
             to_address=digest.to_address,
             to_name=digest.to_name,
             message_id=digest.message_id,
@@ -171,6 +172,7 @@ class Renderer:
         addressed = Addressed(
             delivery_id=to["delivery_id"],
             unsubscribe=token,
+            unsubscribe_mailbox=self._mailbox(to["public_id"]),
             to_address=to["to_address"],
             to_name="",
             message_id=to["message_id"],
@@ -275,6 +277,9 @@ class Renderer:
         )
         clean = (shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
         return dict(zip(_WORDS, clean, strict=True))
+
+    def _mailbox(self, public_id: str) -> str:
+        return self._signer.mailbox_token(Purpose.UNSUBSCRIBE, public_id)
 
     def _tokens(self, digest: Digest) -> dict[str, str]:
         """One HMAC for all answers of a delivery: paper and signal stand beside it in the path."""

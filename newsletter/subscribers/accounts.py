@@ -195,6 +195,14 @@ def unsubscribe(session: Session, public_id: str) -> bool:
     return known is not None
 
 
+def unsubscribe_folded(session: Session, public_id: str) -> bool:
+    """`unsubscribe` for a public id that came in lower case."""
+    found = session.exec(
+        select(Subscriber.public_id).where(func.lower(Subscriber.public_id) == public_id)
+    ).first()
+    return unsubscribe(session, found or public_id)
+
+
 def pause(session: Session, public_id: str) -> bool:
     """Stop digests until `resume`; returns whether the subscriber is paused now."""
     return _switch(session, public_id, SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)

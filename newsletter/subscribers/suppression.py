@@ -1,12 +1,13 @@
 """Addresses that get no mail, as keyed hashes that outlive the subscriber (bulk-mail rule 28)."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
-from sqlalchemy import Insert, delete
+from sqlalchemy import Insert, delete, func
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import upsert, utc_now
-from newsletter.core.models import Suppression, SuppressionReason
+from newsletter.core.models import Subscriber, SubscriberStatus, Suppression, SuppressionReason
 
 # A person can take back their own decision by confirming again; a decision of a mailbox or the
 # operator decided stays.
@@ -22,6 +23,9 @@ GRAVITY = {
 }
 # SQLite takes 32,766 variables in a statement; a thousand keeps every plan small.
 CHUNK = 1000
+# More than this share of all readers in a day is no wave of deaths; below 20 a share says nothing.
+MOST_IN_A_DAY = 0.1
+FEWEST_IN_A_DAY = 20
 
 
 def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> None:
@@ -37,6 +41,30 @@ def suppress(session: Session, address_hash: str, reason: SuppressionReason) -> 
         )
     )
     session.connection().execute(statement)
+
+
+def too_many_today(session: Session, *, more: int, now: datetime) -> str:
+    """Why ``more`` addresses must not be suppressed for bounces today; "" if they may.
+
+    A fault of ours or of a relay's looks like many dead readers at once; true deaths trickle.
+    """
+    before = session.exec(
+        select(func.count()).where(
+            Suppression.reason == SuppressionReason.BOUNCED,
+            col(Suppression.created_at) > now - timedelta(days=1),
+        )
+    ).one()
+    if before + more < FEWEST_IN_A_DAY:
+        return ""
+    readers = session.exec(
+        select(func.count()).where(Subscriber.status == SubscriberStatus.ACTIVE)
+    ).one()
+    if before + more <= MOST_IN_A_DAY * readers:
+        return ""
+    return (
+        f"{before + more} of {readers} readers would be suppressed for bounces within a day "
+        f"(the limit is {MOST_IN_A_DAY:.0%})"
+    )
 
 
 def lift_own_decision(session: Session, address_hash: str) -> None:

@@ -102,18 +102,48 @@ def remove(session: Session, signer: Signer, email: str, *, note: str, now: date
         raise UsageError(
             f"{email} {found.reason} at their own request: only they can sign up again"
         )
-    was = f" (it was: {found.note})" if found.note else ""
+    _write_removal(session, found, note=note, now=now)
+    session.execute(delete(Suppression).where(col(Suppression.address_hash) == address_hash))
+    return True
+
+
+def remove_since(
+    session: Session,
+    since: datetime,
+    *,
+    reason: SuppressionReason,
+    note: str,
+    now: datetime,
+) -> int:
+    """Lift every suppression of one reason made since then, and write down why; returns how many.
+
+    Raises:
+        UsageError: those people themselves left; only they can come back.
+    """
+    if reason in OWN_DECISION:
+        raise UsageError(f"whoever {reason} left by their own wish: only they can come back")
+    found = session.exec(
+        select(Suppression).where(
+            Suppression.reason == reason, col(Suppression.created_at) >= since
+        )
+    ).all()
+    for row in found:
+        _write_removal(session, row, note=note, now=now)
+        session.delete(row)
+    return len(found)
+
+
+def _write_removal(session: Session, row: Suppression, *, note: str, now: datetime) -> None:
+    was = f" (it was: {row.note})" if row.note else ""
     session.add(
         SuppressionRemoval(
-            address_hash=address_hash,
-            reason=found.reason,
-            suppressed_at=found.created_at,
+            address_hash=row.address_hash,
+            reason=row.reason,
+            suppressed_at=row.created_at,
             removed_at=now,
             note=harmless(f"{note}{was}", LONGEST_NOTE),
         )
     )
-    session.execute(delete(Suppression).where(col(Suppression.address_hash) == address_hash))
-    return True
 
 
 def import_file(

@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.models import DigestItem, Paper, Signal, Subscriber
 from newsletter.core.tokens import Purpose
 from newsletter.ranking.profiles import feedback
+from newsletter.sending import ledger
 from newsletter.web.site import READ, RowId, Site, SiteDep
 
 router = APIRouter()
@@ -55,6 +56,7 @@ def give_feedback(site: SiteDep, token: str, paper_id: RowId, signal: Signal) ->
     """Record the signal; repeating it changes nothing, the opposite one replaces it."""
     with site.writing() as session:
         item, subscriber, paper = _item(session, site, token, paper_id)
+        ledger.settle_arrived(session, delivery_id=item.delivery_id)
         feedback.record(session, item.subscriber_id, paper_id, signal, topic_id=item.topic_id)
     return site.page(
         "feedback_done.html",

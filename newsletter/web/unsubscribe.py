@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from newsletter.core.models import Cadence, SubscriberStatus
 from newsletter.core.tokens import Purpose
+from newsletter.sending import ledger
 from newsletter.subscribers import accounts
 from newsletter.web.site import READ, Site, SiteDep
 
@@ -38,6 +39,9 @@ def unsubscribe(site: SiteDep, token: str) -> HTMLResponse:
     public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
     with site.writing() as session:
         accounts.unsubscribe(session, public_id)
+        if (leaver := accounts.find(session, public_id)) is not None:
+            # The link is in every mail: whoever has used it got one.
+            ledger.settle_arrived(session, subscriber_id=leaver.id)
     return _done(site)
 
 

@@ -135,12 +135,12 @@ def test_the_first_signal_drains_and_the_next_run_finishes(
     assert counts(engine, edition_id) == {"sent": 60}
 
 
-def test_a_relay_that_is_down_is_a_line_and_3_and_the_next_run_carries_on(
+def test_a_relay_that_is_down_is_a_line_and_4_and_the_next_run_carries_on(
     sqlite_engine: Engine, sink: Sink, tmp_path: Path
 ) -> None:
     edition_id = fill(sqlite_engine, "ada@there.example")
     code, said = Command(sqlite_engine, "smtp://127.0.0.1:1", tmp_path).run("send", "--date", DATE)
-    assert code == 3
+    assert code == 4
     assert "stopped: relay 127.0.0.1:1: " in said
     assert "run the same command again to continue" in said
     newsletter = Command(sqlite_engine, f"smtp://127.0.0.1:{sink.port}", tmp_path)
@@ -159,7 +159,7 @@ def test_a_wrong_password_is_named_and_never_shown(sqlite_engine: Engine, tmp_pa
     with running_sink(authenticator=refuse, auth_require_tls=False) as strict:
         relay = f"smtp://ada:opensesame@127.0.0.1:{strict.port}"
         code, said = Command(sqlite_engine, relay, tmp_path).run("send", "--date", DATE)
-    assert code == 3
+    assert code == 4
     assert "login refused: 535" in said
     assert "opensesame" not in said
 
@@ -195,7 +195,7 @@ def test_a_certificate_that_has_expired_gets_no_mail(sqlite_engine: Engine, tmp_
     with running_sink(tls_context=context) as expired:
         relay = f"smtp://127.0.0.1:{expired.port}?starttls=true"
         code, said = Command(sqlite_engine, relay, tmp_path).run("send", "--date", DATE)
-        assert code == 3
+        assert code == 4
         assert re.search(r"stopped: relay 127.0.0.1:\d+: .*certificate", said)
         assert expired.accepted == []
 
@@ -206,7 +206,7 @@ def test_a_stripped_starttls_never_falls_back_to_clear_text(
     fill(sqlite_engine, "ada@there.example")
     relay = f"smtp://127.0.0.1:{sink.port}?starttls=true"
     code, said = Command(sqlite_engine, relay, tmp_path).run("send", "--date", DATE)
-    assert code == 3
+    assert code == 4
     assert "STARTTLS" in said
     assert sink.accepted == []
 

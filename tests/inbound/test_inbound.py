@@ -24,7 +24,7 @@ from newsletter.core.models import (
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.inbound import apply
 from newsletter.inbound.apply import Recorded, record_rejection
-from newsletter.inbound.bounces import Ours
+from newsletter.inbound.bounces import Ours, read_reply
 from newsletter.sending.ledger.rates import rates
 from tests.support.bounce_mails import (
     MESSAGE_ID,
@@ -425,6 +425,25 @@ def test_a_personal_reply_is_kept_for_the_operator_even_if_matched(session: Sess
     assert kept.subject == "Re: Your papers"
 
 
+@pytest.mark.parametrize("public_id", ["Qk3xUPPERlower_-0Z", "0123456789abcdef"])
+def test_an_unsubscribe_address_survives_lower_case(session: Session, public_id: str) -> None:
+    delivery = sent(session)
+    reader = session.get_one(Subscriber, delivery.subscriber_id)
+    reader.public_id = public_id
+    session.flush()
+    token = SIGNER.mailbox_token(Purpose.UNSUBSCRIBE, public_id)
+    assert token == token.lower()
+    forged = token[:-1] + ("a" if token[-1] != "a" else "b")
+    for bad in (forged, SIGNER.sign(Purpose.UNSUBSCRIBE, public_id).lower()):
+        assert not receive(
+            session, letter("A", "stop", "", to=f"unsubscribe+{bad}@{DOMAIN}")
+        ).matched
+    mail = letter("Ada", "unsubscribe", "", to=f"UNSUBSCRIBE+{token.upper()}@{DOMAIN}")
+    assert receive(session, mail).matched
+    assert suppression(session) is SuppressionReason.UNSUBSCRIBED
+    assert reader.status is SubscriberStatus.UNSUBSCRIBED
+
+
 def test_hostile_text_can_be_stored(session: Session) -> None:
     delivery = sent(session)
     for number, bad in enumerate(("\0", "\x1b[2J", "\N{SNOWMAN}", "=?utf-8?q?=00?=", "𝕏")):
@@ -439,9 +458,8 @@ def test_hostile_text_can_be_stored(session: Session) -> None:
 
 def refuse(session: Session, delivery: Delivery, response: str) -> tuple[str, ...]:
     ours = Ours.of(verp(delivery), [DOMAIN])
-    return record_rejection(
-        session, SIGNER, delivery.id or 0, code=550, response=response, ours=ours, now=NOW
-    )
+    found = read_reply(550, response, address=delivery.to_address, ours=ours)
+    return record_rejection(session, SIGNER, delivery, found, now=NOW)
 
 
 def test_a_relays_refusal_goes_the_same_way_as_a_bounce(session: Session) -> None:

@@ -9,7 +9,8 @@ from newsletter.core.database import session_scope
 from newsletter.core.models import DeliveryStatus, Pace
 from newsletter.sending.ledger import Result
 from newsletter.sending.mailer import rate_limit
-from newsletter.sending.mailer.retry_policy import DomainWatch, StormWatch, is_policy, retry_at
+from newsletter.sending.mailer.brake import Brake
+from newsletter.sending.mailer.retry_policy import DomainWatch, retry_at
 
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -76,44 +77,31 @@ def test_a_different_answer_resets_the_count(other: Result) -> None:
     assert watch.closed_until("there.example", NOW) == NOW + MINUTE, "the first pause again"
 
 
-@pytest.mark.parametrize(
-    ("code", "response", "is_one"),
-    [
-        (550, "5.7.1 refused", True),
-        (421, "4.7.0 try later", True),
-        (400, "4.7.0 try later", True),
-        (550, "5.1.1 no such user", False),
-        (250, "5.7.1 odd, and yet taken", False),
-        (550, "15.7.1", False),
-    ],
-)
-def test_policy_refusals_are_recognised_by_their_enhanced_code(
-    code: int, response: str, is_one: bool
-) -> None:
-    assert is_policy(result(FAILED, code, response)) is is_one
+def noted(brake: Brake, status: DeliveryStatus, code: int, response: str = "") -> bool:
+    return brake.note(result(status, code, response), "there.example")
 
 
 def test_ten_policy_refusals_among_twenty_are_a_storm_that_says_so_once() -> None:
-    storm = StormWatch()
+    brake = Brake()
     for number in range(9):
-        assert not storm.note(result(FAILED, 550, f"5.7.1 number {number}"))
-        assert not storm.note(result(SENT, 250, "ok"))
-        assert not storm.note(result(FAILED, 0, "no answer counts neither way"))
-    assert storm.note(result(FAILED, 550, "5.7.1 the tenth"))
-    assert storm.reason == (
-        "10 of the last 19 messages were refused by policy; the last: 550 5.7.1 the tenth"
-    )
-    assert storm.note(result(SENT, 250, "ok")), "a storm is not over with the next message"
-    assert "the tenth" in storm.reason
+        assert not noted(brake, FAILED, 550, f"5.7.1 number {number}")
+        assert not noted(brake, SENT, 250, "ok")
+        assert not noted(brake, FAILED, 0, "no answer counts neither way")
+        assert not noted(brake, DEFERRED, 421, "4.7.0 what is tried again does not either")
+    assert noted(brake, FAILED, 550, "5.7.1 the tenth")
+    assert brake.reason.startswith("10 of the last 19 messages were refused by policy")
+    assert brake.reason.endswith("550 5.7.1 the tenth")
+    assert noted(brake, SENT, 250, "ok"), "a storm is not over with the next message"
+    assert "the tenth" in brake.reason
 
 
 def test_old_refusals_are_not_a_storm() -> None:
-    storm = StormWatch()
+    brake = Brake()
     for _ in range(9):
-        storm.note(result(FAILED, 550, "5.7.1 no"))
+        noted(brake, FAILED, 550, "5.7.1 no")
     for _ in range(12):
-        storm.note(result(SENT, 250))
-    assert not storm.note(result(FAILED, 550, "5.7.1 no"))
+        noted(brake, SENT, 250)
+    assert not noted(brake, FAILED, 550, "5.7.1 no")
 
 
 WARM_UP = (2, 5, 9)

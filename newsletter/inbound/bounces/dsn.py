@@ -166,6 +166,11 @@ def disposition(text: str) -> str:
     return ""
 
 
+def is_displeasure(feedback_type: str) -> bool:
+    """Whether a Feedback-Type, of a report or of a provider's event, is a reader's complaint."""
+    return feedback_type.lower().strip() in _COMPLAINTS
+
+
 @dataclass(frozen=True, slots=True)
 class FeedbackReport:
     """What a feedback report says. ``detail`` names its type."""
@@ -190,7 +195,7 @@ def feedback_report(text: str) -> FeedbackReport | None:
         for name in ("original-rcpt-to", "removal-recipient", "original-recipient")
         for value in fields.get(name, [])
     ]
-    is_complaint = kind in _COMPLAINTS and "auth-failure" not in fields
+    is_complaint = is_displeasure(kind) and "auth-failure" not in fields
     detail = kind if is_complaint else _NO_COMPLAINTS.get(kind, harmless(kind, 40))
     senders = [address_in(value) for value in fields.get("original-mail-from", [])]
     return FeedbackReport(

@@ -33,6 +33,7 @@ _KINDS = {
     "failed": Kind.BOUNCE,
     "complained": Kind.COMPLAINT,
     "delivered": Kind.DELIVERY_NOTICE,
+    "unsubscribed": Kind.UNSUBSCRIBE,
 }
 # "reason" of a failure, when the server's words tell nothing.
 _REASONS = {

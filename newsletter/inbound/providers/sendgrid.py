@@ -38,6 +38,8 @@ _KINDS = {
     "deferred": Kind.BOUNCE,
     "spamreport": Kind.COMPLAINT,
     "delivered": Kind.DELIVERY_NOTICE,
+    "unsubscribe": Kind.UNSUBSCRIBE,
+    "group_unsubscribe": Kind.UNSUBSCRIBE,
 }
 # "bounce_classification", when the server's words tell nothing.
 _REASONS = {
@@ -48,12 +50,13 @@ _REASONS = {
     "frequency/volume": Reason.RATE_LIMITED,
     "technical": Reason.SYSTEM,
 }
+# "dropped" for this reason repeats a wish that was heard by another way.
+_DROPPED_BY_WISH = "unsubscribed address"
 # Why SendGrid itself sent nothing ("dropped").
 _DROPPED = {
     "bounced address": Reason.NO_SUCH_ADDRESS,
     "invalid": Reason.NO_SUCH_ADDRESS,
     "spam reporting address": Reason.COMPLAINT,
-    "unsubscribed address": Reason.POLICY,
     "spam content": Reason.SPAM,
     "recipient list over package quota": Reason.RATE_LIMITED,
 }
@@ -107,6 +110,8 @@ def _event(event: Mapping[str, Any], request: WebhookRequest) -> ProviderEvent |
     name = text_of(event.get("event"))
     kind = _KINDS.get(name)
     event_id = text_of(event.get("sg_event_id"))
+    if name == "dropped" and text_of(event.get("reason")).lower() == _DROPPED_BY_WISH:
+        kind = Kind.UNSUBSCRIBE
     if kind is None or not event_id:
         return None
     outcome = Outcome(

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Update, and_, bindparam, case, exists, or_
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session, SQLModel
 
+from newsletter.core.database import utc_now
 from newsletter.core.models import (
     DeliveryKind,
     DeliveryStatus,
@@ -145,6 +146,28 @@ def put_back(session: Session, ids: Collection[int], *, owner: str) -> int:
         )
     )
     return session.connection().execute(back).rowcount
+
+
+def settle_arrived(
+    session: Session, *, delivery_id: int | None = None, subscriber_id: int | None = None
+) -> int:
+    """Call an uncertain delivery sent, now that its copy is known to have arrived.
+
+    One delivery, or all of a subscriber; returns how many.
+    """
+    mine = ROW.id == delivery_id if subscriber_id is None else ROW.subscriber_id == subscriber_id
+    arrived = (
+        update(DELIVERY)
+        .where(mine, ROW.status == DeliveryStatus.UNCERTAIN)
+        .values(
+            status=DeliveryStatus.SENT,
+            smtp_response="no answer came, but the message is known to have arrived",
+            not_before=None,
+            finished_at=utc_now(),
+            **NO_LEASE,
+        )
+    )
+    return session.connection().execute(arrived).rowcount
 
 
 # A result may come late, when the lease has expired and the row was taken over. It settles what

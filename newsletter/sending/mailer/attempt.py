@@ -12,10 +12,12 @@ from newsletter.core.errors import (
     PermanentTransportError,
     RelayError,
     RenderError,
+    SlowDownError,
     TransientTransportError,
     UncertainTransportError,
 )
 from newsletter.core.models import DeliveryKind, DeliveryStatus
+from newsletter.core.refusals import asks_to_slow_down
 from newsletter.messages.digest import Digest
 from newsletter.messages.envelope import Envelope
 from newsletter.messages.renderer import Addressee
@@ -75,6 +77,7 @@ async def attempt(
 
     Raises:
         RelayError: no relay could be used; the delivery was not attempted.
+        SlowDownError: the relay wants fewer at a time, and this one later.
     """
     job = ready.job
     if job.go_at is not None:
@@ -90,13 +93,21 @@ async def attempt(
         log.withdrawn(job.delivery_id, job.attempts)
         raise
     except TransientTransportError as error:
-        retry = retry_at(job.attempts, ready.created_at, utc_now())
-        status = DeliveryStatus.DEFERRED if retry else DeliveryStatus.EXPIRED
-        return _result(job, status, error.code, error.response, retry)
+        if asks_to_slow_down(error.code, error.response):
+            log.withdrawn(job.delivery_id, job.attempts)
+            raise SlowDownError(error.response, code=error.code) from error
+        return deferred(ready, error)
     code, _, text = answer.partition(" ")
     if not code.isdigit():
         return _result(job, DeliveryStatus.SENT, 0, answer)  # such as a file
     return _result(job, DeliveryStatus.SENT, int(code), text)
+
+
+def deferred(ready: Ready, error: TransientTransportError) -> Result:
+    """Not now: to be tried again later, or given up when the digest would be stale by then."""
+    retry = retry_at(ready.job.attempts, ready.created_at, utc_now())
+    status = DeliveryStatus.DEFERRED if retry else DeliveryStatus.EXPIRED
+    return _result(ready.job, status, error.code, error.response, retry)
 
 
 def _result(

@@ -270,18 +270,31 @@ class LedgerClient:
         with read_scope(self.engine) as session:
             return self.reputation.why_pause(session)
 
-    def pause(self, reason: str) -> bool:
-        """Pause the edition in all processes with a reason; returns True."""
+    def pause(self, reason: str, kind: str = "") -> bool:
+        """Pause the edition in all processes with a reason; returns True.
+
+        Deliveries refused as ``kind`` says are queued again in the same commit, so that whoever
+        resumes mails them, and nobody takes them for dead.
+        """
         if self.edition_id is not None:
             with session_scope(self.engine) as session:
                 edition = session.get_one(Edition, self.edition_id)
                 if edition.status is EditionStatus.SENDING:
                     edition.status, edition.note = EditionStatus.PAUSED, reason
+                self._take_back(session, kind)
         return True
 
-    def close(self) -> None:
-        """Release deliveries that were not handed over; all results are recorded by now."""
+    def _take_back(self, session: Session, kind: str) -> None:
+        if kind and self.edition_id is not None:
+            ledger.take_back(session, ledger.by_kind(session, self.edition_id).get(kind, []))
+
+    def close(self, kind: str = "") -> None:
+        """Release deliveries that were not handed over; all results are recorded by now.
+
+        Deliveries refused as ``kind`` says are queued again, like in `pause`.
+        """
         with session_scope(self.engine) as session:
+            self._take_back(session, kind)
             ledger.release(session, self.owner)
             # Begun by a commit whose acknowledgement was lost.
             ledger.put_back(session, ledger.sending(session, self.owner), owner=self.owner)

@@ -77,4 +77,5 @@ class SendPlan:
             limits=Limits(self.rate or settings.rate, settings.domain_rates, settings.warm_up),
             resends=self.resends,
             threshold=self.threshold,
+            checks_refusals=self.checks_reputation,
         )

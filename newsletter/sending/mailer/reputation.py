@@ -1,7 +1,7 @@
 """Whether bounces and complaints are too frequent to go on; checked before and during a run.
 
 What the relay itself refuses does not count here: no mailbox heard of it, and a storm of policy
-refusals pauses a run by itself (`retry_policy.StormWatch`).
+refusals pauses a run by itself (`mailer.brake`).
 """
 
 import time

@@ -1,7 +1,6 @@
-"""When to try again, when to give up, and when so much is refused that the run must stop."""
+"""When to try again, when to give up, and when to leave a recipient domain alone."""
 
 import random
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,11 +14,6 @@ LONGEST_RETRY = timedelta(hours=3)
 # After this the next edition has replaced a daily digest (bulk-mail rule 24).
 STALE_AFTER = timedelta(hours=20)
 
-# Policy refusals (x.7.x: bad signature, bad reputation, too much mail) hit everybody alike, so
-# going on only makes the reputation worse. Single ones are normal: some mailboxes refuse all.
-STORM_WINDOW = 20
-STORM = 10
-
 # A recipient domain that defers this many in a row is overwhelmed, or does not know us yet.
 DOMAIN_FAILURES = 5
 DOMAIN_PAUSE = timedelta(minutes=1)
@@ -31,31 +25,6 @@ def retry_at(attempts: int, created_at: datetime, now: datetime) -> datetime | N
     pause = min(FIRST_RETRY * 2 ** min(attempts - 1, 10), LONGEST_RETRY)
     moment = now + pause * random.uniform(0.8, 1.2)  # noqa: S311  (spread, not a secret)
     return moment if moment < created_at + STALE_AFTER else None
-
-
-def is_policy(result: Result) -> bool:
-    """Whether a relay refused for policy: an enhanced status code of 4.7.x or 5.7.x (RFC 3463)."""
-    return result.code >= 400 and result.response[:4] in {"4.7.", "5.7."}
-
-
-@dataclass(slots=True)
-class StormWatch:
-    """Counts policy refusals among the last results; ``reason`` says so once it is a storm."""
-
-    reason: str = ""
-    _last: deque[Result] = field(default_factory=lambda: deque(maxlen=STORM_WINDOW))
-
-    def note(self, result: Result) -> bool:
-        """Count one result; returns whether the run should pause."""
-        if result.code:
-            self._last.append(result)
-        refused = [result for result in self._last if is_policy(result)]
-        if len(refused) >= STORM and not self.reason:
-            self.reason = (
-                f"{len(refused)} of the last {len(self._last)} messages were refused by policy; "
-                f"the last: {refused[-1].code} {refused[-1].response}"
-            )
-        return bool(self.reason)
 
 
 @dataclass(slots=True)

@@ -7,24 +7,25 @@ message a connection, and by the flight log, after a kill, no more than the latt
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
 from newsletter.core.database import utc_now
-from newsletter.core.errors import RelayError, StoppedError
+from newsletter.core.errors import RelayError, SlowDownError, StoppedError
 from newsletter.core.models import DeliveryStatus
 from newsletter.sending.ledger import LEASE, RESENDS, Result
 from newsletter.sending.mailer import flight_log, lease_owner
-from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, make_ready
+from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, deferred, make_ready
+from newsletter.sending.mailer.brake import Brake
 from newsletter.sending.mailer.db_executor import DatabaseLine
 from newsletter.sending.mailer.ledger_client import Begun, BegunDelivery, LedgerClient
 from newsletter.sending.mailer.rate_limit import AHEAD, Limits
 from newsletter.sending.mailer.reputation import ReputationWatch, Threshold
-from newsletter.sending.mailer.retry_policy import StormWatch
+from newsletter.sending.mailer.tally import Tally
+from newsletter.sending.mailer.throttle import Throttle
 from newsletter.sending.transports import Transport
 
 # Results that may wait for their commit. Turns come at half of that, so that begins and results go
@@ -46,29 +47,13 @@ RELAY_PATIENCE = 8.0
 SOON = timedelta(seconds=10)
 
 
-@dataclass(slots=True)
-class Tally:
-    """Outcomes of a run so far, of ``total`` deliveries that waited at its start.
-
-    ``stopped`` says why it ended before the end; "" if it did not.
-    """
-
-    total: int
-    outcomes: Counter[DeliveryStatus] = field(default_factory=Counter)
-    stopped: str = ""
-
-    @property
-    def done(self) -> int:
-        """How many deliveries this run has dealt with."""
-        return self.outcomes.total()
-
-
 class SendRun:
     """Drains what is due of one edition, or with ``edition_id`` None the messages of none.
 
     ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
-    uncertain ones are held; what comes back pauses it at ``threshold``. Set ``stop`` to drain:
-    what is in flight is finished and recorded. ``on_progress`` is called after each result.
+    uncertain ones are held; what comes back pauses it at ``threshold``, and unless
+    ``checks_refusals`` is false a relay that refuses nearly everything alike. Set ``stop`` to
+    drain: what is in flight is finished and recorded. ``on_progress`` is called after each result.
     """
 
     def __init__(
@@ -84,6 +69,7 @@ class SendRun:
         limits: Limits | None = None,
         resends: int = RESENDS,
         threshold: Threshold | None = None,
+        checks_refusals: bool = True,
     ) -> None:
         self.stop = asyncio.Event()
         self.on_progress: Callable[[Tally], None] = lambda tally: None
@@ -98,7 +84,9 @@ class SendRun:
         if limit is not None:
             self._ledger.claim_ahead = 1  # leave the rest to other processes
         self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
-        self._storm = StormWatch()
+        self._brake = Brake()
+        self._throttle = Throttle()
+        self._checks_refusals = checks_refusals
         self._tally = Tally(0)
         self._jobs: deque[BegunDelivery] = deque()
         self._held: dict[int, BegunDelivery] = {}  # pipelined, by delivery: they wait for a message
@@ -134,7 +122,7 @@ class SendRun:
                 lost = await self._keep_ledger()
             if lost is not None:
                 raise lost
-            await self._ask(self._ledger.close)
+            await self._ask(self._ledger.close, self._brake.kind)
             self._log.close()
         finally:
             lease_owner.forget(self._ledger.owner)
@@ -165,12 +153,12 @@ class SendRun:
         return lost
 
     async def _pause_if_harmful(self) -> None:
-        """Pause all processes after a storm of refusals or too many bounces."""
+        """Pause all processes when nearly all is refused alike, or after too many bounces."""
         if self._ledger.reputation.is_due and (why := await self._ask(self._ledger.why_pause)):
             self._give_up(why)
-        why = self._storm.reason or self._ledger.reputation.reason
+        why = self._brake.reason or self._ledger.reputation.reason
         if why and not self._is_paused:
-            self._is_paused = await self._ask(self._ledger.pause, why)
+            self._is_paused = await self._ask(self._ledger.pause, why, self._brake.kind)
 
     async def _rest(self) -> None:
         """Wait until the ledger is needed, or for one tick."""
@@ -273,6 +261,7 @@ class SendRun:
         is_quick = False
         try:
             while (ready := following or await self._next_ready()) is not None:
+                is_quick = is_quick and self._throttle.rate is None
                 following = self._look_ahead() if is_quick else None
                 started = time.monotonic()
                 self._in_flight += 1
@@ -288,6 +277,7 @@ class SendRun:
             await transport.close()
 
     async def _next_ready(self) -> Ready | None:
+        await self._throttle.wait(lambda: self._is_over or self.stop.is_set())
         while (job := await self._next_job()) is not None:
             if (ready := self._made_ready(job)) is not None:
                 return ready
@@ -339,6 +329,9 @@ class SendRun:
         job = ready.job
         try:
             result = await attempt(ready, following, transport, log=self._log)
+        except SlowDownError as error:
+            self._slow_down(job, ready, error)
+            return False
         except RelayError as error:
             self._refused.append(job)
             await self._relay_failed(error)
@@ -347,6 +340,8 @@ class SendRun:
             self._refused.append(job)
             self._give_up(str(error))
             return False
+        if result.status is DeliveryStatus.SENT:
+            self._throttle.taken()
         self._relay_failed_at = None
         self._landed_at = time.monotonic()
         self._group = min(GROUP // 2, self._group + 1)
@@ -362,13 +357,24 @@ class SendRun:
         self._ledger.domains.note(job.domain, result)
         self._tally.outcomes[result.status] += 1
         self.on_progress(self._tally)
-        if self._storm.note(result):
-            self._give_up(self._storm.reason)
+        if self._checks_refusals and self._brake.note(result, job.domain):
+            self._tally.refused_as = self._brake.kind
+            self._give_up(self._brake.reason)
+
+    def _slow_down(self, job: BegunDelivery, ready: Ready, error: SlowDownError) -> None:
+        """Put the message back, to be tried again by this run at a slower pace."""
+        if self._throttle.slow_down(job.delivery_id):
+            self._refused.append(job)
+            if self._throttle.is_hopeless:
+                self._give_up(f"the relay takes nothing for now: {error}")
+        else:
+            self._land(job, deferred(ready, error))
 
     async def _relay_failed(self, error: RelayError) -> None:
         now = time.monotonic()
         self._relay_failed_at = self._relay_failed_at or now
         if now - self._relay_failed_at > RELAY_PATIENCE:
+            self._tally.relay_failed = True
             self._give_up(str(error))
         else:
             await asyncio.sleep(TICK_SECONDS)

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from newsletter.core import database
 from newsletter.core.errors import NewsletterError, StoppedError
 from newsletter.sending.mailer.plan import SendPlan
-from newsletter.sending.mailer.run import Tally
+from newsletter.sending.mailer.tally import Tally
 
 REPORT_SECONDS = 0.25
 # A worker that dies is replaced, for one that ran out of memory must not end the run; when they
@@ -106,7 +106,9 @@ class Workers:
         outcomes = sum((tally.outcomes for tally in tallies), Counter())
         total = max((tally.total for tally in tallies), default=0)
         stopped = next((tally.stopped for tally in tallies if tally.stopped), "")
-        return Tally(max(total, outcomes.total()), outcomes, stopped)
+        relay_failed = any(tally.relay_failed for tally in tallies)
+        refused_as = next((tally.refused_as for tally in tallies if tally.refused_as), "")
+        return Tally(max(total, outcomes.total()), outcomes, stopped, relay_failed, refused_as)
 
 
 def _parts(plan: SendPlan, number: int) -> list[SendPlan]:
