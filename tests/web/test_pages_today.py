@@ -148,7 +148,7 @@ def test_a_preview_holds_up_no_writer_and_only_one_is_ranked_for_a_subscriber(
     from newsletter.web import today
 
     reader = add_reader(engine)
-    link = f"/preferences/{SIGNER.sign(Purpose.PREFERENCES, reader)}"
+    link = preferences(reader)
     form = {"topic-0-name": "Engines", "topic-0-keywords": "engine"}
     seen: list[int] = []
 
@@ -171,7 +171,7 @@ def test_a_preview_holds_up_no_writer_and_only_one_is_ranked_for_a_subscriber(
 
 def test_a_preview_of_a_thousand_interests_is_the_most(engine: Engine) -> None:
     reader = add_reader(engine)
-    link = f"/preferences/{SIGNER.sign(Purpose.PREFERENCES, reader)}"
+    link = preferences(reader)
     form = {
         f"topic-{topic}-{field}": value
         for topic in range(20)
