@@ -33,7 +33,7 @@ from tests.support.bounce_mails import MESSAGE_ID, READER, letter, person, repor
 from tests.support.factories import make_delivery, make_edition, make_subscriber
 from tests.support.imap_server import free_port, imap_server, put
 
-KEY = "k" * 32
+KEY = "a key for these commands" * 2
 SIGNER = Signer((KEY,))
 PROGRAM = Path(sys.executable).with_name("newsletter")
 

@@ -17,7 +17,7 @@ class Shell:
         self.folder = folder
         self.settings = {
             "NEWSLETTER_DATABASE_URL": f"sqlite:///{folder / 'a b.db'}",
-            "NEWSLETTER_SECRET_KEYS": "k" * 32,
+            "NEWSLETTER_SECRET_KEYS": "k3y-0f-th3-t3sts-al0ne-" * 2,
         }
         shutil.copyfile(migrated_file, folder / "a b.db")
 
