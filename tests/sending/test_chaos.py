@@ -111,7 +111,7 @@ def nursery(
         "NEWSLETTER_DATABASE_URL": database_url,
         "NEWSLETTER_SMTP_URL": f"smtp://127.0.0.1:{sink.port}?timeout=1",
         "NEWSLETTER_FROM": "papers@site.example",
-        "NEWSLETTER_SECRET_KEYS": "a key that only tests know, 0123456789",
+        "NEWSLETTER_SECRET_KEYS": "a key that only tests know 0123456789",
         "SENDER_LOG": str(tmp_path / "senders.log"),
     }
     nursery = Nursery(environment)
