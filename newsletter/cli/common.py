@@ -1,4 +1,4 @@
-"""What every command needs: settings, the database, and how to speak to people and to programs."""
+"""Shared by all commands: settings, the database, dates and JSON."""
 
 import json
 import socket
@@ -7,16 +7,11 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from sqlalchemy import Engine
 
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
 from newsletter.core.errors import UsageError
-
-# People read standard error, programs standard output: `--json` keeps the latter clean.
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def parse_date(value: str) -> date:
@@ -35,7 +30,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 
 
 def today() -> date:
-    """The date of the edition that commands mean unless told otherwise."""
+    """The default edition date of all commands: today, UTC."""
     return database.utc_now().date()
 
 
@@ -54,10 +49,10 @@ def open_database(*required: str) -> tuple[Settings, Engine]:
 
 
 def check_port(host: str, port: int) -> None:
-    """Fail before the work rather than after it.
+    """Check that a server can listen, before any work is done.
 
     Raises:
-        UsageError: nothing can listen there.
+        UsageError: the port cannot be used.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

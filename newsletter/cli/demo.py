@@ -8,7 +8,8 @@ import typer
 import uvicorn
 from rich.markup import escape
 
-from newsletter.cli.common import check_port, out
+from newsletter.cli.common import check_port
+from newsletter.cli.console import out
 from newsletter.demo import inbox_page, scenario
 from newsletter.demo.mailbox import Mailbox, MailboxServer
 from newsletter.demo.send import postman

@@ -8,7 +8,7 @@ import typer
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from rich.markup import escape
 
-from newsletter.cli.common import err, out
+from newsletter.cli.console import err, out
 from newsletter.core.config import Settings, load_settings
 from newsletter.core.errors import UsageError
 from newsletter.messages import dkim

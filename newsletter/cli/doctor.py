@@ -6,7 +6,8 @@ from dataclasses import asdict
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import JsonOption, out, print_json
+from newsletter.cli.common import JsonOption, print_json
+from newsletter.cli.console import out
 from newsletter.core.config import load_settings
 from newsletter.sending.doctor.findings import Finding, Level
 from newsletter.sending.doctor.run import examine

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
-from newsletter.cli.common import err, out
+from newsletter.cli.console import err, out
 from newsletter.core.errors import StoppedError
 from newsletter.messages.digest import Digest
 from newsletter.messages.renderer import Renderer
@@ -15,7 +15,7 @@ from newsletter.sending.transports.files import FileTransport
 def dry_run(digests: Iterable[Digest], renderer: Renderer, folder: Path, limit: int | None) -> int:
     """Write the first ``limit`` messages, or all, to ``folder``; returns an exit code.
 
-    A digest that cannot be rendered gets a line and keeps no other from being written.
+    A digest that cannot be rendered is reported and does not stop the others.
 
     Raises:
         StoppedError: the folder cannot be written.

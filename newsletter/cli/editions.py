@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.common import DateOption, open_database, out, today
+from newsletter.cli.common import DateOption, open_database, today
+from newsletter.cli.console import out
 from newsletter.core.errors import UsageError
 from newsletter.core.models import DeliveryStatus
 from newsletter.editions import lifecycle

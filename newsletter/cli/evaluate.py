@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from newsletter.cli.common import JsonOption, out, print_json
+from newsletter.cli.common import JsonOption, print_json
+from newsletter.cli.console import out
 from newsletter.core.config import load_settings
 from newsletter.core.errors import UsageError
 from newsletter.ranking import evaluation

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.common import JsonOption, open_database, out, print_json, today
+from newsletter.cli.common import JsonOption, open_database, print_json, today
+from newsletter.cli.console import out
 from newsletter.core.database import read_scope
 from newsletter.editions.forecast import Day, Rate, rate_of
 from newsletter.editions.forecast import forecast as days_of

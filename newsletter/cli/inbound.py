@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, print_json
 from newsletter.cli.intake import Intake
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
@@ -69,7 +68,7 @@ def inbound(
 
 
 def _read_files(files: list[str], as_json: bool) -> None:
-    # With --json somebody reads the answer; an MTA's pipe has only the exit code.
+    # With --json a program reads the answer; an MTA's pipe only sees the exit code.
     is_pipe = STANDARD_INPUT in files and not as_json
     try:
         intake, why_not = _open(load_settings())
@@ -78,12 +77,12 @@ def _read_files(files: list[str], as_json: bool) -> None:
     except (DatabaseError, SettingsError) as error:
         if not is_pipe:
             raise
-        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        typer.echo(f"error: {error}", err=True)
         raise typer.Exit(TRY_AGAIN) from error
     if as_json:
         print_json({"messages": intake.messages})
     if why_not:
-        err.print(f"[yellow]nothing was recorded:[/] {escape(why_not)}")
+        typer.echo(f"nothing was recorded: {why_not}", err=True)
     if why_not and is_pipe:
         raise typer.Exit(TRY_AGAIN)
     if intake.failed:
@@ -96,7 +95,7 @@ def _take_in(intake: Intake, files: list[str]) -> None:
             for incoming in mails([name]):
                 intake.take(incoming)
         except InputError as error:
-            # The others are read all the same.
+            # Go on with the other files.
             intake.complain(error)
 
 
@@ -114,11 +113,11 @@ def _open(settings: Settings) -> tuple[Intake, str]:
 
 
 def _is_missing_file(url: str) -> bool:
-    """An SQLite file that is not there; looking into it would make it."""
+    """Whether the URL names a missing SQLite file; opening it would create it."""
     try:
         parsed = make_url(url)
     except ArgumentError:
-        return False  # db.connect says what is wrong with it
+        return False  # database.connect reports what is wrong
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in {
         None,
         "",
@@ -138,8 +137,8 @@ def _show_kept(output: Path | None, as_json: bool) -> None:
         return
     for mail in found:
         line = f"{mail.received_at:%Y-%m-%d %H:%M} {mail.kind:16} {mail.sender} | {mail.subject}"
-        out.print(escape(line))
+        typer.echo(line)
     if output:
-        err.print(f"{written} written to {escape(str(output))}")
+        typer.echo(f"{written} written to {output}", err=True)
     if not found:
-        err.print("no unmatched messages")
+        typer.echo("no unmatched messages", err=True)

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.markup import escape
+import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from newsletter.cli.common import err, out
 from newsletter.core import database
 from newsletter.core.errors import DatabaseError, InputError
 from newsletter.core.tokens import Signer
@@ -18,7 +17,7 @@ from newsletter.inbound.files import Incoming
 
 @dataclass
 class Intake:
-    """Records mails where a database is ready, else only reads them; remembers what it saw."""
+    """Records mails if a database is ready, otherwise only reads them; remembers what it saw."""
 
     engine: Engine | None
     signer: Signer | None
@@ -27,10 +26,10 @@ class Intake:
     failed: bool = False
 
     def take(self, incoming: Incoming) -> None:
-        """`handle` one of many: what is wrong with one mail is told and stops no other.
+        """Handle one of many mails: an error is reported and does not stop the others.
 
         Raises:
-            DatabaseError: the database takes nothing at all.
+            DatabaseError: the database cannot be written.
         """
         try:
             self.handle(incoming)
@@ -38,23 +37,23 @@ class Intake:
             self.complain(error)
 
     def complain(self, error: InputError) -> None:
-        """Tell the operator, and remember that something went wrong."""
-        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        """Report an error, and remember that there was one."""
+        typer.echo(f"error: {error}", err=True)
         self.failed = True
 
     def handle(self, incoming: Incoming) -> None:
         """Read one mail, commit what it changes, and only then mark it as seen.
 
         Raises:
-            DatabaseError: the database takes nothing.
-            InputError: the database does not take this mail.
+            DatabaseError: the database cannot be written.
+            InputError: the database refuses this mail.
         """
         recorded = self._record(incoming)
         if self.engine is not None:
             incoming.mark_seen()
         self.messages.append(_as_json(incoming, recorded))
         if not self.quiet:
-            out.print(escape(_as_line(incoming, recorded)))
+            typer.echo(_as_line(incoming, recorded))
 
     def _record(self, incoming: Incoming) -> Recorded:
         if self.engine is None or self.signer is None:

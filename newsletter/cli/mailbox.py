@@ -6,13 +6,14 @@ import time
 
 from rich.markup import escape
 
-from newsletter.cli.common import err, open_database, print_json
+from newsletter.cli.common import open_database, print_json
+from newsletter.cli.console import err
 from newsletter.cli.intake import Intake
 from newsletter.core.errors import InputError
 from newsletter.core.tokens import Signer
 from newsletter.inbound.files import Incoming
 from newsletter.inbound.imap import parse_mailbox, poll
-from newsletter.inbound.lmtp import Door, listen, parse_listen_address
+from newsletter.inbound.lmtp import SmtpHandler, listen, parse_listen_address
 
 
 def poll_imap(every: int, as_json: bool) -> None:
@@ -53,7 +54,7 @@ def listen_on(url: str) -> None:
     async def serve() -> None:
         started = asyncio.Event()
         serving = asyncio.create_task(
-            listen(address, Door(signer, domains, handle), started=started)
+            listen(address, SmtpHandler(signer, domains, handle), started=started)
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)

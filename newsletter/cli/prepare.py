@@ -8,7 +8,8 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from newsletter.cli.common import DateOption, open_database, out, today
+from newsletter.cli.common import DateOption, open_database, today
+from newsletter.cli.console import out
 from newsletter.cli.progress import progress_bar
 from newsletter.core.database import read_scope
 from newsletter.core.errors import UsageError

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import DateOption, err, open_database, out, today
+from newsletter.cli.common import DateOption, open_database, today
+from newsletter.cli.console import err, out
 from newsletter.core.config import Settings
 from newsletter.core.errors import UsageError
 from newsletter.core.tokens import Signer

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import DateOption, open_database, out, print_json, today
+from newsletter.cli.common import DateOption, open_database, print_json, today
+from newsletter.cli.console import out
 from newsletter.core.database import read_scope
 from newsletter.editions import lifecycle, report_html
 from newsletter.editions import report as reports

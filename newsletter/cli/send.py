@@ -1,4 +1,4 @@
-"""`newsletter send`: prepare what is not prepared, drain, report. Run it again to resume."""
+"""`newsletter send`: prepare, send, report. Run it again to resume."""
 
 import re
 from dataclasses import dataclass, replace
@@ -11,7 +11,8 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import DateOption, err, open_database, out, today
+from newsletter.cli.common import DateOption, open_database, today
+from newsletter.cli.console import err, out
 from newsletter.cli.dry_run import dry_run as dry_run_of
 from newsletter.cli.prepare import require_not_early
 from newsletter.cli.preview import make_renderer
@@ -26,11 +27,12 @@ from newsletter.editions.rehearsal import rehearse
 from newsletter.inbound import rejections
 from newsletter.sending import ledger, metrics
 from newsletter.sending.doctor.preflight import check_can_send
-from newsletter.sending.mailer import SendPlan
+from newsletter.sending.mailer import SendPlan, Tally
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
-# What is left unsent in one of these makes the exit code 1.
+NO_RELAY = 4
+# Deliveries left in one of these states make the exit code 1.
 NOT_SENT = (
     DeliveryStatus.FAILED,
     DeliveryStatus.DEFERRED,
@@ -39,7 +41,7 @@ NOT_SENT = (
 )
 # How often `--watch` looks for retries, or for who is due.
 WATCH_SECONDS = 30.0
-# Retries of older editions are over (see `mailer.retries.STALE_AFTER`), whatever is left.
+# Retries of older editions are over (see `retry_policy.STALE_AFTER`).
 WATCHED = timedelta(days=2)
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -54,7 +56,7 @@ def parse_rate(value: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """What all ways of sending share: the plan without its edition, and how to run it."""
+    """Everything the ways of sending share: the plan without its edition, and how to run it."""
 
     engine: Engine
     plan: SendPlan
@@ -62,29 +64,36 @@ class _Sender:
     stop: Stop
 
     def edition(self, edition_id: int) -> int:
-        """Send one edition as far as it goes now; prints how it stands; returns an exit code."""
+        """Send one edition as far as possible now; prints its state; returns an exit code."""
         lifecycle.start_sending(self.engine, edition_id)
-        # First who asked for something just now: a confirmation, a link to an account.
-        reason = self.notes()
-        if not reason and not self.stop.is_asked:
+        # People who have just asked for a confirmation or account link come first.
+        tally = self.notes()
+        if not tally.stopped and not self.stop.is_asked:
             plan = replace(self.plan, edition_id=edition_id)
-            reason = drain(plan, self.engine, self.workers, self.stop).stopped
+            tally = drain(plan, self.engine, self.workers, self.stop)
             self.write_metrics()
-        rejections.apply(self.engine, self.plan.settings, edition_id)
+        why = rejections.apply(
+            self.engine,
+            self.plan.settings,
+            edition_id,
+            kind=tally.refused_as,
+            is_forced=not self.plan.checks_reputation,
+        )
+        reason = tally.stopped or why
         status = lifecycle.finish_if_done(self.engine, edition_id, self.plan.resends)
         failed = _print_summary(self.engine, edition_id)
         if reason:
             err.print(f"stopped: {reason}", markup=False)
         if reason or self.stop.is_asked or status is EditionStatus.PAUSED:
             err.print("run the same command again to continue")
-            return INTERRUPTED
+            return NO_RELAY if tally.relay_failed else INTERRUPTED
         return 1 if failed else 0
 
-    def notes(self) -> str:
-        """Send the messages of no edition; returns why that ended early, or ""."""
+    def notes(self) -> Tally:
+        """Send the messages of no edition."""
         tally = drain(replace(self.plan, edition_id=None), self.engine, 1, self.stop)
         self.write_metrics()
-        return tally.stopped
+        return tally
 
     def write_metrics(self) -> None:
         """Keep the file for Prometheus' textfile collector, if one is set."""
@@ -94,7 +103,7 @@ class _Sender:
         try:
             metrics.write_file(self.engine, path)
         except StoppedError as error:
-            err.print(str(error), markup=False)  # no reason to keep mail from going out
+            err.print(str(error), markup=False)  # not a reason to stop mail
 
 
 def send(
@@ -204,7 +213,7 @@ def _is_waiting(sender: _Sender, edition_id: int) -> bool:
 
 
 def _send_due(sender: _Sender, *, watch: bool) -> int:
-    """Send to whoever is due now; safe to call every few minutes. Returns an exit code."""
+    """Send to subscribers who are due now; safe to call often. Returns an exit code."""
     while True:
         code = _send_due_once(sender, utc_now())
         if not watch or sender.stop.is_asked:
@@ -229,9 +238,8 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
             )
         except UsageError:
             continue  # that edition was cancelled
-    _tell_paused(sender.engine, now - WATCHED)
+    codes = [INTERRUPTED if _tell_paused(sender.engine, now - WATCHED) else 0]
     wanted = lifecycle.unfinished(sender.engine, now - WATCHED, sender.plan.resends)
-    codes = [0]
     for edition_id in wanted:
         try:
             codes.append(sender.edition(edition_id))
@@ -243,16 +251,19 @@ def _send_due_once(sender: _Sender, now: datetime) -> int:
         if sender.stop.is_asked:
             break
     if not wanted:
-        reason = sender.notes()
-        if reason:
-            err.print(f"stopped: {reason}", markup=False)
-            return INTERRUPTED
+        tally = sender.notes()
+        if tally.stopped:
+            err.print(f"stopped: {tally.stopped}", markup=False)
+            return NO_RELAY if tally.relay_failed else INTERRUPTED
         out.print("no subscriber is due")
     return max(codes)
 
 
-def _tell_paused(engine: Engine, since: datetime) -> None:
-    """Say which editions opened ``since`` then are paused, for they stay so."""
+def _tell_paused(engine: Engine, since: datetime) -> bool:
+    """Name the paused editions opened after ``since``; they stay paused.
+
+    Returns whether a run paused one of them: somebody must look into that.
+    """
     with read_scope(engine) as session:
         paused = session.exec(
             select(Edition)
@@ -262,6 +273,7 @@ def _tell_paused(engine: Engine, since: datetime) -> None:
     for edition in paused:
         reason = edition.note or "by hand"
         err.print(f"the edition of {edition.issue_date} is paused: {reason}", markup=False)
+    return any(edition.note for edition in paused)
 
 
 def check_ready(settings: Settings, relays: tuple[Relay, ...], *, force: bool) -> None:
@@ -291,7 +303,7 @@ def _subscriber(engine: Engine, email: str) -> int:
 
 
 def _print_summary(engine: Engine, edition_id: int) -> bool:
-    """One line of counts, a line on who did not get it; True if there is anybody."""
+    """Print the counts and how many got no digest; returns whether there are any."""
     with read_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
         issue_date: Date = edition.issue_date

@@ -13,24 +13,24 @@ from types import FrameType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
-from newsletter.cli.common import err
+from newsletter.cli.console import err
 from newsletter.sending.mailer import SendPlan, Tally, Workers
 from newsletter.sending.mailer.workers import INTERRUPTED
 
-# How often progress is shown: on a terminal, and as lines elsewhere (first line included).
+# How often progress is shown on a terminal, and as lines elsewhere.
 BAR_SECONDS = 0.1
 LINE_SECONDS = 5.0
 
 
 class Stop:
-    """What SIGTERM and Ctrl-C ask for: the first to drain, the second to leave at once."""
+    """Handle SIGTERM and Ctrl-C: the first one drains, the second one exits immediately."""
 
     def __init__(self) -> None:
         self.is_asked = False
         self._drain: Callable[[], None] | None = None
 
     def listen(self) -> None:
-        """Take the two signals over from here on."""
+        """Handle the two signals from now on."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -40,7 +40,7 @@ class Stop:
         if self.is_asked:
             sys.stderr.write("stopped immediately: the next run settles what was in flight\n")
             sys.stderr.flush()
-            # Not by an exception: threads and connections would be waited for.
+            # Not by an exception, which would wait for threads and connections.
             os._exit(INTERRUPTED)
         self.is_asked = True
         sys.stderr.write("finishing messages in flight; interrupt again to stop immediately\n")
@@ -53,7 +53,7 @@ class Stop:
 
     @contextmanager
     def calling(self, drain: Callable[[], None]) -> Iterator[None]:
-        """While this lasts, ``drain`` is called at every signal."""
+        """Call ``drain`` at every signal until the end of the block."""
         self._drain = drain
         try:
             if self.is_asked:
@@ -139,14 +139,14 @@ def _line_by_line() -> Callable[[Tally], None]:
 
 
 class _Pace:
-    """Says when it is time to show something, and how fast it went since the start."""
+    """Tells when to show progress again, and the rate since the start."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._started = self._shown = time.monotonic()
 
     def rate(self, done: int) -> float | None:
-        """Messages a second so far; None while it is too early to show anything."""
+        """Messages per second so far; None if it is too early to show anything."""
         now = time.monotonic()
         if now - self._shown < self._seconds:
             return None

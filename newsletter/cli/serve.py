@@ -6,7 +6,8 @@ import typer
 import uvicorn
 from rich.markup import escape
 
-from newsletter.cli.common import check_port, err, open_database
+from newsletter.cli.common import check_port, open_database
+from newsletter.cli.console import err
 from newsletter.web import create_app
 from newsletter.web.server import server_options
 

@@ -9,20 +9,20 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 from rich.table import Table
-from sqlmodel import Session, col, func, select
+from sqlmodel import col, func, select
 
-from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli import subscriber_changes
+from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.console import err, out
+from newsletter.cli.subscriber_view import describe, required, row_of
 from newsletter.core import database
-from newsletter.core.errors import InputError, UsageError
-from newsletter.core.models import Delivery, Subscriber, SubscriberStatus
+from newsletter.core.errors import UsageError
+from newsletter.core.models import Cadence, Subscriber, SubscriberStatus, Topic
 from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, transactional
-from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bulk_import import import_csv
 from newsletter.subscribers.csv_reading import LIST_COLUMNS, Remark
 from newsletter.subscribers.csv_writing import export_rows, write_csv
-from newsletter.subscribers.preferences import COLUMN_KINDS, topics_of
-from newsletter.subscribers.suppression import suppressions
 from newsletter.subscribers.validation import parse_preferences, parse_topic
 
 # More lines than a screen holds help nobody; `--json` prints every one.
@@ -30,6 +30,10 @@ SHOWN_REMARKS = 20
 
 subscriber_commands = typer.Typer(help="Manage subscribers.", no_args_is_help=True)
 EmailArgument = Annotated[str, typer.Argument(help="The subscriber's address.")]
+subscriber_commands.command("set")(subscriber_changes.set_values)
+subscriber_commands.command()(subscriber_changes.unsubscribe)
+subscriber_commands.command()(subscriber_changes.rename)
+
 ConfirmedOption = Annotated[
     bool, typer.Option("--confirmed", help="They gave consent elsewhere; records that.")
 ]
@@ -140,7 +144,7 @@ def invite(
     """
     settings, engine = open_database("from_address", "secret_keys")
     with database.session_scope(engine) as session:
-        address = None if email is None else _required(session, email).email
+        address = None if email is None else required(session, email).email
         queued, pending = transactional.invite(
             session, email=address, message_domain=settings.from_domain
         )
@@ -184,18 +188,35 @@ def _with_lists(row: dict[str, str]) -> dict[str, Any]:
 
 @subscriber_commands.command("list")
 def list_all(
-    status: Annotated[SubscriberStatus | None, typer.Option(help="Only this status.")] = None,
+    status: Annotated[SubscriberStatus | None, typer.Option(help="Only in this state.")] = None,
+    cadence: Annotated[Cadence | None, typer.Option(help="Only with this cadence.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Only with a topic of this name.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List subscribers by address."""
     _, engine = open_database()
     query = select(Subscriber).order_by(col(Subscriber.email))
+    filters: dict[str, str] = {}
     if status:
-        query = query.where(Subscriber.status == status)
+        query, filters["status"] = query.where(Subscriber.status == status), status.value
+    if cadence:
+        query, filters["cadence"] = query.where(Subscriber.cadence == cadence), cadence.value
+    if topic is not None:
+        named = select(Topic.subscriber_id).where(
+            func.lower(col(Topic.name)) == topic.strip().lower()
+        )
+        query, filters["topic"] = query.where(col(Subscriber.id).in_(named)), topic
     with database.read_scope(engine) as session:
         found = session.exec(query).all()
+        total = session.exec(select(func.count()).select_from(Subscriber)).one()
     if as_json:
-        print_json({"subscribers": [_row(subscriber) for subscriber in found]})
+        print_json(
+            {
+                "subscribers": [row_of(subscriber) for subscriber in found],
+                "filters": filters,
+                "of": total,
+            }
+        )
         return
     rows = [
         (
@@ -208,9 +229,10 @@ def list_all(
         )
         for subscriber in found
     ]
-    if not rows:
+    if not total:
         out.print("no subscribers yet: run `newsletter subscribers add` or `import`")
-    elif out.is_terminal:
+        return
+    if rows and out.is_terminal:
         table = Table("address", "name", "status", "cadence", "hour", "since", box=None)
         for row in rows:
             table.add_row(*map(escape, row))
@@ -218,6 +240,9 @@ def list_all(
     else:  # a line each, for other programs
         for row in rows:
             out.print("\t".join(row), markup=False)
+    if filters:
+        shown = ", ".join(f"{name} {value}" for name, value in filters.items())
+        err.print(f"{len(rows)} of {total} subscribers: only {shown}", markup=False)
 
 
 @subscriber_commands.command()
@@ -225,7 +250,7 @@ def show(email: EmailArgument, as_json: JsonOption = False) -> None:
     """Show everything kept about one subscriber."""
     _, engine = open_database()
     with database.read_scope(engine) as session:
-        described = describe(session, _required(session, email))
+        described = describe(session, required(session, email))
     if as_json:
         print_json({"subscriber": described})
         return
@@ -255,7 +280,7 @@ def erase(
     """
     _, engine = open_database()
     with database.read_scope(engine) as session:
-        subscriber = _required(session, email)
+        subscriber = required(session, email)
     if not yes and not as_json:
         typer.confirm(f"Erase {subscriber.email} for good?", abort=True, err=True)
     with database.session_scope(engine) as session:
@@ -264,60 +289,3 @@ def erase(
         print_json({"email": subscriber.email, "erased": True})
         return
     out.print(f"{escape(subscriber.email)} erased; a later import of this address will be refused")
-
-
-def _required(session: Session, email: str) -> Subscriber:
-    subscriber = accounts.find_by_email(session, email)
-    if subscriber is None:
-        raise InputError("is not a subscriber", where=f"address {email!r}")
-    return subscriber
-
-
-def _row(subscriber: Subscriber) -> dict[str, Any]:
-    return {
-        "email": subscriber.email,
-        "name": subscriber.name,
-        "status": subscriber.status,
-        "cadence": subscriber.cadence,
-        "weekday": subscriber.weekday,
-        "send_hour": subscriber.send_hour,
-        "timezone": subscriber.time_zone,
-        "max_papers": subscriber.max_papers,
-        "min_score": subscriber.min_score,
-        "public_id": subscriber.public_id,
-        "created_at": subscriber.created_at.isoformat(),
-    }
-
-
-def describe(session: Session, subscriber: Subscriber) -> dict[str, Any]:
-    """Everything kept about one subscriber, as plain values."""
-    moments = {
-        name: moment.isoformat() if (moment := getattr(subscriber, name)) else None
-        for name in ("consent_at", "confirmed_at", "unsubscribed_at")
-    }
-    counted = session.exec(
-        select(Delivery.status, func.count())
-        .where(Delivery.subscriber_id == subscriber.id)
-        .group_by(col(Delivery.status))
-    ).all()
-    suppressed = suppressions(session, [subscriber.address_hash])
-    return {
-        **_row(subscriber),
-        **moments,
-        "consent_source": subscriber.consent_source,
-        "consent_wording": subscriber.consent_wording,
-        "suppressed": suppressed.get(subscriber.address_hash),
-        "topics": [
-            {
-                "name": topic.request.name,
-                "quota": topic.request.quota,
-                "paused": topic.request.paused,
-                **{
-                    column: topic.values(kind, muted=muted)
-                    for column, (kind, muted) in COLUMN_KINDS.items()
-                },
-            }
-            for topic in topics_of(session, row_id(subscriber))
-        ],
-        "deliveries": dict(counted),
-    }

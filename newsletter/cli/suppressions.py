@@ -1,13 +1,14 @@
 """`newsletter suppressions`: who gets no mail, why, and what to do about it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import JsonOption, err, open_database, out, print_json
+from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.console import err, out
 from newsletter.core import database
 from newsletter.core.errors import UsageError
 from newsletter.core.models import SuppressionReason
@@ -54,10 +55,49 @@ def add(email: EmailArgument, reason: NoteOption) -> None:
     out.print(escape(f"{email}: {'suppressed' if is_new else 'was already suppressed'}"))
 
 
+def parse_since(value: str) -> datetime:
+    """A date or a time; without a zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{value!r} is not a date or time like 2026-11-22 or 2026-11-22T06:30"
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 @suppression_commands.command()
-def remove(email: EmailArgument, reason: NoteOption) -> None:
-    """Allow mail to an address again; refused for people who unsubscribed themselves."""
+def remove(
+    reason: NoteOption,
+    email: Annotated[str | None, typer.Argument(help="The address; or give --since.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--since", parser=parse_since, metavar="TIME", help="All since this date or time, UTC."
+        ),
+    ] = None,
+    kind: Annotated[
+        SuppressionReason | None,
+        typer.Option("--kind", help="With --since: only these; bounced unless told otherwise."),
+    ] = None,
+) -> None:
+    """Let addresses get mail again; whoever left by themselves cannot be brought back."""
     settings, engine = open_database("secret_keys")
+    if since is not None and email is None:
+        # "--reason complained" says which ones as well.
+        named = reason if reason in {each.value for each in SuppressionReason} else "bounced"
+        with database.session_scope(engine) as session:
+            number = suppression_list.remove_since(
+                session,
+                since,
+                reason=kind or SuppressionReason(named),
+                note=reason,
+                now=database.utc_now(),
+            )
+        out.print(f"{number} {'address' if number == 1 else 'addresses'} no longer suppressed")
+        return
+    if email is None or since is not None:
+        raise UsageError("name either an address or --since, and the --reason why")
     with database.session_scope(engine) as session:
         was_there = suppression_list.remove(
             session, Signer(settings.keys), email, note=reason, now=database.utc_now()

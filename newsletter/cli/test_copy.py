@@ -8,7 +8,8 @@ import typer
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from newsletter.cli.common import open_database, out, today
+from newsletter.cli.common import open_database, today
+from newsletter.cli.console import out
 from newsletter.cli.preview import make_renderer
 from newsletter.core.database import read_scope
 from newsletter.core.errors import UsageError
@@ -19,7 +20,7 @@ from newsletter.sending.transports.relay_pool import RelayPool
 from newsletter.sending.transports.smtp import Relay, parse_relays
 from newsletter.subscribers.validation import normalise_email
 
-# Links in a test copy name nobody: whoever gets it cannot change a reader's subscription.
+# Links in a test copy name no subscriber, so its reader cannot change anyone's subscription.
 NOBODY = "test-copy"
 
 

@@ -6,7 +6,8 @@ import typer
 from rich.markup import escape
 from sqlmodel import Session, select
 
-from newsletter.cli.common import err, open_database, out
+from newsletter.cli.common import open_database
+from newsletter.cli.console import err, out
 from newsletter.core import database
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Subscriber

@@ -1,16 +1,16 @@
 """Settings: read once by an entry point, passed down, never read at import.
 
 They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the working folder;
-a variable wins over the file. `load_settings` turns whatever is wrong into one line.
+a variable wins over the file. `load_settings` turns any mistake into one line.
 """
 
 import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -30,7 +30,7 @@ SLOWEST = 1 / 86_400
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. README.md explains each one; a test holds that it does."""
+    """Everything an operator can set. A test checks that README.md explains each setting."""
 
     model_config = SettingsConfigDict(
         env_prefix="NEWSLETTER_",
@@ -128,6 +128,13 @@ class Settings(BaseSettings):
         default=(),
         description="search terms for semantic-scholar, openalex, crossref and pubmed, "
         "comma-separated",
+    )
+    max_paper_age_days: int = Field(
+        default=365,
+        ge=0,
+        le=100_000,
+        description="papers published longer ago than this many days are stored but are no news; "
+        "0 for no limit",
     )
     openreview_venues: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -294,6 +301,9 @@ class Settings(BaseSettings):
     def _mail_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        # Not every command is told an address, and this takes long to import.
+        from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
         try:
             return validate_email(
                 value, check_deliverability=False, test_environment=True
@@ -316,6 +326,11 @@ class Settings(BaseSettings):
         if value is not None and any(ord(character) < 32 for character in value):
             raise ValueError("must be one line without control characters")
         return value
+
+    @property
+    def max_paper_age(self) -> timedelta | None:
+        """How old a paper may be to count as new; None for no limit."""
+        return timedelta(days=self.max_paper_age_days) if self.max_paper_age_days else None
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -16,7 +16,8 @@
     ├── StoppedError                a send run could not go on; running it again carries on
     └── TransportError              the relay did not take a message
         ├── TransientTransportError   4xx, time-out, connection lost before the data: try later
-        │   └── RelayError              no relay could be used at all: not this message's fault
+        │   ├── RelayError              no relay could be used at all: not this message's fault
+        │   └── SlowDownError           it wants fewer messages at a time
         ├── PermanentTransportError   5xx: do not try again
         └── UncertainTransportError   lost after the final dot: the relay may have accepted it
 
@@ -119,6 +120,10 @@ class RelayError(TransientTransportError):
     """No relay could be reached, greeted or logged in to: no message is to blame for that."""
 
     exit_code = 4
+
+
+class SlowDownError(TransientTransportError):
+    """The relay wants fewer messages at a time (454, 421 4.7.x, "rate exceeded")."""
 
 
 class PermanentTransportError(TransportError):

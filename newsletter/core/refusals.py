@@ -15,6 +15,8 @@ _RATE = re.compile(RATE_WORDS)
 _PARTICULAR = re.compile(r"<[^>]{0,320}>|\[[^\]]{0,120}\]|\S*[@/]\S*|\S*\.\S*\w|\S*\d\S*")
 _WORD = re.compile(r"[^\W\d_]+")
 _ENHANCED = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}\b")
+# All refusals by policy (RFC 3463, X.7.x) are of one kind, whatever is said beside the code.
+POLICY = "policy"
 # Enough to tell refusals apart; what follows is an explanation or a link.
 WORDS = 8
 
@@ -23,6 +25,8 @@ def kind_of(code: int, response: str) -> str:
     """The same text for refusals that differ in nothing but whom they name."""
     text = response[:LONGEST].strip().lower()
     enhanced = _ENHANCED.match(text)
+    if enhanced and enhanced[0].startswith("5.7."):
+        return POLICY
     words = _WORD.findall(_PARTICULAR.sub(" ", text))[:WORDS]
     return " ".join([str(code), enhanced[0] if enhanced else "", *words])
 

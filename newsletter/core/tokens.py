@@ -39,6 +39,7 @@ class Purpose(StrEnum):
     ERASE = "erase"
     FEED = "feed"
     CLICK = "click"
+    RECEIPT = "receipt"
     BOUNCE = "bounce"
 
 
@@ -116,6 +117,28 @@ class Signer:
                 return delivery_id
         return None
 
+    def mailbox_token(self, purpose: Purpose, value: str) -> str:
+        """A token for a local part, which relays and mail programs may write in lower case.
+
+        ``value`` is told in lower case.
+        """
+        value = value.lower()
+        return f"{value}-{_mailbox_mac(self._derived[purpose][0], value)}"
+
+    def verify_mailbox(self, purpose: Purpose, token: str) -> str:
+        """The value in a token of `mailbox_token`, in lower case; the token may be in any.
+
+        Raises:
+            TokenError: the token is malformed, forged or for another purpose.
+        """
+        value, _, mac = token.lower().rpartition("-")
+        if not any(
+            hmac.compare_digest(_mailbox_mac(key, value).encode(), mac.encode())
+            for key in self._derived[purpose]
+        ):
+            raise TokenError("this address is damaged or was not made here")
+        return value
+
     def hash_address(self, email: str) -> str:
         """Keyed hash of an address under the oldest key, which outlives rotation.
 
@@ -157,4 +180,13 @@ def _mac(key: _Key, value: str) -> str:
 
 
 def _verp_mac(key: _Key, delivery_id: int) -> str:
-    return base64.b32encode(key.mac(str(delivery_id))[:VERP_MAC_BYTES]).decode().lower()
+    return _base32(key.mac(str(delivery_id)))
+
+
+def _mailbox_mac(key: _Key, value: str) -> str:
+    # Not that of a link: whoever has one must not be able to make up the other.
+    return _base32(key.mac(f"mailbox {value}"))
+
+
+def _base32(mac: bytes) -> str:
+    return base64.b32encode(mac[:VERP_MAC_BYTES]).decode().lower()

@@ -53,7 +53,7 @@ class Mailbox:
         return [self._read(path) for path in sorted(self._folder.glob("*.eml"))]
 
     def letter(self, name: str) -> Letter | None:
-        """The message kept under ``name``; None when there is none."""
+        """The message stored under ``name``; None if there is none."""
         known = {path.stem: path for path in self._folder.glob("*.eml")}
         return self._read(known[name]) if name in known else None
 

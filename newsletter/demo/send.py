@@ -33,7 +33,7 @@ def send(engine: Engine, settings: Settings, edition_id: int | None) -> Tally:
 
 
 def send_due(engine: Engine, settings: Settings) -> None:
-    """Send to whoever asked for something, or is due, by now."""
+    """Send what has been asked for and what is due by now."""
     with read_scope(engine) as session:
         is_asked = ledger.is_unfinished(session, None)
         due = schedule.due(session, utc_now())
@@ -51,7 +51,7 @@ def send_due(engine: Engine, settings: Settings) -> None:
 
 @contextmanager
 def postman(engine: Engine, settings: Settings) -> Iterator[None]:
-    """Sends what is due, every few seconds, until the end of the block."""
+    """Send what is due every few seconds until the end of the block."""
     over = threading.Event()
 
     def walk() -> None:

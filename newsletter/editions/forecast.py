@@ -37,8 +37,8 @@ class Rate:
 class Day:
     """One coming edition.
 
-    ``due`` counts everybody whose cadence has a digest that day; whoever then has nothing to get
-    receives none. ``hours`` counts them by the hour, in UTC, at which `send --due` begins theirs.
+    ``due`` counts everyone whose cadence has a digest that day; those without papers
+    receive none. ``hours`` counts them by the hour, in UTC, at which `send --due` begins theirs.
     ``allowed`` is the warm-up's share of the day, None once it is over.
     """
 

@@ -1,4 +1,4 @@
-"""Rankings to rows: everything a digest is made of, as it will be sent and resent."""
+"""Freeze rankings in rows: everything a digest consists of, as it will be sent and resent."""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ from newsletter.messages import digest
 from newsletter.papers.coverage import NothingToSend
 from newsletter.ranking import ranker
 
-# Why there were no new papers for anybody; what each subscriber's own bar did comes from ranking.
+# Why there were no new papers at all; ranking gives the reasons of a single subscriber.
 NO_NEWS = {
     NothingToSend.NOTHING_ANNOUNCED: "nothing was announced",
     NothingToSend.LATE: "a source is late",
@@ -50,9 +50,9 @@ def freeze(
     now: datetime,
     why: NothingToSend,
 ) -> int:
-    """Write the digests of one chunk; returns how many. Whoever got one meanwhile is left out.
+    """Write the digests of one chunk; returns how many. Skips subscribers who got one meanwhile.
 
-    Without papers there is a digest only for who asked to be told so; why is recorded for all.
+    A digest without papers is only for subscribers who asked for it; the reason is always recorded.
     ``contents`` are the papers frozen so far; this chunk's join them.
     """
     # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
@@ -76,7 +76,7 @@ def freeze(
             _subscriber.vacation_until,
         ).where(_subscriber.id.in_(ids))
     )
-    # Ranked outside this transaction: who was erased meanwhile is left out, and a topic that
+    # Ranked outside this transaction: subscribers erased meanwhile are skipped, and a topic that
     # was deleted meanwhile only lends its name to the section.
     addresses = {person.id: person for person in people if person.id not in taken}
     wanted = [ranked for ranked in rankings if ranked.subscriber_id in addresses]
@@ -182,7 +182,7 @@ def _occasions(
             return Occasion.NOTHING
         last, was_asked = history.get(ranked.subscriber_id, (None, False))
         if last is None:
-            # Whoever the operator brought along is used to digests.
+            # Subscribers whom the operator imported are used to digests.
             return Occasion.WELCOME if was_asked else Occasion.REGULAR
         vacation = people[ranked.subscriber_id].vacation_until
         return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
@@ -222,7 +222,7 @@ def _note_nothing(
 def _without_lost(
     session: Session, rankings: Sequence[ranker.Ranking], known: Mapping[int, Any]
 ) -> Sequence[ranker.Ranking]:
-    """Without papers that an ingest has united with others since they were ranked.
+    """Drop papers that an ingest has merged into others since they were ranked.
 
     The rest cannot go before this transaction ends.
     """
@@ -240,9 +240,9 @@ def _without_lost(
 def _without_mailed(
     session: Session, rankings: Sequence[ranker.Ranking]
 ) -> Sequence[ranker.Ranking]:
-    """Without papers that a subscriber has had since they were ranked.
+    """Drop papers that a subscriber has received since they were ranked.
 
-    Another date's preparation, or an ingest that united two papers, may have been faster.
+    Another date's preparation, or an ingest that merged two papers, may have been faster.
     """
     item = _item.c
     picked = {pick.paper_id for ranked in rankings for pick in ranked.picks}

@@ -28,7 +28,7 @@ def find(session: Session, issue_date: date) -> Edition:
 
 
 def open_edition(engine: Engine, issue_date: date, now: datetime) -> int:
-    """Id of the date's edition, opened at ``now`` if there is none. Two may call this at once."""
+    """Id of the date's edition, opened at ``now`` if needed. Two callers may race."""
     with read_scope(engine) as session:
         known = session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first()
     if known is not None:
@@ -40,7 +40,7 @@ def open_edition(engine: Engine, issue_date: date, now: datetime) -> int:
             session.flush()
             return edition.id or 0
     except IntegrityError:
-        return open_edition(engine, issue_date, now)  # somebody else was first: theirs it is
+        return open_edition(engine, issue_date, now)  # another process was first
 
 
 def start_sending(engine: Engine, edition_id: int) -> None:
@@ -63,7 +63,7 @@ def start_sending(engine: Engine, edition_id: int) -> None:
 def finish_if_done(engine: Engine, edition_id: int, resends: int = ledger.RESENDS) -> EditionStatus:
     """Close the edition when nothing is left to send; returns its status.
 
-    Of a cancelled one, what came back meanwhile is cancelled too.
+    In a cancelled edition, deliveries put back meanwhile are cancelled too.
     """
     with session_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
@@ -78,7 +78,7 @@ def finish_if_done(engine: Engine, edition_id: int, resends: int = ledger.RESEND
 
 
 def retry(engine: Engine, issue_date: date, statuses: Sequence[DeliveryStatus]) -> int:
-    """Queue again what ended, or waits, in one of ``statuses``; returns how many.
+    """Queue deliveries in one of ``statuses`` again; returns how many.
 
     Raises:
         UsageError: no such edition, or it was cancelled.
@@ -96,7 +96,7 @@ def retry(engine: Engine, issue_date: date, statuses: Sequence[DeliveryStatus]) 
 def unfinished(engine: Engine, since: datetime, resends: int = ledger.RESENDS) -> list[int]:
     """Editions opened after ``since`` with digests still to send, oldest first.
 
-    What counts is their deliveries, not their status: a process may have died between freezing
+    Their deliveries decide, not their status: a process may have died between freezing
     digests and saying so. Paused and cancelled ones stay as the operator left them.
     """
     with read_scope(engine) as session:
@@ -114,7 +114,7 @@ def unfinished(engine: Engine, since: datetime, resends: int = ledger.RESENDS) -
 
 
 def pause(engine: Engine, issue_date: date) -> None:
-    """Stop deliveries from beginning, in every process, from now on.
+    """Let no further delivery begin, in any process.
 
     Raises:
         UsageError: no such edition, or it is over.

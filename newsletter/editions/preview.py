@@ -17,10 +17,10 @@ from newsletter.ranking.ranker import Ranking
 
 
 def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) -> Digest:
-    """The digest of ``email`` for a date; what is shown after `prepare` is what is sent.
+    """The digest of ``email`` for a date; after `prepare`, exactly what is sent.
 
     Raises:
-        UsageError: nobody has that address, or there is nothing to show, and why.
+        UsageError: no subscriber has that address, or there is no digest; says why.
     """
     with read_scope(engine) as session:
         wanted = email.strip().lower()
@@ -36,7 +36,7 @@ def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) 
         ranked = ranker.rank(candidates, [profile])[0]
         if not ranked.picks:
             raise UsageError(f"{subscriber.email} would get no digest: {ranked.reason}")
-        return would_be(session, subscriber, ranked, issue_date)
+        return build_unsaved(session, subscriber, ranked, issue_date)
 
 
 def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Digest | None:
@@ -55,7 +55,9 @@ def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Diges
     return digest.load(session, [delivery.id], contents)[delivery.id]
 
 
-def would_be(session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date) -> Digest:
+def build_unsaved(
+    session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date
+) -> Digest:
     """A ranking that has picks, shown as a value only: delivery 0, which is in no row."""
     ids = [pick.paper_id for pick in ranked.picks]
     papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))

@@ -1,4 +1,4 @@
-"""Who is due now, by their own hour and time zone."""
+"""Find the subscribers who are due now, by their own hour and time zone."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,9 +18,9 @@ from newsletter.core.models import (
     SubscriberStatus,
 )
 
-# Somebody whose hour passed longer ago than this waits for the next one: it is nearer.
+# A subscriber whose hour passed longer ago than this waits for the next one, which is nearer.
 CATCH_UP = timedelta(hours=12)
-# Between the confirmation and the first digest: time to judge ten papers on the page.
+# Between confirmation and first digest: time to rate ten papers on the page.
 WELCOME_AFTER = timedelta(minutes=5)
 SATURDAY = 5
 
@@ -46,7 +46,7 @@ def send_moment(issue_date: date, hour: int, zone_name: str) -> datetime:
 def due_date(now: datetime, hour: int, zone_name: str) -> date | None:
     """The date whose digest is due now at that hour there; None if none is."""
     today = now.astimezone(zone(zone_name)).date()
-    # Yesterday's may be due still: who wants it at 23 and was missed gets it after midnight.
+    # Yesterday's may still be due: a reader who wants it at 23:00 and was missed gets it now.
     for issue_date in (today, today - timedelta(days=1)):
         if timedelta(0) <= now - send_moment(issue_date, hour, zone_name) < CATCH_UP:
             return issue_date
@@ -65,8 +65,8 @@ def is_due(issue_date: date, cadence: Cadence, weekday: int, vacation_until: dat
 def due(session: Session, now: datetime) -> Mapping[date, list[int]]:
     """Ids of the active subscribers whose hour has come, by the date of their edition.
 
-    Whoever confirmed just now is due at once, whatever their hour and cadence: the welcome. Left
-    out is who has that edition's digest already, or was found to have nothing to get.
+    A subscriber who has just confirmed is due at once: the welcome. Left
+    out are those who already have that edition's digest or were found to have no papers.
     """
     row = SQLModel.metadata.tables["subscriber"].c
     rows = session.connection().execute(
@@ -97,7 +97,7 @@ def due(session: Session, now: datetime) -> Mapping[date, list[int]]:
 
 
 def _newcomers(session: Session, now: datetime) -> set[int]:
-    """Who pressed the button in the confirmation a while ago, and had no digest yet."""
+    """Subscribers who confirmed a few minutes ago and have had no digest yet."""
     asked = exists().where(
         col(Delivery.subscriber_id) == Subscriber.id,
         col(Delivery.kind) == DeliveryKind.CONFIRMATION,
@@ -120,7 +120,7 @@ def _newcomers(session: Session, now: datetime) -> set[int]:
 
 
 def _settled(session: Session, issue_date: date) -> set[int]:
-    """Who was prepared for the date's edition, with a digest or with nothing to get."""
+    """Subscribers prepared for the date's edition, with or without a digest."""
     edition_id = session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first()
     if edition_id is None:
         return set()

@@ -1,4 +1,4 @@
-"""What an outcome changes: the ledger, events, suppression, subscription; or nothing.
+"""Apply an outcome: change the ledger, events, suppression and subscription, or nothing.
 
 An event is written first, under an id of its own: the same mail or webhook again changes nothing
 (`delivery_event` is UNIQUE by provider and id). Rules: a dead address and a complaint suppress
@@ -15,9 +15,9 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import func, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from newsletter.core.database import upsert
 from newsletter.core.errors import TokenError
 from newsletter.core.models import (
     UNPROVEN,
@@ -39,15 +39,16 @@ from newsletter.inbound.bounces.fault import fault_of_ours
 from newsletter.inbound.bounces.mime import LONGEST_MAIL, clean_lines, first, split_headers
 from newsletter.inbound.bounces.patterns import UNSUBSCRIBE_ADDRESS
 from newsletter.inbound.matching import SENT_ONCE, SIGNED, Match, match
+from newsletter.sending import ledger
 from newsletter.subscribers import accounts
-from newsletter.subscribers.suppression import suppress
+from newsletter.subscribers.suppression import suppress, too_many_today
 
 _EVENT_KEY = ("provider", "provider_event_id")
 MAIL = "mail"
 SMTP = "smtp"
 # Older bounces are stale in any cadence.
 LOOK_BACK = timedelta(days=120)
-# Kinds that somebody may want to read even when it is known whose they are: a person who writes
+# Kinds that the operator may want to read even if they match a delivery: a person who writes
 # "please take me off this list" is one of them.
 FOR_THE_OPERATOR = frozenset({Kind.UNKNOWN, Kind.CHALLENGE})
 
@@ -91,7 +92,7 @@ def apply(
     now: datetime,
 ) -> Recorded:
     """Do what ``outcome`` asks for, once: ``provider`` and ``event_id`` name it for good."""
-    if outcome.kind is Kind.UNSUBSCRIBE:
+    if outcome.kind is Kind.UNSUBSCRIBE and provider == MAIL:
         return _unsubscribe(session, signer, outcome)
     matches = match(session, signer, outcome, now=now)
     if not matches:
@@ -118,7 +119,7 @@ def apply(
             continue
         if is_unproven:
             actions.append(
-                f"{found.delivery.to_address}: {kind}, but nothing proves it; kept for you to read"
+                f"{found.delivery.to_address}: {kind}, but nothing proves it; kept for review"
             )
         else:
             actions += _consequences(session, signer, found, kind, now)
@@ -134,28 +135,25 @@ def apply(
 def record_rejection(
     session: Session,
     signer: Signer,
-    delivery_id: int,
+    delivery: Delivery,
+    recipient: BouncedRecipient,
     *,
-    code: int,
-    response: str,
-    ours: Ours,
     now: datetime,
+    is_forced: bool = False,
 ) -> tuple[str, ...]:
     """A relay's own 5xx to a message, treated like a bounce that came by mail.
 
-    ``code`` and ``response`` are the reply; ``ours`` is what it may quote of us. Returns
-    what was done, in words. The delivery's status is the ledger's business and stays as it is.
+    ``recipient`` is the reply as `bounces.read_reply` understands it; with ``is_forced`` any
+    number may be suppressed in a day. Returns what was done, in words. The delivery's status is
+    the ledger's business and stays as it is.
     """
-    delivery = session.get(Delivery, delivery_id)
-    if delivery is None:
-        return ()
-    names = (*ours.names, delivery.message_id.rpartition("@")[2])
-    ours = Ours.of(ours.sender, names)
-    recipient = bounces.read_reply(code, response, address=delivery.to_address, ours=ours)
     event = _event(delivery, recipient, EventKind.BOUNCED, now)
-    event |= {"provider": SMTP, "provider_event_id": f"{delivery_id}:{delivery.attempts}"}
+    event |= {"provider": SMTP, "provider_event_id": f"{delivery.id}:{delivery.attempts}"}
     if not _insert_once(session, DeliveryEvent, event, *_EVENT_KEY):
         return ()
+    if is_forced and recipient.is_dead:
+        suppress(session, signer.hash_address(delivery.to_address), SuppressionReason.BOUNCED)
+        return (f"{delivery.to_address}: suppressed",)
     return tuple(_suppress_if_dead(session, signer, delivery, recipient, now))
 
 
@@ -181,13 +179,14 @@ def _event_kind(kind: Kind, recipient: BouncedRecipient | None) -> EventKind | N
     return {
         Kind.COMPLAINT: EventKind.COMPLAINED,
         Kind.DELIVERY_NOTICE: EventKind.DELIVERED,
+        Kind.UNSUBSCRIBE: EventKind.UNSUBSCRIBED,
     }.get(kind)
 
 
 def _insert_once(session: Session, table: Any, values: dict[str, Any], *unique: str) -> bool:
     """Insert unless the row is there; whether it was inserted."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).values(**values).on_conflict_do_nothing(index_elements=unique)
+    new = upsert(session, table.__tablename__).values(**values)
+    statement = new.on_conflict_do_nothing(index_elements=unique)
     return session.execute(statement.returning(table.id)).first() is not None
 
 
@@ -214,6 +213,13 @@ def _consequences(
         address_hash = signer.hash_address(delivery.to_address)
         suppress(session, address_hash, SuppressionReason.COMPLAINED)
         return [f"{delivery.to_address}: complained, suppressed"]
+    if kind is EventKind.UNSUBSCRIBED:
+        subscriber = session.get_one(Subscriber, delivery.subscriber_id)
+        accounts.unsubscribe(session, subscriber.public_id)
+        ledger.settle_arrived(session, delivery_id=delivery.id)
+        return [f"{delivery.to_address}: unsubscribed"]
+    if kind is EventKind.DELIVERED:
+        ledger.settle_arrived(session, delivery_id=delivery.id)
     if kind is not EventKind.BOUNCED:
         return []
     _set_status(session, delivery, DeliveryStatus.BOUNCED)
@@ -239,8 +245,7 @@ def _suppress_if_dead(
     told = f"{delivery.to_address}: {recipient.permanence} bounce ({recipient.reason})"
     address_hash = signer.hash_address(delivery.to_address)
     if recipient.is_dead:
-        suppress(session, address_hash, SuppressionReason.BOUNCED)
-        return [f"{told}, suppressed"]
+        return [f"{told}, {_suppress(session, address_hash, now)}"]
     return [f"{told}, {_apply_score(session, signer, delivery, now)}"]
 
 
@@ -250,8 +255,15 @@ def _apply_score(session: Session, signer: Signer, delivery: Delivery, now: date
     reached = _score(session, delivery, address_hash, now)
     if reached < SUPPRESS_AT:
         return f"score {reached:g} of {SUPPRESS_AT:g}"
+    return f"score {reached:g}: {_suppress(session, address_hash, now)}"
+
+
+def _suppress(session: Session, address_hash: str, now: datetime) -> str:
+    """Suppress for bounces, unless that would be too many in a day; says what was done."""
+    if why := too_many_today(session, more=1, now=now):
+        return f"not suppressed: {why}"
     suppress(session, address_hash, SuppressionReason.BOUNCED)
-    return f"score {reached:g}: suppressed"
+    return "suppressed"
 
 
 def _score(session: Session, delivery: Delivery, address_hash: str, now: datetime) -> float:
@@ -310,14 +322,30 @@ def _unsubscribe(session: Session, signer: Signer, outcome: Outcome) -> Recorded
         found = UNSUBSCRIBE_ADDRESS.match(address)
         if not found:
             continue
-        try:
-            public_id = signer.verify(Purpose.UNSUBSCRIBE, found["token"])
-        except TokenError:
+        is_known = _unsubscribe_by(session, signer, found["token"])
+        if is_known is None:
             continue
-        is_known = accounts.unsubscribe(session, public_id)
         action = "unsubscribed" if is_known else "already erased; nothing to unsubscribe"
         return Recorded(outcome, matched=True, actions=(action,))
     return Recorded(outcome, matched=False)
+
+
+def _unsubscribe_by(session: Session, signer: Signer, token: str) -> bool | None:
+    """Unsubscribe whom the token of an address names; None when it is not ours.
+
+    Addresses made before `Signer.mailbox_token` hold the token of a link.
+    """
+    try:
+        public_id = signer.verify_mailbox(Purpose.UNSUBSCRIBE, token)
+    except TokenError:
+        pass
+    else:
+        return accounts.unsubscribe_folded(session, public_id)
+    try:
+        public_id = signer.verify(Purpose.UNSUBSCRIBE, token)
+    except TokenError:
+        return None
+    return accounts.unsubscribe(session, public_id)
 
 
 def _keep(

@@ -16,7 +16,7 @@ SUPPRESS_AT = 5.0
 STALE_AFTER = timedelta(days=7)
 # Refused for good, though not for want of an address; five days in a row are enough.
 PERMANENT_DAY = 1.0
-# Full mailboxes and given-up retries often mend: ten days in a row.
+# Full mailboxes and given-up retries often recover: ten days in a row.
 TRANSIENT_DAY = 0.5
 # A mailbox that takes mail is alive.
 DELIVERED_DAY = 1.0

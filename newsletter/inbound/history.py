@@ -1,4 +1,4 @@
-"""Why does this person get no mail: everything that happened to an address, in order."""
+"""Everything that happened to an address, in order: why it gets no mail."""
 
 from dataclasses import dataclass
 from datetime import datetime

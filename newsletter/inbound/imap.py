@@ -70,7 +70,7 @@ def poll(mailbox: Mailbox, handle: Callable[[Incoming], None]) -> int:
     """Hand every unseen mail to ``handle``, then mark it as seen; returns how many there were.
 
     Raises:
-        InputError: the server cannot be reached, or refuses what is asked of it.
+        InputError: the server cannot be reached or refuses a command.
     """
     try:
         with _connected(mailbox) as server:

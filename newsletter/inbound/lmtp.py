@@ -29,7 +29,7 @@ IDLE_SECONDS = 60
 
 
 class _Smtp(SMTP):
-    # Mails with lines longer than RFC 5321 allows exist, and are read all the same.
+    # Mails with lines longer than RFC 5321 allows exist; we accept them.
     line_length_limit = 64 * 1024
 
 
@@ -63,7 +63,7 @@ def parse_listen_address(url: str) -> ListenAddress:
     return ListenAddress(parts.scheme == "lmtp", parts.hostname, port)
 
 
-class Door:
+class SmtpHandler:
     """Decides who may come in, and hands mails on. The methods are aiosmtpd's hooks."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Door:
     async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Refuse what is not ours."""
+        """Refuse recipients that are not ours."""
         refusal = self._refusal(address)
         if refusal:
             return refusal
@@ -126,7 +126,7 @@ class Door:
         return "250 OK"
 
 
-async def listen(address: ListenAddress, door: Door, *, started: asyncio.Event) -> None:
+async def listen(address: ListenAddress, door: SmtpHandler, *, started: asyncio.Event) -> None:
     """Serve until cancelled; ``started`` is set when connections are taken.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whose mail it is: which delivery an outcome is about, by the surest clue it holds.
+"""Find the delivery that an outcome is about, by its surest evidence.
 
 The VERP address is signed, and an ``X-`` header of ours holds the same signed address. Our
 Message-ID proves nothing: replies and forwarded mail quote it. Nor does an address that a report
@@ -28,7 +28,7 @@ SENT_ONCE = (
 )
 
 
-class Clue(StrEnum):
+class MatchBasis(StrEnum):
     """What told whose mail it is, the surest first."""
 
     VERP = "verp"
@@ -38,7 +38,7 @@ class Clue(StrEnum):
 
 
 # Made with our key. Whatever else a mail says, anybody may have written.
-SIGNED = frozenset({Clue.VERP, Clue.MARK})
+SIGNED = frozenset({MatchBasis.VERP, MatchBasis.MARK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class Match:
     """A delivery, and what the report says about its recipient, if it is a report."""
 
     delivery: Delivery
-    clue: Clue
+    clue: MatchBasis
     recipient: BouncedRecipient | None
 
 
 def match(session: Session, signer: Signer, outcome: Outcome, *, now: datetime) -> list[Match]:
     """The deliveries that ``outcome`` is about; several only where a report names several."""
     for clue, found in (
-        (Clue.VERP, _signed(session, signer, outcome.sent_to)),
-        (Clue.MARK, _signed(session, signer, (value for _, value in outcome.marks))),
-        (Clue.MESSAGE_ID, _by_message_id(session, outcome.message_ids)),
+        (MatchBasis.VERP, _signed(session, signer, outcome.sent_to)),
+        (MatchBasis.MARK, _signed(session, signer, (value for _, value in outcome.marks))),
+        (MatchBasis.MESSAGE_ID, _by_message_id(session, outcome.message_ids)),
     ):
         if found is not None:
             return [Match(found, clue, _about(outcome, found.to_address))]
@@ -87,7 +87,7 @@ def _by_recipient(session: Session, outcome: Outcome, since: datetime) -> Iterat
             delivery = _last_to(session, address, since) if address else None
             if delivery is not None and delivery.id not in seen:
                 seen.add(delivery.id or 0)
-                yield Match(delivery, Clue.RECIPIENT, recipient)
+                yield Match(delivery, MatchBasis.RECIPIENT, recipient)
                 break
 
 

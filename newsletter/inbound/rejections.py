@@ -1,19 +1,21 @@
-"""What relays refused for good during a run, treated like bounces that came by mail."""
+"""Permanent refusals by relays during a run, treated like bounces."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from newsletter.core.config import Settings
 from newsletter.core.database import session_scope, utc_now
-from newsletter.core.models import Delivery, DeliveryStatus
+from newsletter.core.models import Delivery, DeliveryStatus, Edition, EditionStatus
 from newsletter.core.tokens import Signer
+from newsletter.inbound import bounces
 from newsletter.inbound.apply import record_rejection
-from newsletter.inbound.bounces import Ours
+from newsletter.inbound.bounces import BouncedRecipient, Ours
+from newsletter.sending import ledger
 from newsletter.sending.transports.smtp import own_name, parse_relays
-
-PERMANENT = 500  # replies from here on are final (RFC 5321 §4.2.1)
+from newsletter.subscribers.suppression import suppressions, too_many_today
 
 
 def ours(settings: Settings) -> Ours:
@@ -30,24 +32,77 @@ def ours(settings: Settings) -> Ours:
     return Ours.of("", filter(None, names))
 
 
-def apply(engine: Engine, settings: Settings, edition_id: int) -> None:
-    """Record what relays refused of an edition; a rejection counts once."""
-    signer, may_be_quoted = Signer(settings.keys), ours(settings)
+def apply(
+    engine: Engine,
+    settings: Settings,
+    edition_id: int,
+    *,
+    kind: str = "",
+    is_forced: bool = False,
+) -> str:
+    """Record what relays refused of an edition; a rejection counts once.
+
+    Returns why the edition was paused instead, or "": when most was refused alike, or too many
+    would be suppressed at once, nobody is, and the refused wait in the queue. ``kind`` is what made
+    a run stop: of that too all wait again. ``is_forced`` believes the refusals all the same.
+    """
+    signer, may_be_quoted, now = Signer(settings.keys), ours(settings), utc_now()
     with session_scope(engine) as session:
-        refused = session.exec(
-            select(Delivery).where(
-                Delivery.edition_id == edition_id,
-                Delivery.status == DeliveryStatus.FAILED,
-                col(Delivery.smtp_code) >= PERMANENT,
-            )
-        ).all()
-        for row in refused:
-            record_rejection(
-                session,
-                signer,
-                row.id or 0,
-                code=row.smtp_code or 0,
-                response=row.smtp_response,
-                ours=may_be_quoted,
-                now=utc_now(),
-            )
+        if kind:
+            ledger.take_back(session, ledger.by_kind(session, edition_id).get(kind, []))
+        if not is_forced and (why := _pause_for_most(session, edition_id)):
+            return why
+        refused = [(row, _read(row, may_be_quoted)) for row in _refused(session, edition_id)]
+        dead = [row for row, found in refused if found.is_dead]
+        hashes = {signer.hash_address(row.to_address) for row in dead}
+        more = len(hashes - set(suppressions(session, hashes)))
+        if not is_forced and more and (why := too_many_today(session, more=more, now=now)):
+            ledger.take_back(session, [row.id or 0 for row in dead])
+            _pause(session, edition_id, f"{why}; the relay said: {_quoted(dead[-1])}")
+            return why
+        for row, found in refused:
+            record_rejection(session, signer, row, found, now=now, is_forced=is_forced)
+    return ""
+
+
+def _refused(session: Session, edition_id: int) -> Sequence[Delivery]:
+    return session.exec(
+        select(Delivery).where(
+            Delivery.edition_id == edition_id,
+            Delivery.status == DeliveryStatus.FAILED,
+            col(Delivery.smtp_code) >= ledger.PERMANENT,
+        )
+    ).all()
+
+
+def _read(row: Delivery, may_be_quoted: Ours) -> BouncedRecipient:
+    return bounces.read_reply(
+        row.smtp_code or 0,
+        row.smtp_response,
+        address=row.to_address,
+        ours=Ours.of("", (*may_be_quoted.names, row.message_id.rpartition("@")[2])),
+    )
+
+
+def _pause_for_most(session: Session, edition_id: int) -> str:
+    """Take back what several processes, or several runs, saw refused alike; says why, or ""."""
+    tried = ledger.tried(session, edition_id)
+    for ids in ledger.by_kind(session, edition_id).values():
+        if tried >= ledger.FEWEST_REFUSED and len(ids) * 2 > tried:
+            last = session.get_one(Delivery, ids[-1])
+            why = f"{len(ids)} of {tried} messages were refused in the same words"
+            _pause(session, edition_id, f"{why}; the relay said: {_quoted(last)}")
+            ledger.take_back(session, ids)
+            return why
+    return ""
+
+
+def _quoted(row: Delivery) -> str:
+    return f"{row.smtp_code} {row.smtp_response}"
+
+
+def _pause(session: Session, edition_id: int, reason: str) -> None:
+    edition = session.get_one(Edition, edition_id)
+    if edition.status is not EditionStatus.CANCELLED:
+        edition.status, edition.finished_at = EditionStatus.PAUSED, None
+        edition.note = edition.note or reason

@@ -1,4 +1,4 @@
-"""Inbound mails that nothing was done about: counted, listed, and taken out to be read."""
+"""Inbound messages that match no delivery: count, list and export them."""
 
 from dataclasses import dataclass
 from datetime import datetime

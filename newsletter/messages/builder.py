@@ -15,7 +15,7 @@ NO_AUTO_REPLIES = "DR, RN, NRN, OOF, AutoReply"
 # RFC 5321 §4.5.3.1.1: what a local part may have; the mailto link is left out over that.
 LONGEST_LOCAL_PART = 64
 # The signed bounce address once more, in the message: bounces that lost their envelope and webhooks
-# still tell whose they are. Not signed by DKIM, for nobody but us acts on it.
+# still tell whose they are. Not signed by DKIM, because only we act on it.
 MARK = "X-Newsletter-Delivery"
 # Where providers take a value of ours that their webhooks give back, by the setting that opens the
 # webhook. Amazon SES gives back the mark itself, among the message's headers.
@@ -31,7 +31,8 @@ class Addressed:
     """Who gets a message, and what was fixed before its first attempt."""
 
     delivery_id: int
-    unsubscribe: str  # the token
+    unsubscribe: str  # the token in the link
+    unsubscribe_mailbox: str  # and the one in the address
     to_address: str
     to_name: str
     message_id: str
@@ -108,13 +109,13 @@ class MessageMaker:
             ("Subject", mime.unstructured("Subject", to.subject)),
             ("Date", mime.moment(to.created_at)),
             ("Message-ID", mime.message_id(to.message_id)),
-            ("List-Unsubscribe", self._unsubscribe(to.unsubscribe)),
+            ("List-Unsubscribe", self._unsubscribe(to.unsubscribe, to.unsubscribe_mailbox)),
             ("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'),
         )
 
-    def _unsubscribe(self, token: str) -> str:
+    def _unsubscribe(self, token: str, in_mailbox: str) -> str:
         link = f"{self._base_url}/unsubscribe/{token}"
-        local_part = f"unsubscribe+{token}"
+        local_part = f"unsubscribe+{in_mailbox}"
         if len(local_part) > LONGEST_LOCAL_PART:
             return mime.uris(link)
         return mime.uris(link, f"mailto:{local_part}@{self._bounce_domain}")

@@ -88,7 +88,7 @@ def relaxed_headers(headers: Sequence[Header]) -> SignedHeaders:
     return SignedHeaders(_folded_tag(tuple(names)), lines.encode())
 
 
-# What all messages share is found here; the rest passes through.
+# Headers that all messages share come from this cache.
 @lru_cache(maxsize=128)
 def _relaxed(name: str, value: str) -> str:
     return f"{name.lower()}:{' '.join(value.split())}\r\n"

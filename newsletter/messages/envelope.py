@@ -1,4 +1,4 @@
-"""What travels to a transport."""
+"""The value that travels to a transport."""
 
 from dataclasses import dataclass
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from markupsafe import escape
 
 from newsletter.messages import mime, paper_card, templates
-from newsletter.messages.paper_card import Shown
+from newsletter.messages.paper_card import CardKey
 
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
 _SLOT = re.compile("\x02([a-z]+)\x03")
@@ -55,21 +55,21 @@ class Fragment:
         return self.size + sum(sizes[name] for name in self.slots)
 
 
-class Pair(NamedTuple):
+class HtmlAndText(NamedTuple):
     """The same thing in HTML and in plain text."""
 
     html: Fragment
     text: Fragment
 
 
-class Frame(NamedTuple):
+class Wrapper(NamedTuple):
     """What stands before, between and after the things that a template loops over."""
 
-    head: Pair
-    between: Pair | None  # None where nothing stands between, which is usual
-    foot: Pair
+    head: HtmlAndText
+    between: HtmlAndText | None  # None where nothing stands between, which is usual
+    foot: HtmlAndText
 
-    def pairs(self) -> Iterator[Pair]:
+    def pairs(self) -> Iterator[HtmlAndText]:
         """Those that are there."""
         return (pair for pair in self if pair)
 
@@ -99,20 +99,22 @@ def in_html(text: str) -> str:
 class Fragments:
     """Makes and keeps the fragments of the digest template."""
 
-    def __init__(self, feedback_url: str, click_url: str = "") -> None:
+    def __init__(self, feedback_url: str, receipt_url: str, click_url: str = "") -> None:
         """``feedback_url`` is where answers go, without the token of the delivery.
 
+        ``receipt_url`` is where scores are told part by part, likewise.
         ``click_url`` is where clicks are counted, likewise; "" where they are not.
         """
         self._templates = templates.compiled("digest")
         self._feedback_url = f"{feedback_url}/{slot('token')}"
+        self._receipt_url = f"{receipt_url}/{slot('receipt')}"
         self._click_url = f"{click_url}/{slot('click')}" if click_url else ""
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
         # Explanations repeat, as topics and keywords do.
         self.why = lru_cache(maxsize=_MOST_PAPERS)(_why)
 
-    def frame(self, values: dict[str, Any], *, empty: bool) -> Frame:
+    def frame(self, values: dict[str, Any], *, empty: bool) -> Wrapper:
         """The template around its sections; with ``empty`` it has none, and all is head.
 
         Not kept here: only the caller knows which values stand for how many digests.
@@ -123,7 +125,7 @@ class Fragments:
             for template in self._templates
         )
 
-    def _make_section(self, name: str, note: str) -> Frame:
+    def _make_section(self, name: str, note: str) -> Wrapper:
         """A section around its papers."""
         section = {"name": name, "note": note, "papers": (None, None)}
         return _frame(
@@ -131,26 +133,30 @@ class Fragments:
             for template in self._templates
         )
 
-    def _make_paper(self, paper: Shown) -> Pair:
-        """A card with the slots ``token``, ``why``, and ``click`` where clicks are counted."""
+    def _make_paper(self, paper: CardKey) -> HtmlAndText:
+        """A card with the slots ``token``, ``receipt``, ``why``; ``click`` where clicks count."""
         why = slot("why") if paper.explained else ""
         card = paper_card.card(
-            paper, why=why, feedback_url=self._feedback_url, click_url=self._click_url
+            paper,
+            why=why,
+            feedback_url=self._feedback_url,
+            receipt_url=self._receipt_url,
+            click_url=self._click_url,
         )
         html, text = (
             templates.render_block(template, "paper", {"paper": card})
             for template in self._templates
         )
-        return Pair(_fragment(html), _fragment(text))
+        return HtmlAndText(_fragment(html), _fragment(text))
 
 
-def _frame(rendered: Iterable[str]) -> Frame:
+def _frame(rendered: Iterable[str]) -> Wrapper:
     """HTML and text, each closed at none or two places."""
     html, text = ((*page.split(templates.CLOSED), "", "")[:3] for page in rendered)
     head, between, foot = (
-        Pair(_fragment(h), _fragment(t)) for h, t in zip(html, text, strict=True)
+        HtmlAndText(_fragment(h), _fragment(t)) for h, t in zip(html, text, strict=True)
     )
-    return Frame(head, between if html[1] or text[1] else None, foot)
+    return Wrapper(head, between if html[1] or text[1] else None, foot)
 
 
 def _fragment(text: str) -> Fragment:

@@ -1,4 +1,4 @@
-"""What a mailbox provider would look at in a finished message, each with a verdict."""
+"""Checks of a finished message, as a mailbox provider would make them."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ SPAM_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at; ``passed`` is None where it could not be looked at here."""
+    """The result of one check; ``passed`` is None if it could not run here."""
 
     name: str
     passed: bool | None
@@ -26,7 +26,7 @@ class Check:
 
 
 def check_message(data: bytes, *, spam: bool = False) -> list[Check]:
-    """Look a message over; with ``spam``, SpamAssassin does too, which takes some seconds."""
+    """Check a message; with ``spam`` also by SpamAssassin, which takes some seconds."""
     message = message_from_bytes(data, policy=policy.default)
     checks = [*_form(data), *_headers(message), *_bodies(message)]
     return [*checks, _spam(data)] if spam else checks

@@ -1,4 +1,4 @@
-"""Messages as bytes: headers that cannot break, and quoted-printable parts. Pure.
+"""Messages as bytes: safe headers and quoted-printable parts. Pure.
 
 Python's header policies re-encode long values, List-Unsubscribe among them, so headers are
 written here: each value comes folded, checked and in its final form from one of the functions
@@ -18,7 +18,7 @@ from itertools import accumulate
 from email_validator import EmailNotValidError, validate_email
 
 from newsletter.core.errors import RenderError
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 
 # RFC 2047 §2: an encoded-word has at most 75 characters, a line that holds one at most 76.
 ENCODED_WORD = 75
@@ -116,7 +116,7 @@ def address(text: str, what: str) -> str:
 
 
 def checked_for_display(text: str) -> str:
-    """One printable line for an error message, of no more than 200 characters."""
+    """One printable line for an error message, at most 200 characters."""
     return shortened(" ".join(_CONTROL.sub("?", text).split()), 200)
 
 

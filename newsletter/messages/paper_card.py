@@ -1,4 +1,4 @@
-"""Papers as the templates see them: every text clean, every link safe. Pure but for a log line."""
+"""Papers as templates need them: clean texts and safe links. Pure except for a log line."""
 
 import logging
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from newsletter.core.models import DigestLength, Signal
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 from newsletter.messages import wording
 from newsletter.messages.digest import DigestPaper, DigestSection, FrozenPaper
 
@@ -35,12 +35,12 @@ LONGEST_TITLE = 400
 LONGEST_NAME = 100
 LONGEST_EXPLANATION = 400
 LONGEST_IN_SHORT = 400
-# For screen readers, in the label of three links: enough to know the paper by.
+# For screen readers, in the label of three links: enough to recognise the paper.
 LABEL_CHARACTERS = 48
 
 
-class Shown(NamedTuple):
-    """What a digest shows of a paper to everybody who gets it at this length and score in words.
+class CardKey(NamedTuple):
+    """The part of a card that is equal for all readers with this length and label.
 
     All that belongs to one subscriber is left out, so equal values give equal cards.
     """
@@ -68,6 +68,7 @@ class Card:
     abstract: tuple[wording.Passage, ...]
     links: tuple[tuple[str, str], ...]
     actions: tuple[tuple[str, str], ...]
+    receipt_url: str
 
 
 def heading(section: DigestSection) -> tuple[str, str]:
@@ -86,15 +87,18 @@ def explanation(text: str) -> str:
     return _brief(text, LONGEST_EXPLANATION)
 
 
-def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> Shown:
+def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> CardKey:
     """The part of ``paper`` that does not depend on who reads it."""
     fit = wording.LABELS[paper.label]
-    return Shown(paper.frozen, paper.highlights, paper.in_short, fit, explained, length)
+    return CardKey(paper.frozen, paper.highlights, paper.in_short, fit, explained, length)
 
 
-def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> Card:
+def card(
+    shown: CardKey, *, why: str, feedback_url: str, receipt_url: str, click_url: str = ""
+) -> Card:
     """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal.
 
+    ``receipt_url`` is where its papers' scores are told part by part, without the paper.
     ``click_url`` is where its clicks are counted, without the paper; "" where they are not.
     """
     paper = shown.paper
@@ -117,6 +121,7 @@ def card(shown: Shown, *, why: str, feedback_url: str, click_url: str = "") -> C
         abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
         links=tuple((name, url) for name, url in links if url),
         actions=tuple((name, f"{base}/{signal}") for name, signal in ACTIONS),
+        receipt_url=f"{receipt_url}/{paper.paper_id}",
     )
 
 
@@ -125,7 +130,7 @@ def _brief(text: str, most: int) -> str:
 
 
 def _safe(url: str, paper_id: int) -> str | None:
-    """A paper with a bad link is shown without it: one source must not stop everyone's digest."""
+    """Drop a bad link, so that one source cannot stop everyone's digest."""
     safe = wording.safe_url(url)
     if safe is None and url.strip():
         logger.warning(
@@ -142,7 +147,7 @@ def _origin(paper: FrozenPaper) -> str:
         ", ".join(
             _brief(category, LONGEST_NAME) for category in paper.categories[:MOST_CATEGORIES]
         ),
-        f"{paper.published_at.day} {paper.published_at:%B}" if paper.published_at else "",
+        paper.date,
         # Number and word stay together on a narrow screen.
         wording.count_in_words(paper.upvotes, "upvote").replace(" ", "\xa0")
         if paper.upvotes

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 from newsletter.core.config import Settings
 from newsletter.core.models import DigestLength, Occasion
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
 from newsletter.messages.builder import Addressed, MessageMaker
@@ -20,8 +20,8 @@ from newsletter.messages.envelope import Envelope
 from newsletter.messages.fragments import (
     NO_SLOT,
     Fragments,
-    Frame,
-    Pair,
+    HtmlAndText,
+    Wrapper,
     encoded_both,
     in_html,
     slot,
@@ -58,7 +58,7 @@ class Addressee(TypedDict):
 
 
 class Renderer:
-    """Makes every mail of a site. Templates and keys are read at the start, never afterwards."""
+    """Renders every mail of a site. Templates and keys are read once, at the start."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         """Check what every message needs.
@@ -73,7 +73,9 @@ class Renderer:
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
         self._click_url = f"{self._base_url}/click" if settings.count_clicks else ""
-        self._fragments = Fragments(f"{self._base_url}/feedback", self._click_url)
+        self._fragments = Fragments(
+            f"{self._base_url}/feedback", f"{self._base_url}/receipt", self._click_url
+        )
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
     def digest(self, digest: Digest) -> Envelope:
@@ -94,6 +96,7 @@ class Renderer:
         to = Addressed(
             delivery_id=digest.delivery_id,
             unsubscribe=tokens["unsubscribe"],
+            unsubscribe_mailbox=self._mailbox(digest.subscriber_public_id),
             to_address=digest.to_address,
             to_name=digest.to_name,
             message_id=digest.message_id,
@@ -118,7 +121,10 @@ class Renderer:
         )
         if whole:
             values["links"]["view"] = ""
-        urls = {"feedback_url": f"{self._base_url}/feedback/{tokens['token']}"}
+        urls = {
+            "feedback_url": f"{self._base_url}/feedback/{tokens['token']}",
+            "receipt_url": f"{self._base_url}/receipt/{tokens['receipt']}",
+        }
         if self._click_url:
             urls["click_url"] = f"{self._click_url}/{tokens['click']}"
         values["sections"] = [
@@ -167,10 +173,11 @@ class Renderer:
             },
         }
         html, text = _rendered("note", values)
-        # No name: whoever signed up may have typed anything there (bulk-mail rule 29).
+        # No name: a stranger may have typed anything there (bulk-mail rule 29).
         addressed = Addressed(
             delivery_id=to["delivery_id"],
             unsubscribe=token,
+            unsubscribe_mailbox=self._mailbox(to["public_id"]),
             to_address=to["to_address"],
             to_name="",
             message_id=to["message_id"],
@@ -193,7 +200,7 @@ class Renderer:
         html: list[bytes] = []
         text: list[bytes] = []
 
-        def put(pair: Pair) -> None:
+        def put(pair: HtmlAndText) -> None:
             pair.html.fill(html, for_html)
             pair.text.fill(text, for_text)
 
@@ -236,14 +243,14 @@ class Renderer:
 
         return size_limit.shape(digest.papers, digest.length, size_of, HTML_LIMIT - taken)
 
-    def _frame_of(self, digest: Digest, *, noticed: bool) -> Frame:
+    def _frame_of(self, digest: Digest, *, noticed: bool) -> Wrapper:
         return self._frame(
             digest.occasion, digest.issue_date, digest.coverage, noticed, not digest.papers
         )
 
     def _make_frame(
         self, occasion: Occasion, issue_date: date, coverage: str, noticed: bool, empty: bool
-    ) -> Frame:
+    ) -> Wrapper:
         words = {name: slot(name) for name in _WORDS} | {"notice": slot("notice") * noticed}
         tokens = {page: slot(page) for page in _PAGES}
         values = self._frame_values(words, tokens, occasion, issue_date, coverage)
@@ -276,12 +283,16 @@ class Renderer:
         clean = (shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
         return dict(zip(_WORDS, clean, strict=True))
 
+    def _mailbox(self, public_id: str) -> str:
+        return self._signer.mailbox_token(Purpose.UNSUBSCRIBE, public_id)
+
     def _tokens(self, digest: Digest) -> dict[str, str]:
         """One HMAC for all answers of a delivery: paper and signal stand beside it in the path."""
         sign, delivery = self._signer.sign, str(digest.delivery_id)
         counted = {"click": sign(Purpose.CLICK, delivery)} if self._click_url else {}
         return counted | {
             "token": sign(Purpose.FEEDBACK, delivery),
+            "receipt": sign(Purpose.RECEIPT, delivery),
             "view": sign(Purpose.VIEW, delivery),
             "preferences": sign(Purpose.PREFERENCES, digest.subscriber_public_id),
             "unsubscribe": sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),

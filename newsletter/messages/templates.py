@@ -72,7 +72,7 @@ def _html_environment() -> Environment:
 
 
 def _text_environment(folder: Path) -> Environment:
-    # Plain text: what is escaped for HTML would be read as it stands.
+    # Plain text: HTML escapes would show up as they are.
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
@@ -105,7 +105,7 @@ def render_block(
     """One block of a template filled in.
 
     Raises:
-        RenderError: as `render`; or there is no such block.
+        RenderError: as `render`; or the block is missing.
     """
     if block not in template.blocks:
         raise RenderError(f"template {template.name}: the block {block} is missing")

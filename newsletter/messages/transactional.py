@@ -1,14 +1,14 @@
-"""What mails say around the papers, and the short mails whole; before any markup. Pure."""
+"""The text of mails around the papers, and of short mails, before any markup. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
 
 from newsletter.core.models import Occasion
-from newsletter.core.text import shortened
+from newsletter.core.one_line import shortened
 from newsletter.messages import wording
 from newsletter.messages.digest import Digest
 
-# An address not confirmed after three days was a typing mistake, or somebody else's.
+# An address not confirmed after three days was mistyped, or belongs to another person.
 CONFIRM_SECONDS = 3 * 24 * 3600
 # A link that can erase is for the reader who asked for it a minute ago.
 ACCOUNT_SECONDS = 3600

@@ -6,8 +6,8 @@ from datetime import date
 from urllib.parse import quote, urlsplit
 
 from newsletter.core.models import DigestLength, Label
+from newsletter.core.one_line import shortened
 from newsletter.core.sentences import spans_of
-from newsletter.core.text import shortened
 
 # What XML 1.0 §2.2 forbids, and what HTML calls a parse error: C0 without tab and line ends,
 # DEL, C1, surrogates, non-characters.

@@ -1,4 +1,4 @@
-"""Papers as visitors look for them: by day, by words, by likeness."""
+"""Papers for visitors: by day, by words, by similarity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.models import Paper, PaperVector
 
 PAGE = 50
-# Papers compared for likeness: a few months of one field, ten milliseconds.
+# Papers compared for similarity: a few months of one field, ten milliseconds.
 COMPARED = 5_000
 
 
@@ -56,7 +56,7 @@ def _in_order(session: Session, ids: Sequence[int | None]) -> list[Paper]:
 
 
 def newest_id(session: Session) -> int:
-    """The id of the paper that came in last; 0 when there is none."""
+    """The id of the newest paper; 0 if there is none."""
     return session.exec(select(func.max(Paper.id))).one() or 0
 
 

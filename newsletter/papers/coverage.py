@@ -1,4 +1,4 @@
-"""Coverage: what an edition read, and why there may be nothing to send."""
+"""Coverage: what was read for an edition, and why there may be nothing to send."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

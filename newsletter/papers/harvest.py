@@ -15,7 +15,7 @@ from newsletter.papers.ingest import Outcome, Progress, ingest_pages, no_progres
 from newsletter.sources import Page, Request, Source
 from newsletter.sources.http_client import Fetcher, Validators
 
-# Where a source begins that was never read.
+# How far back the first reading of a source goes.
 FIRST_DAYS = timedelta(days=7)
 # All of arXiv is 3,000 pages; a server that always has one more must not hold a run for ever.
 MOST_PAGES = 5_000
@@ -34,7 +34,7 @@ class Cursor:
 
     @classmethod
     def load(cls, text: str | None) -> "Cursor":
-        """Read what `dump` wrote; a cursor that cannot be read begins anew."""
+        """Read what `dump` wrote; a cursor that cannot be read starts over."""
         try:
             row: dict[str, Any] = json.loads(text or "{}")
             harvest = row.get("harvest")
@@ -73,16 +73,17 @@ def ingest_source(
     *,
     since: date | None = None,
     today: date | None = None,
+    max_age: timedelta | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
     """Fetch what a source announced since its cursor, and store it.
 
     The cursor moves when everything up to ``today`` is in. Until then a next run begins where
     this one did and finds the papers known; a long harvest goes on where it stopped, unless
-    ``since`` begins another one.
+    ``since`` begins another one. What was published longer than ``max_age`` ago is no news.
     """
     reading = _Reading(engine, source, fetcher, since, today or utc_now().date())
-    outcome = ingest_pages(engine, source.name, reading.pages(), progress=progress)
+    outcome = ingest_pages(engine, source.name, reading.pages(), max_age=max_age, progress=progress)
     reading.close(failed=outcome.failure is not None)
     return outcome
 
@@ -107,7 +108,7 @@ class _Reading:
         """Page after page; when the next one is asked for, the last one is stored.
 
         Raises:
-            SourceError: there is no usable answer, or no end of them.
+            SourceError: no usable answer came, or the pages never ended.
         """
         harvest = self.cursor.harvest if self.since is None else None
         pages = 0
@@ -152,7 +153,7 @@ class _Reading:
         return page
 
     def _read(self, harvest: Harvest) -> None:
-        """A reading is complete: move the cursor, unless that would leave a gap behind it."""
+        """Move the cursor after a complete reading, unless that would leave a gap."""
         through = self.cursor.through
         if through is None or harvest.since <= through:
             through = max(harvest.until, through or harvest.until)

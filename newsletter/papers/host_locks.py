@@ -1,4 +1,4 @@
-"""Turns at a host, kept in the database, so that all processes and machines share them."""
+"""One request per host at a time, over all processes and machines: locks in the database."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from newsletter.sources.http_client import LONGEST_SILENCE, LONGEST_WAIT
 # (info.arxiv.org/help/api/tou.html). Elsewhere a second is more than polite.
 _PACE = {"arxiv.org": 3.0}
 _USUAL_PACE = 1.0
-# Who waits looks again this often: a turn may end long before its lease.
+# A waiting process looks again this often: a turn may end long before its lease.
 _LOOK_AGAIN = 0.5
 # Longer than a host may be silent; renewed while its answer comes in.
 _LEASE = timedelta(seconds=LONGEST_SILENCE + 15)

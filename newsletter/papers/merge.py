@@ -1,4 +1,4 @@
-"""Two rows that turned out to be one paper become one row."""
+"""Merge two rows that turned out to be one paper."""
 
 from datetime import UTC, datetime
 
@@ -17,11 +17,11 @@ class PaperGoneError(Exception):
 
 
 def unite(session: Session, first: int, second: int) -> int:
-    """Move all that hangs on one of two papers to the other; returns the one that stays.
+    """Move everything that belongs to one of two papers to the other; returns the one that stays.
 
-    The one that stands in digests stays, since links in sent mail name it; else the older one.
+    The one in digests stays, since links in sent mail name it; else the older one.
     Where both stand in digests, the other row is left behind without its names, as a paper
-    of long ago: no more a candidate.
+    of long ago, so it is never a candidate again.
 
     Raises:
         PaperGoneError: one of them is not there any more.
@@ -30,7 +30,7 @@ def unite(session: Session, first: int, second: int) -> int:
         # One ingest unites at a time, or two that meet the same papers in another order wait for
         # each other; SQLite has one writer anyway.
         session.execute(select(func.pg_advisory_xact_lock(_TURN)))
-    # Whoever is just putting one of them into a digest comes first: `mailed` must know.
+    # Wait for a process that is freezing one of them into a digest: `mailed` must know.
     both = select(PAPER.c.id).where(PAPER.c.id.in_([first, second])).order_by(PAPER.c.id)
     if len(session.execute(both.with_for_update()).all()) < 2:
         raise PaperGoneError

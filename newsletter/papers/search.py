@@ -3,18 +3,33 @@
 The indexes are made by the migration 0002_search, and follow the table by themselves.
 """
 
+import operator
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select, table
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    table,
+)
 from sqlalchemy import column as named
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 from sqlmodel.sql.expression import SelectOfScalar
 
+from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.core.models import Paper
 from newsletter.papers.tables import ALIAS, PAPER
 
@@ -24,6 +39,27 @@ _WEIGHTS = "5.0, 1.0, 2.0"
 _MOST_TERMS = 20
 # FTS5's own table; the column of its name stands for all its columns in a MATCH.
 _INDEX = table("paper_search", named("rowid"), named("paper_search"))
+
+
+# Chinese, Japanese, Thai, Lao, Khmer and Burmese are written without spaces, Korean with particles
+# joined to the words. Neither database's index knows their words, so these are looked for as text.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003134f]"
+)
+
+
+# Latin letters with accents, and a few that Unicode does not take apart, to the plain letter:
+# PostgreSQL's index holds these (migration 0008). SQLite's tokenizer removes accents by itself.
+_ACCENTED = [chr(code) for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))]
+PLAIN_LETTERS = str.maketrans(
+    {
+        letter: plain
+        for letter in _ACCENTED
+        if len(plain := unicodedata.normalize("NFD", letter)[0]) == 1 and plain.isascii()
+    }
+    | dict(zip("ØøŁłĐđĦħŦŧı", "OoLlDdHhTti", strict=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +79,29 @@ def search(
     category: str | None = None,
     source: str | None = None,
     any_word: bool = False,
+    newest_first: bool = False,
     limit: int = 50,
     offset: int = 0,
 ) -> Sequence[Paper]:
     """Papers with all the words of ``text`` in title, abstract or authors, best first.
 
     With ``any_word`` one of them is enough. ``"two words"`` is a phrase, ``-word`` must not be
-    there; words match in any inflection. Without words, the newest first. ``since`` and ``until``
+    there; words match in any inflection, with and without accents. A DOI, an arXiv id or a link to
+    either finds that paper. Without words, or with ``newest_first``, the newest come first; a date
+    still to come counts as the day the paper was first seen. ``since`` and ``until``
     bound the publication date (where unknown, when the paper was first seen), inclusive;
     ``category`` is one, or an archive (``cs`` for ``cs.CL``); ``source`` any that listed the paper.
     """
     sqlite = session.get_bind().dialect.name == "sqlite"
-    wanted = terms(text)
+    identified = _identified(text)
+    wanted = [] if identified else terms(text)
+    unspaced = [term for term in wanted if _UNSPACED.search(term.text)]
+    wanted = [term for term in wanted if not _UNSPACED.search(term.text)]
     newest = func.coalesce(PAPER.c.published_at, PAPER.c.first_seen_at)
-    narrowed = any(given is not None for given in (since, until, category, source))
+    # What claims to be published next year is not newer than what came in today.
+    by_date = case((newest > PAPER.c.first_seen_at, PAPER.c.first_seen_at), else_=newest).desc()
+    narrowed = newest_first or bool(unspaced)
+    narrowed |= any(given is not None for given in (since, until, category, source))
     # Ids alone are sorted: carrying abstracts through the sort costs ten times the search.
     number: ColumnElement[int] = PAPER.c.id
     query = select(number)
@@ -67,25 +112,81 @@ def search(
             number = _INDEX.c.rowid
             query = select(number)
         matches, rank = (_fts5 if sqlite else _tsvector)(wanted, " OR " if any_word else " AND ")
-        query = query.where(matches).order_by(rank)
-    elif wanted or text.strip():
+        query = query.where(matches).order_by(by_date if newest_first else rank)
+    elif any(not term.excluded for term in unspaced):
+        for term in wanted:  # all of them excluded
+            matches, _ = (_fts5 if sqlite else _tsvector)([Term(term.text)], " AND ")
+            if sqlite:
+                matches = PAPER.c.id.in_(select(_INDEX.c.rowid).where(matches))
+            query = query.where(~matches)
+        query = query.order_by(by_date if newest_first else _holds(PAPER.c.title, unspaced).desc())
+    elif identified:
+        named_so = [
+            and_(ALIAS.c.source == kind, ALIAS.c.external_id == name) for kind, name in identified
+        ]
+        query = query.where(
+            select(ALIAS.c.id).where(ALIAS.c.paper_id == PAPER.c.id, or_(*named_so)).exists()
+        )
+    elif wanted or unspaced or text.strip():
         # Only exclusions, or only punctuation: nothing is asked for.
         return []
     else:
-        query = query.order_by(newest.desc())
-    if since is not None:
-        query = query.where(newest >= since)
-    if until is not None:
-        query = query.where(newest <= until)
-    if category is not None:
-        query = query.where(_in_category(category, sqlite=sqlite))
-    if source is not None:
-        seen = select(ALIAS.c.id).where(ALIAS.c.paper_id == PAPER.c.id, ALIAS.c.source == source)
-        query = query.where(seen.exists())
+        query = query.order_by(by_date)
+    for term in unspaced:
+        there = _contains(term.text)
+        query = query.where(~there if term.excluded else there)
+    for condition in _narrowing(newest, since, until, category, source, sqlite=sqlite):
+        query = query.where(condition)
     query = query.order_by(number.desc()).limit(limit).offset(offset)
     ids = session.connection().scalars(query).all()
     found = {paper.id: paper for paper in session.exec(_papers(ids))}
     return [found[number] for number in ids]
+
+
+def _narrowing(
+    newest: ColumnElement[Any],
+    since: datetime | None,
+    until: datetime | None,
+    category: str | None,
+    source: str | None,
+    *,
+    sqlite: bool,
+) -> Iterator[ColumnElement[bool]]:
+    if since is not None:
+        yield newest >= since
+    if until is not None:
+        yield newest <= until
+    if category is not None:
+        yield _in_category(category, sqlite=sqlite)
+    if source is not None:
+        seen = select(ALIAS.c.id).where(ALIAS.c.paper_id == PAPER.c.id, ALIAS.c.source == source)
+        yield seen.exists()
+
+
+def _identified(text: str) -> list[tuple[str, str]]:
+    """The names under which a typed DOI, arXiv id or link is known; none for anything else."""
+    arxiv = split_arxiv_id(text.strip())[0]
+    doi = canonical_doi(text.strip())
+    arxiv = arxiv or arxiv_of_doi(doi)
+    names = [("arxiv", arxiv)] if arxiv else []
+    return names + ([("doi", doi)] if doi else [])
+
+
+def _contains(text: str) -> ColumnElement[bool]:
+    """Whether title, abstract or authors hold the text as it stands."""
+    authors = cast(PAPER.c.authors, Text)
+    columns = (PAPER.c.title, PAPER.c.abstract, authors)
+    return or_(*(column.contains(text, autoescape=True) for column in columns))
+
+
+def _holds(column: ColumnElement[str], wanted: Sequence[Term]) -> ColumnElement[int]:
+    """How many of the terms the column holds."""
+    found = [
+        case((column.contains(term.text, autoescape=True), 1), else_=0)
+        for term in wanted
+        if not term.excluded
+    ]
+    return reduce(operator.add, found)
 
 
 def _papers(ids: Sequence[int]) -> SelectOfScalar[Paper]:
@@ -93,13 +194,19 @@ def _papers(ids: Sequence[int]) -> SelectOfScalar[Paper]:
 
 
 def terms(text: str) -> list[Term]:
-    """What somebody typed, as words and phrases; anything goes in."""
+    """A typed query as words and phrases; accepts any text."""
     found = []
     for minus, phrase, word in _TERM.findall(text.replace("\x00", " ")):
-        words = " ".join(re.findall(r"\w+", phrase or word))
+        words = " ".join("".join(map(_letter_or_space, phrase or word)).split())
         if words:
             found.append(Term(words, excluded=bool(minus)))
     return found[:_MOST_TERMS]
+
+
+def _letter_or_space(sign: str) -> str:
+    """Letters, digits and what is written above or below them (Thai, Hindi); a space for others."""
+    belongs = sign.isalnum() or sign == "_" or unicodedata.category(sign).startswith("M")
+    return sign if belongs else " "
 
 
 def _fts5(wanted: list[Term], between: str) -> tuple[ColumnElement[bool], Any]:
@@ -118,7 +225,7 @@ def _tsvector(wanted: list[Term], between: str) -> tuple[ColumnElement[bool], An
     # In this language what stands side by side must be there together, and `or` parts such groups.
     with_one = (f'"{term.text}"{excluded}' for term in wanted if not term.excluded)
     text = {" OR ": " or ", " AND ": " "}[between].join(with_one)
-    query = func.websearch_to_tsquery("english", text)
+    query = func.websearch_to_tsquery("english", text.translate(PLAIN_LETTERS))
     document: ColumnElement[Any] = literal_column("paper.search_document")
     return document.op("@@")(query), func.ts_rank_cd(document, query).desc()
 

@@ -1,4 +1,4 @@
-"""The tables as SQLAlchemy Core sees them: for bulk statements, which need no objects."""
+"""The tables for bulk statements in SQLAlchemy Core, without objects."""
 
 from sqlalchemy import Table
 

@@ -12,7 +12,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.ranking.candidates import LIKED, STATED, Candidates, Evidence, Pool, TopicProfile
+from newsletter.ranking.candidates import (
+    LIKED,
+    STATED,
+    Candidates,
+    Evidence,
+    EvidenceMatrix,
+    TopicProfile,
+)
 from newsletter.ranking.encoders import Vectors
 
 # A sentence names at most one stated interest and one paper; a second one only if it gave at
@@ -30,14 +37,18 @@ _Known = tuple[int, Evidence, float]  # a topic's place, evidence and scale
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Of K picks: places of the stated and of the liked piece worth naming, -1 where none is."""
+    """Of K picks: places of the stated and of the liked piece worth naming, -1 where none is.
+
+    ``nearest`` is the liked piece that gave most, worth naming beside a stated one or not.
+    """
 
     stated: NDArray[np.int64]
     liked: NDArray[np.int64]
+    nearest: NDArray[np.int64]
 
 
 @dataclass
-class Products:
+class ProductCache:
     """Products of evidence with all candidates, kept as long as there is room."""
 
     candidates: Candidates
@@ -50,7 +61,7 @@ class Products:
         # Memory that nobody has written to takes no room.
         self.found = np.empty((most, len(self.candidates), self._kinds), np.float32)
 
-    def rows(self, pool: Pool) -> NDArray[np.int64] | None:
+    def rows(self, pool: EvidenceMatrix) -> NDArray[np.int64] | None:
         """Where the pool's pieces stand in ``found``; None when they do not all fit in."""
         missing = [place for place, key in enumerate(pool.keys) if key not in self._rows]
         start, end = len(self._rows), len(self._rows) + len(missing)
@@ -70,7 +81,7 @@ class Products:
 
 def strongest(
     topics: Sequence[TopicProfile],
-    products: Products,
+    products: ProductCache,
     homes: NDArray[np.int64],
     papers: NDArray[np.int64],
 ) -> Reasons:
@@ -85,7 +96,7 @@ def strongest(
     given = given_by(topics, products.candidates, asked, products).transpose(0, 2, 1)[homes, place]
     if not given.shape[1]:
         nothing = np.full(len(homes), -1)
-        return Reasons(nothing, nothing)
+        return Reasons(nothing, nothing, nothing)
     kinds = np.full((len(topics), given.shape[1]), LIKED, np.int8)
     for number, topic in enumerate(topics):
         if topic.evidence is not None:
@@ -95,7 +106,11 @@ def strongest(
     liked, by_liked = _greatest(np.where((mine >= STATED) & (mine < LIKED), given, 0))
     name_stated = (by_stated > 0) & (by_stated >= WORTH_NAMING * by_liked)
     name_liked = (by_liked > 0) & (by_liked >= WORTH_NAMING * by_stated)
-    return Reasons(np.where(name_stated, stated, -1), np.where(name_liked, liked, -1))
+    return Reasons(
+        np.where(name_stated, stated, -1),
+        np.where(name_liked, liked, -1),
+        np.where(by_liked > 0, liked, -1),
+    )
 
 
 def _greatest(given: Vectors) -> tuple[NDArray[np.int64], Vectors]:
@@ -107,7 +122,7 @@ def given_by(
     topics: Sequence[TopicProfile],
     candidates: Candidates,
     papers: NDArray[np.int64],
-    products: Products | None = None,
+    products: ProductCache | None = None,
 ) -> Vectors:
     """(T, m, p) what each piece of T topics' evidence gives each of its papers (T, p), in steps.
 

@@ -20,7 +20,7 @@ from newsletter.core.errors import SettingsError
 Vectors = NDArray[np.float32]
 DEFAULT = "wordllama"
 BATCH = 1_024
-# An abstract has about 300 tokens; what comes after this many changes an average no more.
+# An abstract has about 300 tokens; later ones barely change the average.
 LONGEST = 20_000
 
 
@@ -141,7 +141,7 @@ class SentenceEncoder:
         return vectors
 
     def words(self, text: str) -> tuple[list[str], Vectors] | None:
-        """None: attention mixes words, so a sentence's vector is no sum over them."""
+        """None: attention mixes words, so a sentence's vector is not a sum over them."""
         return None
 
 

@@ -31,7 +31,7 @@ LEXICAL_DIMENSIONS = 768
 VOCABULARY = 15_000
 CHARACTER_WEIGHT = 0.7
 # A space is fitted again when papers have grown by half: words and their rarity change slowly,
-# and every stored vector has to be computed anew.
+# and every stored vector has to be computed again.
 GROWTH = 1.5
 BACKGROUND = 500  # papers whose scores say what an ordinary paper scores
 ITERATIONS = 4  # of the randomised SVD (Halko, Martinsson & Tropp 2011)
@@ -92,6 +92,10 @@ class FeatureSpace:
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
         return unit(self._untidied(texts) @ self.turn)
+
+    def word_vectors(self, words: Sequence[str]) -> Vectors:
+        """(w, e) float32: what the encoder takes single words to mean, rows of length one."""
+        return self._encoder.encode(words)
 
     def _untidied(self, texts: Sequence[PaperText]) -> Vectors:
         meaning = _centred(self._encoder.encode([text.prose() for text in texts]), self.mean)
@@ -277,7 +281,7 @@ def _word_features(text: PaperText) -> list[tuple[str, str]]:
 def _character_features(text: PaperText) -> list[tuple[str, str]]:
     """(word, feature) pairs: 3 to 5 characters of a title's words with their edges.
 
-    Of the title only: in an abstract they cost ten times the time and tell no more.
+    Of the title only: in an abstract they take ten times as long and add nothing.
     """
     return [
         (word, edged[start : start + length])

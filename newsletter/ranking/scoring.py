@@ -5,7 +5,6 @@ they are 0 to 100, the same function of steps on every day, so that a bar means 
 whether ten papers came or a thousand.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,7 +25,6 @@ POPULARITY = 3.0  # of the day's most upvoted paper, with the slider at 100
 NEVER = np.float32(-np.inf)
 # Packed scores: steps between these, in as many levels as the bits beside the index leave.
 LOWEST, HIGHEST = -16.0, 48.0
-_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass
@@ -45,28 +43,24 @@ class Matches:
     def rows(self, kind: str, value: str) -> NDArray[np.intp]:
         """Candidates that hold the ``word``, or have the ``author`` or ``category``.
 
-        A word, or several, must stand as whole words; a name must be the whole name.
+        A word, or several, must stand as whole words, see `words`; a name must be the whole name.
         """
         key = (kind, value)
         if key not in self._found:
-            wanted = _as_words(value) if kind == "word" else _as_names([value])
-            hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
-            self._found[key] = np.flatnonzero(hits)
+            if kind == "word":
+                self._found[key] = np.flatnonzero(self.candidates.index.counts(value)[0])
+            else:
+                wanted = _as_names([value])
+                hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
+                self._found[key] = np.flatnonzero(hits)
         return self._found[key]
 
     def _texts_of(self, kind: str) -> list[str]:
         papers = self.candidates
-        if kind not in self._texts and kind == "word":
-            pairs = zip(papers.titles, papers.abstracts, strict=True)
-            self._texts[kind] = [_as_words(f"{title} {abstract}") for title, abstract in pairs]
-        elif kind not in self._texts:
+        if kind not in self._texts:
             several = papers.authors if kind == "author" else papers.categories
             self._texts[kind] = [_as_names(names) for names in several]
         return self._texts[kind]
-
-
-def _as_words(text: str) -> str:
-    return f" {_NO_WORD.sub(' ', text.casefold()).strip()} "
 
 
 def _as_names(names: Sequence[str]) -> str:
@@ -121,13 +115,29 @@ def adjust(
 
 def follows(topic: TopicProfile, found: Matches) -> Vectors:
     """(n,) steps for the authors and categories that a topic follows; each counts once."""
+    return np.asarray(follow_steps(topic, found).sum(axis=0))
+
+
+def follow_steps(topic: TopicProfile, found: Matches) -> Vectors:
+    """(2, n) the same for authors and for categories; "less of this" halves what one gives."""
     alone = 0.0 if topic.vector.any() else FOLLOWED_ALONE
     gained = np.zeros((2, len(found.candidates)), np.float32)
-    for name in topic.followed_authors:
-        gained[0, found.rows("author", name)] = FOLLOWED_AUTHOR + alone
-    for name in topic.followed_categories:
-        gained[1, found.rows("category", name)] = FOLLOWED_CATEGORY + alone
-    return np.asarray(gained.sum(axis=0))
+    several = (
+        ("author", topic.followed_authors, FOLLOWED_AUTHOR),
+        ("category", topic.followed_categories, FOLLOWED_CATEGORY),
+    )
+    for row, (kind, names, steps) in zip(gained, several, strict=True):
+        for name in names:
+            rows = found.rows(kind, name)
+            given = (steps + alone) * (0.5 if name in topic.halved else 1.0)
+            row[rows] = np.maximum(row[rows], np.float32(given))
+    return gained
+
+
+def followed(topic: TopicProfile, found: Matches) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(n,) each: candidates by an author, and in a category, that the topic follows."""
+    author, category = follow_steps(topic, found) > 0
+    return author, category
 
 
 def muted(profile: SubscriberProfile, found: Matches) -> Iterator[NDArray[np.intp]]:

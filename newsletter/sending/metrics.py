@@ -33,7 +33,7 @@ SHOWN = timedelta(days=2)
 
 
 class LedgerCollector(Collector):
-    """Reads the figures anew at each scrape."""
+    """Reads the figures at each scrape."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -16,10 +16,10 @@ _ARXIV_SOURCES = frozenset({"arxiv", "arxiv-rss", "arxiv-oai"})
 # Sources that list something on every working day, by the end of that day in UTC.
 _WORKING_DAYS = frozenset({"hf", "biorxiv", "medrxiv"})
 _FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
-# Looking back further says nothing more: whoever has had no news for this long is late.
+# No need to look further back: a source without news for this long is late.
 _MOST_DAYS = 31
 
-# As arXiv published them; it fixes them year by year. (The end of 2025 after its custom.)
+# As arXiv published them, year by year (the end of 2025 follows its custom).
 _ARXIV_HOLIDAYS = {
     2025: ("01-01", "01-20", "06-19", "07-06", "09-01", "11-27", "12-25"),
     2026: ("01-01", "01-19", "06-19", "07-03", "09-07", "11-26", "12-25", "12-29", "12-31"),

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import split_arxiv_id
-from newsletter.core.text import strip_markup
+from newsletter.core.markup import read_markup
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
 from newsletter.sources.normalise import BadPaperError, make
 from newsletter.sources.parsing.json import read_papers
@@ -53,7 +53,7 @@ class ArxivFeed(Source):
         """Read a feed; one without items is a quiet day.
 
         Raises:
-            ParseError: it is no feed, or arXiv's "Feed error for query".
+            ParseError: it is not a feed, or is arXiv's "Feed error for query".
         """
         if error := _ERROR.search(body[:_HEAD]):
             said = error[1].decode("utf-8", "replace")
@@ -93,7 +93,7 @@ def _paper(item: Element) -> PaperRecord:
         version=version or 1,
         title=title[: end.start()] if end else title,
         abstract=abstract[opening.end() :] if opening else abstract,
-        authors=split_authors(strip_markup(text(item, "creator"))),
+        authors=split_authors(read_markup(text(item, "creator"))),
         categories=[e.get("term") or text(e) for e in children(item, "category")],
         doi=text(item, "DOI"),
         announcement=announcement,

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 AnnouncementKind = Literal["new", "cross", "replace"]
+DatePrecision = Literal["day", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,9 @@ class PaperRecord:
 
     ``external_id`` is the source's own id without a version; ``arxiv_id`` and ``doi`` are the
     canonical identities (no version, lower-case DOI without ``https://doi.org/``);
-    ``related_dois`` are those of the same paper elsewhere, as the preprint's of an article.
+    with ``doi_is_guessed`` the DOI was read out of a web address; ``related_dois`` are those of
+    the same paper elsewhere, as the preprint's of an article. ``published_precision`` says how
+    much of ``published_at`` is known: of "year" and "month" the rest is the first of it.
     Make one with `newsletter.sources.normalise.make`, which checks and cleans.
     """
 
@@ -28,8 +31,10 @@ class PaperRecord:
     version: int = 1
     arxiv_id: str | None = None
     doi: str | None = None
+    doi_is_guessed: bool = False
     related_dois: tuple[str, ...] = ()
     published_at: datetime | None = None
+    published_precision: DatePrecision = "day"
     announcement: AnnouncementKind = "new"
     upvotes: int | None = None
     code_url: str | None = None
@@ -38,7 +43,7 @@ class PaperRecord:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something announced that could not be read: where it stands, and what is wrong with it."""
+    """Something announced that could not be read: where, and what is wrong with it."""
 
     where: str
     what: str
@@ -46,11 +51,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP GET of a source. ``state`` is not sent: it is what the source wants back."""
+    """One HTTP GET of a source. ``state`` is not sent: it is what the source wants back.
+
+    ``charset`` is what the answer's header says of its encoding; None before there is one.
+    """
 
     url: str
     params: Mapping[str, str] = field(default_factory=dict)
     state: Mapping[str, str] = field(default_factory=dict)
+    charset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class Page:
 
 
 class Source(Protocol):
-    """A place papers come from. It asks nothing itself: `newsletter.sources.http_client` does."""
+    """A place papers come from. It requests nothing itself: `http_client` does."""
 
     name: str
     # Read again before the cursor each time, for papers that are listed late.

@@ -142,7 +142,7 @@ def _first_posted(doi: object) -> str | None:
 
 
 def tidy_abstract(text: str) -> str:
-    """Headings parted from what follows, residue of the typesetting out, Greek letters in."""
+    """Separate headings from text, remove typesetting residue, restore Greek letters."""
     text = _FIGURE.sub(" ", text)
     text = _SECTION.sub(r". \1: ", text)
     text = re.sub(r"\s*O_LI\s*", " ", text)

@@ -1,4 +1,4 @@
-"""Asking, politely, for all sources: the one place that opens connections.
+"""The polite HTTP client of all sources: the one place that opens connections.
 
 Per-host turns (one request at a time, a pause between two, over all processes), conditional
 requests, pauses that grow with jitter and obey Retry-After, limits on time and size. Redirects
@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from types import TracebackType
@@ -39,10 +39,10 @@ _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Turn(Protocol):
-    """The right to ask one host now."""
+    """Permission to ask one host now."""
 
     def ask_not_before(self, when: datetime) -> None:
-        """Nobody asks this host before ``when``: it said so."""
+        """Do not ask this host before ``when``, as it demanded."""
         ...
 
     def keep(self) -> None:
@@ -51,7 +51,7 @@ class Turn(Protocol):
 
 
 class Turns(Protocol):
-    """Whose turn it is to ask a host, among all processes."""
+    """Turns at hosts, shared by all processes."""
 
     def take(self, host: str) -> AbstractContextManager[Turn]:
         """Wait for the turn; the pause before the next one begins when it ends.
@@ -64,7 +64,7 @@ class Turns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What a server gave to ask "has it changed?" with (RFC 9110 §8.8)."""
+    """Validators for a conditional request (RFC 9110 §8.8)."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -81,10 +81,11 @@ class Answer:
 
     body: bytes | None
     validators: Validators = Validators()
+    charset: str | None = None
 
 
 class Fetcher:
-    """An HTTP client with manners. Use it as a context manager."""
+    """A polite HTTP client. Use it as a context manager."""
 
     def __init__(
         self,
@@ -124,11 +125,11 @@ class Fetcher:
     def page(
         self, source: Source, request: Request, validators: Validators = Validators()
     ) -> tuple[Page, Validators]:
-        """Ask until there is a usable answer, and read it.
+        """Request until there is a usable answer, and parse it.
 
         Raises:
-            FetchError: there was none, after the attempts that make sense.
-            ParseError: there was one, and it is not what the source documents.
+            FetchError: no usable answer came after all sensible attempts.
+            ParseError: the answer is not what the source documents.
         """
         where = f"{source.name}, {_shown(request)}"
 
@@ -136,7 +137,8 @@ class Fetcher:
             answer = self._ask(source, request, validators, where)
             if answer.body is None:
                 return Page(), validators
-            return source.parse(answer.body, where=where, request=request), answer.validators
+            asked = replace(request, charset=answer.charset)
+            return source.parse(answer.body, where=where, request=asked), answer.validators
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_transient),
@@ -160,7 +162,7 @@ class Fetcher:
                     what = f"no answer from {url.host}: {_reason(error)}"
                     raise FetchError(what, where=where, transient=True) from error
                 except httpx.InvalidURL as error:
-                    what = f"refused: redirected from {url.scheme} to what is no address"
+                    what = f"refused: redirected from {url.scheme} to an invalid address"
                     raise FetchError(what, where=where, transient=False) from error
             if isinstance(answer, Answer):
                 return answer
@@ -183,7 +185,7 @@ class Fetcher:
                 raise _refusal(source, response, body, where)
             _check_type(response, where)
             found = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
-            return Answer(body, found)
+            return Answer(body, found, response.charset_encoding)
 
     def _limited(self, response: httpx.Response, where: str, turn: Turn) -> Iterator[bytes]:
         """The body, as long as it is neither too large nor too slow."""
@@ -223,7 +225,7 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
     try:
         target = url.join(location)
     except httpx.InvalidURL as error:
-        what = f"redirected to something that is no address: {location[:80]!r}"
+        what = f"redirected to an invalid address: {location[:80]!r}"
         raise FetchError(what, where=where, transient=False) from error
     if target.scheme != url.scheme and (url.scheme, target.scheme) != ("http", "https"):
         what = f"refused: redirected from {url.scheme} to {target.scheme}"
@@ -235,13 +237,13 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
 
 
 def _is_internal(host: str) -> bool:
-    """Whether a host leads into this machine or its network, by whatever name or notation."""
+    """Whether a host is this machine or in its network, in any notation."""
     if host.rstrip(".").endswith(("localhost", ".local", ".internal")):
         return True
     try:
         found = {str(address[4][0]) for address in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
-        return False  # leads nowhere: asking it will say so
+        return False  # does not resolve: the request will report it
     return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
 
 
@@ -262,7 +264,7 @@ def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) 
 
 
 def _check_type(response: httpx.Response, where: str) -> None:
-    """Refuse what can be no feed and no JSON; a missing or vague type is judged by the parser."""
+    """Refuse types that cannot be a feed or JSON; leave a missing or vague type to the parser."""
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind and not _READABLE.search(kind):
         raise FetchError(f"refused: unexpected content type {kind}", where=where, transient=False)

@@ -1,4 +1,4 @@
-"""From a source's fields to a checked `PaperRecord`: the one place where outside values are judged.
+"""From a source's fields to a checked `PaperRecord`: the one place that validates outside values.
 
 Ids, addresses and dates of all sources come through here, so that no adapter can forget that
 they are hostile, and every later layer can rely on their form.
@@ -7,12 +7,15 @@ they are hostile, and every later layer can rely on their form.
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from hashlib import sha256
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
-from newsletter.core.text import clean, shortened, tidy
-from newsletter.sources.base import AnnouncementKind, PaperRecord
+from newsletter.core.markup import Plain
+from newsletter.core.one_line import shortened, tidy
+from newsletter.core.text import clean
+from newsletter.sources.base import AnnouncementKind, DatePrecision, PaperRecord
+from newsletter.sources.dates import read_date
 
 _WITHDRAWN = re.compile(
     r"(?:(?:this|the|our)\s+(?:paper|article|manuscript|submission|work|preprint|version)\s+)?"
@@ -20,11 +23,14 @@ _WITHDRAWN = re.compile(
     re.I,
 )
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_WITHOUT_SCHEME = re.compile(r"www\.[\w-]+(?:\.[\w-]+)+(?:[/?#]|$)", re.I)
+
 LONGEST_ID = 200  # the column's length; PostgreSQL refuses more
 # arXiv allows 1,920 characters of abstract; a feed may carry whole posts.
 LONGEST_TITLE = 1_000
 LONGEST_ABSTRACT = 10_000
-# Text is cut to this many times its length before it is cleaned, whatever somebody sends.
+# Text is cut to this many times its final length before it is cleaned.
 _RAW = 4
 # A collaboration's paper can name thousands; a digest shows a few.
 MOST_AUTHORS = 500
@@ -35,7 +41,7 @@ _LARGEST = 2**31 - 1  # PostgreSQL's integer
 
 
 class BadPaperError(ValueError):
-    """What was announced cannot be a paper; says why. Adapters turn it into a `Problem`."""
+    """An announced item cannot be a paper, and why. Adapters turn it into a `Problem`."""
 
 
 def make(
@@ -50,6 +56,7 @@ def make(
     version: object = 1,
     arxiv: object = None,
     doi: object = None,
+    guessed_doi: object = None,
     related_dois: Iterable[object] = (),
     published: object = None,
     announcement: AnnouncementKind = "new",
@@ -57,10 +64,10 @@ def make(
     code_url: object = None,
     project_url: object = None,
 ) -> PaperRecord:
-    """A record out of what a source said; text is cleaned, optional nonsense is left out.
+    """Make a record from a source's fields; clean the text, drop invalid optional values.
 
     Raises:
-        BadPaperError: there is no id or no title, so it cannot be kept.
+        BadPaperError: the id or the title is missing.
     """
     key = tidy(external_id[:LONGEST_URL]) if isinstance(external_id, str) else ""
     if not key and not _text(title, LONGEST_TITLE):
@@ -72,10 +79,11 @@ def make(
     shown = _text(title, LONGEST_TITLE)
     if not shown:
         raise BadPaperError(f"it has no title (id {key})")
-    found_doi = canonical_doi(doi)
+    stated = canonical_doi(doi)
+    found_doi = stated or canonical_doi(guessed_doi)
     arxiv_id = split_arxiv_id(arxiv)[0] or arxiv_of_doi(found_doi)
     if arxiv_of_doi(found_doi):
-        # The arXiv DOI says no more than the id; the journal's, when it comes, says more.
+        # The arXiv DOI repeats the id; the journal's DOI, when it comes, says more.
         found_doi = None
     others = dict.fromkeys(other for d in related_dois if (other := canonical_doi(d)))
     arxiv_id = arxiv_id or next((found for d in others if (found := arxiv_of_doi(d))), None)
@@ -90,8 +98,10 @@ def make(
         version=_count(version) or 1,
         arxiv_id=arxiv_id,
         doi=found_doi,
+        doi_is_guessed=found_doi is not None and stated is None,
         related_dois=tuple(d for d in others if d != found_doi and not arxiv_of_doi(d)),
-        published_at=moment(published),
+        published_at=moment(_whole_date(published)),
+        published_precision=_precision(published),
         announcement=announcement,
         upvotes=_count(upvotes),
         code_url=web_address(code_url) or None,
@@ -100,11 +110,14 @@ def make(
 
 
 def _text(value: object, longest: int) -> str:
-    return shortened(clean(value[: _RAW * longest]), longest) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    cut = value[: _RAW * longest]
+    return shortened(clean(Plain(cut) if isinstance(value, Plain) else cut), longest)
 
 
 def raw_abstract(value: object) -> str:
-    """As much of an abstract as is worth looking at; empty when it is no text."""
+    """The part of an abstract that we keep; empty if it is not text."""
     return value[: _RAW * LONGEST_ABSTRACT] if isinstance(value, str) else ""
 
 
@@ -134,6 +147,27 @@ def _count(value: object) -> int | None:
     return min(max(value, 0), _LARGEST)
 
 
+def own_id(record: PaperRecord) -> str:
+    """An id of its own for a paper whose feed gives one id to several; by its link and title."""
+    letters = re.sub(r"[\W_]+", "", record.title.casefold())
+    said = f"{record.url}|{letters}"
+    return f"{record.external_id[:150]}#{sha256(said.encode()).hexdigest()[:24]}"
+
+
+def _precision(value: object) -> DatePrecision:
+    """How much of a date its source told: "2026" is a year, "2026-11" a month."""
+    text = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(r"\d{4}", text, re.ASCII):
+        return "year"
+    return "month" if re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII) else "day"
+
+
+def _whole_date(value: object) -> object:
+    """The first day of a year or month, for the column; other values as they are."""
+    missing = {"year": "-01-01", "month": "-01", "day": ""}[_precision(value)]
+    return f"{value.strip()}{missing}" if isinstance(value, str) and missing else value
+
+
 def given_first(name: str) -> str:
     """``Gysi, Deisy Morselli`` → ``Deisy Morselli Gysi``; a consortium has no comma."""
     family, comma, given = name.strip().partition(",")
@@ -145,24 +179,33 @@ def is_withdrawn(comment: str, abstract: str) -> bool:
     return bool(_WITHDRAWN.match(comment.strip()) or _WITHDRAWN.match(abstract.strip()))
 
 
-def web_address(value: object) -> str:
-    """An http(s) address without white space or controls; empty for anything else."""
+def web_address(value: object, base: str = "") -> str:
+    """An http(s) address as it can be asked for; empty for anything else.
+
+    A relative one is resolved against ``base``; what may not stand in an address is encoded.
+    """
     if not isinstance(value, str):
         return ""
-    value = value.strip()
-    if not 0 < len(value) <= LONGEST_URL or re.search(r"[\s\x00-\x20\x7f<>\"`{}|\\^]", value):
+    value = re.sub(r"[\t\r\n]+", "", value.strip())
+    if not 0 < len(value) <= LONGEST_URL or _CONTROL.search(value):
         return ""
+    if _WITHOUT_SCHEME.match(value):
+        value = f"https://{value}"
     try:
-        parts = urlsplit(value)
-        named = bool(parts.hostname)
-        value.encode()
+        # Encoded twice is another address, so what is encoded stays.
+        address = quote(urljoin(base, value) if base else value, safe="%/:?#[]@!$&'()*+,;=~-._")
+        parts = urlsplit(address)
+        host = unquote(parts.netloc)
+        named = bool(parts.hostname) and not re.search(r"[\s<>\"`{}|\\^]", host)
+        if not host.isascii():
+            address = parts._replace(netloc=host.encode("idna").decode()).geturl()
     except ValueError:
         return ""
-    return value if parts.scheme in {"http", "https"} and named else ""
+    return address if parts.scheme in {"http", "https"} and named else ""
 
 
 def moment(value: object) -> datetime | None:
-    """An aware moment from ISO 8601, RFC 5322, a date, or epoch milliseconds; None for others.
+    """An aware moment from what `read_date` reads, a date, or epoch milliseconds; None for others.
 
     A value without an offset is taken as UTC. Years before 1500 and after 2200 are mistakes.
     """
@@ -176,11 +219,8 @@ def moment(value: object) -> datetime | None:
             found = datetime.fromtimestamp(value / 1000, tz=UTC)
         elif isinstance(value, str) and value.isascii() and re.fullmatch(r"\d{11,14}", value):
             found = datetime.fromtimestamp(int(value) / 1000, tz=UTC)
-        elif isinstance(value, str) and 4 < len(value.strip()) < 64:
-            text = value.strip()
-            found = (
-                datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
-            )
+        elif isinstance(value, str):
+            found = read_date(value)
         if found is None or not 1500 < found.year < 2200:
             return None
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -45,7 +45,7 @@ _UNSUBSCRIBE = (
     .values(status=SubscriberStatus.UNSUBSCRIBED, unsubscribed_at=bindparam("moment"))
     .returning(_row.address_hash)
 )
-# Which text people agreed to; a new wording gets a new name, old rows keep theirs.
+# The wording people agreed to; a new wording gets a new name, old rows keep theirs.
 CONSENT_WORDING = "2026-11"
 
 
@@ -165,7 +165,7 @@ def row_id(row: Subscriber | Topic) -> int:
 
 
 def refusal(reason: SuppressionReason) -> str:
-    """Why a suppressed address is not added, in words for the operator."""
+    """Say to the operator why a suppressed address is not added."""
     return {
         SuppressionReason.UNSUBSCRIBED: "has unsubscribed; only its owner can sign up again",
         SuppressionReason.ERASED: "was erased at its owner's request; only they can sign up again",
@@ -188,20 +188,28 @@ def unsubscribe(session: Session, public_id: str) -> bool:
         session.expire_all()
         suppress(session, address_hash, SuppressionReason.UNSUBSCRIBED)
         return True
-    # Whoever had left, and says so again, does not want what a sign-up asked for since.
+    # A person who unsubscribes again does not want a sign-up made in the meantime.
     known = find(session, public_id)
     if known is not None:
         session.execute(delete(SignUp).where(col(SignUp.subscriber_id) == known.id))
     return known is not None
 
 
+def unsubscribe_folded(session: Session, public_id: str) -> bool:
+    """`unsubscribe` for a public id that came in lower case."""
+    found = session.exec(
+        select(Subscriber.public_id).where(func.lower(Subscriber.public_id) == public_id)
+    ).first()
+    return unsubscribe(session, found or public_id)
+
+
 def pause(session: Session, public_id: str) -> bool:
-    """No digests until `resume`; returns whether the subscriber is paused now."""
+    """Stop digests until `resume`; returns whether the subscriber is paused now."""
     return _switch(session, public_id, SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
 
 
 def resume(session: Session, public_id: str) -> bool:
-    """Digests again after `pause`; returns whether the subscriber is active now."""
+    """Start digests again after `pause`; returns whether the subscriber is active now."""
     return _switch(session, public_id, SubscriberStatus.PAUSED, SubscriberStatus.ACTIVE)
 
 
@@ -228,8 +236,8 @@ def erase(session: Session, public_id: str) -> bool:
         return False
     address_hash = known.address_hash
     own = select(Delivery.id).where(Delivery.subscriber_id == known.id)
-    # Servers quote the address they refuse. The events stay, without words: a report that comes
-    # again must still be known.
+    # Servers quote the address they refuse. Events stay without those words: a report that comes
+    # again must still be recognised.
     quoted = update(DeliveryEvent).where(col(DeliveryEvent.delivery_id).in_(own))
     session.connection().execute(quoted.values(detail=""))
     from_them = func.lower(col(KeptMail.sender)).contains(known.email, autoescape=True)

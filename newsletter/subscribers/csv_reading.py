@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from newsletter.core.csv_cells import FORMULA_STARTS
 from newsletter.core.errors import InputError
 from newsletter.subscribers.validation import (
     LONGEST_NAME,
@@ -48,8 +49,6 @@ _ALIASES = {
     "time_zone": "timezone",
     "seeds": "seed_papers",
 }
-# A cell that starts so is a formula to a spreadsheet; an apostrophe in front makes it text.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from typing import TextIO
 
 from sqlmodel import Session, col, select
 
+from newsletter.core.csv_cells import harmless_cell
 from newsletter.core.models import Interest, InterestKind, Subscriber, Topic
-from newsletter.subscribers.csv_reading import COLUMNS, FORMULA_STARTS
-from newsletter.subscribers.suppression import CHUNK
+from newsletter.subscribers.csv_reading import COLUMNS
 from newsletter.subscribers.validation import WEEKDAYS
 
 _COLUMN_OF_KIND = {
@@ -20,6 +20,10 @@ _COLUMN_OF_KIND = {
 }
 
 
+# Subscribers read at a time.
+PAGE = 1000
+
+
 def export_rows(session: Session) -> Iterator[dict[str, str]]:
     """Every subscriber as CSV rows, one a topic, by address; read in chunks."""
     after = ""
@@ -28,7 +32,7 @@ def export_rows(session: Session) -> Iterator[dict[str, str]]:
             select(Subscriber)
             .where(col(Subscriber.email) > after)
             .order_by(col(Subscriber.email))
-            .limit(CHUNK)
+            .limit(PAGE)
         ).all()
         if not subscribers:
             return
@@ -49,11 +53,6 @@ def write_csv(rows: Iterator[dict[str, str]], file: TextIO) -> int:
         writer.writerow({name: harmless_cell(cell) for name, cell in row.items()})
         count += 1
     return count
-
-
-def harmless_cell(cell: str) -> str:
-    """A name such as =HYPERLINK(...) must stay text when an operator opens the file."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 def _subscriber_cells(subscriber: Subscriber) -> dict[str, str]:

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.errors import InputError
 from newsletter.core.models import Interest, InterestKind, Profile, Subscriber, Topic
 from newsletter.subscribers.accounts import add_topic, row_id
-from newsletter.subscribers.validation import MOST_TOPICS, Clue, Preferences, TopicRequest
+from newsletter.subscribers.validation import MOST_TOPICS, InterestInput, Preferences, TopicRequest
 
 # The lists of a form or a CSV line, and the interests that each holds.
 COLUMN_KINDS: dict[str, tuple[InterestKind, bool]] = {
@@ -57,14 +57,14 @@ def topics_of(session: Session, subscriber_id: int) -> list[StatedTopic]:
     topics = session.exec(
         select(Topic).where(Topic.subscriber_id == subscriber_id).order_by(col(Topic.id))
     ).all()
-    clues: dict[int, list[Clue]] = {}
+    clues: dict[int, list[InterestInput]] = {}
     for interest in session.exec(
         select(Interest)
         .where(col(Interest.topic_id).in_([topic.id for topic in topics]))
         .order_by(col(Interest.id))
     ):
         clues.setdefault(interest.topic_id, []).append(
-            Clue(interest.kind, interest.value, interest.weight)
+            InterestInput(interest.kind, interest.value, interest.weight)
         )
     return [
         StatedTopic(
@@ -114,7 +114,7 @@ def set_topics(
 
 
 def put_topic(session: Session, subscriber: Subscriber, request: TopicRequest) -> None:
-    """Give the topic of this name this content; make it where there is none, and room for one."""
+    """Set the content of the topic with this name; create it if missing and if there is room."""
     topics = session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id)).all()
     same = [topic for topic in topics if topic.name.casefold() == request.name.casefold()]
     if same:
@@ -134,7 +134,7 @@ def _rewrite(session: Session, topic: Topic, request: TopicRequest) -> None:
         key: clue.weight < 0 for key, clue in wanted.items()
     }:
         return
-    # What was learned from the old interests is built anew where it is next needed.
+    # The profile of the old interests is rebuilt when it is next needed.
     session.execute(delete(Profile).where(col(Profile.topic_id) == topic.id))
     gone = [interest.id for key, interest in stated.items() if key not in wanted]
     session.execute(delete(Interest).where(col(Interest.id).in_(gone)))

@@ -1,6 +1,6 @@
-"""Sign-up by the person themselves. Whatever the address, a stranger sees the same answer.
+"""Sign-up by the person themselves. A stranger sees the same answer for every address.
 
-Anybody can type anybody's address. So what was asked for waits beside the subscriber, and
+Anyone can type any address. So the request waits beside the subscriber, and
 nothing of theirs changes until the address confirms.
 """
 
@@ -19,7 +19,7 @@ from newsletter.subscribers.preferences import put_topic, topics_of
 from newsletter.subscribers.suppression import OWN_DECISION, lift_own_decision, suppressions
 from newsletter.subscribers.transactional import queue_note
 from newsletter.subscribers.validation import (
-    Clue,
+    InterestInput,
     Preferences,
     TopicRequest,
     normalise_email,
@@ -27,7 +27,7 @@ from newsletter.subscribers.validation import (
 )
 
 SOURCE = "sign-up page"
-# Somebody who has not confirmed by then never will: the link works for three days.
+# Nobody confirms later than this: the link works for three days.
 FORGET_PENDING = timedelta(days=30)
 _SUBSCRIBED = (SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
 
@@ -56,7 +56,7 @@ class Confirmed:
 def sign_up(
     session: Session, signer: Signer, *, email: str, request: SignUpRequest, message_domain: str
 ) -> None:
-    """Ask the address to confirm; what is asked for waits until it does.
+    """Ask the address to confirm; the request waits until it does.
 
     A subscriber gets a fresh link to their data instead, and the request is forgotten. An
     address that bounced or complained gets nothing.
@@ -97,9 +97,9 @@ def sign_up(
 
 
 def confirm(session: Session, public_id: str) -> Confirmed:
-    """The address confirmed: the subscriber becomes active with what was asked for.
+    """The address was confirmed: make the subscriber active with the requested settings.
 
-    Their own opt-out is lifted. Somebody who unsubscribed comes back only by a sign-up made
+    Their own opt-out is lifted. A person who unsubscribed comes back only by a sign-up made
     since then: a confirmation link from before must not bring the subscription back.
     """
     known = session.exec(
@@ -134,7 +134,7 @@ def _take_over(session: Session, subscriber: Subscriber, request: SignUpRequest)
         default=Preferences(cadence=subscriber.cadence, time_zone=subscriber.time_zone),
     )
     subscriber.cadence, subscriber.time_zone = wanted.cadence, wanted.time_zone
-    # Whoever comes back and says nothing new keeps the topics of before.
+    # A person who comes back without new interests keeps the old topics.
     if request.topic.clues or not topics_of(session, row_id(subscriber)):
         put_topic(session, subscriber, request.topic)
 
@@ -150,7 +150,9 @@ def _as_json(request: SignUpRequest) -> dict[str, Any]:
 
 
 def _from_json(asked: dict[str, Any]) -> SignUpRequest:
-    clues = [Clue(InterestKind(kind), value, weight) for kind, value, weight in asked["clues"]]
+    clues = [
+        InterestInput(InterestKind(kind), value, weight) for kind, value, weight in asked["clues"]
+    ]
     return SignUpRequest(
         topic=TopicRequest(asked["topic"], tuple(clues)),
         cadence=asked["cadence"],
@@ -160,7 +162,7 @@ def _from_json(asked: dict[str, Any]) -> SignUpRequest:
 
 
 def request_account_link(session: Session, email: str, *, message_domain: str) -> None:
-    """Mail a fresh link to whoever has this address; nothing happens when nobody has.
+    """Mail a new link to the subscriber with this address; do nothing if there is none.
 
     Raises:
         InputError: not an address.

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError, UsageError
 from newsletter.core.models import Subscriber, Suppression, SuppressionReason, SuppressionRemoval
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.suppression import OWN_DECISION, suppress
 from newsletter.subscribers.validation import normalise_email
@@ -34,7 +34,7 @@ class Suppressed:
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did: how many were added and known before; refused lines with reasons."""
+    """The result of an import: added, already known, and refused lines with reasons."""
 
     added: int = 0
     known: int = 0
@@ -70,7 +70,7 @@ def add(
     note: str,
     reason: SuppressionReason = SuppressionReason.OPERATOR,
 ) -> bool:
-    """Suppress an address; whether it was not suppressed before.
+    """Suppress an address; returns whether it is new.
 
     Raises:
         InputError: not an address.
@@ -88,7 +88,7 @@ def add(
 
 
 def remove(session: Session, signer: Signer, email: str, *, note: str, now: datetime) -> bool:
-    """Lift a suppression and write down why; whether there was one.
+    """Lift a suppression and record why; returns whether there was one.
 
     Raises:
         InputError: not an address.
@@ -102,24 +102,54 @@ def remove(session: Session, signer: Signer, email: str, *, note: str, now: date
         raise UsageError(
             f"{email} {found.reason} at their own request: only they can sign up again"
         )
-    was = f" (it was: {found.note})" if found.note else ""
+    _write_removal(session, found, note=note, now=now)
+    session.execute(delete(Suppression).where(col(Suppression.address_hash) == address_hash))
+    return True
+
+
+def remove_since(
+    session: Session,
+    since: datetime,
+    *,
+    reason: SuppressionReason,
+    note: str,
+    now: datetime,
+) -> int:
+    """Lift every suppression of one reason made since then, and write down why; returns how many.
+
+    Raises:
+        UsageError: those people themselves left; only they can come back.
+    """
+    if reason in OWN_DECISION:
+        raise UsageError(f"whoever {reason} left by their own wish: only they can come back")
+    found = session.exec(
+        select(Suppression).where(
+            Suppression.reason == reason, col(Suppression.created_at) >= since
+        )
+    ).all()
+    for row in found:
+        _write_removal(session, row, note=note, now=now)
+        session.delete(row)
+    return len(found)
+
+
+def _write_removal(session: Session, row: Suppression, *, note: str, now: datetime) -> None:
+    was = f" (it was: {row.note})" if row.note else ""
     session.add(
         SuppressionRemoval(
-            address_hash=address_hash,
-            reason=found.reason,
-            suppressed_at=found.created_at,
+            address_hash=row.address_hash,
+            reason=row.reason,
+            suppressed_at=row.created_at,
             removed_at=now,
             note=harmless(f"{note}{was}", LONGEST_NOTE),
         )
     )
-    session.execute(delete(Suppression).where(col(Suppression.address_hash) == address_hash))
-    return True
 
 
 def import_file(
     session: Session, signer: Signer, path: Path, *, reason: SuppressionReason, note: str
 ) -> Imported:
-    """Suppress every address of a file: one a line, or CSV with a column named for it.
+    """Suppress every address of a file: one per line, or CSV with an address column.
 
     Providers export such lists; an address that is suppressed already keeps its reason.
 

@@ -1,7 +1,7 @@
 """Messages that are not digests: a confirmation, a fresh link to one's data.
 
-The row waits in the ledger; the next send run mails it. Whoever asks again within the pause
-gets no second one, so nobody can fill somebody else's inbox (bulk-mail rule 29).
+The row waits in the ledger; the next send run mails it. A person who asks again within the pause
+gets no second one, so nobody can flood another person's inbox (bulk-mail rule 29).
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""What a subscriber asks for, as checked values: address, preferences, topics. Pure.
+"""Checked values of what a subscriber asks for: address, preferences, topics. Pure.
 
 Everything here comes from outside (a form, a CSV file, a command line), so every function
 either gives the one form the tables hold or raises `InputError` with a line for a person.
@@ -18,13 +18,13 @@ from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.core.models import Cadence, DigestLength, InterestKind
 
-# A name for the section of somebody who named no topic.
+# Section name for a subscriber who named no topic.
 DEFAULT_TOPIC = "Your interests"
 LONGEST_NAME = 100
 LONGEST_VALUE = 200
 # A paragraph or two about one's work; more would drown the other interests.
 LONGEST_TEXT = 2000
-# 200 clues a topic is past what anybody states by hand, and bounds what a stranger can store.
+# More than anyone states by hand; limits what a stranger can store.
 MOST_INTERESTS = 200
 MOST_TOPICS = 20
 MUTE_WEIGHT = -1.0
@@ -52,7 +52,7 @@ class Preferences:
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
+class InterestInput:
     """One interest before it has a row; a negative weight mutes."""
 
     kind: InterestKind
@@ -62,10 +62,10 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class TopicRequest:
-    """A topic somebody asks for: its name and checked interests."""
+    """A requested topic: its name and checked interests."""
 
     name: str
-    clues: tuple[Clue, ...]
+    clues: tuple[InterestInput, ...]
     quota: int | None = None
     paused: bool = False
 
@@ -106,7 +106,7 @@ def normalise_email(email: str) -> str:
 
 
 def paper_identity(value: str, *, where: str = "seed paper") -> str:
-    """Canonical arXiv id (no version) or lower-case DOI of what somebody typed or pasted.
+    """Canonical arXiv id (no version) or lower-case DOI from typed or pasted text.
 
     Raises:
         InputError: neither an arXiv id nor a DOI, nor a link to one.
@@ -143,17 +143,17 @@ def parse_topic(
     quota: int | None = None,
     paused: bool = False,
 ) -> TopicRequest:
-    """A topic from what somebody typed; blanks and repetitions are left out.
+    """Make a topic from typed values, without blanks and repetitions.
 
     Raises:
         InputError: names the field and what is wrong with it.
     """
-    clues: dict[tuple[InterestKind, str], Clue] = {}
+    clues: dict[tuple[InterestKind, str], InterestInput] = {}
 
     def put(kind: InterestKind, value: str, weight: float = 1.0) -> None:
         if not value:
             return
-        known = clues.setdefault((kind, value.casefold()), Clue(kind, value, weight))
+        known = clues.setdefault((kind, value.casefold()), InterestInput(kind, value, weight))
         if known.weight * weight < 0:
             raise InputError(f"{value!r} is both wanted and muted", where="mutes")
 
@@ -197,9 +197,9 @@ def parse_preferences(
     vacation_until: str | None = None,
     default: Preferences | None = None,
 ) -> Preferences:
-    """Preferences from what somebody typed; a blank, or None, keeps ``default``'s value.
+    """Make preferences from typed values; a blank or None keeps ``default``'s value.
 
-    A blank weekly budget is none, and a blank vacation is over.
+    A blank weekly budget means no limit; a blank vacation date ends the vacation.
 
     Raises:
         InputError: names the field and what it may be.

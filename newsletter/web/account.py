@@ -1,4 +1,4 @@
-"""One's data: taken along, or erased. Only a fresh link, mailed to the address, opens this.
+"""Export or erase one's data. Only a new link, mailed to the address, opens these pages.
 
 Digests get forwarded with all their links, so none of those is enough (bulk-mail rule 28).
 """
@@ -15,6 +15,7 @@ from newsletter.core.tokens import Purpose
 from newsletter.ranking.profiles import feedback
 from newsletter.subscribers import accounts, data_export, signup
 from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.bibliography.writing import as_bibtex
 from newsletter.subscribers.preferences import topics_of
 from newsletter.web import forms
 from newsletter.web.rate_limit import Limited, limit
@@ -25,13 +26,13 @@ router = APIRouter()
 
 @router.api_route("/account", methods=READ)
 def account_link_page(site: SiteDep) -> HTMLResponse:
-    """Ask for a fresh link."""
+    """The form that asks for a new link."""
     return site.page("account_link.html", error="", email="")
 
 
 @router.post("/account")
 def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLResponse:
-    """Mail the link, if somebody has that address; the answer does not tell."""
+    """Mail the link if a subscriber has that address; the answer does not reveal it."""
     limit(site, request, Limited.ACCOUNT_LINK)
     email = forms.text_of(form, "email")
     try:
@@ -41,16 +42,16 @@ def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -
         return site.page("account_link.html", status=422, error=str(error), email=email)
     return site.message(
         "Check your inbox",
-        "If that address belongs to a subscriber, we have sent it a link. The link works for one "
+        "If that address belongs to a subscriber, a link is on its way to it. It works for one "
         "hour.",
     )
 
 
 def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
-    """Whose link this is.
+    """Find the subscriber of this link.
 
     Raises:
-        HTTPException: 410, they are erased already.
+        HTTPException: 410, the subscriber was erased.
         TokenError: the link is not ours, or has expired.
     """
     public_id = site.signer.verify(Purpose.ERASE, token, expires=True)
@@ -62,7 +63,7 @@ def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
 
 @router.api_route("/account/{token}", methods=READ)
 def account_page(site: SiteDep, token: str) -> Response:
-    """What is kept, in short, and the buttons."""
+    """A summary of what we keep, and the buttons."""
     try:
         with site.reading() as session:
             subscriber = _subscriber(session, site, token)
@@ -97,7 +98,7 @@ def export_bibtex(site: SiteDep, token: str) -> Response:
     with site.reading() as session:
         subscriber = _subscriber(session, site, token)
         judged = feedback.judged(session, row_id(subscriber))
-    return attachment(feedback.as_bibtex(judged), "application/x-bibtex", "my-papers.bib")
+    return attachment(as_bibtex(feedback.liked(judged)), "application/x-bibtex", "my-papers.bib")
 
 
 @router.post("/account/{token}/erase")

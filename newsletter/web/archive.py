@@ -33,7 +33,7 @@ _ARRIVED = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN, DeliveryStatus.BOUNCE
 
 @router.api_route("/view/{token}", methods=READ)
 def view_page(site: SiteDep, token: str) -> HTMLResponse:
-    """One digest, for whoever the mail reads badly. Without the address: it may be forwarded."""
+    """One digest as a page. Shows no address, because the link may be forwarded."""
     delivery_id = site.delivery_of(Purpose.VIEW, token)
     with site.reading() as session:
         delivery = session.get(Delivery, delivery_id)
@@ -60,6 +60,8 @@ def links(site: Site, loaded: Digest) -> dict[str, Any]:
     token = site.signer.sign(Purpose.FEEDBACK, str(loaded.delivery_id))
     return {
         "feedback": f"{site.root}/feedback/{token}",
+        "receipt": f"{site.root}/receipt/"
+        f"{site.signer.sign(Purpose.RECEIPT, str(loaded.delivery_id))}",
         "preferences_url": site.preferences_url(loaded.subscriber_public_id),
         "unsubscribe_url": site.unsubscribe_url(loaded.subscriber_public_id),
     }

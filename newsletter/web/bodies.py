@@ -15,7 +15,7 @@ from starlette.datastructures import ImmutableMultiDict
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 
 KILOBYTE = 1024
 # The longest honest form is 20 topics with long lists.

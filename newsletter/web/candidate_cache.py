@@ -18,8 +18,8 @@ FRESH = 300.0
 
 
 @dataclass
-class Pool:
-    """Candidates of the last days, loaded anew when papers or the feature space are newer.
+class CandidateCache:
+    """Candidates of the last days, reloaded when papers or the feature space have changed.
 
     Nothing is written: a vector that no row holds yet is computed for this process alone.
     """

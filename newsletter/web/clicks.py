@@ -10,10 +10,9 @@ from datetime import timedelta
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse
 from sqlalchemy import and_, literal, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from newsletter.core.database import utc_now
+from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import ClickBy, Delivery, DeliveryEvent, DigestItem, EventKind, Paper
 from newsletter.core.tokens import Purpose
 from newsletter.messages import wording
@@ -23,15 +22,15 @@ router = APIRouter()
 PROVIDER = "pages"
 # Scanners open links while the message is being delivered; people first have to see it.
 SOON = timedelta(seconds=30)
-# Who has opened this many links within SOON of the first opens all of them.
+# A client that opens this many links within SOON of the first opens all of them.
 BURST = 4
-# What browsers and mail programs say when nobody has pressed yet.
+# What browsers and mail programs say when they prefetch.
 _PREFETCHING = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 
 @router.head("/click/{token}/{paper_id}")
 def look(site: SiteDep, token: str, paper_id: RowId) -> RedirectResponse:
-    """Where it leads; people's programs do not ask this way, so nothing is counted."""
+    """Show where the link leads, without counting: people's programs do not send HEAD."""
     with site.reading() as session:
         _, paper = _found(session, site.delivery_of(Purpose.CLICK, token), paper_id)
     return RedirectResponse(_address(paper), 302)
@@ -39,7 +38,7 @@ def look(site: SiteDep, token: str, paper_id: RowId) -> RedirectResponse:
 
 @router.get("/click/{token}/{paper_id}")
 def click(site: SiteDep, request: Request, token: str, paper_id: RowId) -> RedirectResponse:
-    """Lead on to the paper, and count it once where counting is on."""
+    """Redirect to the paper, and count the click once if counting is on."""
     delivery_id = site.delivery_of(Purpose.CLICK, token)
     if not site.settings.count_clicks:
         with site.reading() as session:
@@ -78,15 +77,14 @@ def _prefetched(request: Request) -> bool:
 
 
 def _at_once(delivery: Delivery) -> bool:
-    """Whether the message is still arriving, or has only just."""
+    """Whether the message is still being delivered, or has just been."""
     return delivery.finished_at is None or utc_now() - delivery.finished_at < SOON
 
 
 def _count(session: Session, delivery_id: int, paper_id: int, who: ClickBy) -> None:
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     now = utc_now()
     session.execute(
-        dialect.insert(DeliveryEvent)
+        upsert(session, "delivery_event")
         .values(
             delivery_id=delivery_id,
             kind=EventKind.CLICKED,

@@ -23,7 +23,7 @@ def confirmation_page(site: SiteDep, token: str) -> HTMLResponse:
 
 @router.post("/confirm/{token}")
 def confirm(site: SiteDep, token: str) -> HTMLResponse:
-    """Make a pending subscriber active; pressing twice is the same."""
+    """Make a pending subscriber active; confirming twice changes nothing."""
     public_id = site.signer.verify(Purpose.CONFIRM, token, expires=True)
     with site.writing() as session:
         confirmed = signup.confirm(session, public_id)
@@ -39,7 +39,7 @@ def confirm(site: SiteDep, token: str) -> HTMLResponse:
 
 
 def _judge(session: Session, public_id: str, liked: tuple[int, ...]) -> None:
-    """Papers picked at the sign-up are relevant from the start."""
+    """Record the papers picked at sign-up as relevant."""
     subscriber = accounts.find(session, public_id)
     if subscriber is None or not liked:
         return

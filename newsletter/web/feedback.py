@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.models import DigestItem, Paper, Signal, Subscriber
 from newsletter.core.tokens import Purpose
 from newsletter.ranking.profiles import feedback
+from newsletter.sending import ledger
 from newsletter.web.site import READ, RowId, Site, SiteDep
 
 router = APIRouter()
@@ -26,9 +27,9 @@ DONE = {
 def _item(
     session: Session, site: Site, token: str, paper_id: int
 ) -> tuple[DigestItem, Subscriber, Paper]:
-    """The paper in the digest that the link came from.
+    """Find the paper and the digest that the link came from.
 
-    The token is that of a delivery: a paper that was not in it is not the bearer's to judge.
+    The token belongs to a delivery: only papers in that digest can be rated with it.
     """
     delivery_id = site.delivery_of(Purpose.FEEDBACK, token)
     found = session.exec(
@@ -52,9 +53,10 @@ def feedback_page(site: SiteDep, token: str, paper_id: RowId, signal: Signal) ->
 
 @router.post("/feedback/{token}/{paper_id}/{signal}")
 def give_feedback(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
-    """Record the signal; pressing twice is the same, the opposite signal replaces it."""
+    """Record the signal; repeating it changes nothing, the opposite one replaces it."""
     with site.writing() as session:
         item, subscriber, paper = _item(session, site, token, paper_id)
+        ledger.settle_arrived(session, delivery_id=item.delivery_id)
         feedback.record(session, item.subscriber_id, paper_id, signal, topic_id=item.topic_id)
     return site.page(
         "feedback_done.html",

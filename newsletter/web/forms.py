@@ -1,4 +1,4 @@
-"""Forms: what a browser posted to checked values, and values back to what a page shows."""
+"""Forms: posted values to checked ones, and stored values back to form fields."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ from newsletter.subscribers.validation import (
 from newsletter.web.bodies import Form, UploadedFile, read_form
 
 LISTS = ("keywords", "categories", "authors", "seed_papers", "mutes")
-# People part by lines, semicolons or commas; a comma in a name or a DOI parts nothing.
+# People separate by lines, semicolons or commas; a comma in a name or DOI separates nothing.
 _LINES = re.compile(r"[\n;]")
 _COMMAS = re.compile(r"[\n;,]")
 _SPACED = re.compile(r"\n|[;,]\s|\s[;,]")
@@ -88,7 +88,7 @@ def _given(form: Form, name: str) -> str | None:
 
 
 def _ticked(form: Form, name: str) -> bool | None:
-    """A check box; a browser sends nothing for an empty one, so a hidden field stands beside."""
+    """A check box; a browser sends nothing for an empty one, so a hidden field accompanies it."""
     return text_of(form, name) == "on" if f"{name}-there" in form else None
 
 
@@ -126,7 +126,7 @@ def topic_fields(topic: StatedTopic) -> dict[str, Any]:
 
 
 def typed_topics(form: Form) -> list[dict[str, Any]]:
-    """The topics as they were typed, to show them again; a new topic left blank is none."""
+    """The topics as typed, to show them again; without a new topic that was left blank."""
     topics = []
     for number in range(MOST_TOPICS + 1):
         if f"topic-{number}-name" not in form:

@@ -1,4 +1,4 @@
-"""`/metrics`: the figures for Prometheus, for whoever knows the token."""
+"""`/metrics`: figures for Prometheus, with the bearer token."""
 
 from secrets import compare_digest
 from typing import Annotated
@@ -13,7 +13,7 @@ router = APIRouter()
 
 @router.get("/metrics")
 def metrics_page(site: SiteDep, authorization: Annotated[str, Header()] = "") -> Response:
-    """Counts only, nothing about a person. There is no such page unless a token is set."""
+    """Counts only, nothing about a person. The page exists only if a token is set."""
     token = site.settings.metrics_token
     if token is None:
         raise HTTPException(404)

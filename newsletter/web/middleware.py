@@ -58,14 +58,14 @@ class SecurityHeaders:
 
 
 class UnderPath:
-    """Serves the site under the base URL's path, whether or not a proxy takes the path away."""
+    """Serves the site under the base URL's path, whether or not a proxy removes the path."""
 
     def __init__(self, app: ASGIApp, *, root: str) -> None:
         self.app = app
         self.root = root
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the path away where it still stands."""
+        """Remove the path if it is still there."""
         if self.root and scope["type"] == "http" and scope["path"].startswith(f"{self.root}/"):
             scope = {**scope, "path": scope["path"].removeprefix(self.root)}
         await self.app(scope, receive, send)
@@ -73,7 +73,7 @@ class UnderPath:
 
 class Failures:
     """Answers 503 where the database is busy and 500 where a page failed, and logs neither values
-    nor addresses: a statement's parameters, and a path's token, are somebody's.
+    nor addresses: a statement's parameters and a path's token are private.
     """
 
     def __init__(self, app: ASGIApp, *, page: Callable[[int], Response]) -> None:
@@ -108,7 +108,7 @@ def is_busy(error: BaseException) -> bool:
 
 
 def _log(scope: Scope, error: Exception, status: int) -> None:
-    """Where it failed, without what it was about."""
+    """Where it failed, without the values involved."""
     page = scope["path"].split("/")[1][:20]
     shown = page if page.isalnum() else "?"
     frames = "".join(traceback.format_tb(error.__traceback__)[-6:]) if status == 500 else ""

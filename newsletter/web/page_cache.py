@@ -19,7 +19,7 @@ class Kept:
         self._bodies: OrderedDict[Hashable, tuple[float, bytes]] = OrderedDict()
 
     def body(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
-        """What ``make`` gives, made anew when it is older than `FRESH`."""
+        """The result of ``make``, made again when it is older than `FRESH`."""
         now = time.monotonic()
         with self._lock:
             until, body = self._bodies.get(key, (0.0, b""))

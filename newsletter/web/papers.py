@@ -1,8 +1,8 @@
-"""What everybody may see: days of papers, one paper, search, feeds, the style sheet."""
+"""Public pages: days of papers, one paper, search, feeds, the style sheet."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -11,13 +11,13 @@ from pydantic import BaseModel
 
 from newsletter.core.database import utc_now
 from newsletter.core.models import Paper
-from newsletter.papers import browse
+from newsletter.papers import browse, spelling
 from newsletter.papers.search import search
 from newsletter.web import feeds
 from newsletter.web.site import READ, RowId, Site, SiteDep
 
 router = APIRouter()
-# Far enough to page by hand; a crawler that goes on is not reading.
+# Far enough to page by hand; a client that goes on is a crawler.
 PageNumber = Annotated[int, Query(ge=1, le=200)]
 Short = Annotated[str, Query(max_length=200)]
 # The first and last days that a date on a page may name.
@@ -159,12 +159,13 @@ class SearchFields(BaseModel):
     source: Short = ""
     since: Short = ""
     until: Short = ""
+    sort: Literal["best", "newest"] = "best"
     page: PageNumber = 1
 
     def given(self) -> dict[str, str]:
         """The fields that hold something, but for the page."""
         values = self.model_dump(exclude={"page"})
-        return {name: value for name, value in values.items() if value.strip()}
+        return {name: value for name, value in values.items() if value.strip() and value != "best"}
 
 
 @router.api_route("/search", methods=READ)
@@ -178,21 +179,26 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
         error = "Dates are written like 2026-11-22."
         return site.page("search.html", status=422, fields=fields, papers=None, error=error)
     start = (fields.page - 1) * browse.PAGE
+    words, instead = _line(fields.q), None
     with site.reading() as session:
         matching = partial(
             search,
             session,
-            _line(fields.q),
+            newest_first=fields.sort == "newest",
             category=_line(fields.category) or None,
             source=_line(fields.source) or None,
             since=since,
             until=until + timedelta(days=1) if until else None,
         )
-        # Whoever describes an interest in a sentence is served with papers that hold a part of it.
-        found = matching(limit=browse.PAGE + 1, offset=start)
-        any_word = not found and not matching(limit=1)
+        # For an interest typed as a sentence, papers with some of its words are useful.
+        found = matching(words, limit=browse.PAGE + 1, offset=start)
+        if not found and not matching(words, limit=1):
+            instead = spelling.corrected(session, words)
+            found = matching(instead or words, limit=browse.PAGE + 1, offset=start)
+        any_word = not found and not matching(instead or words, limit=1)
         if any_word:
-            found = matching(any_word=True, limit=browse.PAGE + 1, offset=start)
+            instead = None
+            found = matching(words, any_word=True, limit=browse.PAGE + 1, offset=start)
     return site.page(
         "search.html",
         fields=fields,
@@ -201,6 +207,7 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
         start=start,
         more=len(found) > browse.PAGE,
         any_word=any_word,
+        instead=instead,
         again=urlencode(fields.given()),
     )
 
@@ -215,7 +222,7 @@ def _line(typed: str) -> str:
 
 @router.api_route("/privacy", methods=READ)
 def privacy_page(site: SiteDep) -> HTMLResponse:
-    """What is kept and why, from the settings, so that it is true."""
+    """The privacy page, built from the settings so that it is true."""
     return site.page("privacy.html", settings=site.settings)
 
 
@@ -237,6 +244,6 @@ async def sign_of_life() -> dict[str, str]:
 def robots() -> Response:
     """Asks crawlers to leave the pages behind tokens alone."""
     paths = ("account", "archive", "click", "confirm", "feed", "feedback", "preferences",
-             "unsubscribe", "view")  # fmt: skip
+             "receipt", "unsubscribe", "view")  # fmt: skip
     lines = "".join(f"Disallow: /{path}/\n" for path in paths)
     return Response(f"User-agent: *\n{lines}", media_type="text/plain")

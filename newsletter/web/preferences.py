@@ -90,7 +90,7 @@ def preview(site: SiteDep, token: str, form: forms.FormDep) -> HTMLResponse:
             _write(session, subscriber, form)
             session.refresh(subscriber)
             profile = today.profile_of(site, session, subscriber)
-            session.expunge(subscriber)  # its values outlive the transaction
+            session.expunge(subscriber)  # keep its values after the transaction
         shown = today.rank_today(site, subscriber, profile)
     except InputError as refused:
         error = str(refused)
@@ -109,7 +109,7 @@ def _write(session: Session, subscriber: Subscriber, form: Form) -> None:
 
 @router.post("/preferences/{token}/pause")
 def pause(site: SiteDep, token: str) -> RedirectResponse:
-    """No digests until resumed."""
+    """Pause digests until resumed."""
     with site.writing() as session:
         accounts.pause(session, subscriber_of(session, site, token).public_id)
     return RedirectResponse(f"{site.root}/preferences/{token}", 303)
@@ -117,7 +117,7 @@ def pause(site: SiteDep, token: str) -> RedirectResponse:
 
 @router.post("/preferences/{token}/weekly")
 def weekly(site: SiteDep, token: str) -> RedirectResponse:
-    """One digest a week, for whoever would leave because of too many."""
+    """Change to one digest a week, offered to people who would otherwise leave."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
         wanted = replace(preferences_of(subscriber), cadence=Cadence.WEEKLY)
@@ -127,7 +127,7 @@ def weekly(site: SiteDep, token: str) -> RedirectResponse:
 
 @router.post("/preferences/{token}/resume")
 def resume(site: SiteDep, token: str) -> RedirectResponse:
-    """Digests again."""
+    """Start digests again."""
     with site.writing() as session:
         accounts.resume(session, subscriber_of(session, site, token).public_id)
     return RedirectResponse(f"{site.root}/preferences/{token}", 303)

@@ -1,4 +1,4 @@
-"""How often a network may do what costs somebody else something. Counters live in rows.
+"""Limits how often a network may sign up or ask for links. Counters are rows.
 
 A fixed window per key: simple, shared by all processes, and off by a factor of two at most.
 """
@@ -9,10 +9,9 @@ from ipaddress import ip_address, ip_network
 
 from fastapi import HTTPException, Request
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
-from newsletter.core.database import utc_now
+from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import RateLimit
 from newsletter.web.site import Site
 
@@ -24,7 +23,7 @@ class Limited(StrEnum):
     ACCOUNT_LINK = "account link"
 
 
-# A lecture hall behind one address signs up at once; a script does it all night.
+# A lecture hall behind one address signs up together; a script does it all night.
 MOST = {Limited.SIGN_UP: 30, Limited.ACCOUNT_LINK: 15}
 WINDOW = timedelta(hours=1)
 
@@ -59,8 +58,7 @@ def limit(site: Site, request: Request, what: Limited) -> None:
 
 def _count(session: Session, key: str, now: datetime) -> tuple[int, datetime]:
     session.execute(delete(RateLimit).where(col(RateLimit.until) < now))
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    inserted = dialect.insert(RateLimit).values(key=key, until=now + WINDOW, count=1)
+    inserted = upsert(session, "rate_limit").values(key=key, until=now + WINDOW, count=1)
     counted = inserted.on_conflict_do_update(
         index_elements=["key"], set_={"count": col(RateLimit.count) + 1}
     )

@@ -1,4 +1,4 @@
-"""What a subscriber has judged and what was learned from it: looked at, undone, sharpened."""
+"""Pages about ratings: what was rated, what was learned from it, and papers to rate."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -23,7 +23,7 @@ from newsletter.web.site import READ, RowId, Site, SiteDep
 
 router = APIRouter()
 RANKED = 50
-# Three from the top, then every seventh: judging what is sure anyway teaches little, and what
+# Three from the top, then every seventh: rating what is certain anyway teaches little, and what
 # stands further down shows where the bounds are.
 OFFERED = (0, 1, 2, 6, 13, 20, 27, 34, 41, 48)
 NEW = timedelta(days=7)
@@ -39,7 +39,7 @@ class Back(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was learned from: an interest or a judgement. ``share`` is in percent."""
+    """One thing we learned from: an interest or a rating. ``share`` is in percent."""
 
     share: int
     interest: StatedInterest | None = None
@@ -62,7 +62,7 @@ def subscriber_of(session: Session, site: Site, token: str) -> Subscriber:
 def _page(
     site: Site, token: str, name: str, undo: int | None, was: Signal | None, **values: Any
 ) -> HTMLResponse:
-    """A page with, above it, the way back from what was just pressed."""
+    """A page with an undo note for the last action above it."""
     with site.reading() as session:
         undone = session.get(Paper, undo) if undo and was else None
     action = f"{site.root}/preferences/{token}"
@@ -76,7 +76,7 @@ Undo = Annotated[int | None, Query(ge=1, lt=2**31)]
 def ratings_page(
     site: SiteDep, token: str, undo: Undo = None, was: Signal | None = None
 ) -> HTMLResponse:
-    """All that was judged and saved, each with a way to take it back."""
+    """Everything rated and saved, each with an undo button."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
         judged = feedback.judged(session, row_id(subscriber))
@@ -87,7 +87,7 @@ def ratings_page(
 def give(
     site: SiteDep, token: str, paper_id: RowId, signal: Signal, form: FormDep
 ) -> RedirectResponse:
-    """Judge a paper."""
+    """Rate a paper."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
         if session.get(Paper, paper_id) is None:
@@ -100,7 +100,7 @@ def give(
 def take_back(
     site: SiteDep, token: str, paper_id: RowId, signal: Signal, form: FormDep
 ) -> RedirectResponse:
-    """Take a judgement back; the page then offers to give it again."""
+    """Undo a rating; the page then offers to redo it."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
         feedback.withdraw(session, row_id(subscriber), paper_id, signal)
@@ -126,7 +126,7 @@ def learned_page(
 
 
 def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str, list[Line]]]:
-    """By topic, interests and judgements with their share of its vector, the greatest first."""
+    """Interests and ratings by topic, with their share of its vector, largest first."""
     judged = feedback.judged(session, subscriber_id)
     signals = {(each.signal.value, each.paper.id): each for each in judged}
     topics = []
@@ -180,7 +180,7 @@ def _weigh(site: Site, token: str, interest_id: int, weight: float) -> RedirectR
 def sharpen_page(
     site: SiteDep, token: str, undo: Undo = None, was: Signal | None = None
 ) -> HTMLResponse:
-    """Ten papers whose judging teaches most. Nothing of it is stored."""
+    """Ten papers whose ratings teach us most. Viewing stores nothing."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
         own = row_id(subscriber)
@@ -196,7 +196,7 @@ def _offered(
     [profile] = profiles.load_profiles(session, [subscriber_id], model)
     candidates = site.pool.candidates(session)
     ids: list[int] = []
-    # The news of this week; after a quiet one, whatever a digest could hold.
+    # This week's papers; after a quiet week, everything a digest could hold.
     for window in (NEW, CANDIDATE_WINDOW):
         wide = replace(
             profile,

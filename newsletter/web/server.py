@@ -17,7 +17,7 @@ from newsletter.web.middleware import HEADERS
 
 # A browser sends its head at once.
 SECONDS_FOR_HEAD = 10.0
-# What nobody takes off our hands.
+# Bytes of an answer that the client has not read yet.
 SECONDS_FOR_ANSWER = 30.0
 # After an answer that came before its body was read, so that the client sees the answer.
 SECONDS_TO_LINGER = 2.0
@@ -107,7 +107,7 @@ class Protocol(H11Protocol):
             self._answer_deadline = None
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, with the same headers as every answer."""
+        """Refuse requests that are not HTTP, with the same headers as every answer."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             headers += [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]

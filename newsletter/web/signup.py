@@ -15,7 +15,7 @@ from newsletter.subscribers.signup import SignUpRequest
 from newsletter.subscribers.validation import (
     DEFAULT_TOPIC,
     MOST_INTERESTS,
-    Clue,
+    InterestInput,
     TopicRequest,
     parse_topic,
 )
@@ -42,7 +42,7 @@ def sign_up_page(site: SiteDep) -> HTMLResponse:
 
 @router.post("/sign-up")
 def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLResponse:
-    """Store what was asked for, and ask the address to confirm it."""
+    """Store the request, and ask the address to confirm it."""
     typed = {name: forms.text_of(form, name) for name in FIELDS}
     picked = frozenset(forms.numbers(form, "pick")[:OFFERED])
     # A person never sees this field; a script fills in every one.
@@ -93,8 +93,8 @@ def _with_references(site: Site, topic: TopicRequest, file: UploadedFile | None)
     return TopicRequest(DEFAULT_TOPIC, tuple(clues.values())[:MOST_INTERESTS])
 
 
-def _clue(session: Session, reference: bibliography.Reference) -> Clue:
-    """A paper we have is a seed; of another its title says something by itself."""
+def _clue(session: Session, reference: bibliography.Reference) -> InterestInput:
+    """A known paper becomes a seed; of an unknown one we use the title."""
     known = (
         reference.identity
         and session.exec(
@@ -105,8 +105,8 @@ def _clue(session: Session, reference: bibliography.Reference) -> Clue:
         ).first()
     )
     if reference.identity and (known or not reference.title):
-        return Clue(InterestKind.SEED_PAPER, reference.identity)
-    return Clue(InterestKind.TEXT, reference.title)
+        return InterestInput(InterestKind.SEED_PAPER, reference.identity)
+    return InterestInput(InterestKind.TEXT, reference.title)
 
 
 def _store(site: Site, email: str, wanted: SignUpRequest) -> None:
@@ -142,7 +142,7 @@ def _form(
 
 
 def _sent(site: Site, left_out: str = "") -> HTMLResponse:
-    """The same page whether the address is known or not; ``left_out`` tells of a file."""
+    """The same page for every address; ``left_out`` says why a file was not used."""
     return site.message(
         "Check your inbox",
         "If the address is correct, a confirmation email is on its way. Your digests start once "

@@ -13,13 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from newsletter.core import text
+from newsletter.core import one_line
 from newsletter.core.config import Settings, bundled
 from newsletter.core.database import read_scope, session_scope, trial_scope
 from newsletter.core.errors import TokenError
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.messages import wording
-from newsletter.web.candidate_cache import Pool
+from newsletter.web.candidate_cache import CandidateCache
 from newsletter.web.page_cache import Kept
 
 
@@ -44,9 +44,9 @@ class Site:
         return Kept()
 
     @cached_property
-    def pool(self) -> Pool:
-        """What previews rank."""
-        return Pool(self.settings.feature_model)
+    def pool(self) -> CandidateCache:
+        """The candidates that previews rank."""
+        return CandidateCache(self.settings.feature_model)
 
     @cached_property
     def style(self) -> bytes:
@@ -63,13 +63,13 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        # The style sheet may be cached for good: another text has another address.
+        # The style sheet may be cached forever: a new text gets a new address.
         version = sha256(self.style).hexdigest()[:12]
         templates.filters.update(
             safe_url=wording.safe_url,
             names=wording.authors_in_words,
             day=wording.day_in_words,
-            shortened=text.shortened,
+            shortened=one_line.shortened,
         )
         templates.globals.update(
             site_name=self.settings.site_name,
@@ -125,8 +125,8 @@ class Site:
 
 
 async def _site(request: Request) -> Site:
-    # Not a plain function: each of those is called in a thread, and the way there and back costs
-    # as much as a page that is kept.
+    # Async, because a plain function runs in a thread, and switching there and back takes
+    # as long as a cached page.
     site: Site = request.app.state.site
     return site
 

@@ -1,4 +1,4 @@
-"""What today's digest would be, ranked while one waits. Nothing of it is stored."""
+"""Previews of today's digest, ranked within the request. Nothing is stored."""
 
 from dataclasses import dataclass
 
@@ -41,12 +41,12 @@ def rank_today(site: Site, subscriber: Subscriber, profile: SubscriberProfile) -
         [ranked] = ranker.rank(site.pool.candidates(session), [profile])
         if not ranked.picks:
             return Today(None, ranked.reason)
-        return Today(preview.would_be(session, subscriber, ranked, utc_now().date()))
+        return Today(preview.build_unsaved(session, subscriber, ranked, utc_now().date()))
 
 
 @router.api_route("/preferences/{token}/today", methods=READ)
 def today_page(site: SiteDep, token: str) -> HTMLResponse:
-    """What today's digest would be with the preferences as they are saved."""
+    """Preview today's digest with the saved preferences."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
         profile = profile_of(site, session, subscriber)

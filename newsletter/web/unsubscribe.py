@@ -1,4 +1,4 @@
-"""Unsubscribe: the one-click POST of mail programs, and the page with one button.
+"""Unsubscribing: the one-click POST of mail programs, and the page with one button.
 
 The token alone says who it is, and never expires (bulk-mail rules 3, 4 and 7). A body is not
 even read: RFC 8058 sends ``List-Unsubscribe=One-Click``, urlencoded or multipart, and a mail
@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from newsletter.core.models import Cadence, SubscriberStatus
 from newsletter.core.tokens import Purpose
+from newsletter.sending import ledger
 from newsletter.subscribers import accounts
 from newsletter.web.site import READ, Site, SiteDep
 
@@ -18,7 +19,7 @@ router = APIRouter()
 
 @router.api_route("/unsubscribe/{token}", methods=READ)
 def unsubscribe_page(site: SiteDep, token: str) -> HTMLResponse:
-    """One button; says so when it was already pressed, or the subscriber is erased."""
+    """One button, or "you are unsubscribed" if that is already so or the subscriber was erased."""
     public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
     with site.reading() as session:
         subscriber = accounts.find(session, public_id)
@@ -38,6 +39,9 @@ def unsubscribe(site: SiteDep, token: str) -> HTMLResponse:
     public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
     with site.writing() as session:
         accounts.unsubscribe(session, public_id)
+        if (leaver := accounts.find(session, public_id)) is not None:
+            # The link is in every mail: whoever has used it got one.
+            ledger.settle_arrived(session, subscriber_id=leaver.id)
     return _done(site)
 
 

@@ -54,7 +54,7 @@ def _add(router: APIRouter, engine: Engine, signer: Signer, provider: str, reade
 def _record(
     engine: Engine, signer: Signer, provider: str, reader: Reader, request: WebhookRequest
 ) -> PlainTextResponse:
-    """Read and record; the answer is what makes a provider stop trying, or try again."""
+    """Read and record; the status tells the provider to stop or to retry."""
     try:
         events = reader(request)
     except TokenError as error:

@@ -123,7 +123,7 @@ def site(
     site.engine.dispose()
 
 
-def test_a_file_is_read_recorded_and_told_as_json(site: Site, tmp_path: Path) -> None:
+def test_a_file_is_read_recorded_and_printed_as_json(site: Site, tmp_path: Path) -> None:
     (tmp_path / "bounce.eml").write_bytes(report(to=site.verp))
     [message] = site.read("bounce.eml")
     assert message["file"] == "bounce.eml"
@@ -182,7 +182,7 @@ def test_a_maildir_is_emptied_of_unseen_mail_and_a_poison_mail_stops_nothing(sit
     assert site.read("Maildir") == []
 
 
-def test_a_name_that_cannot_be_read_is_told_and_the_others_are_read(site: Site) -> None:
+def test_an_unreadable_file_is_reported_and_the_others_are_read(site: Site) -> None:
     (site.folder / "bounce.eml").write_bytes(report(to=site.verp))
     done = site.run("inbound", "missing.eml", "bounce.eml", "--json", code=2)
     assert "missing.eml: cannot be read" in done.stderr
@@ -302,7 +302,7 @@ def test_an_imap_server_that_refuses_is_one_line(site: Site, dovecot: tuple[str,
     assert "refused" in site.run("inbound", "--imap", code=2).stderr
 
 
-def test_why_somebody_gets_no_mail_is_told_from_first_to_last(site: Site) -> None:
+def test_history_shows_in_order_why_an_address_gets_no_mail(site: Site) -> None:
     assert "gets mail" in site.run("suppressions", "show", READER).stdout
     site.run("inbound", "-", mail=report(to=site.verp))
     told = site.run("suppressions", "show", READER).stdout
@@ -334,7 +334,7 @@ def test_the_operator_suppresses_and_lifts(site: Site) -> None:
     assert "@-sign" in site.run("suppressions", "add", "nobody", "--reason", "x", code=2).stderr
 
 
-def test_nobody_who_left_is_brought_back_by_the_operator(site: Site) -> None:
+def test_the_operator_cannot_bring_back_people_who_left(site: Site) -> None:
     site.run("inbound", "-", mail=letter(READER, "unsubscribe", "", to=site.unsubscribe))
     done = site.run("suppressions", "remove", READER, "--reason", "oops", code=2)
     assert "only they can sign up again" in done.stderr

@@ -153,7 +153,7 @@ def test_a_file_is_one_line_for_people(run: Run, tmp_path: Path) -> None:
         (["feeds"], "the source feeds needs the setting NEWSLETTER_FEEDS"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_exit_2(
+def test_impossible_requests_are_one_line_and_exit_2(
     run: Run, tmp_path: Path, arguments: list[str], reason: str
 ) -> None:
     packed = gzip.compress(hf_day(*range(50)))

@@ -135,12 +135,12 @@ def test_the_first_signal_drains_and_the_next_run_finishes(
     assert counts(engine, edition_id) == {"sent": 60}
 
 
-def test_a_relay_that_is_down_is_a_line_and_3_and_the_next_run_carries_on(
+def test_a_relay_that_is_down_is_a_line_and_4_and_the_next_run_carries_on(
     sqlite_engine: Engine, sink: Sink, tmp_path: Path
 ) -> None:
     edition_id = fill(sqlite_engine, "ada@there.example")
     code, said = Command(sqlite_engine, "smtp://127.0.0.1:1", tmp_path).run("send", "--date", DATE)
-    assert code == 3
+    assert code == 4
     assert "stopped: relay 127.0.0.1:1: " in said
     assert "run the same command again to continue" in said
     newsletter = Command(sqlite_engine, f"smtp://127.0.0.1:{sink.port}", tmp_path)
@@ -159,7 +159,7 @@ def test_a_wrong_password_is_named_and_never_shown(sqlite_engine: Engine, tmp_pa
     with running_sink(authenticator=refuse, auth_require_tls=False) as strict:
         relay = f"smtp://ada:opensesame@127.0.0.1:{strict.port}"
         code, said = Command(sqlite_engine, relay, tmp_path).run("send", "--date", DATE)
-    assert code == 3
+    assert code == 4
     assert "login refused: 535" in said
     assert "opensesame" not in said
 
@@ -195,7 +195,7 @@ def test_a_certificate_that_has_expired_gets_no_mail(sqlite_engine: Engine, tmp_
     with running_sink(tls_context=context) as expired:
         relay = f"smtp://127.0.0.1:{expired.port}?starttls=true"
         code, said = Command(sqlite_engine, relay, tmp_path).run("send", "--date", DATE)
-        assert code == 3
+        assert code == 4
         assert re.search(r"stopped: relay 127.0.0.1:\d+: .*certificate", said)
         assert expired.accepted == []
 
@@ -206,7 +206,7 @@ def test_a_stripped_starttls_never_falls_back_to_clear_text(
     fill(sqlite_engine, "ada@there.example")
     relay = f"smtp://127.0.0.1:{sink.port}?starttls=true"
     code, said = Command(sqlite_engine, relay, tmp_path).run("send", "--date", DATE)
-    assert code == 3
+    assert code == 4
     assert "STARTTLS" in said
     assert sink.accepted == []
 
@@ -246,7 +246,7 @@ def test_due_takes_whose_hour_has_come_and_is_safe_to_call_again(
 
 
 @pytest.mark.parametrize("status", [EditionStatus.DRAFT, EditionStatus.READY, EditionStatus.SENT])
-def test_due_sends_what_a_killed_run_had_frozen(
+def test_due_sends_digests_that_a_killed_run_had_frozen(
     sqlite_engine: Engine, sink: Sink, tmp_path: Path, status: EditionStatus
 ) -> None:
     """The kill came after the freezing and before a word of it in the edition's status."""
@@ -302,7 +302,7 @@ def test_due_sends_confirmations_and_says_when_the_relay_is_down(
     assert sink.recipients() == ["new@there.example"]
 
 
-def test_who_is_missing_a_digest_by_a_domain_storm_is_deferred_not_lost(
+def test_digests_stopped_by_a_domain_storm_are_deferred_not_lost(
     sqlite_engine: Engine, sink: Sink, tmp_path: Path
 ) -> None:
     """Five deferrals in a row close a domain; what was not tried waits, and is counted so."""
@@ -313,7 +313,7 @@ def test_who_is_missing_a_digest_by_a_domain_storm_is_deferred_not_lost(
     assert counts(sqlite_engine, edition_id) == {DeliveryStatus.DEFERRED.value: 3}
 
 
-def test_a_dry_run_tells_what_cannot_be_rendered_and_writes_the_others(
+def test_a_dry_run_reports_unrenderable_digests_and_writes_the_others(
     sqlite_engine: Engine, tmp_path: Path
 ) -> None:
     long = f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 50}.example"
@@ -359,7 +359,7 @@ def test_a_full_disk_ends_the_run_with_a_line_and_the_next_carries_on(
     assert len(sink.accepted) - 300 <= 4, "no more copies than open connections"
 
 
-def test_a_file_that_is_no_database_is_one_line(sqlite_engine: Engine, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_one_line(sqlite_engine: Engine, tmp_path: Path) -> None:
     sqlite_engine.dispose()
     Path(sqlite_engine.url.database or "").write_bytes(b"no database " * 1000)
     code, said = Command(sqlite_engine, "smtp://127.0.0.1:1", tmp_path).run("send")

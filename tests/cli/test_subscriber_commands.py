@@ -88,7 +88,7 @@ def test_an_export_is_read_again_by_an_import(shell: Shell) -> None:
     assert "1 lines already known" in shell.run("import", "out.csv", "--confirmed").stdout
 
 
-def test_who_was_added_without_consent_is_asked_once_a_day(shell: Shell) -> None:
+def test_a_subscriber_without_consent_is_asked_once_a_day(shell: Shell) -> None:
     shell.settings["NEWSLETTER_FROM"] = "papers@site.example"
     assert "no subscriber is pending" in shell.run("invite").stdout
     assert "subscribers invite" in shell.run("add", "ada@r.example").stdout

@@ -206,6 +206,14 @@ def test_the_newest_migration_is_the_one_that_alembic_goes_to(sqlite_engine: Eng
     assert database.head() == scripts.get_current_head()
 
 
+def test_the_index_of_unfinished_deliveries_holds_no_others(engine: Engine) -> None:
+    known = {index["name"]: index for index in inspect(engine).get_indexes("delivery")}
+    condition = known["ix_delivery_unfinished"]["dialect_options"][f"{engine.dialect.name}_where"]
+    for status in ("queued", "sending", "deferred", "uncertain"):
+        assert status in str(condition)
+    assert "sent" not in str(condition)
+
+
 @pytest.mark.parametrize("url", ["nonsense", "mysql://host/name", "sqlite:////no/such/folder/x.db"])
 def test_a_database_that_cannot_be_used_is_one_clear_line(url: str) -> None:
     with pytest.raises(DatabaseError) as caught:

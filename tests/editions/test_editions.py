@@ -159,7 +159,9 @@ def test_the_next_edition_holds_only_papers_not_sent_before(
         assert len(titles) == len(set(titles))
 
 
-def test_a_preview_is_what_is_sent(engine: Engine, settings: Settings, sink: Sink) -> None:
+def test_a_preview_equals_the_message_that_is_sent(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
     stock(engine, "ada@reader.example")
     prepare(engine)
     digest = preview.preview(engine, " Ada@Reader.example", ISSUE_DATE)
@@ -232,7 +234,7 @@ def test_a_digest_that_cannot_be_rendered_is_recorded_and_the_others_go_out(
         assert (row.status, row.reason) == ("failed", "the template has no paper to show")
 
 
-def test_who_unsubscribed_after_the_preparation_gets_nothing(
+def test_a_reader_who_unsubscribes_after_preparation_gets_nothing(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
     stock(engine, "ada@reader.example", "bob@reader.example")
@@ -246,7 +248,7 @@ def test_who_unsubscribed_after_the_preparation_gets_nothing(
     assert lifecycle.finish_if_done(engine, edition_id) is EditionStatus.SENT
 
 
-def test_limit_and_only_send_no_more_than_they_say(
+def test_limit_and_only_restrict_what_is_sent(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
     stock(engine, *(f"r{number}@reader.example" for number in range(5)))
@@ -297,7 +299,7 @@ def test_a_cancelled_edition_gives_its_papers_back(
     assert prepare(engine, ISSUE_DATE + timedelta(days=1)).new == 1
 
 
-def test_who_was_erased_while_digests_were_ranked_stops_nobody(
+def test_a_reader_erased_during_ranking_does_not_stop_the_others(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stock(engine, "ada@reader.example", "bob@reader.example")
@@ -346,7 +348,7 @@ def test_a_paper_that_another_date_mailed_while_digests_were_ranked_is_left_out(
         with session_scope(engine) as session:
             other = factories.make_edition(session, ISSUE_DATE - timedelta(days=1))
             subscriber = session.exec(select(Subscriber)).one()
-            papers = list(session.exec(select(Paper).limit(2)))
+            papers = list(session.exec(select(Paper).where(Paper.title == TITLES[0])))
             factories.make_digest(session, other, subscriber, papers)
         return ranked
 
@@ -354,10 +356,10 @@ def test_a_paper_that_another_date_mailed_while_digests_were_ranked_is_left_out(
     assert prepare(engine).new == 1
     with read_scope(engine) as session:
         items = session.exec(select(DigestItem)).all()
-        assert len({item.paper_id for item in items}) == len(items) == len(TITLES)
+        assert len({item.paper_id for item in items}) == len(items) == 2, "one each"
 
 
-def test_only_who_is_due_is_prepared(engine: Engine) -> None:
+def test_only_due_subscribers_are_prepared(engine: Engine) -> None:
     stock(engine)
     friday = ISSUE_DATE
     with session_scope(engine) as session:
@@ -405,7 +407,7 @@ def log(session: Session, source: str, **counts: Any) -> None:
     session.add(FetchLog(**({"source": source, "status": FetchStatus.OK} | counts)))
 
 
-def test_coverage_is_said_in_one_line(engine: Engine) -> None:
+def test_coverage_is_one_line(engine: Engine) -> None:
     stock(engine, "ada@reader.example")
     with session_scope(engine) as session:
         log(session, "arxiv", announced=400, new=397, failed=3)
@@ -425,10 +427,10 @@ MORNING = datetime(2026, 11, 20, 9, tzinfo=UTC)
         (NIGHT, {"status": FetchStatus.FAILED}, "a source could not be read"),
         (NIGHT, {"announced": 3, "known": 3}, "nothing was announced"),
         (MORNING, {"announced": 3, "known": 3}, "a source is late"),
-        (MORNING, {"announced": 3, "new": 3}, "no new papers"),
+        (MORNING, {"announced": 3, "new": 3}, "there are no new papers"),
     ],
 )
-def test_who_gets_nothing_has_the_reason_recorded(
+def test_a_subscriber_without_papers_has_the_reason_recorded(
     engine: Engine, now: datetime, counts: dict[str, Any], reason: str
 ) -> None:
     with session_scope(engine) as session:

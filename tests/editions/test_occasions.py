@@ -107,7 +107,9 @@ def test_the_first_digest_is_a_welcome_and_the_second_is_not(
     assert "here is 1 paper chosen for you" in text_of(second)
 
 
-def test_who_was_imported_is_not_welcomed(engine: Engine, settings: Settings, sink: Sink) -> None:
+def test_an_imported_subscriber_gets_no_welcome(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
     add_papers(engine, 1)
     with session_scope(engine) as session:
         factories.make_subscriber(session)
@@ -115,7 +117,7 @@ def test_who_was_imported_is_not_welcomed(engine: Engine, settings: Settings, si
     assert digest["Subject"] == "A study of thing 1"
 
 
-def test_who_comes_back_gets_the_best_of_the_vacation_once(
+def test_the_first_digest_after_a_vacation_is_its_best_of(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
     today = utc_now().date()
@@ -139,7 +141,7 @@ def test_who_comes_back_gets_the_best_of_the_vacation_once(
         assert occasions(session) == [Occasion.WELCOME, Occasion.BEST_OF, Occasion.REGULAR]
 
 
-def test_only_who_asked_is_told_that_there_is_nothing_and_why(
+def test_only_subscribers_who_asked_get_a_digest_without_papers(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
     add_reader(engine, "told@reader.example", tell_when_nothing=True)

@@ -106,7 +106,7 @@ def test_cadence_weekday_and_vacation_are_respected(engine: Engine) -> None:
         assert schedule.due(session, saturday) == {saturday.date(): [daily.id, weekly.id, back.id]}
 
 
-def test_who_confirmed_by_mail_just_now_is_due_whatever_their_hour_and_cadence(
+def test_a_new_subscriber_is_due_at_any_hour_and_cadence(
     engine: Engine,
 ) -> None:
     now = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)

@@ -90,7 +90,7 @@ def test_a_day_on_which_mail_arrived_takes_a_day_off(
         (Permanence.TRANSIENT, Reason.POLICY, 0.0),
     ],
 )
-def test_what_a_bounce_counts(permanence: Permanence, reason: Reason, expected: float) -> None:
+def test_the_weight_of_a_bounce(permanence: Permanence, reason: Reason, expected: float) -> None:
     assert weight(permanence, reason) == expected
 
 

@@ -20,7 +20,7 @@ def labelled(path: Path) -> tuple[list[str], bytes]:
 
 
 @pytest.mark.parametrize("path", SHAPES, ids=lambda path: path.stem)
-def test_every_shape_is_known_for_what_it_is(path: Path) -> None:
+def test_every_shape_is_recognised(path: Path) -> None:
     labels, mail = labelled(path)
     outcome = read(mail)
     if " " not in labels[0]:

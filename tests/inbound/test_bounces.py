@@ -62,7 +62,7 @@ def test_good_news_is_a_delivery_notice(action: str) -> None:
         ("5.1.1", "smtp; 550 5.1.1 spam detected", Reason.SPAM),
     ],
 )  # fmt: skip
-def test_what_is_said_of_the_day_or_the_sender_never_makes_an_address_dead(
+def test_words_about_the_day_or_the_sender_never_make_an_address_dead(
     status: str, diagnostic: str, reason: Reason
 ) -> None:
     [recipient] = read(report(status=status, diagnostic=diagnostic)).recipients
@@ -242,7 +242,7 @@ def test_a_report_wrapped_by_a_gateway_is_unwrapped() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_only_looks_like_a_bounce_is_none(mail: bytes, kind: Kind) -> None:
+def test_mail_that_only_looks_like_a_bounce_is_not_one(mail: bytes, kind: Kind) -> None:
     assert read(mail).kind is kind
 
 
@@ -252,7 +252,7 @@ def test_an_unsubscribe_address_is_known_in_any_case() -> None:
     assert outcome.sent_to == ("UNSUBSCRIBE+abc.DEF@news.example.org",)
 
 
-def test_a_complaint_is_matched_by_what_it_returns_when_the_name_is_blacked_out() -> None:
+def test_a_complaint_with_a_redacted_name_is_matched_by_the_returned_message() -> None:
     returned = RETURNED.replace(READER, "redacted@reader.example")
     outcome = read(complaint(returned=f"Return-Path: <{OURS.upper()}>\n{returned}"))
     assert [each.address for each in outcome.recipients] == ["redacted@reader.example"]

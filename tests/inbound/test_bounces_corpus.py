@@ -35,7 +35,7 @@ def test_permanence_is_nearly_always_right(ours: Score) -> None:
     assert ours.permanence_share >= 0.92, ours.missed
 
 
-def test_no_mail_that_is_no_bounce_is_acted_on_as_one(ours: Score) -> None:
+def test_mail_that_is_not_a_bounce_changes_nothing(ours: Score) -> None:
     assert ours.false_bounces == 0, ours.missed
 
 
@@ -56,5 +56,5 @@ def mails_of(corpus: Path, kind: Kind) -> list[Labelled]:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_every_mail_is_known_for_what_it_is(corpus: Path, kind: Kind) -> None:
+def test_every_mail_is_recognised(corpus: Path, kind: Kind) -> None:
     assert confusion(mails_of(corpus, kind)) == {(kind, kind): len(mails_of(corpus, kind))}

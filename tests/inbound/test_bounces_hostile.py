@@ -153,7 +153,7 @@ def test_any_character_set_is_survived(charset: str) -> None:
     assert read(mail + bytes(range(256))).kind is Kind.BOUNCE
 
 
-def test_what_is_shown_and_stored_holds_no_control_characters() -> None:
+def test_output_and_rows_contain_no_control_characters() -> None:
     text = f"<{READER}>: \x1b[31mno such user\x07 \x00"
     outcome = read(letter("MAILER-DAEMON", "=?utf-8?q?fail=00ure=1B[2J?=", text))
     assert outcome.subject.isprintable()

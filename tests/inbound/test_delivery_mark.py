@@ -19,7 +19,7 @@ from newsletter.core.database import session_scope
 from newsletter.core.models import DeliveryStatus
 from newsletter.core.tokens import Signer
 from newsletter.inbound.apply import receive
-from newsletter.inbound.matching import Clue, match
+from newsletter.inbound.matching import MatchBasis, match
 from newsletter.inbound.providers import mailgun, postmark, sendgrid, ses
 from newsletter.inbound.providers.base import Reader, WebhookRequest
 from newsletter.messages.renderer import Renderer
@@ -92,7 +92,7 @@ def of_amazon(made: EmailMessage) -> tuple[Reader | None, bytes, dict[str, str]]
 
 
 @pytest.mark.parametrize("provider", [of_postmark, of_sendgrid, of_mailgun, of_amazon])
-def test_what_a_provider_carries_tells_its_webhook_whose_it_is(
+def test_a_value_carried_by_the_provider_identifies_the_delivery(
     engine: Engine,
     provider: Callable[[EmailMessage], tuple[Reader | None, bytes, dict[str, str]]],
 ) -> None:
@@ -107,7 +107,7 @@ def test_what_a_provider_carries_tells_its_webhook_whose_it_is(
         assert reader is not None
         [event] = reader(WebhookRequest(body, headers, now))
         [found] = match(session, SIGNER, event.outcome, now=now)
-        assert (found.clue, found.delivery.id) == (Clue.MARK, delivery.id)
+        assert (found.clue, found.delivery.id) == (MatchBasis.MARK, delivery.id)
 
 
 def test_a_bounce_stripped_to_the_headers_is_matched_by_its_mark(engine: Engine) -> None:

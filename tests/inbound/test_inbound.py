@@ -24,8 +24,8 @@ from newsletter.core.models import (
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.inbound import apply
 from newsletter.inbound.apply import Recorded, record_rejection
-from newsletter.inbound.bounces import Ours
-from newsletter.sending.ledger.rates import rates
+from newsletter.inbound.bounces import Ours, read_reply
+from newsletter.sending.ledger.rates import rates_of
 from tests.support.bounce_mails import (
     MESSAGE_ID,
     READER,
@@ -162,10 +162,10 @@ def test_a_bounce_without_our_signature_is_kept_for_the_operator_and_changes_not
     delivery = sent(session)
     forged = report(to="papers@news.example.org", returned=returned)
     recorded = receive(session, forged)
-    assert recorded.actions == (f"{READER}: bounced, but nothing proves it; kept for you to read",)
+    assert recorded.actions == (f"{READER}: bounced, but nothing proves it; kept for review",)
     assert suppression(session) is None
     assert delivery.status is DeliveryStatus.SENT
-    assert rates(session, delivery.edition_id or 0).total.bounced == 0
+    assert rates_of(session, delivery.edition_id or 0).total.bounced == 0
     [kept] = session.exec(select(KeptMail)).all()
     assert (kept.kind, kept.content) == ("bounce", forged)
 
@@ -242,7 +242,7 @@ def test_a_complaint_without_our_signature_suppresses_nobody(
     assert recorded.matched
     assert suppression(session) is None
     assert delivery.status is DeliveryStatus.SENT
-    assert rates(session, delivery.edition_id or 0).total.complained == 0
+    assert rates_of(session, delivery.edition_id or 0).total.complained == 0
     [kept] = session.exec(select(KeptMail)).all()
     assert kept.kind == "complaint"
 
@@ -408,7 +408,7 @@ def test_an_unsubscribe_mail_without_our_token_is_kept_and_changes_nothing(
     assert kept.kind == "unsubscribe"
 
 
-def test_what_cannot_be_placed_is_kept_whole_once(session: Session) -> None:
+def test_an_unmatched_message_is_kept_whole_once(session: Session) -> None:
     mail = report(recipient="nobody@else.example", returned="")
     for _ in range(2):
         assert not receive(session, mail).matched
@@ -417,12 +417,31 @@ def test_what_cannot_be_placed_is_kept_whole_once(session: Session) -> None:
     assert events(session) == []
 
 
-def test_a_person_who_writes_is_kept_for_the_operator_even_when_known(session: Session) -> None:
+def test_a_personal_reply_is_kept_for_the_operator_even_if_matched(session: Session) -> None:
     sent(session)
     mail = person("Re: Your papers", "Please take me off.", In_Reply_To=f"<{MESSAGE_ID}>")
     assert receive(session, mail).matched
     [kept] = session.exec(select(KeptMail)).all()
     assert kept.subject == "Re: Your papers"
+
+
+@pytest.mark.parametrize("public_id", ["Qk3xUPPERlower_-0Z", "0123456789abcdef"])
+def test_an_unsubscribe_address_survives_lower_case(session: Session, public_id: str) -> None:
+    delivery = sent(session)
+    reader = session.get_one(Subscriber, delivery.subscriber_id)
+    reader.public_id = public_id
+    session.flush()
+    token = SIGNER.mailbox_token(Purpose.UNSUBSCRIBE, public_id)
+    assert token == token.lower()
+    forged = token[:-1] + ("a" if token[-1] != "a" else "b")
+    for bad in (forged, SIGNER.sign(Purpose.UNSUBSCRIBE, public_id).lower()):
+        assert not receive(
+            session, letter("A", "stop", "", to=f"unsubscribe+{bad}@{DOMAIN}")
+        ).matched
+    mail = letter("Ada", "unsubscribe", "", to=f"UNSUBSCRIBE+{token.upper()}@{DOMAIN}")
+    assert receive(session, mail).matched
+    assert suppression(session) is SuppressionReason.UNSUBSCRIBED
+    assert reader.status is SubscriberStatus.UNSUBSCRIBED
 
 
 def test_hostile_text_can_be_stored(session: Session) -> None:
@@ -439,9 +458,8 @@ def test_hostile_text_can_be_stored(session: Session) -> None:
 
 def refuse(session: Session, delivery: Delivery, response: str) -> tuple[str, ...]:
     ours = Ours.of(verp(delivery), [DOMAIN])
-    return record_rejection(
-        session, SIGNER, delivery.id or 0, code=550, response=response, ours=ours, now=NOW
-    )
+    found = read_reply(550, response, address=delivery.to_address, ours=ours)
+    return record_rejection(session, SIGNER, delivery, found, now=NOW)
 
 
 def test_a_relays_refusal_goes_the_same_way_as_a_bounce(session: Session) -> None:

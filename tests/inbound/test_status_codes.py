@@ -114,7 +114,7 @@ def test_a_letter_that_gave_up_does_not_try_any_more(text: str) -> None:
     assert not is_still_trying(text)
 
 
-def test_what_a_warning_threatens_for_later_makes_it_no_failure() -> None:
+def test_a_warning_about_later_failure_is_not_a_bounce() -> None:
     assert is_still_trying(
         "This is a warning message only. After 5 days we give up; that is permanent."
     )

@@ -261,10 +261,7 @@ def test_a_relays_refusal_of_our_address_suppresses_nobody_and_is_written_down(
     session: Session,
 ) -> None:
     row = delivery(session)
-    record_rejection(
-        session, SIGNER, row.id or 0, code=550, response=f"5.1.0 <{SENDER}>: User unknown",
-        ours=OURS, now=NOW,
-    )  # fmt: skip
+    record_rejection(session, SIGNER, row, judged(550, f"5.1.0 <{SENDER}>: User unknown"), now=NOW)
     assert session.exec(select(Suppression)).all() == []
     [event] = session.exec(select(DeliveryEvent)).all()
     assert event.reason == Reason.SENDER_REJECTED

@@ -54,7 +54,7 @@ def https_links(envelope: Envelope) -> list[str]:
 
 
 @every_kind
-def test_law_01_unsubscribe_headers_are_those_of_rfc_8058(renderer: Renderer, kind: str) -> None:
+def test_rule_01_unsubscribe_headers_are_those_of_rfc_8058(renderer: Renderer, kind: str) -> None:
     headers = raw_headers(KINDS[kind](renderer))
     value = headers["List-Unsubscribe"]
     assert re.fullmatch(r"<https://[^<>\s]+>, <mailto:[^<>\s]+>", value)
@@ -62,7 +62,7 @@ def test_law_01_unsubscribe_headers_are_those_of_rfc_8058(renderer: Renderer, ki
 
 
 @every_kind
-def test_law_02_both_are_in_h_of_valid_signatures(renderer: Renderer, kind: str) -> None:
+def test_rule_02_both_are_in_h_of_valid_signatures(renderer: Renderer, kind: str) -> None:
     data = KINDS[kind](renderer).data
     records = {f"{name}.": text.encode() for name, text in mails.dns_records().items()}
     message = dkimpy.DKIM(data)
@@ -72,7 +72,7 @@ def test_law_02_both_are_in_h_of_valid_signatures(renderer: Renderer, kind: str)
 
 
 @every_kind
-def test_law_03_the_uri_alone_names_the_subscriber_unforgeably(
+def test_rule_03_the_uri_alone_names_the_subscriber_unforgeably(
     renderer: Renderer, kind: str
 ) -> None:
     [link] = https_links(KINDS[kind](renderer))
@@ -86,7 +86,7 @@ def test_law_03_the_uri_alone_names_the_subscriber_unforgeably(
 
 
 @every_kind
-def test_law_06_a_visible_unsubscribe_link_stands_in_both_bodies(
+def test_rule_06_a_visible_unsubscribe_link_stands_in_both_bodies(
     renderer: Renderer, kind: str
 ) -> None:
     envelope = KINDS[kind](renderer)
@@ -95,7 +95,7 @@ def test_law_06_a_visible_unsubscribe_link_stands_in_both_bodies(
     assert f"Unsubscribe: {link}" in body(envelope, "plain")
 
 
-def test_law_07_the_link_never_expires_and_survives_a_key_rotation(renderer: Renderer) -> None:
+def test_rule_07_the_link_never_expires_and_survives_a_key_rotation(renderer: Renderer) -> None:
     [link] = https_links(renderer.digest(mails.digest()))
     token = link.rpartition("/")[2]
     assert "~" not in token  # the mark of a lifetime
@@ -104,7 +104,7 @@ def test_law_07_the_link_never_expires_and_survives_a_key_rotation(renderer: Ren
 
 
 @every_kind
-def test_law_09_structured_values_are_neither_encoded_nor_broken(
+def test_rule_09_structured_values_are_neither_encoded_nor_broken(
     renderer: Renderer, kind: str
 ) -> None:
     envelope = KINDS[kind](renderer)
@@ -117,7 +117,7 @@ def test_law_09_structured_values_are_neither_encoded_nor_broken(
     assert max(map(len, envelope.data.split(b"\r\n"))) <= 998
 
 
-def test_law_09_holds_for_the_longest_base_url() -> None:
+def test_rule_09_holds_for_the_longest_base_url() -> None:
     base_url = "https://papers.example.org/" + "x" * 600
     renderer = Renderer(mails.settings(base_url=base_url), mails.signer())
     envelope = renderer.digest(mails.digest(1))
@@ -129,7 +129,7 @@ def test_law_09_holds_for_the_longest_base_url() -> None:
 
 
 @every_kind
-def test_law_11_each_header_once_crlf_and_short_lines(renderer: Renderer, kind: str) -> None:
+def test_rule_11_each_header_once_crlf_and_short_lines(renderer: Renderer, kind: str) -> None:
     envelope = KINDS[kind](renderer)
     message = parsed(envelope)
     for name in ("From", "To", "Subject", "Date", "Message-ID"):
@@ -140,7 +140,7 @@ def test_law_11_each_header_once_crlf_and_short_lines(renderer: Renderer, kind: 
     assert not message.defects
 
 
-def test_law_12_encoded_words_are_short_and_never_in_an_address(renderer: Renderer) -> None:
+def test_rule_12_encoded_words_are_short_and_never_in_an_address(renderer: Renderer) -> None:
     digest = mails.digest(
         1,
         to_name="Ünïcödé " * 30 + "王" * 60,
@@ -161,13 +161,13 @@ def test_law_12_encoded_words_are_short_and_never_in_an_address(renderer: Render
 
 @pytest.mark.parametrize("character", ["\r", "\n", "\0", "\r\n"])
 @pytest.mark.parametrize("field", ["to_name", "subject", "to_address", "message_id"])
-def test_law_13_cr_lf_and_nul_are_refused(renderer: Renderer, field: str, character: str) -> None:
+def test_rule_13_cr_lf_and_nul_are_refused(renderer: Renderer, field: str, character: str) -> None:
     calm = getattr(mails.digest(1), field)
     with pytest.raises(RenderError):
         renderer.digest(mails.digest(1, **{field: f"a{character}b{calm}"}))
 
 
-def test_law_14_an_idn_domain_is_an_a_label_and_a_non_ascii_local_part_stays(
+def test_rule_14_an_idn_domain_is_an_a_label_and_a_non_ascii_local_part_stays(
     renderer: Renderer,
 ) -> None:
     envelope = renderer.digest(mails.digest(1, to_address="ada@例え.example"))
@@ -178,7 +178,7 @@ def test_law_14_an_idn_domain_is_an_a_label_and_a_non_ascii_local_part_stays(
 
 
 @every_kind
-def test_law_15_the_list_and_automation_headers_are_there(renderer: Renderer, kind: str) -> None:
+def test_rule_15_the_list_and_automation_headers_are_there(renderer: Renderer, kind: str) -> None:
     headers = raw_headers(KINDS[kind](renderer))
     assert headers["List-Id"] == "Morning Papers <newsletter.digest.example.org>"
     assert headers["List-Help"] == "<https://papers.example.org/>"
@@ -190,7 +190,7 @@ def test_law_15_the_list_and_automation_headers_are_there(renderer: Renderer, ki
 
 
 @every_kind
-def test_law_16_the_envelope_sender_is_the_deliverys_own(renderer: Renderer, kind: str) -> None:
+def test_rule_16_the_envelope_sender_is_the_deliverys_own(renderer: Renderer, kind: str) -> None:
     envelope = KINDS[kind](renderer)
     assert mails.signer().verp_delivery(envelope.sender) == envelope.delivery_id
     assert envelope.sender.endswith("@digest.example.org")
@@ -199,7 +199,7 @@ def test_law_16_the_envelope_sender_is_the_deliverys_own(renderer: Renderer, kin
 
 
 @every_kind
-def test_law_17_two_signatures_relaxed_from_oversigned_no_l(renderer: Renderer, kind: str) -> None:
+def test_rule_17_two_signatures_relaxed_from_oversigned_no_l(renderer: Renderer, kind: str) -> None:
     message = email.message_from_bytes(KINDS[kind](renderer).data)
     signatures = [
         dict(
@@ -219,7 +219,7 @@ def test_law_17_two_signatures_relaxed_from_oversigned_no_l(renderer: Renderer, 
 
 
 @every_kind
-def test_law_18_text_comes_first_and_both_hold_the_same_links(
+def test_rule_18_text_comes_first_and_both_hold_the_same_links(
     renderer: Renderer, kind: str
 ) -> None:
     envelope = KINDS[kind](renderer)
@@ -233,14 +233,14 @@ def test_law_18_text_comes_first_and_both_hold_the_same_links(
 
 
 @every_kind
-def test_law_19_html_stays_under_the_size_where_it_is_cut(renderer: Renderer, kind: str) -> None:
+def test_rule_19_html_stays_under_the_size_where_it_is_cut(renderer: Renderer, kind: str) -> None:
     html = body(KINDS[kind](renderer), "html").encode()
     assert len(html) <= (95_000 if kind == "shortened" else 80_000)
     assert html.rindex(b"/unsubscribe/") > len(html) - 2_000
 
 
 @every_kind
-def test_law_20_the_page_can_be_read_by_anything(renderer: Renderer, kind: str) -> None:
+def test_rule_20_the_page_can_be_read_by_anything(renderer: Renderer, kind: str) -> None:
     html = body(KINDS[kind](renderer), "html")
     assert re.search(r'<html lang="en" dir="ltr"', html)
     assert re.search(r"<title>\s*\S", html)
@@ -277,7 +277,9 @@ class Head(HTMLParser):
 
 
 @every_kind
-def test_law_20_no_comment_swallows_what_narrow_screens_need(renderer: Renderer, kind: str) -> None:
+def test_rule_20_no_comment_swallows_what_narrow_screens_need(
+    renderer: Renderer, kind: str
+) -> None:
     head = Head()
     head.feed(body(KINDS[kind](renderer), "html"))
     assert {"viewport", "Content-Type", "color-scheme", "referrer"} <= head.metas
@@ -297,7 +299,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @every_kind
-def test_law_20_every_text_has_contrast_light_and_dark(renderer: Renderer, kind: str) -> None:
+def test_rule_20_every_text_has_contrast_light_and_dark(renderer: Renderer, kind: str) -> None:
     html = body(KINDS[kind](renderer), "html")
     dark = html[
         html.index("prefers-color-scheme: dark") : html.index(
@@ -321,7 +323,7 @@ def test_law_20_every_text_has_contrast_light_and_dark(renderer: Renderer, kind:
 
 
 @every_kind
-def test_law_21_light_and_dark_are_declared_and_dark_is_designed(
+def test_rule_21_light_and_dark_are_declared_and_dark_is_designed(
     renderer: Renderer, kind: str
 ) -> None:
     html = body(KINDS[kind](renderer), "html")
@@ -335,7 +337,7 @@ def test_law_21_light_and_dark_are_declared_and_dark_is_designed(
 
 
 @every_kind
-def test_law_22_nothing_is_loaded_and_nothing_tracks(renderer: Renderer, kind: str) -> None:
+def test_rule_22_nothing_is_loaded_and_nothing_tracks(renderer: Renderer, kind: str) -> None:
     html = body(KINDS[kind](renderer), "html")
     assert not re.search(r"<(img|link|script|iframe|form|object|video)\b", html)
     assert not re.search(r"\bsrc=|background=|url\(|@import", html)
@@ -344,7 +346,7 @@ def test_law_22_nothing_is_loaded_and_nothing_tracks(renderer: Renderer, kind: s
 
 
 @every_kind
-def test_law_23_who_where_and_why_stand_in_both_bodies(renderer: Renderer, kind: str) -> None:
+def test_rule_23_who_where_and_why_stand_in_both_bodies(renderer: Renderer, kind: str) -> None:
     envelope = KINDS[kind](renderer)
     for part in ("html", "plain"):
         said = " ".join(body(envelope, part).split())
@@ -353,7 +355,7 @@ def test_law_23_who_where_and_why_stand_in_both_bodies(renderer: Renderer, kind:
     assert parsed(envelope)["From"] == "Morning Papers <papers@digest.example.org>"
 
 
-def test_law_28_the_account_link_is_fresh_and_ends(renderer: Renderer) -> None:
+def test_rule_28_the_account_link_is_fresh_and_ends(renderer: Renderer) -> None:
     html = body(renderer.account_link(**mails.note_to()), "html")
     [token] = set(re.findall(r"/account/([^\"]+)", html))
     created = int(mails.CREATED.timestamp())
@@ -364,7 +366,7 @@ def test_law_28_the_account_link_is_fresh_and_ends(renderer: Renderer) -> None:
     assert "/account/" not in digest  # digests get forwarded
 
 
-def test_law_29_a_confirmation_holds_nothing_a_stranger_typed(renderer: Renderer) -> None:
+def test_rule_29_a_confirmation_holds_nothing_a_stranger_typed(renderer: Renderer) -> None:
     envelope = renderer.confirmation(**mails.note_to())
     assert parsed(envelope)["To"].addresses[0].display_name == ""
     for part in ("html", "plain"):
@@ -374,12 +376,13 @@ def test_law_29_a_confirmation_holds_nothing_a_stranger_typed(renderer: Renderer
         assert "Confirm my subscription" in said
 
 
-def test_law_30_tokens_are_scoped_and_never_sent_in_a_referer(renderer: Renderer) -> None:
+def test_rule_30_tokens_are_scoped_and_never_sent_in_a_referer(renderer: Renderer) -> None:
     html = body(renderer.digest(mails.digest(1)), "html")
     assert re.search(r'<meta[^>]*content="no-referrer"[^>]*name="referrer"', html)
     found = dict(re.findall(r"papers\.example\.org/(\w+)/([\w.:~-]+)", html))
     purposes = {
         "feedback": Purpose.FEEDBACK,
+        "receipt": Purpose.RECEIPT,
         "view": Purpose.VIEW,
         "preferences": Purpose.PREFERENCES,
         "unsubscribe": Purpose.UNSUBSCRIBE,

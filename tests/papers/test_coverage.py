@@ -106,7 +106,7 @@ def seen(engine: Engine, *sources: str) -> Coverage:
         return coverage(session, YESTERDAY, NOW, sources)
 
 
-def test_the_line_says_what_was_announced_read_and_lost(engine: Engine) -> None:
+def test_the_line_counts_new_papers_revisions_and_failures(engine: Engine) -> None:
     fetched(engine, "arxiv", 30, new=1000)
     fetched(engine, "arxiv", 7, announced=510, new=400, revised=5, known=102, failed=3)
     fetched(engine, "hf", 7, announced=30, new=4, known=26)

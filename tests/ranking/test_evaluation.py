@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_json_holds_what_the_contract_names_and_finds_what_is_easy(folder: Path) -> None:
+def test_json_has_the_documented_keys_and_easy_papers_are_found(folder: Path) -> None:
     done = CliRunner().invoke(make_app(), ["evaluate", str(folder), "--json", "--baselines"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
@@ -87,7 +87,7 @@ def test_where_papers_have_dates_the_newest_are_found_by_the_older_ones(folder: 
     assert run()["by_time"]["auc"] > 0.9
 
 
-def test_a_date_that_is_none_is_named(folder: Path) -> None:
+def test_an_invalid_date_is_named(folder: Path) -> None:
     with (folder / "papers.tsv").open("a", encoding="utf-8") as file:
         file.write("p999\tLast\t\tyesterday\n")
     with pytest.raises(InputError, match="'yesterday' is not a date"):
@@ -120,7 +120,7 @@ def test_a_bad_line_is_named(folder: Path, name: str, line: str, where: str) -> 
         datasets.load(folder)
 
 
-def test_a_folder_without_data_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_folder_without_data_names_the_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"neither papers\.tsv nor reviews"):
         datasets.load(tmp_path)
 

@@ -56,14 +56,14 @@ def test_words_add_up_to_the_vector(paper: PaperText) -> None:
     assert rows.sum(axis=0) == pytest.approx(space.transform([paper])[0], abs=1e-5)
 
 
-def test_the_words_that_two_papers_share_are_what_makes_them_alike() -> None:
+def test_shared_words_make_two_papers_similar() -> None:
     space = feature_space.fit(PAPERS, "wordllama")
     words, rows = space.split(PAPERS[0])
     gave = dict(zip(words, rows @ space.transform([PAPERS[1]])[0], strict=True))
     assert max(gave, key=lambda word: gave[word]) in {"program", "repair", "patches"}
 
 
-def test_an_encoder_that_is_not_there_is_one_line_that_says_what_to_do() -> None:
+def test_a_missing_encoder_is_one_line_that_says_what_to_do() -> None:
     with pytest.raises(SettingsError, match="NEWSLETTER_FEATURE_MODEL=/no/such/folder"):
         encoder("/no/such/folder")
 

@@ -28,7 +28,7 @@ def scores_of(basis: Basis, sums: topic_vectors.Sums) -> Vectors:
     return topic_vectors.combine(basis, sums).vectors @ basis.extend(basis.space.transform(TEXTS)).T
 
 
-def test_likes_raise_what_is_like_them_and_a_dislike_does_not_wreck_it(basis: Basis) -> None:
+def test_likes_raise_similar_papers_and_one_dislike_does_not_undo_that(basis: Basis) -> None:
     vectors = basis.as_evidence(basis.space.transform(TEXTS))
     sums = topic_vectors.nothing(1, basis.dimensions).plus("likes", vectors[:1])
     liked = scores_of(basis, sums)[0]

@@ -23,7 +23,7 @@ from newsletter.core.database import utc_now
 from newsletter.core.errors import SettingsError
 from newsletter.messages import dkim
 from newsletter.sending.doctor import connectivity, dns_records
-from newsletter.sending.doctor.dns import Names
+from newsletter.sending.doctor.dns import DnsResolver
 from newsletter.sending.doctor.findings import Finding, Level
 from newsletter.sending.doctor.preflight import check_can_send
 from newsletter.sending.doctor.run import examine
@@ -50,9 +50,9 @@ def healthy_zone() -> Zone:
 
 
 @contextmanager
-def names(zone: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Names]:
+def names(zone: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[DnsResolver]:
     with dns_server.serve(zone) as server:
-        yield Names(server.resolver())
+        yield DnsResolver(server.resolver())
 
 
 def record_findings(settings: Settings, zone: Zone) -> list[Finding]:
@@ -66,7 +66,7 @@ def record_findings(settings: Settings, zone: Zone) -> list[Finding]:
         ]
 
 
-def test_a_healthy_domain_has_nothing_to_mend(tmp_path: Path) -> None:
+def test_a_healthy_domain_has_nothing_to_fix(tmp_path: Path) -> None:
     findings = record_findings(mails.signing_settings(tmp_path), healthy_zone())
     assert {finding.level for finding in findings} == {Level.OK}
     assert [finding.check for finding in findings] == [
@@ -186,7 +186,7 @@ def test_a_certificate_about_to_end_is_a_warning(tmp_path: Path) -> None:
     assert any("expires in 2 days" in finding.what for finding in findings)
 
 
-def test_a_refused_login_is_told_from_a_dead_relay(tmp_path: Path) -> None:
+def test_a_refused_login_and_a_dead_relay_are_told_apart(tmp_path: Path) -> None:
     certificate = tls.make(tmp_path)
     with running_sink(
         tls_context=certificate.server,
@@ -246,7 +246,7 @@ def test_pages_over_https_and_a_right_clock_are_well(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_wrong_with_pages_and_clock_is_said() -> None:
+def test_problems_with_pages_and_clock_are_reported() -> None:
     with httpx.Client() as client:
         with web_server(status=502, offset=timedelta(hours=1)) as url:
             plain, broken, clock = connectivity.pages(url, client, utc_now)

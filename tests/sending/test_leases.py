@@ -41,7 +41,7 @@ def get(session: Session, number: int) -> Delivery:
     return session.get_one(Delivery, number)
 
 
-def test_what_is_being_sent_is_nobody_elses_even_when_its_lease_has_ended(
+def test_a_message_being_sent_is_not_claimed_even_after_its_lease_ends(
     engine: Engine, rows: list[int]
 ) -> None:
     with session_scope(engine) as session:
@@ -61,7 +61,7 @@ def test_a_lease_ends_after_its_time_and_not_at_it(engine: Engine, rows: list[in
         assert claim(session, "next", LATER) == rows
 
 
-def test_postponing_reaches_only_what_the_owner_has_claimed_and_not_begun(
+def test_postponing_affects_only_rows_the_owner_claimed_and_did_not_begin(
     engine: Engine, rows: list[int]
 ) -> None:
     with session_scope(engine) as session:
@@ -81,7 +81,7 @@ def test_postponing_reaches_only_what_the_owner_has_claimed_and_not_begun(
             assert (row.lease_owner, row.status, row.not_before) == (owner, status, None)
 
 
-def test_what_waits_for_our_own_rate_stays_queued(engine: Engine, rows: list[int]) -> None:
+def test_messages_waiting_for_our_own_rate_stay_queued(engine: Engine, rows: list[int]) -> None:
     with session_scope(engine) as session:
         claim(session, "one")
         ledger.postpone(session, {rows[0]: NEXT_HOUR}, owner="one")
@@ -175,9 +175,7 @@ def test_a_late_result_of_the_first_attempt_never_settles_the_second(
         assert get(session, uncertain).status is DeliveryStatus.FAILED
 
 
-def test_only_who_began_an_attempt_records_it_while_it_runs(
-    engine: Engine, rows: list[int]
-) -> None:
+def test_only_the_owner_of_a_running_attempt_records_it(engine: Engine, rows: list[int]) -> None:
     with session_scope(engine) as session:
         claim(session, "one")
         ledger.begin(session, rows, owner="one", now=NOW)
@@ -231,7 +229,7 @@ def test_a_resend_that_is_put_back_is_uncertain_again_and_still_to_come(
         assert rows[0] in claim(session, "two")
 
 
-def test_what_is_left_names_who_holds_rows_and_when_the_next_is_free(
+def test_the_outlook_names_lease_owners_and_the_next_free_row(
     engine: Engine, rows: list[int]
 ) -> None:
     with session_scope(engine) as session:
@@ -249,7 +247,7 @@ def test_what_is_left_names_who_holds_rows_and_when_the_next_is_free(
         assert ledger.outlook(session, edition_id) == ledger.Outlook(1, NEXT_HOUR)
 
 
-def test_trying_again_leaves_alone_what_somebody_holds(engine: Engine, rows: list[int]) -> None:
+def test_retry_leaves_leased_rows_alone(engine: Engine, rows: list[int]) -> None:
     with session_scope(engine) as session:
         for number in rows[:2]:
             row = session.get_one(Delivery, number)

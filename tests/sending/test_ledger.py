@@ -72,7 +72,7 @@ def test_only_the_owner_of_a_lease_begins(engine: Engine, edition: Edition) -> N
 
 
 @pytest.mark.parametrize("status", [SubscriberStatus.UNSUBSCRIBED, SubscriberStatus.PAUSED])
-def test_who_left_after_the_claim_is_not_begun(
+def test_a_reader_who_left_after_the_claim_is_not_begun(
     engine: Engine, edition: Edition, status: SubscriberStatus
 ) -> None:
     with session_scope(engine) as session:
@@ -112,7 +112,7 @@ def test_a_suppressed_address_is_not_begun(engine: Engine, edition: Edition) -> 
         (SuppressionReason.OPERATOR, False),
     ],
 )
-def test_a_confirmation_reaches_who_once_left_but_no_address_that_bounced_or_complained(
+def test_a_confirmation_reaches_former_subscribers_but_not_bounced_addresses(
     engine: Engine, reason: SuppressionReason, goes: bool
 ) -> None:
     with session_scope(engine) as session:
@@ -144,7 +144,7 @@ def test_nothing_of_a_paused_edition_begins_and_its_rows_are_given_back(
         assert all(row.lease_owner is None for row in rows)
 
 
-def test_what_a_dead_process_was_sending_is_uncertain_and_resent_once(
+def test_messages_of_a_dead_process_are_uncertain_and_resent_once(
     engine: Engine, edition: Edition
 ) -> None:
     with session_scope(engine) as session:
@@ -182,7 +182,7 @@ def test_a_result_is_taken_only_by_a_row_that_is_sending(engine: Engine, edition
         assert session.get_one(Delivery, ids[0]).smtp_response == "ok"
 
 
-def test_a_late_result_never_overwrites_whoever_took_the_row_over(
+def test_a_late_result_never_overwrites_the_new_owners_attempt(
     engine: Engine, edition: Edition
 ) -> None:
     lapsed = NOW + LEASE + timedelta(seconds=1)
@@ -207,7 +207,7 @@ def test_a_late_result_never_overwrites_whoever_took_the_row_over(
         assert (waiting.status, waiting.smtp_response) == (DeliveryStatus.FAILED, "late")
 
 
-def test_a_lease_is_kept_by_who_renews_it_and_ends_when_the_clock_is_set_back(
+def test_renewing_keeps_a_lease_and_a_clock_set_back_ends_it(
     engine: Engine, edition: Edition
 ) -> None:
     with session_scope(engine) as session:
@@ -252,7 +252,7 @@ def test_counts_add_up_with_bounces_and_complaints_counted_as_sent(
         assert not ledger.is_unfinished(session, edition.id or 0)
 
 
-def test_retry_takes_only_the_statuses_it_is_told(engine: Engine, edition: Edition) -> None:
+def test_retry_takes_only_the_given_statuses(engine: Engine, edition: Edition) -> None:
     with session_scope(engine) as session:
         rows = session.exec(select(Delivery).order_by(Delivery.to_address)).all()
         rows[0].status, rows[1].status = DeliveryStatus.FAILED, DeliveryStatus.SENT
@@ -262,7 +262,7 @@ def test_retry_takes_only_the_statuses_it_is_told(engine: Engine, edition: Editi
         assert len(only(session, DeliveryStatus.QUEUED)) == 2
 
 
-def test_cancelling_ends_what_has_not_begun_and_lets_the_rest_finish(
+def test_cancelling_ends_waiting_deliveries_and_lets_the_rest_finish(
     engine: Engine, edition: Edition
 ) -> None:
     with session_scope(engine) as session:

@@ -9,7 +9,8 @@ from newsletter.core.database import session_scope
 from newsletter.core.models import DeliveryStatus, Pace
 from newsletter.sending.ledger import Result
 from newsletter.sending.mailer import rate_limit
-from newsletter.sending.mailer.retry_policy import DomainWatch, StormWatch, is_policy, retry_at
+from newsletter.sending.mailer.brake import Brake
+from newsletter.sending.mailer.retry_policy import DomainWatch, retry_at
 
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -69,51 +70,38 @@ def test_a_domain_that_defers_everything_is_left_alone_for_half_an_hour_at_most(
 
 
 @pytest.mark.parametrize("other", [result(SENT, 250), result(FAILED, 550), result(DEFERRED, 0)])
-def test_an_answer_of_another_kind_starts_the_count_anew(other: Result) -> None:
+def test_a_different_answer_resets_the_count(other: Result) -> None:
     watch = watched(*[result(DEFERRED)] * 4, other, *[result(DEFERRED)] * 4)
     assert watch.is_quiet
     watch = watched(*[result(DEFERRED)] * 9, other, *[result(DEFERRED)] * 5)
     assert watch.closed_until("there.example", NOW) == NOW + MINUTE, "the first pause again"
 
 
-@pytest.mark.parametrize(
-    ("code", "response", "is_one"),
-    [
-        (550, "5.7.1 refused", True),
-        (421, "4.7.0 try later", True),
-        (400, "4.7.0 try later", True),
-        (550, "5.1.1 no such user", False),
-        (250, "5.7.1 odd, and yet taken", False),
-        (550, "15.7.1", False),
-    ],
-)
-def test_policy_is_told_by_the_enhanced_code_of_a_refusal(
-    code: int, response: str, is_one: bool
-) -> None:
-    assert is_policy(result(FAILED, code, response)) is is_one
+def noted(brake: Brake, status: DeliveryStatus, code: int, response: str = "") -> bool:
+    return brake.note(result(status, code, response), "there.example")
 
 
 def test_ten_policy_refusals_among_twenty_are_a_storm_that_says_so_once() -> None:
-    storm = StormWatch()
+    brake = Brake()
     for number in range(9):
-        assert not storm.note(result(FAILED, 550, f"5.7.1 number {number}"))
-        assert not storm.note(result(SENT, 250, "ok"))
-        assert not storm.note(result(FAILED, 0, "no answer counts neither way"))
-    assert storm.note(result(FAILED, 550, "5.7.1 the tenth"))
-    assert storm.reason == (
-        "10 of the last 19 messages were refused by policy; the last: 550 5.7.1 the tenth"
-    )
-    assert storm.note(result(SENT, 250, "ok")), "a storm is not over with the next message"
-    assert "the tenth" in storm.reason
+        assert not noted(brake, FAILED, 550, f"5.7.1 number {number}")
+        assert not noted(brake, SENT, 250, "ok")
+        assert not noted(brake, FAILED, 0, "no answer counts neither way")
+        assert not noted(brake, DEFERRED, 421, "4.7.0 what is tried again does not either")
+    assert noted(brake, FAILED, 550, "5.7.1 the tenth")
+    assert brake.reason.startswith("10 of the last 19 messages were refused by policy")
+    assert brake.reason.endswith("550 5.7.1 the tenth")
+    assert noted(brake, SENT, 250, "ok"), "a storm is not over with the next message"
+    assert "the tenth" in brake.reason
 
 
-def test_refusals_that_are_long_past_are_no_storm() -> None:
-    storm = StormWatch()
+def test_old_refusals_are_not_a_storm() -> None:
+    brake = Brake()
     for _ in range(9):
-        storm.note(result(FAILED, 550, "5.7.1 no"))
+        noted(brake, FAILED, 550, "5.7.1 no")
     for _ in range(12):
-        storm.note(result(SENT, 250))
-    assert not storm.note(result(FAILED, 550, "5.7.1 no"))
+        noted(brake, SENT, 250)
+    assert not noted(brake, FAILED, 550, "5.7.1 no")
 
 
 WARM_UP = (2, 5, 9)
@@ -130,7 +118,7 @@ def test_each_day_of_a_warm_up_has_its_share_and_then_there_is_no_limit(engine: 
     assert [share(engine, day) for day in (1, 2, 3)] == [5, 9, 100]
 
 
-def test_a_day_on_which_nothing_was_sent_is_no_day_of_the_warm_up(engine: Engine) -> None:
+def test_a_day_without_mail_does_not_count_as_a_warm_up_day(engine: Engine) -> None:
     assert share(engine, 0) == 2
     # Taken, and given back since no relay had it; and a day on which nobody asked for any.
     assert share(engine, 1) == 5
@@ -140,7 +128,7 @@ def test_a_day_on_which_nothing_was_sent_is_no_day_of_the_warm_up(engine: Engine
     assert share(engine, 4) == 5, "the second day's share"
 
 
-def test_what_is_given_back_can_be_sent_the_same_day_and_no_more_than_that(engine: Engine) -> None:
+def test_returned_warm_up_messages_can_be_sent_the_same_day(engine: Engine) -> None:
     assert share(engine, 0) == 2
     with session_scope(engine) as session:
         rate_limit.give_back_today(session, 1, now=NOW)
@@ -152,7 +140,7 @@ def test_what_is_given_back_can_be_sent_the_same_day_and_no_more_than_that(engin
 
 def moments(engine: Engine, rate: float, most: int, now: datetime, **more: int) -> list[float]:
     with session_scope(engine) as session:
-        found = rate_limit.reserve(session, "all", rate, most=most, now=now, **more)
+        found = rate_limit.reserve_slots(session, "all", rate, most=most, now=now, **more)
     return [(moment - NOW).total_seconds() for moment in (*found.given, found.following)]
 
 

@@ -18,7 +18,7 @@ from newsletter.messages.renderer import Renderer
 from newsletter.sending import ledger
 from newsletter.sending.ledger import LEASE, Result
 from newsletter.sending.mailer import SendRun, run
-from newsletter.sending.mailer.ledger_client import Job
+from newsletter.sending.mailer.ledger_client import BegunDelivery
 from newsletter.sending.transports import Transport
 from newsletter.sending.transports.smtp import Relay, SmtpTransport
 from tests.support import factories
@@ -87,7 +87,7 @@ def statuses(engine: Engine) -> list[tuple[DeliveryStatus, int]]:
         return [(row.status, row.attempts) for row in rows]
 
 
-def test_a_run_waits_for_what_others_hold_and_takes_it_over_when_their_leases_end(
+def test_a_run_waits_for_leased_rows_and_takes_over_when_leases_end(
     engine: Engine, sink: Sink
 ) -> None:
     edition_id = make_edition(engine, 3)
@@ -103,7 +103,7 @@ def test_a_run_waits_for_what_others_hold_and_takes_it_over_when_their_leases_en
     assert {status for status, _ in statuses(engine)} == {DeliveryStatus.SENT}
 
 
-def test_a_limit_is_not_used_up_by_what_no_relay_took(engine: Engine, sink: Sink) -> None:
+def test_messages_no_relay_took_do_not_count_against_a_limit(engine: Engine, sink: Sink) -> None:
     edition_id = make_edition(engine, 8)
     assert send(engine, edition_id, sink, limit=5, failures=2) == ""
     assert len(sink.accepted) == 5
@@ -112,8 +112,8 @@ def test_a_limit_is_not_used_up_by_what_no_relay_took(engine: Engine, sink: Sink
     )
 
 
-def job(number: int) -> Job:
-    return Job(number, 1, "a text", None, float("inf"))
+def job(number: int) -> BegunDelivery:
+    return BegunDelivery(number, 1, "a text", None, float("inf"))
 
 
 def test_no_message_is_handed_over_while_a_whole_group_waits_for_its_commit(

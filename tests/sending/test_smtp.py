@@ -192,7 +192,7 @@ def test_a_failure_is_not_charged_to_the_announced_message(
     assert taken(piped)[-1] == "bob"
 
 
-def test_a_relay_that_closes_on_an_announcement_gets_the_message_anew(
+def test_a_relay_that_closes_on_pipelined_commands_gets_the_message_again(
     piped: ChaosSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter(["", "421 to RCPT"])
@@ -202,7 +202,7 @@ def test_a_relay_that_closes_on_an_announcement_gets_the_message_anew(
     assert piped.connections == 2
 
 
-def test_a_relay_that_loses_what_is_announced_is_told_nothing_more(
+def test_a_relay_that_loses_pipelined_commands_gets_no_more_of_them(
     piped: ChaosSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: set[str] = set()

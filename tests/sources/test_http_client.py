@@ -224,7 +224,7 @@ def test_redirects_in_circles_end(server: Server) -> None:
         ("http://example.org/", "from https to http"),
         ("file:///etc/passwd", "from https to file"),
         ("ftp://example.org/feed", "from https to ftp"),
-        ("javascript:alert(1)", "to what is no address"),
+        ("javascript:alert(1)", "to an invalid address"),
         ("https://127.0.0.1/", "redirected to 127.0.0.1"),
         ("https://[::1]/", "redirected to ::1"),
         ("https://169.254.169.254/latest", "redirected to 169.254.169.254"),
@@ -249,7 +249,7 @@ def test_nobody_there_is_one_clear_error() -> None:
         client.page(source, source.first_request(DAY, DAY))
 
 
-def test_an_address_that_is_none_is_one_clear_error() -> None:
+def test_an_invalid_address_is_one_clear_error() -> None:
     source = Feed("http://exam\x00ple.org/", "feed:bad")
     with fetcher(answering(b"")) as client, pytest.raises(FetchError, match="not a URL"):
         client.page(source, source.first_request(DAY, DAY))

@@ -110,7 +110,7 @@ def test_arxiv_api_a_title_may_be_zero(corpus: Path) -> None:
     assert record.title == "0"
 
 
-def test_arxiv_api_the_doi_link_is_told_from_the_pdf_by_its_title() -> None:
+def test_arxiv_api_the_doi_link_differs_from_the_pdf_by_its_title() -> None:
     body = b"""<feed xmlns="http://www.w3.org/2005/Atom"><entry>
         <id>http://arxiv.org/abs/2001.00001v1</id><title>T</title>
         <link href="https://arxiv.org/pdf/2001.00001v1" rel="related" title="pdf"/>

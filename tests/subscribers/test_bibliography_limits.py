@@ -80,12 +80,12 @@ def test_a_large_honest_library_is_read_whole() -> None:
     assert found[-1] == Reference("10.1234/x4999", "On Things 4999")
 
 
-def test_what_does_not_end_takes_no_entry_with_it() -> None:
+def test_an_unclosed_entry_does_not_swallow_the_next() -> None:
     text = b"@a{never, title={Ends\n@article{b, title={Whole}}\n@book{c, title={Cut"
     assert [each.title for each in parse(text, IN_PREFERENCES)] == ["Whole"]
 
 
-def test_a_file_and_its_entries_are_limited_by_whoever_asks() -> None:
+def test_the_caller_sets_the_limits_of_a_file() -> None:
     data = b"@a{k, title={A}}\n" * 3
     with pytest.raises(LimitError, match=r"^mine\.bib: contains more than 2 entries$"):
         parse(data, Limits(1024, 2), where="mine.bib")
@@ -95,7 +95,7 @@ def test_a_file_and_its_entries_are_limited_by_whoever_asks() -> None:
         parse(b"x" * 1024, Limits(1024, 2))
 
 
-def test_the_cut_keeps_abbreviations_and_leaves_out_what_is_too_long_to_be_an_entry() -> None:
+def test_cutting_keeps_abbreviations_and_drops_overlong_entries() -> None:
     text = "@string{j = {Journal}}\n@a{k, title={%s}}\n@a{l, title={Short}}\n@comment{@a{m,}}"
     assert list(bibtex_entries(text % ("x" * LONGEST_ENTRY))) == [
         "@string{j = {Journal}}",

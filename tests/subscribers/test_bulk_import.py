@@ -81,7 +81,7 @@ def test_several_lines_of_one_address_are_several_topics(engine: Engine, file: P
     assert (report.added, report.topics_added) == (2, 3)
 
 
-def test_lines_that_contradict_each_other_are_told_apart(engine: Engine, file: Path) -> None:
+def test_contradicting_lines_are_refused(engine: Engine, file: Path) -> None:
     report = load(
         engine,
         file,

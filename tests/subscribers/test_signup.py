@@ -77,7 +77,7 @@ def test_a_sign_up_is_pending_until_its_confirmation(session: Session) -> None:
     assert session.exec(select(SignUp)).all() == []
 
 
-def test_who_leaves_while_pending_stays_out_when_the_old_link_is_opened(session: Session) -> None:
+def test_leaving_while_pending_beats_the_old_confirmation_link(session: Session) -> None:
     sign_up(session, "engines")
     assert accounts.unsubscribe(session, ada(session).public_id)
     assert not confirm(session)
@@ -86,7 +86,7 @@ def test_who_leaves_while_pending_stays_out_when_the_old_link_is_opened(session:
     assert suppressions(session, [HASH]) == {HASH: SuppressionReason.UNSUBSCRIBED}
 
 
-def test_who_left_comes_back_by_a_sign_up_made_since(session: Session) -> None:
+def test_a_later_sign_up_brings_a_former_subscriber_back(session: Session) -> None:
     sign_up(session, "engines")
     confirm(session)
     accounts.unsubscribe(session, ada(session).public_id)
@@ -98,7 +98,7 @@ def test_who_left_comes_back_by_a_sign_up_made_since(session: Session) -> None:
     assert "looms" in interests(session)
 
 
-def test_who_says_it_twice_that_they_leave_takes_back_a_sign_up_made_between(
+def test_unsubscribing_again_cancels_a_sign_up_made_in_between(
     session: Session,
 ) -> None:
     sign_up(session)
@@ -112,7 +112,7 @@ def test_who_says_it_twice_that_they_leave_takes_back_a_sign_up_made_between(
 
 
 @pytest.mark.parametrize("reason", OWN)
-def test_confirming_lifts_what_the_person_decided(
+def test_confirming_lifts_the_persons_own_opt_out(
     session: Session, reason: SuppressionReason
 ) -> None:
     suppress(session, HASH, reason)
@@ -193,7 +193,7 @@ def test_a_subscriber_who_signs_up_again_gets_a_link_and_keeps_everything(
     assert interests(session) == ["engines"]
 
 
-def test_who_comes_back_and_says_nothing_new_keeps_the_topics_of_before(session: Session) -> None:
+def test_returning_without_new_interests_keeps_the_old_topics(session: Session) -> None:
     sign_up(session, "engines", cadence="weekly", time_zone="Asia/Tokyo")
     confirm(session)
     accounts.unsubscribe(session, ada(session).public_id)
@@ -204,7 +204,7 @@ def test_who_comes_back_and_says_nothing_new_keeps_the_topics_of_before(session:
     assert len(session.exec(select(Topic)).all()) == 1
 
 
-def test_who_says_nothing_at_all_still_gets_a_topic(session: Session) -> None:
+def test_a_sign_up_without_interests_still_gets_a_topic(session: Session) -> None:
     sign_up(session)
     confirm(session)
     assert len(session.exec(select(Topic)).all()) == 1
@@ -223,12 +223,12 @@ def test_whom_the_operator_added_confirms_without_a_sign_up(session: Session) ->
     assert ada(session).consent_source == "import list.csv"
 
 
-def test_a_link_of_somebody_who_was_erased_confirms_nobody(session: Session) -> None:
+def test_a_link_of_an_erased_person_confirms_nobody(session: Session) -> None:
     assert not signup.confirm(session, "nobody").active
 
 
 @pytest.mark.parametrize("fields", [{"cadence": "hourly"}, {"time_zone": "Atlantis/Capital"}])
-def test_a_cadence_or_zone_that_is_none_is_refused_before_anything_is_stored(
+def test_an_invalid_cadence_or_zone_is_refused_before_anything_is_stored(
     session: Session, fields: dict[str, str]
 ) -> None:
     with pytest.raises(InputError):
@@ -247,7 +247,7 @@ def test_a_cadence_or_zone_that_is_none_is_refused_before_anything_is_stored(
         (SubscriberStatus.PENDING, False),
     ],
 )
-def test_a_link_to_ones_account_goes_to_whoever_was_ever_subscribed(
+def test_an_account_link_goes_to_anyone_who_was_ever_subscribed(
     session: Session, status: SubscriberStatus, is_mailed: bool
 ) -> None:
     accounts.add(session, SIGNER, email=EMAIL, confirmed=True, source="test")
@@ -259,7 +259,7 @@ def test_a_link_to_ones_account_goes_to_whoever_was_ever_subscribed(
 
 
 @pytest.mark.parametrize(("days", "is_kept"), [(29, True), (31, False)])
-def test_what_was_never_confirmed_is_forgotten_after_thirty_days(
+def test_an_unconfirmed_sign_up_is_forgotten_after_thirty_days(
     session: Session, days: int, is_kept: bool
 ) -> None:
     sign_up(session, "engines")

@@ -73,7 +73,7 @@ def test_two_spellings_of_an_address_become_one(typed: str, stored: str) -> None
         "ada@[127.0.0.1]",
     ],
 )
-def test_what_is_no_address_is_refused_in_one_printable_line(typed: str) -> None:
+def test_an_invalid_address_is_refused_in_one_printable_line(typed: str) -> None:
     with pytest.raises(InputError) as refused:
         normalise_email(typed)
     assert str(refused.value).isprintable()
@@ -101,7 +101,7 @@ def test_a_paper_is_known_by_any_of_its_usual_names(typed: str, identity: str) -
 
 
 @pytest.mark.parametrize("typed", ["", "a nice paper", "https://evil.example/2401.12345", "10.1/"])
-def test_what_names_no_paper_is_refused(typed: str) -> None:
+def test_an_invalid_seed_paper_is_refused(typed: str) -> None:
     with pytest.raises(InputError, match="neither an arXiv id nor a DOI"):
         paper_identity(typed)
 
@@ -210,7 +210,7 @@ def test_unsubscribing_twice_keeps_the_first_moment_and_suppresses_once(engine: 
         assert suppressed.reason is SuppressionReason.UNSUBSCRIBED
 
 
-def test_pausing_does_not_bring_back_whoever_unsubscribed(engine: Engine) -> None:
+def test_pausing_does_not_bring_back_an_unsubscribed_reader(engine: Engine) -> None:
     with session_scope(engine) as session:
         public_id = add(session).public_id
         assert accounts.pause(session, public_id)
@@ -241,7 +241,7 @@ def test_erasing_leaves_a_keyed_hash_and_nothing_else(engine: Engine) -> None:
         add(session)
 
 
-def test_topics_are_rewritten_to_what_the_form_says(engine: Engine) -> None:
+def test_topics_are_replaced_by_those_in_the_form(engine: Engine) -> None:
     with session_scope(engine) as session:
         ada = add(
             session,

@@ -23,6 +23,7 @@ def build(settings: Settings, signer: Signer, renderer: Renderer, digest: Digest
     """The message of a digest without signature; for names and addresses that are not hostile."""
     html, text = renderer.parts(digest)
     token = signer.sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id)
+    mailbox = signer.mailbox_token(Purpose.UNSUBSCRIBE, digest.subscriber_public_id)
     domain = str(settings.from_address).rpartition("@")[2]
     message = EmailMessage(policy=POLICY)
     message["From"] = Address(settings.site_name, addr_spec=settings.from_address)
@@ -35,7 +36,7 @@ def build(settings: Settings, signer: Signer, renderer: Renderer, digest: Digest
     message["List-Owner"] = f"<mailto:{settings.from_address}>"
     message["List-Post"] = "NO"
     message["List-Unsubscribe"] = (
-        f"<{settings.base_url}/unsubscribe/{token}>, <mailto:unsubscribe+{token}@{domain}>"
+        f"<{settings.base_url}/unsubscribe/{token}>, <mailto:unsubscribe+{mailbox}@{domain}>"
     )
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["Auto-Submitted"] = "auto-generated"

@@ -135,7 +135,7 @@ def test_many_links_at_once_are_a_machines_from_the_first_on(
     "headers",
     [{"Sec-Purpose": "prefetch;prerender"}, {"Purpose": "prefetch"}, {"X-Moz": "prefetch"}],
 )
-def test_what_says_that_it_fetches_beforehand_is_a_machine(
+def test_a_prefetching_client_is_a_machine(
     engine: Engine, delivery: tuple[int, list[int]], headers: dict[str, str]
 ) -> None:
     number, papers = delivery

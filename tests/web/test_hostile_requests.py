@@ -155,7 +155,7 @@ def test_multipart_that_no_browser_sends_is_refused(
 @pytest.mark.parametrize(
     "boundary", ["charset=x", "boundary=", 'boundary="', "boundary=" + "b" * 71, "x=y"]
 )
-def test_a_boundary_that_is_none_is_refused(client: httpx.Client, boundary: str) -> None:
+def test_an_invalid_boundary_is_refused(client: httpx.Client, boundary: str) -> None:
     kind = {"Content-Type": f"multipart/form-data; {boundary}"}
     assert client.post("/sign-up", content=PART + b"--b--", headers=kind).status_code == 400
 
@@ -353,9 +353,7 @@ def test_a_locked_database_is_a_page_that_says_try_again(
     ("base_url", "told"),
     [("https://papers.example", "max-age=31536000"), ("http://papers.example", None)],
 )
-def test_browsers_are_told_to_come_back_over_https_where_the_site_has_it(
-    sqlite_engine: Engine, base_url: str, told: str | None
-) -> None:
+def test_an_https_site_sends_hsts(sqlite_engine: Engine, base_url: str, told: str | None) -> None:
     with visit(sqlite_engine, base_url=base_url) as client:
         assert client.get("/").headers.get("Strict-Transport-Security") == told
         assert client.get("/nowhere").headers.get("Strict-Transport-Security") == told

@@ -86,7 +86,7 @@ ONE_CLICK_BODIES = {
 
 
 @pytest.mark.parametrize("body", ONE_CLICK_BODIES)
-def test_law_4_one_click_takes_any_body_without_cookie_and_answers_200_each_time(
+def test_rule_4_one_click_takes_any_body_without_cookie_and_answers_200_each_time(
     client: httpx.Client, engine: Engine, ada: str, body: str
 ) -> None:
     link = f"/unsubscribe/{sign(Purpose.UNSUBSCRIBE, ada)}"
@@ -98,7 +98,7 @@ def test_law_4_one_click_takes_any_body_without_cookie_and_answers_200_each_time
     assert status(engine, ada) is SubscriberStatus.UNSUBSCRIBED
 
 
-def test_law_4_one_click_from_a_foreign_origin_works(
+def test_rule_4_one_click_from_a_foreign_origin_works(
     client: httpx.Client, engine: Engine, ada: str
 ) -> None:
     link = f"/unsubscribe/{sign(Purpose.UNSUBSCRIBE, ada)}"
@@ -107,7 +107,7 @@ def test_law_4_one_click_from_a_foreign_origin_works(
     assert status(engine, ada) is SubscriberStatus.UNSUBSCRIBED
 
 
-def test_law_7_an_erased_subscribers_link_still_says_unsubscribed(
+def test_rule_7_an_erased_subscribers_link_still_says_unsubscribed(
     client: httpx.Client, engine: Engine, ada: str
 ) -> None:
     link = f"/unsubscribe/{sign(Purpose.UNSUBSCRIBE, ada)}"
@@ -133,7 +133,7 @@ def all_links(public_id: str, digest: tuple[int, list[int]]) -> list[str]:
     ]
 
 
-def test_law_5_looking_changes_nothing_anywhere(
+def test_rule_5_looking_changes_nothing_anywhere(
     client: httpx.Client, engine: Engine, ada: str, digest: tuple[int, list[int]]
 ) -> None:
     before = everything(engine)
@@ -146,7 +146,7 @@ def test_law_5_looking_changes_nothing_anywhere(
     assert everything(engine) == before
 
 
-def test_law_30_every_answer_keeps_the_address_to_itself(
+def test_rule_30_every_answer_keeps_the_address_to_itself(
     client: httpx.Client, ada: str, digest: tuple[int, list[int]]
 ) -> None:
     for link in [*all_links(ada, digest), "/nothing/here", "/unsubscribe/forged.token"]:
@@ -158,7 +158,7 @@ def test_law_30_every_answer_keeps_the_address_to_itself(
         assert "frame-ancestors 'none'" in policy
 
 
-def test_law_28_no_page_behind_a_forwarded_link_shows_who_it_is(
+def test_rule_28_no_page_behind_a_forwarded_link_shows_who_it_is(
     client: httpx.Client, ada: str, digest: tuple[int, list[int]]
 ) -> None:
     for link in all_links(ada, digest):
@@ -307,9 +307,7 @@ def test_a_wrong_field_saves_nothing_and_keeps_what_was_typed(
     assert everything(engine) == before
 
 
-def test_what_strangers_type_is_shown_as_text(
-    client: httpx.Client, engine: Engine, ada: str
-) -> None:
+def test_text_from_strangers_is_escaped(client: httpx.Client, engine: Engine, ada: str) -> None:
     link = f"/preferences/{sign(Purpose.PREFERENCES, ada)}"
     evil = "<script>alert(1)</script>"
     form = {"topic-0-id": saved_topic_id(engine), "topic-0-name": evil, "topic-0-text": evil}

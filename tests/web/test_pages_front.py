@@ -77,7 +77,7 @@ def test_a_search_finds_and_pages_on(engine: Engine) -> None:
         assert "Nothing found" in client.get("/search?q=loom&category=cs.SE").text
 
 
-def test_what_a_source_wrote_is_shown_as_text_and_links_only_to_the_web(engine: Engine) -> None:
+def test_text_from_sources_is_escaped_and_links_only_to_the_web(engine: Engine) -> None:
     with session_scope(engine) as session:
         evil = "<img src=x onerror=alert(1)>"
         paper = make_paper(
@@ -129,7 +129,7 @@ def test_an_empty_site_has_all_its_pages(engine: Engine) -> None:
             assert client.get(path).status_code == 200, path
 
 
-def test_the_privacy_page_says_what_the_settings_do(sqlite_engine: Engine) -> None:
+def test_the_privacy_page_follows_the_settings(sqlite_engine: Engine) -> None:
     with visit(sqlite_engine) as client:
         assert "We do not count clicks" in client.get("/privacy").text
     with visit(sqlite_engine, count_clicks=True, postal_address="1 Paper Street") as client:
@@ -139,7 +139,7 @@ def test_the_privacy_page_says_what_the_settings_do(sqlite_engine: Engine) -> No
     assert "1 Paper Street" in page
 
 
-def test_a_day_is_rendered_once_for_many_visitors_and_anew_for_a_new_paper(engine: Engine) -> None:
+def test_a_day_is_rendered_once_until_a_new_paper_comes(engine: Engine) -> None:
     send_digest(engine, add_reader(engine), count=6)
     pages = ("/", f"/day/{DAY}", f"/week/{DAY}", "/feed.atom", f"/day/{DAY}/feed.json")
     told: list[str] = []

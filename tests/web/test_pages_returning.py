@@ -41,7 +41,7 @@ def test_a_stranger_changes_nothing_of_a_subscribers_by_signing_them_up(
         assert everything(engine) == after
 
 
-def test_whoever_left_or_was_erased_comes_back_only_by_confirming(engine: Engine) -> None:
+def test_former_subscribers_come_back_only_by_confirming(engine: Engine) -> None:
     left = add_reader(engine, "left@reader.example")
     erased = add_reader(engine, "erased@reader.example")
     with session_scope(engine) as session:
@@ -70,7 +70,7 @@ def test_whoever_left_or_was_erased_comes_back_only_by_confirming(engine: Engine
     assert interests(engine) == {(InterestKind.KEYWORD, "engine"), (InterestKind.TEXT, "Spam")}
 
 
-def test_whoever_comes_back_without_a_word_keeps_topics_and_preferences(engine: Engine) -> None:
+def test_returning_without_new_interests_keeps_topics_and_preferences(engine: Engine) -> None:
     reader = add_reader(engine)
     weekly = {"cadence": "weekly", "time_zone": "Asia/Tokyo", "topic-0-name": "Engines"}
     with visit(engine) as client:
@@ -86,7 +86,7 @@ def test_whoever_comes_back_without_a_word_keeps_topics_and_preferences(engine: 
     assert (after["topic"], after["interest"]) == (before["topic"], before["interest"])
 
 
-def test_who_unsubscribes_in_the_confirmation_mail_is_not_brought_back_by_it(
+def test_an_unsubscribed_reader_is_not_brought_back_by_an_old_confirmation(
     engine: Engine,
 ) -> None:
     reader = add_reader(engine)
@@ -100,7 +100,7 @@ def test_who_unsubscribes_in_the_confirmation_mail_is_not_brought_back_by_it(
     assert only(engine).status is SubscriberStatus.UNSUBSCRIBED
 
 
-def test_what_was_asked_for_and_never_confirmed_is_forgotten(engine: Engine) -> None:
+def test_an_unconfirmed_request_is_forgotten(engine: Engine) -> None:
     reader = add_reader(engine)
     with session_scope(engine) as session:
         accounts.unsubscribe(session, reader)

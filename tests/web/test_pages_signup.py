@@ -100,7 +100,7 @@ def test_a_bibliography_becomes_interests(engine: Engine, name: str, data: bytes
         (b"@article{" * 20_000, "no BibTeX or RIS entry"),
     ],
 )
-def test_a_file_that_is_no_bibliography_is_refused_in_words(
+def test_a_file_that_is_not_a_bibliography_is_refused_in_words(
     sqlite_engine: Engine, data: bytes, said: str
 ) -> None:
     with visit(sqlite_engine) as client:
@@ -153,7 +153,7 @@ def test_picked_papers_are_relevant_from_the_start(engine: Engine) -> None:
         assert {row.paper_id for row in session.exec(select(Feedback))} == {ids[0], ids[2]}
 
 
-def test_what_was_typed_wrong_is_shown_again_and_nothing_is_stored(engine: Engine) -> None:
+def test_wrong_input_is_shown_again_and_nothing_is_stored(engine: Engine) -> None:
     before = everything(engine)
     with visit(engine) as client:
         form = {"email": "nobody", "text": "<b>Engines</b>"}
@@ -212,7 +212,7 @@ def test_a_long_text_in_any_script_is_kept_whole(engine: Engine) -> None:
     assert "the maximum is 2000" in too_long.text
 
 
-def test_a_network_signs_up_so_often_and_no_more(engine: Engine) -> None:
+def test_sign_ups_per_network_are_limited(engine: Engine) -> None:
     with visit(engine) as client:
         codes = [
             client.post("/sign-up", data={"email": f"r{number}@reader.example"}).status_code
@@ -247,7 +247,7 @@ def test_a_sign_up_that_was_never_confirmed_is_forgotten(engine: Engine) -> None
     assert only(engine).email == "new@reader.example"
 
 
-def test_the_form_says_what_a_browser_needs(sqlite_engine: Engine) -> None:
+def test_the_form_has_the_attributes_browsers_need(sqlite_engine: Engine) -> None:
     with visit(sqlite_engine) as client:
         for path in ("/", "/sign-up"):
             page: httpx.Response = client.get(path)

@@ -76,9 +76,7 @@ def test_a_button_leads_back_to_pages_of_ours_only(engine: Engine, reader: str) 
             assert answer.headers["location"] == f"{base}/{place}"
 
 
-def test_feedback_is_learned_at_once_and_what_is_taken_back_learned_anew(
-    engine: Engine, reader: str
-) -> None:
+def test_ratings_count_at_once_and_undoing_one_relearns(engine: Engine, reader: str) -> None:
     _, [paper, _] = send_digest(engine, reader)
     training.train(engine)
     with visit(engine) as client:
@@ -194,7 +192,7 @@ def test_every_preference_is_kept(engine: Engine, reader: str) -> None:
     assert str(row.vacation_until) == "2026-12-24"
 
 
-def test_less_is_offered_beside_leaving(engine: Engine, reader: str) -> None:
+def test_the_unsubscribe_page_offers_fewer_mails(engine: Engine, reader: str) -> None:
     link = f"/unsubscribe/{SIGNER.sign(Purpose.UNSUBSCRIBE, reader)}"
     with visit(engine) as client:
         page = client.get(link).text
@@ -206,7 +204,7 @@ def test_less_is_offered_beside_leaving(engine: Engine, reader: str) -> None:
         assert session.exec(select(Subscriber.cadence)).one() == Cadence.WEEKLY
 
 
-def test_law_28_a_fresh_link_is_mailed_and_no_digest_link_exports_or_erases(
+def test_rule_28_a_fresh_link_is_mailed_and_no_digest_link_exports_or_erases(
     engine: Engine, reader: str
 ) -> None:
     delivery, _ = send_digest(engine, reader)

@@ -27,7 +27,7 @@ def age(engine: Engine, by: timedelta) -> None:
 @pytest.mark.parametrize(
     ("page", "what"), [("sign-up", Limited.SIGN_UP), ("account", Limited.ACCOUNT_LINK)]
 )
-def test_who_asked_too_often_is_let_in_again_after_an_hour(
+def test_a_network_over_the_limit_is_admitted_again_after_an_hour(
     engine: Engine, page: str, what: Limited
 ) -> None:
     with visit(engine) as client:
@@ -43,7 +43,7 @@ def test_who_asked_too_often_is_let_in_again_after_an_hour(
             assert session.exec(select(RateLimit.count)).all() == [1], "a window of its own"
 
 
-def test_what_is_limited_is_counted_apart(engine: Engine) -> None:
+def test_each_limit_is_counted_separately(engine: Engine) -> None:
     with visit(engine) as client:
         for number in range(MOST[Limited.ACCOUNT_LINK] + 1):
             last = ask(client, "account", number)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,8 @@ from newsletter.core.models import (
     DeliveryEvent,
     DeliveryStatus,
     EventKind,
+    Subscriber,
+    SubscriberStatus,
     Suppression,
     SuppressionReason,
 )
@@ -244,10 +246,9 @@ def test_events_of_sendgrid_are_mapped_and_replays_are_harmless(hooks: Hooks) ->
         ({"event": "bounce", "reason": "550 5.1.1 no such user", "status": "5.1.1"},
          "permanent", True),
         ({"event": "dropped", "reason": "Bounced Address"}, "permanent", True),
-        ({"event": "dropped", "reason": "Unsubscribed Address"}, "permanent", False),
     ],
 )  # fmt: skip
-def test_what_sendgrid_says_of_one_day_is_never_taken_for_good(
+def test_temporary_sendgrid_failures_are_never_permanent(
     hooks: Hooks, event: dict[str, str], permanence: str, is_suppressed: bool
 ) -> None:
     assert hooks.post("sendgrid", *sendgrid(event)) == 200
@@ -342,6 +343,100 @@ def test_forged_and_stale_events_of_mailgun_are_refused(hooks: Hooks) -> None:
     assert hooks.events() == []
 
 
+# --- A wish to leave, by whatever door ---------------------------------------------------------
+
+
+def leave_by_sendgrid(hooks: Hooks, **event: str) -> int:
+    body, headers = sendgrid(event)
+    return hooks.post("sendgrid", body, headers)
+
+
+DOORS: dict[str, Callable[[Hooks], int]] = {
+    "Postmark": lambda hooks: postmark(
+        hooks, RecordType="SubscriptionChange", Recipient=READER, Origin="Recipient",
+        SuppressSending=True, SuppressionReason="ManualSuppression",
+        ChangedAt="2026-11-20T10:53:34.416071Z",
+    ),
+    "Postmark, by mail": lambda hooks: postmark(hooks, Type="Unsubscribe"),
+    "Mailgun": lambda hooks: hooks.post("mailgun", mailgun(event="unsubscribed")),
+    "SendGrid": lambda hooks: leave_by_sendgrid(hooks, event="unsubscribe"),
+    "SendGrid, a group": lambda hooks: leave_by_sendgrid(hooks, event="group_unsubscribe"),
+    "SendGrid, dropped": lambda hooks: leave_by_sendgrid(
+        hooks, event="dropped", reason="Unsubscribed Address"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_who_leaves_by_a_providers_door_has_left(hooks: Hooks, door: str) -> None:
+    for _ in range(2):
+        assert DOORS[door](hooks) == 200
+    assert [kind for _, kind, _ in hooks.events()] == [EventKind.UNSUBSCRIBED]
+    assert hooks.suppression() is SuppressionReason.UNSUBSCRIBED
+    with read_scope(hooks.engine) as session:
+        [reader] = session.exec(select(Subscriber)).all()
+    assert reader.status is SubscriberStatus.UNSUBSCRIBED
+    assert hooks.status() is DeliveryStatus.SENT
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"SuppressSending": False, "SuppressionReason": None},
+        {"SuppressSending": True, "SuppressionReason": "HardBounce"},
+    ],
+)
+def test_other_changes_at_postmark_are_nobodys_wish(hooks: Hooks, change: dict[str, Any]) -> None:
+    assert postmark(hooks, RecordType="SubscriptionChange", Recipient=READER, **change) == 200
+    assert hooks.suppression() is None
+
+
+def test_who_moves_a_mail_out_of_the_spam_folder_complains_of_nothing(hooks: Hooks) -> None:
+    complaint: dict[str, Any] = {
+        "complainedRecipients": [{"emailAddress": READER}],
+        "complaintFeedbackType": "not-spam",
+    }
+    told = {"eventType": "Complaint", "complaint": complaint, "mail": mail_part()}
+    assert hooks.post("ses", sns(told)) == 200
+    assert hooks.suppression() is None
+    assert hooks.status() is DeliveryStatus.SENT
+    complaint["complaintFeedbackType"] = "abuse"
+    assert hooks.post("ses", sns(told)) == 200
+    assert hooks.suppression() is SuppressionReason.COMPLAINED
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "is_dead"),
+    [
+        ("5.4.4", "Unable to lookup DNS for reader.example", True),
+        ("5.4.4", "smtp; 550 5.4.4 Invalid domain", True),
+        ("5.2.2", "smtp; 552 5.2.2 mailbox full", False),
+        ("4.4.7", "smtp; 421 4.4.7 timed out", False),
+        ("5.7.1", "smtp; 550 5.7.1 blocked", False),
+    ],
+)
+def test_what_amazon_calls_transient_is_read_like_an_smtp_reply(
+    hooks: Hooks, status: str, words: str, is_dead: bool
+) -> None:
+    failed = {"emailAddress": READER, "status": status, "diagnosticCode": words}
+    bounced = {
+        "bounceType": "Transient", "bounceSubType": "General", "bouncedRecipients": [failed],
+    }  # fmt: skip
+    told = {"eventType": "Bounce", "bounce": bounced, "mail": mail_part()}
+    assert hooks.post("ses", sns(told)) == 200
+    assert hooks.suppression() is (SuppressionReason.BOUNCED if is_dead else None)
+
+
+@pytest.mark.parametrize("event", ["delivered", "unsubscribed"])
+def test_a_mail_that_is_known_to_have_arrived_is_no_longer_uncertain(
+    hooks: Hooks, event: str
+) -> None:
+    with session_scope(hooks.engine) as session:
+        session.exec(select(Delivery)).one().status = DeliveryStatus.UNCERTAIN
+    assert hooks.post("mailgun", mailgun(event=event)) == 200
+    assert hooks.status() is DeliveryStatus.SENT
+
+
 # --- All of them --------------------------------------------------------------------------------
 
 
@@ -367,6 +462,6 @@ def test_a_provider_without_a_key_has_no_endpoint(sqlite_engine: Engine) -> None
 
 
 @pytest.mark.parametrize("key", ["no base64", "bm90aGluZw=="])
-def test_a_bad_sendgrid_key_is_told_at_the_start(sqlite_engine: Engine, key: str) -> None:
+def test_a_bad_sendgrid_key_is_reported_at_the_start(sqlite_engine: Engine, key: str) -> None:
     with pytest.raises(SettingsError, match="SENDGRID"):
         webhooks.router_for(sqlite_engine, mails.settings(sendgrid_webhook_key=key))

@@ -8,6 +8,9 @@ from sqlmodel import Field, SQLModel
 
 from newsletter.core.database import UtcDateTime, utc_now
 
+# Rows are not validated, the database does that: no validator is built until somebody asks for
+# one. Building them all would be a tenth of what importing the tables takes.
+SQLModel.model_config["defer_build"] = True
 # Named constraints: a migration can only drop what has a name.
 SQLModel.metadata = MetaData(
     naming_convention={

@@ -31,7 +31,7 @@ class Occasion(StrEnum):
 
 
 class Label(StrEnum):
-    """What a digest says of how well a paper matches; the last says nothing."""
+    """The label of a paper's match in a digest; the last one shows nothing."""
 
     STRONG = "strong"
     GOOD = "good"
@@ -48,7 +48,7 @@ class Edition(SQLModel, table=True):
     issue_date: date = Field(unique=True)
     status: EditionStatus = status_column(EditionStatus)
     coverage: str = text_column()  # what was read for it, in one line for the reader
-    note: str = text_column()  # why a send run paused it; "" when a person did, or nobody
+    note: str = text_column()  # why a send run paused it; "" otherwise
     opened_at: datetime = utc_column()
     finished_at: datetime | None = utc_column(nullable=True)
 

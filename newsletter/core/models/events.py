@@ -84,7 +84,7 @@ class DeliveryEvent(SQLModel, table=True):
 
 
 class KeptMail(SQLModel, table=True):
-    """An inbound mail that nothing was done about, for the operator to look at."""
+    """An inbound message that matched no delivery, kept for the operator."""
 
     __tablename__: ClassVar[str] = "kept_mail"
     __table_args__ = (Index("ix_kept_mail_received_at", "received_at"),)

@@ -38,7 +38,7 @@ class DigestLength(StrEnum):
 
 
 class InterestKind(StrEnum):
-    """What a stated interest is made of."""
+    """The kind of a stated interest."""
 
     KEYWORD = "keyword"
     CATEGORY = "category"
@@ -48,7 +48,7 @@ class InterestKind(StrEnum):
 
 
 class Signal(StrEnum):
-    """A POSTed judgement on a paper. A click is only an event: mail scanners click."""
+    """A POSTed rating of a paper. A click is only an event: mail scanners click."""
 
     RELEVANT = "relevant"
     NOT_RELEVANT = "not_relevant"
@@ -71,7 +71,7 @@ def hash_of_value(value: str) -> str:
 
 
 class Subscriber(SQLModel, table=True):
-    """Somebody who asked for digests, and their preferences."""
+    """A person who asked for digests, and their preferences."""
 
     __tablename__: ClassVar[str] = "subscriber"
     __table_args__ = (
@@ -117,7 +117,7 @@ class Subscriber(SQLModel, table=True):
 
 
 class SignUp(SQLModel, table=True):
-    """What a sign-up asked for. Anybody may have typed it: it counts once it is confirmed."""
+    """The request of a sign-up. Anyone may have typed it, so it counts only once confirmed."""
 
     __tablename__: ClassVar[str] = "sign_up"
 
@@ -203,7 +203,7 @@ class SuppressionRemoval(SQLModel, table=True):
 
 
 class RateLimit(SQLModel, table=True):
-    """How often somebody unnamed did something in a while; the key is a keyed hash."""
+    """How often a network did something within an hour; the key is a keyed hash."""
 
     __tablename__: ClassVar[str] = "rate_limit"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from newsletter.core.models import Reason
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces import patterns
 from newsletter.inbound.bounces.addresses import address_in
 from newsletter.inbound.bounces.dsn import (

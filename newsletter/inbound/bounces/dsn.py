@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from newsletter.core.models import Permanence, Reason
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces.addresses import address_in
 from newsletter.inbound.bounces.outcome import LONGEST_QUOTE, BouncedRecipient, Kind
 from newsletter.inbound.bounces.phrases import reason_of
@@ -55,7 +55,7 @@ def is_delivery_report(text: str) -> bool:
 
 
 def blocks_of(text: str) -> Iterator[Fields]:
-    """Groups of fields parted by blank lines; a second recipient without one starts a group."""
+    """Groups of fields, separated by blank lines or by the start of another recipient."""
     block: Fields = {}
     last: list[str] | None = None
     for line in text[:LONGEST_REPORT].split("\n"):
@@ -166,6 +166,11 @@ def disposition(text: str) -> str:
     return ""
 
 
+def is_displeasure(feedback_type: str) -> bool:
+    """Whether a Feedback-Type, of a report or of a provider's event, is a reader's complaint."""
+    return feedback_type.lower().strip() in _COMPLAINTS
+
+
 @dataclass(frozen=True, slots=True)
 class FeedbackReport:
     """What a feedback report says. ``detail`` names its type."""
@@ -190,7 +195,7 @@ def feedback_report(text: str) -> FeedbackReport | None:
         for name in ("original-rcpt-to", "removal-recipient", "original-recipient")
         for value in fields.get(name, [])
     ]
-    is_complaint = kind in _COMPLAINTS and "auth-failure" not in fields
+    is_complaint = is_displeasure(kind) and "auth-failure" not in fields
     detail = kind if is_complaint else _NO_COMPLAINTS.get(kind, harmless(kind, 40))
     senders = [address_in(value) for value in fields.get("original-mail-from", [])]
     return FeedbackReport(

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces.addresses import address_in, addresses_in, tidy
 from newsletter.inbound.bounces.dsn import is_delivery_report
 from newsletter.inbound.bounces.mime import (

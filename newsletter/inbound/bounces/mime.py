@@ -75,7 +75,7 @@ def parse(data: bytes) -> Mail:
 
 
 def parse_returned(part: Part) -> Mail:
-    """A returned message, or what is left of it; its leaves only where it is a report itself."""
+    """A returned message or part of it; its leaves only if it is a report itself."""
     encoding = first(part.headers, "content-transfer-encoding").strip().lower()
     headers, body = split_headers(_undo(encoding, part.body))
     mail = Mail(headers)
@@ -94,13 +94,13 @@ def clean_lines(data: bytes) -> bytes:
 
 
 def first(headers: Headers, name: str) -> str:
-    """The first value of a header, unfolded and undecoded; empty when there is none."""
+    """The first value of a header, unfolded and undecoded; empty if it is missing."""
     values = headers.get(name)
     return values[0] if values else ""
 
 
 def split_headers(data: bytes) -> tuple[Headers, bytes]:
-    """Headers (lower-case names) and body. A line that is no header ends them, as in a mailbox."""
+    """Headers (lower-case names) and body. Any other line ends the headers."""
     data = data.lstrip(b"\n")
     head, _, body = data.partition(b"\n\n")
     # Latin-1 keeps one character an octet, so that places in text are places in data.
@@ -117,7 +117,7 @@ def split_headers(data: bytes) -> tuple[Headers, bytes]:
 
 
 def _headers_by_line(text: str, start: int, data: bytes) -> tuple[Headers, bytes]:
-    """Headers up to the first line that is none; what comes from there on is the body."""
+    """Headers up to the first line that is not one; the body starts there."""
     headers: Headers = {}
     last: list[str] | None = None
     consumed = start
@@ -154,7 +154,7 @@ def _collect(mail: Mail, headers: Headers, body: bytes) -> None:
         boundary = _BOUNDARY.search(declared) if kind.startswith("multipart/") else None
         pieces = _pieces(part_body, boundary[1] or boundary[2]) if boundary else []
         if not pieces or depth >= DEEPEST:
-            # A multipart without its boundary was cut off: what is there is read as text.
+            # A multipart without its boundary was cut off: read the rest as text.
             leaf = "text/plain" if kind.startswith("multipart/") else kind
             mail.parts.append(Part(part_headers, leaf, part_body, depth))
             continue
@@ -187,12 +187,12 @@ def _pieces(body: bytes, boundary: str) -> list[bytes]:
 
 
 def _undo(encoding: str, data: bytes) -> bytes:
-    """Undo a transfer encoding; what is damaged stays as it is."""
+    """Decode a transfer encoding; damaged parts stay as they are."""
     if encoding == "quoted-printable":
         return binascii.a2b_qp(data)
     if encoding != "base64":
         return data
-    # The decoder stops at padding and refuses a length that is no multiple of four.
+    # The decoder stops at padding and refuses a length that is not a multiple of four.
     sound = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
     try:
         return binascii.a2b_base64(sound[: len(sound) - len(sound) % 4] + _rest(sound))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from newsletter.core.models import Permanence, Reason
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces import patterns
 from newsletter.inbound.bounces.addresses import addresses_in, is_role
 from newsletter.inbound.bounces.flufl import second_opinion
@@ -36,7 +36,7 @@ SUSPICIOUS = 1
 
 
 def letter_bounce(clues: Clues, data: bytes) -> Outcome | None:
-    """The bounce that a mail without a report is; None when it is none."""
+    """The bounce in a mail without a machine-readable report; None if it is not a bounce."""
     points = _points(clues)
     if points < SUSPICIOUS:
         return None
@@ -153,7 +153,7 @@ def _place(clues: Clues, address: str) -> Found:
 def _guessed(clues: Clues) -> list[Found]:
     """The only stranger that subject, letter or returned message name.
 
-    Addresses at the sender's own domains are strangers only where there is no other.
+    Addresses at the sender's own domains count only if there is no other.
     """
     domains = {own.rpartition("@")[2] for own in clues.own}
     for guesses in (

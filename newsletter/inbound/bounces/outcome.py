@@ -19,7 +19,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-# The address itself is no good: nothing sent there will ever arrive (RFC 3463 X.1.X).
+# The address itself is invalid: nothing sent there will ever arrive (RFC 3463 X.1.X).
 ADDRESS_IS_DEAD = frozenset(
     {Reason.NO_SUCH_ADDRESS, Reason.NO_SUCH_HOST, Reason.MOVED, Reason.NOT_ACCEPTING}
 )

@@ -1,6 +1,6 @@
 """What mail systems write when they refuse a message, and what it means.
 
-One place for foreign vocabulary: phrases, parted by bars, and our word for them. They are sought
+One place for foreign vocabulary: phrases, separated by bars, and our word for them. They match
 in lower-case text with single spaces, without host names and addresses ("_" is a space at an
 end). Reasons are tried from top to bottom, so that what is said about the day, the message or
 the sender wins over what is said about the address: "550 5.1.1 user is over quota" must not cost
@@ -244,7 +244,7 @@ _CERTAIN = {
     "7.515": Reason.AUTHENTICATION,
 }
 # What a code means when the words say nothing: whole codes, then subjects. "5.1.0", "5.3.0" or
-# "5.5.4" beside unknown words says no more than that it failed: whose fault it is stays open.
+# "5.5.4" beside unknown words only says that it failed, not whose fault it is.
 _BY_CODE = {
     "1.0": Reason.UNDEFINED,
     "1.2": Reason.NO_SUCH_HOST,
@@ -261,7 +261,7 @@ _BY_CODE = {
     "5.0": Reason.UNDEFINED,
 }
 _BY_SUBJECT = {"1": Reason.NO_SUCH_ADDRESS, "2": Reason.INACTIVE, "7": Reason.POLICY}
-# Of what is tried again anyway, the subject is worth telling.
+# These are retried anyway; report the subject.
 _TRANSIENT_BY_SUBJECT = _BY_SUBJECT | {
     "3": Reason.SYSTEM,
     "4": Reason.NETWORK,

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from newsletter.core.models import Permanence, Reason
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces.addresses import address_in
+from newsletter.inbound.bounces.dsn import is_displeasure
 from newsletter.inbound.bounces.outcome import (
+    ADDRESS_IS_DEAD,
     LONGEST_QUOTE,
     BouncedRecipient,
     Kind,
@@ -42,7 +44,7 @@ _REASONS = {
 
 
 def ses_notification(text: str) -> Outcome | None:
-    """The outcome in a mail whose text is a notification; None when it is none."""
+    """The outcome in a mail whose text is a notification; None if it is not one."""
     start = text.lstrip()
     if not start.startswith("{") or "Type" not in start[:5000]:
         return None
@@ -59,6 +61,9 @@ def ses_outcome(notification: Mapping[str, Any]) -> Outcome | None:
     kind = _KINDS.get(name.lower().replace(" ", ""))
     if kind is None:
         return None
+    feedback = _text(_part(notification, "complaint"), "complaintFeedbackType")
+    if kind is Kind.COMPLAINT and feedback and not is_displeasure(feedback):
+        return Outcome(kind=Kind.UNKNOWN, detail=harmless(feedback, 40))
     mail = _part(notification, "mail")
     headers = [
         (_text(header, "name").lower(), _text(header, "value"))
@@ -79,18 +84,21 @@ def ses_outcome(notification: Mapping[str, Any]) -> Outcome | None:
             harmless(value, 250).strip("<> ") for name, value in headers if name == "message-id"
         ),
         marks=tuple((name, value) for name, value in headers if name.startswith("x-")),
-        detail=harmless(_text(_part(notification, "complaint"), "complaintFeedbackType"), 40),
+        detail=harmless(feedback, 40),
     )
 
 
 def _bounce(bounce: Mapping[str, Any]) -> Iterable[BouncedRecipient]:
-    is_permanent = _text(bounce, "bounceType").lower() == "permanent"
+    is_told_permanent = _text(bounce, "bounceType").lower() == "permanent"
     named = _REASONS.get(_text(bounce, "bounceSubType").lower())
     for recipient in _items(bounce, "bouncedRecipients"):
         address = address_in(_text(recipient, "emailAddress"))
         diagnostic = _text(recipient, "diagnosticCode")
         status = status_in(_text(recipient, "status"))
         reason = named or reason_of(diagnostic, status, recipient=address)
+        # "Transient, general" is also SES's word for a domain that does not exist ("5.4.4").
+        is_dead = status.startswith("5.") and reason in ADDRESS_IS_DEAD
+        is_permanent = is_told_permanent or is_dead
         if reason is Reason.UNDEFINED and is_permanent:
             # "Permanent, general" is SES's word for a mailbox it was told does not exist.
             reason = Reason.NO_SUCH_ADDRESS

@@ -4,7 +4,7 @@ import re
 
 from newsletter.core.models import Permanence
 
-# Codes stand where a server's words begin; a letter of thousands of lines has no more.
+# Codes come where a server's words begin; reading thousands of lines finds no others.
 LONGEST_DIAGNOSTIC = 3000
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")

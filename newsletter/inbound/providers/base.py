@@ -1,4 +1,4 @@
-"""What every provider's webhook comes down to: events, each with an id of its own.
+"""What all providers' webhooks share: events, each with an id of its own.
 
 A reader verifies a request and maps it, by table, to our outcomes. It raises `TokenError` for a
 request that is forged or stale, and `InputError` for one that cannot be understood.
@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from newsletter.core.errors import InputError, TokenError
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces import Outcome
 
-# Providers try again for a day when we are away; what is signed earlier is somebody's recording.
+# Providers retry for a day when we are down; an older signature is a replayed recording.
 OLDEST = timedelta(days=1)
 # Clocks differ by seconds, badly kept ones by minutes.
 FROM_THE_FUTURE = timedelta(minutes=10)
@@ -32,7 +32,7 @@ class ProviderEvent:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """A POST as it came: body, headers with lower-case names, and when."""
+    """A POST as received: body, headers with lower-case names, and time."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -43,20 +43,20 @@ Reader = Callable[[WebhookRequest], list[ProviderEvent]]
 
 
 def require_fresh(signed_at: datetime, request: WebhookRequest) -> None:
-    """Check a signed moment.
+    """Check a signed time.
 
     Raises:
-        TokenError: it is too long ago, or to come.
+        TokenError: it is too old, or in the future.
     """
     if not request.at - OLDEST <= signed_at <= request.at + FROM_THE_FUTURE:
         raise TokenError("the request is too old")
 
 
 def moment_of(seconds: object) -> datetime:
-    """A moment from seconds since 1970, as number or digits.
+    """A time from seconds since 1970, as number or digits.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a valid time.
     """
     try:
         return datetime.fromtimestamp(float(str(seconds)), UTC)
@@ -67,10 +67,10 @@ def moment_of(seconds: object) -> datetime:
 
 
 def moment_in(text: str) -> datetime:
-    """A moment from ISO 8601; without an offset it is taken for UTC.
+    """A time from ISO 8601; without an offset it is UTC.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a valid time.
     """
     try:
         # Postmark writes seven digits of a second, one more than the parser takes.
@@ -84,7 +84,7 @@ def moment_in(text: str) -> datetime:
 
 
 def event_moment(value: object, request: WebhookRequest) -> datetime:
-    """When an event happened, in either writing; an unreadable moment is taken for now."""
+    """When an event happened, in either notation; now if it cannot be read."""
     try:
         return moment_in(value) if isinstance(value, str) else moment_of(value)
     except InputError:
@@ -95,7 +95,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in ``body``.
 
     Raises:
-        InputError: there is none.
+        InputError: the body is not a JSON object.
     """
     value = json_value(body)
     if not isinstance(value, dict):

@@ -11,7 +11,7 @@ from typing import Any
 from newsletter.core.config import Settings
 from newsletter.core.errors import TokenError
 from newsletter.core.models import Permanence, Reason
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces import BouncedRecipient, Kind, Outcome
 from newsletter.inbound.bounces.outcome import LONGEST_QUOTE
 from newsletter.inbound.bounces.phrases import reason_of
@@ -33,6 +33,7 @@ _KINDS = {
     "failed": Kind.BOUNCE,
     "complained": Kind.COMPLAINT,
     "delivered": Kind.DELIVERY_NOTICE,
+    "unsubscribed": Kind.UNSUBSCRIBE,
 }
 # "reason" of a failure, when the server's words tell nothing.
 _REASONS = {

@@ -11,7 +11,7 @@ from typing import Any
 from newsletter.core.config import Settings
 from newsletter.core.errors import TokenError
 from newsletter.core.models import Permanence, Reason
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces import BouncedRecipient, Kind, Outcome
 from newsletter.inbound.bounces.outcome import LONGEST_QUOTE
 from newsletter.inbound.bounces.phrases import reason_of
@@ -47,7 +47,10 @@ _OTHER_KINDS = {
     "AutoResponder": Kind.AUTO_REPLY,
     "ChallengeVerification": Kind.CHALLENGE,
     "SpamComplaint": Kind.COMPLAINT,
+    "Unsubscribe": Kind.UNSUBSCRIBE,
 }
+# "SuppressionReason" of a change that stops sending; bounces have events of their own.
+_CHANGES = {"ManualSuppression": Kind.UNSUBSCRIBE, "SpamComplaint": Kind.COMPLAINT}
 
 
 def reader(settings: Settings) -> Reader | None:
@@ -73,6 +76,8 @@ def _event(event: Mapping[str, Any], request: WebhookRequest) -> ProviderEvent |
         event_id = f"delivery-{text_of(event.get('MessageID'))}-{text_of(event.get('Recipient'))}"
         at = event_moment(event.get("DeliveredAt"), request)
         return ProviderEvent(event_id, at, _outcome(event, Kind.DELIVERY_NOTICE))
+    if record == "SubscriptionChange":
+        return _change(event, request)
     if record not in {"Bounce", "SpamComplaint"}:
         return None
     named = text_of(event.get("Type"))
@@ -83,9 +88,27 @@ def _event(event: Mapping[str, Any], request: WebhookRequest) -> ProviderEvent |
     )
 
 
+def _change(event: Mapping[str, Any], request: WebhookRequest) -> ProviderEvent | None:
+    """A reader's wish by Postmark's own link or header; None for what is not about leaving."""
+    kind = _CHANGES.get(text_of(event.get("SuppressionReason")))
+    if kind is None or event.get("SuppressSending") is not True:
+        return None
+    address, changed = text_of(event.get("Recipient")), text_of(event.get("ChangedAt"))
+    recipient = BouncedRecipient(
+        address=address,
+        permanence=_PERMANENT,
+        reason=Reason.COMPLAINT if kind is Kind.COMPLAINT else Reason.UNDEFINED,
+    )
+    outcome = Outcome(
+        kind=kind, recipients=(recipient,), marks=marks_of(part_of(event, "Metadata"))
+    )
+    event_id = f"change-{address}-{changed}"
+    return ProviderEvent(event_id, event_moment(event.get("ChangedAt"), request), outcome)
+
+
 def _outcome(event: Mapping[str, Any], kind: Kind) -> Outcome:
     recipients: tuple[BouncedRecipient, ...] = ()
-    if kind in {Kind.BOUNCE, Kind.COMPLAINT}:
+    if kind in {Kind.BOUNCE, Kind.COMPLAINT, Kind.UNSUBSCRIBE}:
         recipients = (_recipient(event, kind),)
     return Outcome(kind=kind, recipients=recipients, marks=marks_of(part_of(event, "Metadata")))
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from newsletter.core.config import Settings
 from newsletter.core.errors import InputError, SettingsError, TokenError
 from newsletter.core.models import Permanence, Reason
-from newsletter.core.text import harmless
+from newsletter.core.one_line import harmless
 from newsletter.inbound.bounces import BouncedRecipient, Kind, Outcome
 from newsletter.inbound.bounces.outcome import LONGEST_QUOTE
 from newsletter.inbound.bounces.phrases import reason_of
@@ -38,6 +38,8 @@ _KINDS = {
     "deferred": Kind.BOUNCE,
     "spamreport": Kind.COMPLAINT,
     "delivered": Kind.DELIVERY_NOTICE,
+    "unsubscribe": Kind.UNSUBSCRIBE,
+    "group_unsubscribe": Kind.UNSUBSCRIBE,
 }
 # "bounce_classification", when the server's words tell nothing.
 _REASONS = {
@@ -48,12 +50,13 @@ _REASONS = {
     "frequency/volume": Reason.RATE_LIMITED,
     "technical": Reason.SYSTEM,
 }
+# "dropped" for this reason repeats a wish that was heard by another way.
+_DROPPED_BY_WISH = "unsubscribed address"
 # Why SendGrid itself sent nothing ("dropped").
 _DROPPED = {
     "bounced address": Reason.NO_SUCH_ADDRESS,
     "invalid": Reason.NO_SUCH_ADDRESS,
     "spam reporting address": Reason.COMPLAINT,
-    "unsubscribed address": Reason.POLICY,
     "spam content": Reason.SPAM,
     "recipient list over package quota": Reason.RATE_LIMITED,
 }
@@ -63,7 +66,7 @@ def reader(settings: Settings) -> Reader | None:
     """Reads signed events; None when no key is set.
 
     Raises:
-        SettingsError: the key is none.
+        SettingsError: the key cannot be read.
     """
     if not settings.sendgrid_webhook_key:
         return None
@@ -107,6 +110,8 @@ def _event(event: Mapping[str, Any], request: WebhookRequest) -> ProviderEvent |
     name = text_of(event.get("event"))
     kind = _KINDS.get(name)
     event_id = text_of(event.get("sg_event_id"))
+    if name == "dropped" and text_of(event.get("reason")).lower() == _DROPPED_BY_WISH:
+        kind = Kind.UNSUBSCRIBE
     if kind is None or not event_id:
         return None
     outcome = Outcome(

@@ -27,7 +27,7 @@ csv.field_size_limit(1_000_000)  # abstracts are long, but not as long as this
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What is known and what is to be predicted.
+    """What is known and what must be predicted.
 
     ``likes`` (subscribers, known papers) and ``truth`` (subscribers, candidates) hold ones;
     ``dates`` are those of known papers, then candidates, where all have one.

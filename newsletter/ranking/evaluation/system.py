@@ -20,7 +20,7 @@ from newsletter.ranking.evaluation.metrics import Quality
 from newsletter.ranking.topic_vectors import Basis, Sums
 
 CHUNK = 1_000  # subscribers scored at once
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def evaluate(libraries: list[Library], model: str = DEFAULT) -> Evaluation:
 def fit(library: Library, model: str) -> tuple[Basis, Vectors, Finding]:
     """What `train` fits: the space, the known papers' content in it, and what others liked.
 
-    On the known papers, unless the candidates are so many that `train` would fit anew.
+    On the known papers, unless there are enough candidates for `train` to fit again.
     """
     texts = [*library.papers, *library.candidates]
     grown = len(texts) >= features.GROWTH * len(library.papers)
@@ -119,7 +119,7 @@ def score(
                 ),
                 max_papers=metrics.LONG,
                 min_score=0,
-                since=_EPOCH,
+                since=EPOCH,
             )
             for row in rows.tolist()
         ]

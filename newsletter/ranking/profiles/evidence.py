@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from scipy.sparse import csr_matrix
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.models import (
     ClickBy,
     DeliveryEvent,
@@ -24,7 +25,7 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.ranking import topic_vectors
-from newsletter.ranking.candidates import KINDS, Evidence, EvidenceKind, Pool
+from newsletter.ranking.candidates import KINDS, Evidence, EvidenceKind, EvidenceMatrix
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.explanations import short
 from newsletter.ranking.feature_space import PaperText
@@ -58,7 +59,7 @@ class _Piece:
 class Gathered:
     """Pieces of evidence of some topics, by topic id, over one pool."""
 
-    pool: Pool
+    pool: EvidenceMatrix
     pieces: dict[int, list[_Piece]]
 
     def sums(self, topic_ids: Sequence[int]) -> Sums:
@@ -146,14 +147,15 @@ class _Gathering:
     def row_of_text(self, text: str) -> int:
         return len(self.papers) + self.texts.setdefault(text, len(self.texts))
 
-    def pool(self, session: Session, basis: Basis) -> Pool:
+    def pool(self, session: Session, basis: Basis) -> EvidenceMatrix:
         content = feature_store.content(session, basis, list(self.papers.values()))
         numbers = np.array(list(self.papers), np.int64)
         stated = basis.space.transform([PaperText(text) for text in self.texts])
         found = [basis.as_evidence(content, numbers)] if len(content) else []
         found += [basis.as_evidence(stated)] if len(stated) else []
         vectors = np.vstack(found) if found else np.zeros((0, basis.dimensions), np.float32)
-        return Pool((*self.papers, *self.texts), vectors)
+        said = (f"{paper.title}\n{paper.abstract}" for paper in self.papers.values())
+        return EvidenceMatrix((*self.papers, *self.texts), vectors, (*said, *self.texts))
 
 
 def gather(
@@ -260,7 +262,7 @@ def _signals(
     place = sa.func.row_number().over(
         partition_by=col(Feedback.subscriber_id), order_by=col(Feedback.id).desc()
     )
-    for some in feature_store.slices(subscribers):
+    for some in batched(subscribers):
         ranked = (
             sa.select(
                 col(Feedback.subscriber_id),
@@ -296,7 +298,7 @@ def _clicks(
         col(Feedback.subscriber_id) == col(DigestItem.subscriber_id),
         col(Feedback.paper_id) == item,
     )
-    for some in feature_store.slices(subscribers):
+    for some in batched(subscribers):
         query = (
             sa.select(
                 col(DigestItem.subscriber_id),
@@ -321,9 +323,9 @@ def _clicks(
 
 
 def seed_papers(session: Session, names: Iterable[str]) -> dict[str, int]:
-    """Papers by the arXiv id or DOI that somebody named; those not stored (yet) are left out."""
+    """Papers by the arXiv id or DOI that a subscriber named, if they are stored."""
     found: dict[str, int] = {}
-    for some in feature_store.slices(sorted(set(names))):
+    for some in batched(sorted(set(names))):
         query = select(PaperAlias.external_id, PaperAlias.paper_id).where(
             col(PaperAlias.source).in_(("arxiv", "doi")), col(PaperAlias.external_id).in_(some)
         )

@@ -1,7 +1,7 @@
 """The feature space and the papers' vectors in the database; candidates out of it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel, col, delete, func, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, upsert, utc_now
 from newsletter.core.models import Paper, PaperVector, Space
 from newsletter.core.sentences import sentences
@@ -24,9 +25,8 @@ from newsletter.ranking.topic_vectors import Basis
 Row = TypeVar("Row")
 
 FITTED_ON = 20_000  # the newest papers are enough to know the words, and fit in minutes
-IN_LIMIT = 500  # values in one IN (…); SQLite allows 32,766 variables, plans suffer sooner
 # Loading takes a tenth of a second and an edition asks once a chunk. Ids are digests of the
-# content, so what is kept here is never out of date.
+# content, so what is stored here is never out of date.
 _KEPT = 2
 _loaded: dict[str, Basis] = {}
 _unstored: dict[tuple[str, str], "Fitted"] = {}  # by database and model
@@ -127,7 +127,7 @@ def put(session: Session, fitted: Fitted) -> None:
     _keep(space.id, fitted.basis)
 
 
-def catch_up(engine: Engine, since: datetime, model: str = DEFAULT) -> None:
+def ensure_vectors(engine: Engine, since: datetime, model: str = DEFAULT) -> None:
     """Store what ranking the papers first seen since then needs: the space, and their vectors.
 
     Computed from a reading view, which holds up nobody, and written in one short transaction.
@@ -145,7 +145,7 @@ def catch_up(engine: Engine, since: datetime, model: str = DEFAULT) -> None:
     with session_scope(engine) as session:
         if fitted is not None:
             put(session, fitted)
-        for some in slices(sorted(computed)):
+        for some in batched(sorted(computed)):
             # A paper may have been found to be another one meanwhile.
             present = session.exec(select(Paper.id).where(col(Paper.id).in_(some)))
             _put_vectors(session, basis.space.id, {i: computed[i] for i in present if i})
@@ -180,16 +180,21 @@ def put_collaboration(
     return key, joined
 
 
-def load_candidates(session: Session, since: datetime, model: str = DEFAULT) -> Candidates:
-    """Papers first seen since then; vectors that are missing are computed. Reads only.
+def load_candidates(
+    session: Session, since: datetime, model: str = DEFAULT, until: datetime | None = None
+) -> Candidates:
+    """Papers first seen since then, and not after ``until``; missing vectors are computed.
+
+    Reads only.
 
     Raises:
         SettingsError: the encoder of the space is not installed.
     """
     key, basis = current(session, model)
-    papers = session.exec(
-        select(Paper).where(col(Paper.first_seen_at) >= since).order_by(col(Paper.id))
-    ).all()
+    wanted = select(Paper).where(col(Paper.first_seen_at) >= since).order_by(col(Paper.id))
+    if until is not None:
+        wanted = wanted.where(col(Paper.first_seen_at) <= until)
+    papers = session.exec(wanted).all()
     return Candidates(
         feature_space=key,
         ids=tuple(paper.id or 0 for paper in papers),
@@ -202,6 +207,8 @@ def load_candidates(session: Session, since: datetime, model: str = DEFAULT) -> 
         vectors=basis.extend(content(session, basis, papers)),
         ridge=topic_vectors.ridge_of(basis.space),
         sentences=sentences_of([paper.abstract for paper in papers], basis),
+        background=basis.space.background,
+        word_vectors=basis.space.word_vectors,
     )
 
 
@@ -217,7 +224,7 @@ def sentences_of(abstracts: Sequence[str], basis: Basis) -> SentencesOf:
         edges = np.cumsum([len(several) for several in texts])[:-1]
         split = np.split(vectors, edges) if missing else []
         for paper, several, rows in zip(missing, texts, split, strict=True):
-            known[paper] = Sentences(several, rows, sentence_roles.worth(several))
+            known[paper] = Sentences(several, rows, *sentence_roles.worth_and_background(several))
         return [known[paper] for paper in papers]
 
     return find
@@ -260,11 +267,6 @@ def rows(session: Session, table: type[Row], column: str, values: Sequence[int])
     """
     columns = SQLModel.metadata.tables[str(getattr(table, "__tablename__", ""))]
     found: list[Any] = []
-    for some in slices(values):
+    for some in batched(values):
         found += session.execute(sa.select(columns).where(columns.c[column].in_(some))).all()
     return found
-
-
-def slices(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """``values`` in pieces that fit one IN (…)."""
-    return (values[start : start + IN_LIMIT] for start in range(0, len(values), IN_LIMIT))

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Feedback, Paper, Signal, Space, Topic
 from newsletter.ranking import collaborative_check
@@ -29,7 +30,7 @@ MOST_LIKED = 20_000  # papers, the same
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What a training did; ``rebuilt`` says why the feature space was fitted anew, if it was.
+    """What a training did; ``rebuilt`` says why the feature space was refitted, if it was.
 
     ``others`` is what the check on held-out feedback found, where it was made.
     """
@@ -63,13 +64,13 @@ def train(
         papers = session.exec(select(func.count()).select_from(Paper)).one()
         key, basis = feature_store.current(session, model)
         topics = [number or 0 for number in session.exec(wanted)]
-    for start in range(0, len(topics), BATCH):
-        _train_topics(engine, key, basis, topics[start : start + BATCH])
+    for some in batched(topics, BATCH):
+        _train_topics(engine, key, basis, some)
     return TrainingReport(key, len(topics), papers, rebuilt, others)
 
 
 def _refit(engine: Engine, model: str) -> str:
-    """Fit the feature space anew where it is time; returns why, or ""."""
+    """Refit the feature space if it is time; returns why, or ""."""
     with read_scope(engine) as session:
         why = _why_rebuild(session, model)
         if not why:

@@ -1,1 +1,1 @@
-"""The doctor: what is wrong with an installation, and how to fix it."""
+"""The doctor finds problems of an installation and says how to fix them."""

@@ -12,10 +12,10 @@ from newsletter.sending.doctor.spf import Lookups
 
 
 class DnsError(NewsletterError):
-    """No name server answered: nothing can be said about the record."""
+    """No name server answered, so nothing is known about the record."""
 
 
-class Names:
+class DnsResolver:
     """Asks one resolver."""
 
     def __init__(self, resolver: dns.resolver.Resolver) -> None:

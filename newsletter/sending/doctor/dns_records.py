@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from newsletter.core.config import Settings
 from newsletter.messages import dkim
 from newsletter.sending.doctor import spf
-from newsletter.sending.doctor.dns import Names
+from newsletter.sending.doctor.dns import DnsResolver
 from newsletter.sending.doctor.findings import Finding, note, ok, problem, warning
 from newsletter.sending.doctor.preflight import aligned
 from newsletter.sending.doctor.spf import Verdict
@@ -23,7 +23,7 @@ def tags(record: str) -> dict[str, str]:
     return {name.strip(): "".join(value.split()) for name, _, value in pairs}
 
 
-def dkim_records(settings: Settings, names: Names) -> Iterator[Finding]:
+def dkim_records(settings: Settings, names: DnsResolver) -> Iterator[Finding]:
     """Whether the published key is the one that signs."""
     sender = (settings.from_address or "").rpartition("@")[2]
     signatures = dkim.signatures(settings, sender)
@@ -44,7 +44,7 @@ def dkim_records(settings: Settings, names: Names) -> Iterator[Finding]:
             )
 
 
-def _dkim_record(signature: dkim.Signature, names: Names) -> Finding:
+def _dkim_record(signature: dkim.Signature, names: DnsResolver) -> Finding:
     place = f"{signature.selector}._domainkey.{signature.domain}"
     ours = dkim.dns_value(signature.key)
     wrong = _wrong_with(names.txt(place), ours)
@@ -89,7 +89,9 @@ def _same_key(published: dict[str, str], ours: dict[str, str]) -> bool:
     return same_kind and key == base64.b64decode(ours["p"])
 
 
-def spf_record(domain: str, relay_addresses: Sequence[str], names: Names) -> Iterator[Finding]:
+def spf_record(
+    domain: str, relay_addresses: Sequence[str], names: DnsResolver
+) -> Iterator[Finding]:
     """Whether the envelope sender's domain lets the relay send."""
     found = spf.records(names.txt(domain))
     if len(found) != 1:
@@ -138,7 +140,7 @@ def _spf_verdict(domain: str, address: str, verdict: Verdict) -> Finding:
     )
 
 
-def dmarc_record(settings: Settings, names: Names) -> Iterator[Finding]:
+def dmarc_record(settings: Settings, names: DnsResolver) -> Iterator[Finding]:
     """Whether the From domain has a policy, and whether our mail meets it."""
     sender = (settings.from_address or "").rpartition("@")[2]
     place, record = _find_dmarc(sender, names)
@@ -164,7 +166,7 @@ def dmarc_record(settings: Settings, names: Names) -> Iterator[Finding]:
     yield ok("DMARC", f"{place} has p={policy['p'].lower()}, and the DKIM domain is aligned")
 
 
-def _find_dmarc(sender: str, names: Names) -> tuple[str, str | None]:
+def _find_dmarc(sender: str, names: DnsResolver) -> tuple[str, str | None]:
     """The policy of the domain, or of the nearest parent that has one."""
     labels = sender.split(".")
     for start in range(max(1, len(labels) - 1)):
@@ -175,7 +177,7 @@ def _find_dmarc(sender: str, names: Names) -> tuple[str, str | None]:
     return "", None
 
 
-def bounce_host(domain: str, names: Names) -> Finding:
+def bounce_host(domain: str, names: DnsResolver) -> Finding:
     """Whether bounces can come back to the envelope sender's domain."""
     hosts = names.mx(domain)
     if hosts:
@@ -190,7 +192,7 @@ def bounce_host(domain: str, names: Names) -> Finding:
     )
 
 
-def pointer(address: str, names: Names) -> Finding:
+def pointer(address: str, names: DnsResolver) -> Finding:
     """Whether an address points to a name that points back (RFC 8601 §2.7.3 calls it iprev)."""
     hosts = names.pointers(address)
     if not hosts:

@@ -12,7 +12,7 @@ from newsletter.core.config import Settings
 from newsletter.core.database import utc_now
 from newsletter.core.errors import DatabaseError, SettingsError
 from newsletter.sending.doctor import connectivity, dns_records
-from newsletter.sending.doctor.dns import DnsError, Names
+from newsletter.sending.doctor.dns import DnsError, DnsResolver
 from newsletter.sending.doctor.findings import Finding, ok, problem, warning
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
@@ -37,7 +37,7 @@ def examine(
     if settings.from_address is None:
         return
     try:
-        names = Names(resolver or dns.resolver.Resolver())
+        names = DnsResolver(resolver or dns.resolver.Resolver())
     except dns.resolver.NoResolverConfiguration:
         yield warning("DNS", "this machine has no name server", "add one to /etc/resolv.conf")
         return
@@ -70,7 +70,7 @@ def _database(settings: Settings) -> Finding:
 
 
 def _record_checks(
-    settings: Settings, relays: Iterable[Relay], names: Names
+    settings: Settings, relays: Iterable[Relay], names: DnsResolver
 ) -> list[Callable[[], Iterable[Finding]]]:
     sender = (settings.from_address or "").rpartition("@")[2]
     bounces = settings.bounce_domain or sender
@@ -94,7 +94,7 @@ def _record_checks(
     ]
 
 
-def _addresses(relay: Relay, names: Names) -> list[str]:
+def _addresses(relay: Relay, names: DnsResolver) -> list[str]:
     """IP addresses of the relay, looked up unless its host is an address already."""
     try:
         return [str(ip_address(relay.host))]

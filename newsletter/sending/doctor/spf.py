@@ -20,7 +20,7 @@ _NETWORK = re.compile(r"(?P<qualifier>[+?~-]?)ip[46]:(?P<network>[0-9a-f:./]+)",
 
 
 class Verdict(StrEnum):
-    """RFC 7208 §2.6, with UNKNOWN for what is not evaluated here."""
+    """RFC 7208 §2.6, plus UNKNOWN for terms we do not evaluate."""
 
     PASS = "pass"  # noqa: S105
     FAIL = "fail"
@@ -84,7 +84,7 @@ class _Evaluation:
         for term in found[0].split()[1:]:
             if term.lower().startswith("redirect="):
                 redirect = term.partition("=")[2]
-            elif "=" not in term.partition(":")[0]:  # exp= and other modifiers pass nothing
+            elif "=" not in term.partition(":")[0]:  # exp= and other modifiers do not matter here
                 qualifier, matched = self._term(term, domain)
                 if matched:
                     return QUALIFIERS[qualifier]

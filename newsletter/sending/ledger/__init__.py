@@ -6,7 +6,7 @@ can know whether the relay took it. Every change of status is a compare-and-set:
 changes nothing.
 """
 
-from newsletter.sending.ledger.attempts import Result, begin, put_back, record
+from newsletter.sending.ledger.attempts import Result, begin, put_back, record, settle_arrived
 from newsletter.sending.ledger.counts import (
     Outlook,
     cancel,
@@ -25,17 +25,21 @@ from newsletter.sending.ledger.leases import (
     renew,
     sending,
 )
+from newsletter.sending.ledger.refused import FEWEST_REFUSED, PERMANENT, by_kind, take_back, tried
 from newsletter.sending.ledger.states import COUNTED, COUNTED_AS, LEASE, RESENDS, UNFINISHED
 
 __all__ = [
     "COUNTED",
     "COUNTED_AS",
+    "FEWEST_REFUSED",
     "LEASE",
+    "PERMANENT",
     "RESENDS",
     "UNFINISHED",
     "Outlook",
     "Result",
     "begin",
+    "by_kind",
     "cancel",
     "claim",
     "counts",
@@ -50,5 +54,8 @@ __all__ = [
     "renew",
     "requeue",
     "sending",
+    "settle_arrived",
     "statuses",
+    "take_back",
+    "tried",
 ]

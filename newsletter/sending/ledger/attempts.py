@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Update, and_, bindparam, case, exists, or_
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session, SQLModel
 
+from newsletter.core.database import utc_now
 from newsletter.core.models import (
     DeliveryKind,
     DeliveryStatus,
@@ -28,7 +29,7 @@ _suppression = SQLModel.metadata.tables["suppression"].c
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of the ``attempt`` (from 1 on). ``retry_at`` goes with a deferral."""
+    """The result of an ``attempt`` (from 1 on). ``retry_at`` belongs to a deferral."""
 
     delivery_id: int
     attempt: int
@@ -42,7 +43,7 @@ class Result:
 def begin(session: Session, ids: Sequence[int], *, owner: str, now: datetime) -> dict[int, int]:
     """Mark claimed rows ``sending``; returns the number of the attempt of each that may go out.
 
-    The same statement re-reads suppression, subscriber and edition, so whoever left a moment
+    The same statement re-reads suppression, subscriber and edition, so a reader who left a moment
     ago gets nothing (bulk-mail rule 8). Those who may not get it become ``suppressed``; rows of
     an edition that was paused or cancelled meanwhile are given back.
     """
@@ -97,7 +98,7 @@ def _refused() -> Update:
 def _may_be_sent() -> ColumnElement[bool]:
     """The subscriber still wants it, and the address is not suppressed."""
     is_digest = ROW.kind == DeliveryKind.DIGEST
-    # Whoever left, or was erased, may ask to come back: a confirmation is the way to do that.
+    # A person who left or was erased can come back through a confirmation.
     own_wish = (SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED)
     suppressed = (
         exists()
@@ -124,7 +125,7 @@ def _edition_is_sending() -> ColumnElement[bool]:
 def put_back(session: Session, ids: Collection[int], *, owner: str) -> int:
     """Undo the begin of rows whose content no relay was given; returns how many.
 
-    What had been uncertain before is so again, with its resend still to come.
+    A row that was uncertain before is so again, with its resend still to come.
     """
     was_uncertain = ROW.resends > 0
     back = (
@@ -147,8 +148,30 @@ def put_back(session: Session, ids: Collection[int], *, owner: str) -> int:
     return session.connection().execute(back).rowcount
 
 
-# A result may come late, when the lease has lapsed and the row was taken over. It settles what
-# became uncertain by that; but of a later attempt, by whomever, it says nothing.
+def settle_arrived(
+    session: Session, *, delivery_id: int | None = None, subscriber_id: int | None = None
+) -> int:
+    """Call an uncertain delivery sent, now that its copy is known to have arrived.
+
+    One delivery, or all of a subscriber; returns how many.
+    """
+    mine = ROW.id == delivery_id if subscriber_id is None else ROW.subscriber_id == subscriber_id
+    arrived = (
+        update(DELIVERY)
+        .where(mine, ROW.status == DeliveryStatus.UNCERTAIN)
+        .values(
+            status=DeliveryStatus.SENT,
+            smtp_response="no answer came, but the message is known to have arrived",
+            not_before=None,
+            finished_at=utc_now(),
+            **NO_LEASE,
+        )
+    )
+    return session.connection().execute(arrived).rowcount
+
+
+# A result may come late, when the lease has expired and the row was taken over. It settles what
+# became uncertain by that, but says nothing about a later attempt.
 _RECORDED = (
     update(DELIVERY)
     .where(
@@ -171,7 +194,7 @@ _RECORDED = (
 
 
 def record(session: Session, results: Sequence[Result], *, owner: str) -> None:
-    """Write what became of attempts that ``owner`` began; a row takes that of its last only."""
+    """Record results of attempts that ``owner`` began; a row takes only that of its last."""
     if not results:
         return
     rows: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""The ledger as a whole: counts that add up, what is left, what an operator ends or retries."""
+"""The ledger as a whole: counts that add up, what is left, cancelling and retrying."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,14 +45,14 @@ def is_unfinished(session: Session, edition_id: int | None, resends: int = RESEN
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is left of an edition when nothing can be claimed now."""
+    """What remains of an edition when nothing can be claimed now."""
 
-    leased: int  # rows that some process holds
-    next_queued: datetime | None  # from when on the first that is no retry may be claimed
+    leased: int  # rows that a process has leased
+    next_queued: datetime | None  # when the first one that is not a retry may be claimed
 
 
 def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) -> Outlook:
-    """What there is to wait for."""
+    """Report what there is to wait for."""
     waits = and_(ROW.lease_until.is_(None), is_open(resends))
     is_deferred = ROW.status == DeliveryStatus.DEFERRED
     row = session.connection().execute(
@@ -67,7 +67,7 @@ def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) ->
 
 
 def requeue(session: Session, edition_id: int, statuses: Sequence[DeliveryStatus]) -> int:
-    """Queue again what ended, or waits, in one of ``statuses``; returns how many."""
+    """Queue deliveries in one of ``statuses`` again; returns how many."""
     again = (
         update(DELIVERY)
         .where(
@@ -81,7 +81,7 @@ def requeue(session: Session, edition_id: int, statuses: Sequence[DeliveryStatus
 
 
 def cancel(session: Session, edition_id: int, now: datetime) -> int:
-    """Cancel what has not begun; returns how many. What is being sent finishes."""
+    """Cancel deliveries that have not begun; returns how many. Those being sent finish."""
     waiting = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
     ended = (
         update(DELIVERY)

@@ -1,4 +1,4 @@
-"""Who may work on which row: claim, renew, release, postpone; what the dead held is settled."""
+"""Leases, which say who may work on a row: claim, renew, release, postpone, recover."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -57,7 +57,7 @@ def claim(
 def _leased(
     is_again: bool, is_for_one: bool, has_no_edition: bool, resends: int
 ) -> ReturningUpdate[Any]:
-    """Leases what is due again, in the order of its moments; or what has no moment, by id."""
+    """Lease rows that are due again in order of time, or rows without a time by id."""
     due = [
         WAITS,
         is_open(resends),
@@ -81,13 +81,13 @@ def _leased(
 
 
 def renew(session: Session, owner: str, now: datetime) -> None:
-    """Prolong all leases of an owner who is at work: relays may take longer than a lease."""
+    """Extend all leases of a working owner: relays may take longer than a lease."""
     held = and_(WAITS, ROW.lease_owner == owner)
     session.connection().execute(update(DELIVERY).where(held).values(lease_until=now + LEASE))
 
 
 def release(session: Session, owner: str, ids: Sequence[int] | None = None) -> None:
-    """Give back what ``owner`` claimed and did not begin."""
+    """Release rows that ``owner`` claimed and did not begin."""
     held = and_(WAITS, ROW.lease_owner == owner, ROW.status != DeliveryStatus.SENDING)
     if ids is not None:
         held = and_(held, ROW.id.in_(ids))
@@ -97,7 +97,7 @@ def release(session: Session, owner: str, ids: Sequence[int] | None = None) -> N
 def postpone(
     session: Session, until: Mapping[int, datetime], *, owner: str, reason: str = ""
 ) -> None:
-    """Give back claimed rows that are not to be claimed again before ``until``.
+    """Release claimed rows, not to be claimed again before ``until``.
 
     With a ``reason`` what was queued counts as deferred: it waits for the relay's side, not ours.
     """
@@ -124,7 +124,7 @@ def postpone(
 def recover(session: Session, *, now: datetime, dead_owners: Sequence[str] = ()) -> int:
     """Turn rows that a dead process left ``sending`` into ``uncertain``; returns how many.
 
-    Dead is whose lease ended, or who is named: what the named had claimed is given back at once.
+    An owner is dead if its lease ended or it is named; rows that a named one claimed are released.
     """
     for owner in dead_owners:
         release(session, owner)
@@ -144,7 +144,7 @@ def recover(session: Session, *, now: datetime, dead_owners: Sequence[str] = ())
 
 
 def sending(session: Session, owner: str) -> dict[int, int]:
-    """What ``owner`` has begun and not recorded: the number of the attempt by delivery."""
+    """Attempts that ``owner`` has begun and not recorded: attempt number by delivery."""
     begun = select(ROW.id, ROW.attempts).where(
         WAITS, ROW.lease_owner == owner, ROW.status == DeliveryStatus.SENDING
     )

@@ -1,4 +1,4 @@
-"""What the statements of the ledger share: the table, statuses by what is left to do, leases."""
+"""What the ledger's statements share: the table, groups of statuses, leases."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from newsletter.core.models import DeliveryStatus
 # a dead one's work while the digest is still of today.
 LEASE = timedelta(minutes=10)
 # An uncertain delivery is resent once: a second copy with the same Message-ID is a nuisance
-# that most mailboxes hide, a missing digest is a loss; a third try would be insistence.
+# that most mailboxes hide; a missing digest is a loss; a third copy would be too much.
 RESENDS = 1
 
 UNFINISHED = (
@@ -44,7 +44,7 @@ def is_open(resends: int) -> ColumnElement[bool]:
 
 
 def has_lapsed() -> ColumnElement[bool]:
-    """Whether a lease is over, or was given by a clock that has been set back since.
+    """Whether a lease is over, or was given before the clock was set back.
 
     Needs the values of `lease_times`.
     """
@@ -52,5 +52,5 @@ def has_lapsed() -> ColumnElement[bool]:
 
 
 def lease_times(now: datetime) -> dict[str, Any]:
-    """Values for what is said of time: now, until when a lease goes, and what no lease reaches."""
+    """Values of times: now, the end of a new lease, and the latest possible end of any lease."""
     return {"now": now, "until": now + LEASE, "beyond": now + 2 * LEASE}

@@ -3,7 +3,8 @@
 from newsletter.sending.mailer.plan import SendPlan
 from newsletter.sending.mailer.rate_limit import Limits
 from newsletter.sending.mailer.reputation import Threshold
-from newsletter.sending.mailer.run import SendRun, Tally
+from newsletter.sending.mailer.run import SendRun
+from newsletter.sending.mailer.tally import Tally
 from newsletter.sending.mailer.workers import Workers
 
 __all__ = ["Limits", "SendPlan", "SendRun", "Tally", "Threshold", "Workers"]

@@ -12,16 +12,18 @@ from newsletter.core.errors import (
     PermanentTransportError,
     RelayError,
     RenderError,
+    SlowDownError,
     TransientTransportError,
     UncertainTransportError,
 )
 from newsletter.core.models import DeliveryKind, DeliveryStatus
+from newsletter.core.refusals import asks_to_slow_down
 from newsletter.messages.digest import Digest
 from newsletter.messages.envelope import Envelope
 from newsletter.messages.renderer import Addressee
 from newsletter.sending.ledger import Result
 from newsletter.sending.mailer.flight_log import FlightLog
-from newsletter.sending.mailer.ledger_client import UNREADABLE, Job, Note
+from newsletter.sending.mailer.ledger_client import UNREADABLE, BegunDelivery, TransactionalMessage
 from newsletter.sending.mailer.retry_policy import retry_at
 from newsletter.sending.transports import Transport
 
@@ -30,7 +32,7 @@ UNRENDERABLE = (RenderError, TemplateError, *UNREADABLE)
 
 
 class Rendering(Protocol):
-    """What a run needs of the renderer: rows to envelopes."""
+    """The part of the renderer that a run needs: rows to envelopes."""
 
     def digest(self, digest: Digest) -> Envelope:
         """The message of a digest."""
@@ -49,13 +51,13 @@ class Rendering(Protocol):
 class Ready:
     """A begun delivery and its message; ``created_at`` is when it was frozen, or asked for."""
 
-    job: Job
+    job: BegunDelivery
     created_at: datetime
     envelope: Envelope
 
 
-def make_ready(job: Job, renderer: Rendering) -> Ready | Result:
-    """Render a delivery; the result is that it failed, if that cannot be done."""
+def make_ready(job: BegunDelivery, renderer: Rendering) -> Ready | Result:
+    """Render a delivery; returns a failed result if that is impossible."""
     content = job.content
     try:
         if isinstance(content, str):
@@ -69,17 +71,18 @@ def make_ready(job: Job, renderer: Rendering) -> Ready | Result:
 async def attempt(
     ready: Ready, following: Ready | None, transport: Transport, *, log: FlightLog
 ) -> Result:
-    """Hand over one message; ``log`` hears of it right before.
+    """Hand over one message; ``log`` is told right before.
 
     ``following`` is what comes next on the connection, as far as can be known.
 
     Raises:
         RelayError: no relay could be used; the delivery was not attempted.
+        SlowDownError: the relay wants fewer at a time, and this one later.
     """
     job = ready.job
     if job.go_at is not None:
         await asyncio.sleep((job.go_at - utc_now()).total_seconds())
-    log.taking_off(job.delivery_id, job.attempts)
+    log.started(job.delivery_id, job.attempts)
     try:
         answer = await transport.send(ready.envelope, following.envelope if following else None)
     except PermanentTransportError as error:
@@ -87,20 +90,28 @@ async def attempt(
     except UncertainTransportError as error:
         return _result(job, DeliveryStatus.UNCERTAIN, error.code, error.response)
     except RelayError:
-        log.stayed(job.delivery_id, job.attempts)
+        log.withdrawn(job.delivery_id, job.attempts)
         raise
     except TransientTransportError as error:
-        retry = retry_at(job.attempts, ready.created_at, utc_now())
-        status = DeliveryStatus.DEFERRED if retry else DeliveryStatus.EXPIRED
-        return _result(job, status, error.code, error.response, retry)
+        if asks_to_slow_down(error.code, error.response):
+            log.withdrawn(job.delivery_id, job.attempts)
+            raise SlowDownError(error.response, code=error.code) from error
+        return deferred(ready, error)
     code, _, text = answer.partition(" ")
     if not code.isdigit():
-        return _result(job, DeliveryStatus.SENT, 0, answer)  # a file, for one
+        return _result(job, DeliveryStatus.SENT, 0, answer)  # such as a file
     return _result(job, DeliveryStatus.SENT, int(code), text)
 
 
+def deferred(ready: Ready, error: TransientTransportError) -> Result:
+    """Not now: to be tried again later, or given up when the digest would be stale by then."""
+    retry = retry_at(ready.job.attempts, ready.created_at, utc_now())
+    status = DeliveryStatus.DEFERRED if retry else DeliveryStatus.EXPIRED
+    return _result(ready.job, status, error.code, error.response, retry)
+
+
 def _result(
-    job: Job,
+    job: BegunDelivery,
     status: DeliveryStatus,
     code: int,
     response: str,
@@ -109,7 +120,7 @@ def _result(
     return Result(job.delivery_id, job.attempts, status, code, response, utc_now(), retry)
 
 
-def _render(content: Digest | Note, renderer: Rendering) -> Envelope:
+def _render(content: Digest | TransactionalMessage, renderer: Rendering) -> Envelope:
     if isinstance(content, Digest):
         return renderer.digest(content)
     is_confirmation = content.kind is DeliveryKind.CONFIRMATION

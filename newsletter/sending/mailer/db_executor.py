@@ -1,4 +1,4 @@
-"""The way of a run to its database: off the event loop where that helps, and patient."""
+"""Runs a send run's database calls, off the event loop if that helps, retrying while locked."""
 
 import asyncio
 import sqlite3
@@ -33,7 +33,7 @@ class DatabaseLine:
         """Call; wait for a database that is locked or restarts.
 
         Raises:
-            StoppedError: it stayed away.
+            StoppedError: it did not come back.
         """
         loop = asyncio.get_running_loop()
         until = time.monotonic() + PATIENCE
@@ -50,13 +50,13 @@ class DatabaseLine:
             await asyncio.sleep(AGAIN_SECONDS)
 
     def close(self) -> None:
-        """No more calls; one that hangs is not waited for."""
+        """Accept no more calls; do not wait for one that hangs."""
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def _is_full(error: DBAPIError) -> bool:
-    """Whether SQLite cannot write to its disk, which waiting does not mend."""
+    """Whether SQLite cannot write to its disk, which waiting does not fix."""
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # extended codes hold it there
     return code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 

@@ -1,4 +1,4 @@
-"""What was in the air when a process was killed.
+"""Records which messages were in flight when a process was killed.
 
 Results share a commit, so a process that is killed leaves rows ``sending`` of three sorts: not
 handed over yet, in the relay's hands, and answered. A file of two short lines a message tells
@@ -75,20 +75,20 @@ class FlightLog:
         for delivery_id, attempt in self._in_air.items():
             self._write(f"[{delivery_id}, {attempt}]")
 
-    def taking_off(self, delivery_id: int, attempt: int) -> None:
-        """A message is about to be handed over."""
+    def started(self, delivery_id: int, attempt: int) -> None:
+        """Record that a message is about to be handed over."""
         self._in_air[delivery_id] = attempt
         self._write(f"[{delivery_id}, {attempt}]")
 
-    def stayed(self, delivery_id: int, attempt: int) -> None:
-        """No relay could be used: nobody has heard of the message."""
+    def withdrawn(self, delivery_id: int, attempt: int) -> None:
+        """Record that no relay could be used: none has heard of the message."""
         del self._in_air[delivery_id]
         self._write(f"[{delivery_id}, {attempt}, null]")
 
-    def landed(self, result: Result) -> None:
-        """An attempt has a result, which is not recorded yet."""
+    def finished(self, result: Result) -> None:
+        """Record an attempt's result, which the database does not have yet."""
         self._in_air.pop(result.delivery_id, None)
-        # Put together by hand: to make a list and encode that takes five times as long.
+        # Formatted by hand: encoding a list takes five times as long.
         retry = f'"{result.retry_at.isoformat()}"' if result.retry_at else "null"
         self._write(
             f'[{result.delivery_id}, {result.attempt}, "{result.status}", {result.code}, '
@@ -96,17 +96,17 @@ class FlightLog:
         )
 
     def recorded(self, waiting: list[Result]) -> None:
-        """All results but ``waiting`` are committed."""
+        """Record that all results except ``waiting`` are committed."""
         if self._size > LONGEST:
             # In place, and not by a new file: between the cut and the lines that follow, a kill
             # leaves an empty file, which says that nothing can be known.
             os.ftruncate(self._file, 0)
             self._start()
             for result in waiting:
-                self.landed(result)
+                self.finished(result)
 
     def close(self) -> None:
-        """The run has ended with everything recorded."""
+        """End the file: everything is recorded."""
         os.close(self._file)
         _path(self.folder, self.owner).unlink(missing_ok=True)
 
@@ -120,7 +120,7 @@ class FlightLog:
 
 
 def read(folder: Path, owner: str) -> Flight | None:
-    """What a dead owner's log tells; None when there is none to believe."""
+    """What a dead owner's log says; None if there is no log to trust."""
     try:
         *lines, _torn = _path(folder, owner).read_bytes().split(b"\n")
         head, *entries = [json.loads(line) for line in lines]
@@ -152,5 +152,5 @@ def read(folder: Path, owner: str) -> Flight | None:
 
 
 def forget(folder: Path, owner: str) -> None:
-    """The log has been used; its owner is gone."""
+    """Delete a log that has been used; its owner is gone."""
     _path(folder, owner).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether that process is known to be dead.
+"""Lease owners: their names, and whether such a process is known to be dead.
 
 An owner is named ``machine/boot/space:process:started:token``: this boot of the kernel and the
 process name space, so that cloned machines and containers are not taken for each other; and the
@@ -48,12 +48,12 @@ def new_owner() -> str:
 
 
 def forget(owner: str) -> None:
-    """The run has ended: whatever it still holds is free."""
+    """Forget an owner whose run has ended; its leases are free."""
     _alive.discard(owner)
 
 
 def dead(engine: Engine, owners: Sequence[str]) -> list[str]:
-    """Those of ``owners`` that are known to be gone; of others only the lease can tell."""
+    """Those of ``owners`` known to be gone; for the others only the lease can tell."""
     is_local = engine.dialect.name == "sqlite"
     return [owner for owner in owners if owner not in _alive and _is_dead(owner, is_local)]
 
@@ -74,7 +74,7 @@ def _is_dead(owner: str, is_local: bool) -> bool:
 
 
 def _started(process: int) -> str:
-    """When a process started, in clock ticks since boot; "" when there is no such process."""
+    """When a process started, in clock ticks since boot; "" if it does not exist."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -86,7 +86,7 @@ def _started(process: int) -> str:
 
 
 def _signalled(process: int) -> str:
-    """The same where /proc does not tell: whether the number is in use."""
+    """The same without /proc: whether the process number is in use."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

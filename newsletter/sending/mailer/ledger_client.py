@@ -1,4 +1,4 @@
-"""One run's dealings with the ledger, each a short transaction: recover, turn, put back.
+"""One run's use of the ledger, in short transactions: recover, turn, put back.
 
 A turn records results and begins the next deliveries in one commit; then the begun ones are read
 for rendering, in a transaction that holds up nobody.
@@ -43,12 +43,12 @@ _NOTES = (
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .where(_delivery.id.in_(bindparam("ids", expanding=True)))
 )
-# A row whose digest cannot be read (damaged, or written by hand) fails alone.
+# A row whose digest cannot be read fails alone.
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class TransactionalMessage:
     """A message of no edition: a confirmation, or a link to one's account."""
 
     delivery_id: int
@@ -60,7 +60,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BegunDelivery:
     """A begun delivery: what to render, and which attempt it is, from 1 on.
 
     ``begun_at`` is of the process's clock (`time.monotonic`), and never too late.
@@ -68,7 +68,7 @@ class Job:
 
     delivery_id: int
     attempts: int
-    content: Digest | Note | str  # a text says why it cannot be read
+    content: Digest | TransactionalMessage | str  # a text says why it cannot be read
     go_at: datetime | None  # not to be handed over earlier, for a rate's sake
     begun_at: float
 
@@ -79,17 +79,17 @@ class Job:
 
 
 @dataclass(slots=True)
-class Turn:
-    """What came of a turn. ``halted`` says why nothing more may begin; "" while something may."""
+class Begun:
+    """The result of a turn. ``halted`` says why nothing more may begin; "" otherwise."""
 
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[BegunDelivery] = field(default_factory=list)
     suppressed: int = 0
     halted: str = ""
     is_empty: bool = False  # nothing could be claimed
 
 
 @dataclass(slots=True)
-class Books:
+class LedgerClient:
     """The ledger as one run sees it; ``edition_id`` None is for the messages of no edition."""
 
     engine: Engine
@@ -105,7 +105,7 @@ class Books:
     _contents: Contents = field(default_factory=lambda: Contents({}))
 
     def open(self) -> int:
-        """Take over from the dead; returns how many deliveries wait."""
+        """Take over from dead processes; returns how many deliveries wait."""
         self.recover()
         with read_scope(self.engine) as session:
             waiting = ledger.statuses(session, self.edition_id)
@@ -114,7 +114,7 @@ class Books:
         return sum(waiting[status] for status in ledger.UNFINISHED)
 
     def recover(self) -> None:
-        """Settle what dead processes left: by their flight logs, else it is uncertain."""
+        """Settle rows of dead processes by their flight logs; without a log they are uncertain."""
         with read_scope(self.engine) as session:
             dead = lease_owner.dead(self.engine, ledger.owners(session))
         folder = flight_log.folder_for(self.engine)
@@ -126,7 +126,7 @@ class Books:
             flight_log.forget(folder, owner)
 
     def renew(self) -> None:
-        """Keep what this run holds from being taken over."""
+        """Renew this run's leases."""
         with session_scope(self.engine) as session:
             ledger.renew(session, self.owner, utc_now())
 
@@ -135,14 +135,16 @@ class Books:
         if self.limits.rate is None:
             return []
         with session_scope(self.engine) as session:
-            given = rate_limit.reserve(
+            given = rate_limit.reserve_slots(
                 session, "all", self.limits.rate, most=want, now=utc_now(), at_least=1
             ).given
         return list(given)
 
-    def turn(self, results: Sequence[Result], want: int, moments: Sequence[datetime]) -> Turn:
+    def record_and_begin(
+        self, results: Sequence[Result], want: int, moments: Sequence[datetime]
+    ) -> Begun:
         """Record ``results``; begin up to ``want`` deliveries, each at one of ``moments``."""
-        turn, claimed = Turn(), self._claimed
+        turn, claimed = Begun(), self._claimed
         go_at: dict[int, datetime] = {}
         with session_scope(self.engine) as session:
             ledger.record(session, results, owner=self.owner)
@@ -174,7 +176,7 @@ class Books:
         )
 
     def _begin(
-        self, session: Session, ids: Sequence[int], turn: Turn, go_at: dict[int, datetime]
+        self, session: Session, ids: Sequence[int], turn: Begun, go_at: dict[int, datetime]
     ) -> dict[int, int]:
         """Begin those of ``ids`` that may go now; the others are postponed or given back.
 
@@ -208,7 +210,7 @@ class Books:
         return begun
 
     def halted(self, session: Session) -> str:
-        """Why nothing of the edition may begin; "" while it is being sent."""
+        """Why no delivery of the edition may begin; "" while it is being sent."""
         if self.edition_id is None:
             return ""
         edition = session.get_one(Edition, self.edition_id)
@@ -236,7 +238,7 @@ class Books:
             if closed_until is not None:
                 closed |= dict.fromkeys(numbers, closed_until)
             elif rate is not None:
-                moments = rate_limit.reserve(
+                moments = rate_limit.reserve_slots(
                     session, f"domain:{domain}", rate, most=len(numbers), now=now
                 )
                 go_at |= zip(numbers, moments.given, strict=False)
@@ -259,29 +261,42 @@ class Books:
                 rate_limit.give_back_today(session, number, now=utc_now())
 
     def outlook(self) -> tuple[str, Outlook]:
-        """Why nothing may begin, or "", and what there is to wait for."""
+        """Why nothing may begin, or "", and what to wait for."""
         with read_scope(self.engine) as session:
             return self.halted(session), ledger.outlook(session, self.edition_id, self.resends)
 
     def why_pause(self) -> str:
-        """Why what comes back says to stop; "" while it does not."""
+        """Why bounces or complaints stop the run; "" if they do not."""
         with read_scope(self.engine) as session:
             return self.reputation.why_pause(session)
 
-    def pause(self, reason: str) -> bool:
-        """Stop the edition in all processes, and say why; always True."""
+    def pause(self, reason: str, kind: str = "") -> bool:
+        """Pause the edition in all processes with a reason; returns True.
+
+        Deliveries refused as ``kind`` says are queued again in the same commit, so that whoever
+        resumes mails them, and nobody takes them for dead.
+        """
         if self.edition_id is not None:
             with session_scope(self.engine) as session:
                 edition = session.get_one(Edition, self.edition_id)
                 if edition.status is EditionStatus.SENDING:
                     edition.status, edition.note = EditionStatus.PAUSED, reason
+                self._take_back(session, kind)
         return True
 
-    def close(self) -> None:
-        """Give back what was not handed over; every result is recorded by now."""
+    def _take_back(self, session: Session, kind: str) -> None:
+        if kind and self.edition_id is not None:
+            ledger.take_back(session, ledger.by_kind(session, self.edition_id).get(kind, []))
+
+    def close(self, kind: str = "") -> None:
+        """Release deliveries that were not handed over; all results are recorded by now.
+
+        Deliveries refused as ``kind`` says are queued again, like in `pause`.
+        """
         with session_scope(self.engine) as session:
+            self._take_back(session, kind)
             ledger.release(session, self.owner)
-            # Begun by a commit whose acknowledgement was lost, and so by nobody's knowledge.
+            # Begun by a commit whose acknowledgement was lost.
             ledger.put_back(session, ledger.sending(session, self.owner), owner=self.owner)
 
     def _load(
@@ -290,27 +305,31 @@ class Books:
         begun: Mapping[int, int],
         go_at: Mapping[int, datetime],
         begun_at: float,
-    ) -> list[Job]:
+    ) -> list[BegunDelivery]:
         contents = (self._notes if self.edition_id is None else self._digests)(session, [*begun])
         return [
-            Job(number, attempt, contents[number], go_at.get(number), begun_at)
+            BegunDelivery(number, attempt, contents[number], go_at.get(number), begun_at)
             for number, attempt in begun.items()
             if number in contents
         ]
 
-    def _notes(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | Note | str]:
+    def _notes(
+        self, session: Session, ids: Sequence[int]
+    ) -> dict[int, Digest | TransactionalMessage | str]:
         rows = session.connection().execute(_NOTES, {"ids": ids})
-        return {row.id: Note(*row) for row in rows}
+        return {row.id: TransactionalMessage(*row) for row in rows}
 
-    def _digests(self, session: Session, ids: Sequence[int]) -> dict[int, Digest | Note | str]:
-        """Digests by delivery; of one that cannot be read, the reason."""
+    def _digests(
+        self, session: Session, ids: Sequence[int]
+    ) -> dict[int, Digest | TransactionalMessage | str]:
+        """Digests by delivery, or the reason why one cannot be read."""
         try:
             return {**digest.load(session, ids, self._contents)}
         except UNREADABLE:
             pass
         # A preparation may have added papers since this run began; if not, a row is damaged.
         self._contents = Contents(digest.load_contents(session, self.edition_id or 0))
-        found: dict[int, Digest | Note | str] = {}
+        found: dict[int, Digest | TransactionalMessage | str] = {}
         for number in ids:
             try:
                 found |= digest.load(session, [number], self._contents)
@@ -320,7 +339,7 @@ class Books:
 
 
 def _settle(session: Session, owner: str, left: flight_log.Flight | None) -> None:
-    """Record what a dead owner's log has answers to; put back what no relay has heard of."""
+    """Record the results in a dead owner's log; put back messages no relay has heard of."""
     if left is None:
         return
     begun = ledger.sending(session, owner)
@@ -330,7 +349,7 @@ def _settle(session: Session, owner: str, left: flight_log.Flight | None) -> Non
         if begun.get(result.delivery_id) == result.attempt
     ]
     ledger.record(session, answered, owner=owner)
-    # What the log tells of an earlier attempt, recorded long since, says nothing of this one.
+    # An earlier attempt in the log, recorded long ago, says nothing about this one.
     known = {result.delivery_id for result in answered}
     untouched = [
         number

@@ -1,4 +1,4 @@
-"""What a send run is to do, as a value that can go to another process; and the run made of it."""
+"""What a send run is to do, as a value that another process can receive."""
 
 import gc
 from collections.abc import Callable
@@ -22,7 +22,7 @@ COLLECT_AFTER = 20_000
 
 
 def spare_the_collector() -> None:
-    """Look for garbage cycles less often, and not among what is loaded by now.
+    """Collect garbage cycles less often, and skip everything loaded so far.
 
     A digest is some hundred tuples without any cycle. At the interpreter's own pace looking for
     cycles in them takes as long as reading their rows.
@@ -41,12 +41,12 @@ class SendPlan:
     rate: float | None = None
     limit: int | None = None
     only: int | None = None
-    # With False a run goes on whatever comes back.
+    # With False, bounces and complaints do not stop a run.
     checks_reputation: bool = True
 
     @property
     def threshold(self) -> Threshold | None:
-        """At which rates the run pauses itself, if at any."""
+        """The rates at which the run pauses itself, if any."""
         if not self.checks_reputation:
             return None
         settings = self.settings
@@ -54,7 +54,7 @@ class SendPlan:
 
     @property
     def resends(self) -> int:
-        """How often what is uncertain is sent again."""
+        """How many times an uncertain delivery is resent."""
         return ledger.RESENDS if self.settings.uncertain == "resend" else 0
 
     def run(self, engine: Engine) -> SendRun:
@@ -77,4 +77,5 @@ class SendPlan:
             limits=Limits(self.rate or settings.rate, settings.domain_rates, settings.warm_up),
             resends=self.resends,
             threshold=self.threshold,
+            checks_refusals=self.checks_reputation,
         )

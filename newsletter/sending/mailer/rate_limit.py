@@ -14,8 +14,8 @@ from sqlmodel import Session, col, func, select
 from newsletter.core.database import upsert
 from newsletter.core.models import Pace
 
-# Moments are given away this far ahead at most: so long may what was begun wait, at most, for
-# its turn, and an unsubscribe comes in between.
+# How far ahead times are given away: a begun delivery waits at most this long for
+# its turn, and an unsubscribe can come in between.
 AHEAD = timedelta(seconds=0.4)
 # A next moment further off than this was written before the clock was set back.
 CLOCK_JUMP = timedelta(days=2)
@@ -23,7 +23,7 @@ CLOCK_JUMP = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Messages a second in all and by recipient domain; messages on each day of a warm-up."""
+    """Messages per second in total and by recipient domain; messages on each day of a warm-up."""
 
     rate: float | None = None
     domains: Mapping[str, float] = field(default_factory=dict)
@@ -31,16 +31,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
-    """Moments given away, ``1/rate`` seconds apart, and the first that is not."""
+class SendSlots:
+    """Send times given away, ``1/rate`` seconds apart, and the first that is not."""
 
     given: tuple[datetime, ...]
     following: datetime
 
 
-def reserve(
+def reserve_slots(
     session: Session, name: str, rate: float, *, most: int, now: datetime, at_least: int = 0
-) -> Moments:
+) -> SendSlots:
     """Up to ``most`` moments within `AHEAD` of now; ``at_least`` so many, however late."""
     row = _locked(session, name)
     step = timedelta(seconds=1 / rate)
@@ -52,7 +52,7 @@ def reserve(
         given.append(moment)
         moment += step
     row.next_at = moment
-    return Moments(tuple(given), moment)
+    return SendSlots(tuple(given), moment)
 
 
 def reserve_today(session: Session, warm_up: Sequence[int], *, most: int, now: datetime) -> int:
@@ -72,13 +72,13 @@ def reserve_today(session: Session, warm_up: Sequence[int], *, most: int, now: d
 
 
 def give_back_today(session: Session, number: int, *, now: datetime) -> None:
-    """Messages of today's share that were not sent after all."""
+    """Return messages of today's share that were not sent."""
     row = _locked(session, f"day:{now.date().isoformat()}")
     row.used = max(0, row.used - number)
 
 
 def _locked(session: Session, name: str) -> Pace:
-    """The row of that name, made if there is none, locked until the transaction ends."""
+    """The row of that name, created if missing, locked until the transaction ends."""
     new = upsert(session, "pace").values(name=name, used=0)
     session.connection().execute(new.on_conflict_do_nothing())
     return session.exec(select(Pace).where(Pace.name == name).with_for_update()).one()

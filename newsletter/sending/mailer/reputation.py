@@ -1,7 +1,7 @@
-"""Whether so much comes back that going on would harm the sender; asked before a run and during it.
+"""Whether bounces and complaints are too frequent to go on; checked before and during a run.
 
 What the relay itself refuses does not count here: no mailbox heard of it, and a storm of policy
-refusals pauses a run by itself (`mailer.retries.StormWatch`).
+refusals pauses a run by itself (`mailer.brake`).
 """
 
 import time
@@ -91,7 +91,7 @@ class ReputationWatch:
     def _reason(self, session: Session, edition_id: int) -> str:
         if self.threshold is None:
             return ""
-        found = rates.rates(session, edition_id, accepted_only=True)
+        found = rates.rates_of(session, edition_id, accepted_only=True)
         bounces, complaints = self.threshold.bounces, self.threshold.complaints
         why = rates.why_pause(found, bounce_limit=bounces, complaint_limit=complaints)
         return why or ""

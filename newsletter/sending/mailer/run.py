@@ -7,30 +7,31 @@ message a connection, and by the flight log, after a kill, no more than the latt
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
 from newsletter.core.database import utc_now
-from newsletter.core.errors import RelayError, StoppedError
+from newsletter.core.errors import RelayError, SlowDownError, StoppedError
 from newsletter.core.models import DeliveryStatus
 from newsletter.sending.ledger import LEASE, RESENDS, Result
 from newsletter.sending.mailer import flight_log, lease_owner
-from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, make_ready
+from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, deferred, make_ready
+from newsletter.sending.mailer.brake import Brake
 from newsletter.sending.mailer.db_executor import DatabaseLine
-from newsletter.sending.mailer.ledger_client import Books, Job, Turn
+from newsletter.sending.mailer.ledger_client import Begun, BegunDelivery, LedgerClient
 from newsletter.sending.mailer.rate_limit import AHEAD, Limits
 from newsletter.sending.mailer.reputation import ReputationWatch, Threshold
-from newsletter.sending.mailer.retry_policy import StormWatch
+from newsletter.sending.mailer.tally import Tally
+from newsletter.sending.mailer.throttle import Throttle
 from newsletter.sending.transports import Transport
 
 # Results that may wait for their commit. Turns come at half of that, so that begins and results go
 # on beside the sending; in a commit of 50 a row costs a tenth of what it costs alone.
 GROUP = 100
-# What was begun and still waits for a connection after a second is begun anew: an unsubscribe or
+# A begun delivery that waits over a second for a connection is begun again: an unsubscribe or
 # a pause must not lose to a slow relay.
 FRESH_SECONDS = 1.0
 # A relay that answers faster is told of the next message along with one's content. A slower one
@@ -46,29 +47,13 @@ RELAY_PATIENCE = 8.0
 SOON = timedelta(seconds=10)
 
 
-@dataclass(slots=True)
-class Tally:
-    """Outcomes of a run so far, of ``total`` deliveries that waited at its start.
-
-    ``stopped`` says why it ended before the end; "" if it did not.
-    """
-
-    total: int
-    outcomes: Counter[DeliveryStatus] = field(default_factory=Counter)
-    stopped: str = ""
-
-    @property
-    def done(self) -> int:
-        """How many deliveries this run has dealt with."""
-        return self.outcomes.total()
-
-
 class SendRun:
     """Drains what is due of one edition, or with ``edition_id`` None the messages of none.
 
     ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
-    uncertain ones are held; what comes back pauses it at ``threshold``. Set ``stop`` to drain:
-    what is in flight is finished and recorded. ``on_progress`` is called after each result.
+    uncertain ones are held; what comes back pauses it at ``threshold``, and unless
+    ``checks_refusals`` is false a relay that refuses nearly everything alike. Set ``stop`` to
+    drain: what is in flight is finished and recorded. ``on_progress`` is called after each result.
     """
 
     def __init__(
@@ -84,6 +69,7 @@ class SendRun:
         limits: Limits | None = None,
         resends: int = RESENDS,
         threshold: Threshold | None = None,
+        checks_refusals: bool = True,
     ) -> None:
         self.stop = asyncio.Event()
         self.on_progress: Callable[[Tally], None] = lambda tally: None
@@ -93,16 +79,18 @@ class SendRun:
         self._left = limit
         self._is_partial = limit is not None or only is not None
         owner = lease_owner.new_owner()
-        self._books = Books(engine, edition_id, limits or Limits(), resends, only, owner)
-        self._books.reputation = ReputationWatch(edition_id, threshold)
+        self._ledger = LedgerClient(engine, edition_id, limits or Limits(), resends, only, owner)
+        self._ledger.reputation = ReputationWatch(edition_id, threshold)
         if limit is not None:
-            self._books.claim_ahead = 1  # what is over the limit is for others
+            self._ledger.claim_ahead = 1  # leave the rest to other processes
         self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
-        self._storm = StormWatch()
+        self._brake = Brake()
+        self._throttle = Throttle()
+        self._checks_refusals = checks_refusals
         self._tally = Tally(0)
-        self._jobs: deque[Job] = deque()
-        self._held: dict[int, Job] = {}  # announced, by delivery: they wait for a message
-        self._refused: list[Job] = []  # by every relay, or not in time: to be put back
+        self._jobs: deque[BegunDelivery] = deque()
+        self._held: dict[int, BegunDelivery] = {}  # pipelined, by delivery: they wait for a message
+        self._refused: list[BegunDelivery] = []  # by every relay, or not in time: to be put back
         self._results: list[Result] = []
         self._in_flight = 0
         self._group = min(GROUP // 2, 2 * connections)
@@ -127,17 +115,17 @@ class SendRun:
         """
         self._log.open()
         try:
-            self._tally.total = await self._ask(self._books.open)
+            self._tally.total = await self._ask(self._ledger.open)
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(self._connections):
                     tasks.create_task(self._connection())
                 lost = await self._keep_ledger()
             if lost is not None:
                 raise lost
-            await self._ask(self._books.close)
+            await self._ask(self._ledger.close, self._brake.kind)
             self._log.close()
         finally:
-            lease_owner.forget(self._books.owner)
+            lease_owner.forget(self._ledger.owner)
             self._line.close()
         return self._tally
 
@@ -150,13 +138,13 @@ class SendRun:
                 await self._put_back()
                 if time.monotonic() - self._renewed_at > RENEW_SECONDS:
                     self._renewed_at = time.monotonic()
-                    await self._ask(self._books.renew)
+                    await self._ask(self._ledger.renew)
                 want = await self._wanted()
                 if want or self._results:
                     await self._turn(want)
                 await self._rest()
         except StoppedError as error:
-            self.stop.set()  # what is in flight still lands, in the flight log
+            self.stop.set()  # messages in flight still reach the flight log
             lost = error
         self._is_over = True
         self._work.set()
@@ -165,15 +153,15 @@ class SendRun:
         return lost
 
     async def _pause_if_harmful(self) -> None:
-        """Stop all processes in a storm of refusals, or when too much comes back."""
-        if self._books.reputation.is_due and (why := await self._ask(self._books.why_pause)):
+        """Pause all processes when nearly all is refused alike, or after too many bounces."""
+        if self._ledger.reputation.is_due and (why := await self._ask(self._ledger.why_pause)):
             self._give_up(why)
-        why = self._storm.reason or self._books.reputation.reason
+        why = self._brake.reason or self._ledger.reputation.reason
         if why and not self._is_paused:
-            self._is_paused = await self._ask(self._books.pause, why)
+            self._is_paused = await self._ask(self._ledger.pause, why, self._brake.kind)
 
     async def _rest(self) -> None:
-        """Until the ledger is wanted, or a tick has gone by."""
+        """Wait until the ledger is needed, or for one tick."""
         try:
             async with asyncio.timeout(TICK_SECONDS):
                 await self._ledger_wanted.wait()
@@ -186,15 +174,15 @@ class SendRun:
             return False
         if self.stop.is_set() or self._left == 0:
             return True
-        # Only a claim that came back empty makes it worth asking what is left.
+        # Ask what is left only after an empty claim.
         if not self._empty_since or time.monotonic() < self._empty_since + TICK_SECONDS:
             return False
         self._empty_since = 0.0
         return await self._is_exhausted()
 
     async def _is_exhausted(self) -> bool:
-        """Whether there is nothing to wait for; what the dead hold is taken over on the way."""
-        halted, outlook = await self._ask(self._books.outlook)
+        """Whether there is nothing to wait for; also takes over from dead processes."""
+        halted, outlook = await self._ask(self._ledger.outlook)
         if halted:
             self._tally.stopped = halted
             return True
@@ -203,7 +191,7 @@ class SendRun:
         if outlook.next_queued is not None and outlook.next_queued < utc_now() + SOON:
             return False
         if outlook.leased:
-            await self._ask(self._books.recover)
+            await self._ask(self._ledger.recover)
             return False
         return True
 
@@ -219,15 +207,17 @@ class SendRun:
         ):
             return 0
         want = self._group if self._left is None else min(self._group, self._left)
-        if not want or self._books.limits.rate is None:
+        if not want or self._ledger.limits.rate is None:
             return want
         if not self._moments or self._moments[0] < utc_now() - 2 * AHEAD:
-            self._moments = await self._ask(self._books.moments, want)
+            self._moments = await self._ask(self._ledger.moments, want)
         return min(want, len(self._moments)) if self._moments[0] < utc_now() + AHEAD else 0
 
     async def _turn(self, want: int) -> None:
         results = self._results[:]
-        turn: Turn = await self._ask(self._books.turn, results, want, self._moments[:want])
+        turn: Begun = await self._ask(
+            self._ledger.record_and_begin, results, want, self._moments[:want]
+        )
         del self._results[: len(results)]
         self._log.recorded(self._results)
         if turn.jobs:
@@ -243,12 +233,12 @@ class SendRun:
             self._give_up(turn.halted)
         self._work.set()
 
-    def _must_not_go(self, job: Job) -> bool:
+    def _must_not_go(self, job: BegunDelivery) -> bool:
         """Whether a begun delivery must not go: the run ends, or its begin is too long ago."""
         return self.stop.is_set() or time.monotonic() - job.begun_at > FRESH_SECONDS
 
     async def _put_back(self) -> None:
-        """Undo the begin of what no relay took, and of what waited too long for one."""
+        """Undo the begin of deliveries that no relay took or that waited too long."""
         back, self._refused = self._refused, []
         late = [job for job in self._held.values() if self._must_not_go(job)]
         for job in late:
@@ -257,11 +247,11 @@ class SendRun:
         if self._jobs and self._must_not_go(self._jobs[0]):
             back += self._jobs
             self._jobs.clear()
-            # What goes this slowly is begun in smaller groups.
+            # Halve the group size when the relay is slow.
             self._group = max(self._connections, self._group // 2)
         if back:
-            await self._ask(self._books.put_back, [job.delivery_id for job in back])
-            self._empty_since = 0.0  # there is something to claim again
+            await self._ask(self._ledger.put_back, [job.delivery_id for job in back])
+            self._empty_since = 0.0  # there may be rows to claim again
             self._left = None if self._left is None else self._left + len(back)
 
     async def _connection(self) -> None:
@@ -271,6 +261,7 @@ class SendRun:
         is_quick = False
         try:
             while (ready := following or await self._next_ready()) is not None:
+                is_quick = is_quick and self._throttle.rate is None
                 following = self._look_ahead() if is_quick else None
                 started = time.monotonic()
                 self._in_flight += 1
@@ -286,12 +277,13 @@ class SendRun:
             await transport.close()
 
     async def _next_ready(self) -> Ready | None:
+        await self._throttle.wait(lambda: self._is_over or self.stop.is_set())
         while (job := await self._next_job()) is not None:
             if (ready := self._made_ready(job)) is not None:
                 return ready
         return None
 
-    def _made_ready(self, job: Job) -> Ready | None:
+    def _made_ready(self, job: BegunDelivery) -> Ready | None:
         made = make_ready(job, self._renderer)
         if isinstance(made, Ready):
             return made
@@ -319,7 +311,7 @@ class SendRun:
             return None
         return following
 
-    async def _next_job(self) -> Job | None:
+    async def _next_job(self) -> BegunDelivery | None:
         while not self._is_over:
             is_free = len(self._results) < GROUP
             if is_free and self._jobs and not self._must_not_go(self._jobs[0]):
@@ -333,10 +325,13 @@ class SendRun:
         await self._work.wait()
 
     async def _attempt(self, transport: Transport, ready: Ready, following: Ready | None) -> bool:
-        """Hand over and note what came of it; whether the relay took it."""
+        """Hand over and record the result; returns whether the relay accepted it."""
         job = ready.job
         try:
             result = await attempt(ready, following, transport, log=self._log)
+        except SlowDownError as error:
+            self._slow_down(job, ready, error)
+            return False
         except RelayError as error:
             self._refused.append(job)
             await self._relay_failed(error)
@@ -345,34 +340,47 @@ class SendRun:
             self._refused.append(job)
             self._give_up(str(error))
             return False
+        if result.status is DeliveryStatus.SENT:
+            self._throttle.taken()
         self._relay_failed_at = None
         self._landed_at = time.monotonic()
         self._group = min(GROUP // 2, self._group + 1)
         self._land(job, result)
         return result.status is DeliveryStatus.SENT
 
-    def _land(self, job: Job, result: Result) -> None:
+    def _land(self, job: BegunDelivery, result: Result) -> None:
         self._results.append(result)
         try:
-            self._log.landed(result)
+            self._log.finished(result)
         except StoppedError as error:
             self._give_up(str(error))
-        self._books.domains.note(job.domain, result)
+        self._ledger.domains.note(job.domain, result)
         self._tally.outcomes[result.status] += 1
         self.on_progress(self._tally)
-        if self._storm.note(result):
-            self._give_up(self._storm.reason)
+        if self._checks_refusals and self._brake.note(result, job.domain):
+            self._tally.refused_as = self._brake.kind
+            self._give_up(self._brake.reason)
+
+    def _slow_down(self, job: BegunDelivery, ready: Ready, error: SlowDownError) -> None:
+        """Put the message back, to be tried again by this run at a slower pace."""
+        if self._throttle.slow_down(job.delivery_id):
+            self._refused.append(job)
+            if self._throttle.is_hopeless:
+                self._give_up(f"the relay takes nothing for now: {error}")
+        else:
+            self._land(job, deferred(ready, error))
 
     async def _relay_failed(self, error: RelayError) -> None:
         now = time.monotonic()
         self._relay_failed_at = self._relay_failed_at or now
         if now - self._relay_failed_at > RELAY_PATIENCE:
+            self._tally.relay_failed = True
             self._give_up(str(error))
         else:
             await asyncio.sleep(TICK_SECONDS)
 
     def _give_up(self, reason: str) -> None:
-        """Drain, and say why."""
+        """Drain, and keep the reason."""
         self._tally.stopped = self._tally.stopped or reason
         self.stop.set()
         self._ledger_wanted.set()

@@ -19,11 +19,11 @@ from multiprocessing.process import BaseProcess
 from newsletter.core import database
 from newsletter.core.errors import NewsletterError, StoppedError
 from newsletter.sending.mailer.plan import SendPlan
-from newsletter.sending.mailer.run import Tally
+from newsletter.sending.mailer.tally import Tally
 
 REPORT_SECONDS = 0.25
 # A worker that dies is replaced, for one that ran out of memory must not end the run; when they
-# die this often something is wrong that another process will not mend.
+# die this often something is wrong that another process will not fix.
 REPLACEMENTS = 5
 INTERRUPTED = 3
 
@@ -50,7 +50,7 @@ class Workers:
         self._stops = 0
 
     def stop(self) -> None:
-        """Drain; the second time, stop at once. May be called from a signal handler."""
+        """Drain; the second call stops immediately. Safe in a signal handler."""
         self._stops += 1
         for worker in self._workers:
             if self._stops == 1:
@@ -59,7 +59,7 @@ class Workers:
                 worker.process.kill()
 
     def run(self) -> Tally:
-        """Until all are done.
+        """Run until all are done.
 
         Raises:
             StoppedError: a worker could not go on.
@@ -98,7 +98,7 @@ class Workers:
         ours, theirs = self._context.Pipe(duplex=True)
         process = self._context.Process(target=_work, args=(plan, theirs), daemon=True)
         process.start()
-        theirs.close()  # so that the worker's death is the end of the pipe
+        theirs.close()  # so that the pipe ends when the worker dies
         return _Worker(process, ours, plan)
 
     def _sum(self) -> Tally:
@@ -106,7 +106,9 @@ class Workers:
         outcomes = sum((tally.outcomes for tally in tallies), Counter())
         total = max((tally.total for tally in tallies), default=0)
         stopped = next((tally.stopped for tally in tallies if tally.stopped), "")
-        return Tally(max(total, outcomes.total()), outcomes, stopped)
+        relay_failed = any(tally.relay_failed for tally in tallies)
+        refused_as = next((tally.refused_as for tally in tallies if tally.refused_as), "")
+        return Tally(max(total, outcomes.total()), outcomes, stopped, relay_failed, refused_as)
 
 
 def _parts(plan: SendPlan, number: int) -> list[SendPlan]:
@@ -126,7 +128,7 @@ def _share(whole: int, number: int, place: int) -> int:
 
 def _work(plan: SendPlan, pipe: Connection) -> None:
     """The life of a worker process."""
-    # Ctrl-C reaches the whole group; only the parent's word counts, or one press would be two.
+    # Ctrl-C reaches the whole group; only the parent's signal counts, or one would count as two.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tally, failure = Tally(0), None
     try:
@@ -142,7 +144,7 @@ async def _drain(plan: SendPlan, pipe: Connection) -> Tally:
     run = plan.run(database.connect(settings.database_url, synchronous=settings.sqlite_synchronous))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, lambda: stop_or_exit(run.stop))
-    # Nothing is ever written to us: what can be read is the end, when the parent has died.
+    # The parent never writes: readable means the end of the pipe, so the parent has died.
     loop.add_reader(pipe.fileno(), run.stop.set)
     last = 0.0
 

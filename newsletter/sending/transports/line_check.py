@@ -1,4 +1,4 @@
-"""What SMTP needs to know of a message's lines, found in one look over its bytes."""
+"""Facts about a message's lines that SMTP needs, found in one pass over its bytes."""
 
 from typing import NamedTuple
 

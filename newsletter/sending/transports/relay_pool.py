@@ -18,7 +18,7 @@ LONGEST_PAUSE = 60.0
 
 @dataclass(slots=True)
 class Breaker:
-    """Lets nothing through for a growing pause after each failure; one success closes it."""
+    """A circuit breaker: pauses longer after each failure, until one success."""
 
     failures: int = 0
     open_until: float = 0.0
@@ -33,7 +33,7 @@ class Breaker:
         self.open_until = self.clock() + pause * random.uniform(0.8, 1.2)  # noqa: S311  (spread)
 
     def succeeded(self) -> None:
-        """Note a success: whatever was wrong is over."""
+        """Note a success: the relay works again."""
         self.failures, self.open_until = 0, 0.0
 
     @property
@@ -74,11 +74,11 @@ class RelayPool:
         self._connections[relay] -= 1
 
     def succeeded(self, relay: Relay) -> None:
-        """The relay answered for a message, whatever it said."""
+        """Note that the relay answered, whatever it said."""
         self._breaker(relay).succeeded()
 
     def failed(self, relay: Relay, reason: str) -> None:
-        """The relay could not be used, or broke off."""
+        """Note that the relay failed or broke off."""
         self._breaker(relay).failed()
         self._last_error = reason
 
@@ -108,7 +108,7 @@ class PooledTransport:
                 await self.close()
                 continue
             except TransportError as error:
-                # Without a code the connection broke: that this message is not to blame shows
+                # Without a code the connection broke: whether this message is to blame shows
                 # only when others get through.
                 if error.code:
                     self._pool.succeeded(relay)

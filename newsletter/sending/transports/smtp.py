@@ -32,13 +32,12 @@ from newsletter.messages.envelope import Envelope
 from newsletter.sending.transports.line_check import Lines, look_at
 from newsletter.sending.transports.smtp_protocol import Dialogue, Reply, one_line
 
-# RFC 5321 §4.5.3.2 allows five minutes a command and ten for the final dot. A relay that takes
-# a minute is down for our purposes: the delivery is deferred and tried again.
-TIMEOUT_SECONDS = 60
+# Seconds for a connection, its greeting and login: a relay that takes longer is down.
+CONNECT_SECONDS = 60
 # Relays close long sessions with 421; renewing before that costs one greeting in a hundred.
 MESSAGES_PER_CONNECTION = 100
-# Some filters before a relay throw away what comes behind a message's end, against RFC 2920 §3.2.
-# When commands were lost there so often, none are sent there any more.
+# Some filters in front of a relay drop commands after a message's end, against RFC 2920 §3.2.
+# After this many losses nothing is pipelined to that relay any more.
 LOSSES = 3
 SERVICE_CLOSING = 421
 GO_AHEAD = 354
@@ -51,7 +50,8 @@ _NO = {"0", "false", "no"}
 class Relay:
     """Where mail is handed to. ``starttls``: True demands it, None takes it where offered.
 
-    ``weight`` is its share beside other relays; ``timeout`` in seconds is for each answer.
+    ``weight`` is its share beside other relays; ``timeout`` in seconds is for each answer, where
+    None waits as long as RFC 5321 §4.5.3.2 says.
     """
 
     host: str
@@ -61,7 +61,7 @@ class Relay:
     implicit_tls: bool = False
     starttls: bool | None = None
     weight: int = 1
-    timeout: float = TIMEOUT_SECONDS
+    timeout: float | None = None
 
     @property
     def is_loopback(self) -> bool:
@@ -78,7 +78,7 @@ class Relay:
 
 
 def parse_relays(urls: str) -> tuple[Relay, ...]:
-    """The relays of `parse_relay` URLs parted by spaces."""
+    """The relays of `parse_relay` URLs, separated by spaces."""
     return tuple(parse_relay(url) for url in urls.split())
 
 
@@ -111,7 +111,9 @@ def parse_relay(url: str) -> Relay:
         implicit_tls=implicit,
         starttls=None if not wish else wish in _YES,
         weight=_number(options, "weight", default=1, most=1000),
-        timeout=_number(options, "timeout", default=TIMEOUT_SECONDS, most=600),
+        timeout=_number(options, "timeout", default=600, most=600)
+        if "timeout" in options
+        else None,
     )
     if relay.username and not implicit and not relay.is_loopback:
         if relay.starttls is False:
@@ -175,7 +177,8 @@ class SmtpTransport:
                 return await self.send(envelope, following)
             raise TransientTransportError(str(error)) from error
         if replies[-1].code != GO_AHEAD or not all(reply.is_positive for reply in replies[:-1]):
-            if replies[0].code == SERVICE_CLOSING and not is_fresh:
+            if not is_fresh and SERVICE_CLOSING in {reply.code for reply in replies}:
+                # So many messages a connection and no more; the next one takes this.
                 self._drop()
                 return await self.send(envelope, following)
             raise self._refusal(replies, is_at_sender=True)
@@ -292,7 +295,7 @@ class SmtpTransport:
             use_tls=relay.implicit_tls,
             start_tls=None if relay.implicit_tls else relay.starttls,
             local_hostname=own_name(),
-            timeout=relay.timeout,
+            timeout=relay.timeout or CONNECT_SECONDS,
         )
         try:
             await client.connect()
@@ -357,7 +360,7 @@ def _reason(error: Exception, relay: Relay) -> str:
     if isinstance(error, SMTPAuthenticationError):
         return f"login refused: {error.code} {one_line(error.message)}"
     if isinstance(error, SMTPTimeoutError):
-        return f"no answer in {relay.timeout:g} s"
+        return f"no answer in {relay.timeout or CONNECT_SECONDS:g} s"
     if isinstance(error, SMTPConnectError) and error.__cause__ is not None:
         return one_line(str(error.__cause__)) or one_line(str(error))
     if isinstance(error, SMTPResponseException):

@@ -15,6 +15,11 @@ from typing import NamedTuple
 # talking must not fill the memory.
 LONGEST_REPLY = 64 * 1024
 GOODBYE_SECONDS = 5
+# RFC 5321 §4.5.3.2: five minutes for MAIL and RCPT (DATA goes along with them); ten for the
+# answer to the final dot, while the relay stores, scans or relays the message. Whoever waits less
+# there sends a copy to everybody whose mail was taken meanwhile.
+COMMAND_SECONDS = 300
+FINAL_DOT_SECONDS = 600
 
 
 class Reply(NamedTuple):
@@ -30,15 +35,20 @@ class Reply(NamedTuple):
 
 
 class Dialogue(asyncio.Protocol):
-    """Commands and replies over a connected transport; ``timeout`` in seconds is for each reply.
+    """Commands and replies over a connected transport.
+
+    ``timeout`` in seconds is for each reply; None waits as long as RFC 5321 §4.5.3.2 says.
 
     Whatever goes wrong with the connection, or is no SMTP, is a ``ConnectionError`` that says
     what; after it the dialogue is of no more use.
     """
 
-    def __init__(self, transport: asyncio.Transport, *, timeout: float, pipelining: bool) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, *, timeout: float | None, pipelining: bool
+    ) -> None:
         self._transport = transport
-        self._timeout = timeout
+        self._timeout = timeout or COMMAND_SECONDS
+        self._final_timeout = timeout or FINAL_DOT_SECONDS
         self._pipelining = pipelining
         self._received = b""
         self._lines: list[str] = []
@@ -113,7 +123,7 @@ class Dialogue(asyncio.Protocol):
         if then and self._pipelining and self._is_flushed:
             self._announced = len(then)
             self._write(b"".join(then))
-        return (await self._next(1))[0]
+        return (await self._next(1, self._final_timeout))[0]
 
     async def announced(self) -> list[Reply]:
         """The replies to the group that went along with the last content.
@@ -150,30 +160,30 @@ class Dialogue(asyncio.Protocol):
             raise ConnectionError(self._lost)
         self._transport.write(data)
 
-    async def _next(self, number: int) -> list[Reply]:
+    async def _next(self, number: int, seconds: float | None = None) -> list[Reply]:
         while len(self._replies) < number:
             if self._lost is not None:
                 raise ConnectionError(self._lost)
-            await self._more()
+            await self._more(seconds or self._timeout)
         return [self._replies.popleft() for _ in range(number)]
 
-    async def _more(self) -> None:
-        """Until the relay has said something more."""
+    async def _more(self, seconds: float) -> None:
+        """Until the relay has said something more, for so many seconds at most."""
         loop = asyncio.get_running_loop()
         self._waiter = waiter = loop.create_future()
         # A timer by hand: `asyncio.timeout` takes three times as long, twice for every message.
-        timer = loop.call_later(self._timeout, self._give_up, waiter)
+        timer = loop.call_later(seconds, self._give_up, waiter, seconds)
         try:
             await waiter
         finally:
             timer.cancel()
             self._waiter = None
 
-    def _give_up(self, waiter: asyncio.Future[None]) -> None:
+    def _give_up(self, waiter: asyncio.Future[None], seconds: float) -> None:
         # An answer that came while this process was busy elsewhere is none too late: it is read
         # before timers run, and the waiter is done by now.
         if not waiter.done():
-            waiter.set_exception(ConnectionError(f"no answer in {self._timeout:g} s"))
+            waiter.set_exception(ConnectionError(f"no answer in {seconds:g} s"))
 
     def pause_writing(self) -> None:
         """The system does not take more for now."""
@@ -190,7 +200,7 @@ class Dialogue(asyncio.Protocol):
         for line in lines:
             taken = _line(line)
             if taken is None:
-                return self._break("the relay's answer is no SMTP")
+                return self._break("the relay's answer is not SMTP")
             code, is_last, text = taken
             self._lines.append(text)
             if is_last:

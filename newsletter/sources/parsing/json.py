@@ -1,11 +1,11 @@
-"""What every adapter shares: papers one by one, and JSON of which nothing can be trusted."""
+"""Helpers for all adapters: papers one by one, and JSON that cannot be trusted."""
 
 import json
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from newsletter.core.errors import ParseError
-from newsletter.core.text import shortened, tidy
+from newsletter.core.one_line import shortened, tidy
 from newsletter.sources.base import Page, PaperRecord, Problem, Request
 from newsletter.sources.normalise import BadPaperError
 

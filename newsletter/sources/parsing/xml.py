@@ -13,14 +13,12 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from newsletter.core.errors import ParseError
-from newsletter.core.text import script
+from newsletter.core.markup import text_of
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 ARXIV = "{http://arxiv.org/schemas/atom}"
 
 _DECLARATION = re.compile(r"^\s*<\?xml\b[^>]{0,200}\?>")
-# Formulas nest a dozen deep; beyond this somebody tries the stack.
-_DEEPEST = 50
 # Characters XML 1.0 does not allow (§2.2) come raw from some servers; they carry no meaning.
 FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -78,23 +76,8 @@ def child(element: Element, name: str) -> Element | None:
 def text(element: Element | None, name: str | None = None) -> str:
     """All text inside ``element``, or inside its first child ``name``; empty without one.
 
-    Subscripts and superscripts become characters where there are any.
+    Subscripts, superscripts and formulas become characters where there are any.
     """
     if element is not None and name is not None:
         element = child(element, name)
-    return _inside(element).strip() if element is not None else ""
-
-
-def _inside(element: Element, depth: int = 0) -> str:
-    if depth > _DEEPEST:
-        return "".join(element.itertext())
-    parts = [element.text or ""]
-    for part in element:
-        inner = _inside(part, depth + 1)
-        if local(part) in {"sub", "sup"}:
-            inner = script(inner.strip(), up=local(part) == "sup")
-            # A pretty-printer put the line break here, not the author.
-            if "\n" in parts[-1][len(parts[-1].rstrip()) :]:
-                parts[-1] = parts[-1].rstrip()
-        parts += [inner, part.tail or ""]
-    return "".join(parts)
+    return text_of(element).strip() if element is not None else ""

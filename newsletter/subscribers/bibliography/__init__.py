@@ -1,4 +1,4 @@
-"""Uploaded bibliographies: BibTeX and RIS to papers that somebody likes.
+"""Uploaded bibliographies: BibTeX and RIS to papers that a reader likes.
 
 The files are strangers': their size is checked here, and a child process with limits reads them.
 """

@@ -13,7 +13,8 @@ from bibtexparser.entrypoint import parse_string
 
 from newsletter.core.errors import InputError, LimitError
 from newsletter.core.identifiers import ARXIV_ID, DOI, arxiv_of_doi, canonical_doi, split_arxiv_id
-from newsletter.core.text import clean, tidy
+from newsletter.core.one_line import tidy
+from newsletter.core.text import clean
 from newsletter.subscribers.bibliography.cutting import bibtex_entries, is_ris, ris_entries
 
 # Nothing longer is an identifier or the field that holds one.
@@ -35,7 +36,7 @@ _ID_IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 
-# The parser logs every odd entry, with its text: that is somebody's library, not our log's.
+# The parser logs every odd entry with its text; a reader's library does not belong in our log.
 logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)
 
 
