@@ -162,7 +162,7 @@ def test_a_bounce_without_our_signature_is_kept_for_the_operator_and_changes_not
     delivery = sent(session)
     forged = report(to="papers@news.example.org", returned=returned)
     recorded = receive(session, forged)
-    assert recorded.actions == (f"{READER}: bounced, but nothing proves it; kept for you to read",)
+    assert recorded.actions == (f"{READER}: bounced, but nothing proves it; kept for review",)
     assert suppression(session) is None
     assert delivery.status is DeliveryStatus.SENT
     assert rates_of(session, delivery.edition_id or 0).total.bounced == 0
