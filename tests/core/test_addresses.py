@@ -5,7 +5,8 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.core.config import is_plain_address, load_settings
+from newsletter.core.addresses import is_plain_address
+from newsletter.core.config import load_settings
 from newsletter.core.errors import SettingsError
 
 WORD = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
