@@ -6,6 +6,7 @@ a variable wins over the file. `load_settings` turns any mistake into one line.
 
 import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from newsletter.core.addresses import is_plain_address
 from newsletter.core.errors import SettingsError
 
 SETTINGS_FILE = Path("newsletter.toml")
@@ -127,6 +129,13 @@ class Settings(BaseSettings):
         default=(),
         description="search terms for semantic-scholar, openalex, crossref and pubmed, "
         "comma-separated",
+    )
+    max_paper_age_days: int = Field(
+        default=365,
+        ge=0,
+        le=100_000,
+        description="papers published longer ago than this many days are stored but are no news; "
+        "0 for no limit",
     )
     openreview_venues: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -291,9 +300,9 @@ class Settings(BaseSettings):
     @field_validator("from_address", "contact")
     @classmethod
     def _mail_address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        # Not every command is told an address, and this takes long to import.
+        if value is None or is_plain_address(value):
+            return value
+        # Few addresses need the library, and every command would wait for it.
         from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
         try:
@@ -318,6 +327,11 @@ class Settings(BaseSettings):
         if value is not None and any(ord(character) < 32 for character in value):
             raise ValueError("must be one line without control characters")
         return value
+
+    @property
+    def max_paper_age(self) -> timedelta | None:
+        """How old a paper may be to count as new; None for no limit."""
+        return timedelta(days=self.max_paper_age_days) if self.max_paper_age_days else None
 
     @property
     def keys(self) -> tuple[str, ...]:
