@@ -53,6 +53,7 @@ COMMANDS = {
         "Rank the papers for every subscriber who is due, and freeze the edition.",
     ),
     "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
+    "why": Entry("why", "why", "Say why a paper is, or is not, in a subscriber's digest."),
     "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
     "forecast": Entry(
         "forecast",

@@ -1,6 +1,8 @@
 """What papers are known by everywhere: arXiv ids and DOIs, found in whatever form they come."""
 
+import html
 import re
+from urllib.parse import unquote
 
 from newsletter.core.one_line import tidy
 
@@ -22,7 +24,33 @@ _ARXIV = re.compile(
 )
 DOI = r"10\.\d{4,9}/"
 _DOI = re.compile(DOI + r"\S{1,280}")
-_DOI_PREFIX = re.compile(r"^(?:(?:https?://)?(?:dx\.|www\.)?doi\.org/|doi:\s*)", re.I)
+_DOI_PREFIX = re.compile(
+    r"^(?:(?:https?:)?(?://)?(?:dx\.|www\.)?doi\.org/|(?:info:|urn:)?doi\s*[:/ ]\s*)+", re.I
+)
+# Where a publisher's address goes on after the DOI: a view, a format, a session, a tracker.
+_DOI_TAILS = re.compile(
+    r"(?:/(?:full|full-?text|abstract|abs|summary|meta|pdf|epdf|pdfdirect|epub|html|xml|references|"
+    r"metrics|citations|cited-?by|related|comments|supplementary|(?:tables|figures)(?:/\d+)?|"
+    r"suppl_file/.*|-/.*)"
+    r"|\.(?:full|full-?text|abstract|abs|short|long|pdf|html?|xml|epub|supplementary-material)"
+    r"|;jsessionid=.*|[;&?][A-Za-z_.-]+=.*|[?#].*|/)$",
+    re.I | re.DOTALL,
+)
+_IN_ADDRESS = re.compile(r"(?<![\d.])10\.\d{4,9}/\S+")
+# The servers put a preprint's version behind its DOI.
+_BIORXIV_VERSION = re.compile(r"^(10\.(?:1101|64898)/(?:\d{4}\.\d\d\.\d\d\.)?\d{5,8})v\d{1,3}\b.*$")
+# An article's number in the journal's own system, behind its DOI (Oxford University Press).
+_OUP_NUMBER = re.compile(r"^(10\.1093/.+)/\d{5,}(?:/.*)?$")
+_NATURE = re.compile(
+    r"^https?://(?:www\.)?nature\.com/articles/([a-z]\d{5}-\d{3}-\d{4,5}-[\dwxyz])", re.I
+)
+# Preprints whose versions have DOIs of their own.
+_OWN_VERSION = re.compile(
+    r"^(10\.21203/rs\.\d\.rs-\d+)/v\d+$|^(10\.20944/preprints\d+\.\d+)\.v\d+$"
+    r"|^(10\.26434/chemrxiv-[\w-]+?)[-/]v\d+$|^(10\.7554/elife\.\d+)\.\d$"
+    r"|^(10\.12688/\w+research\.\d+)\.\d$|^(10\.\d{4,9}/m9\.figshare\.\w*\d+)\.v\d+$"
+    r"|^(10\.(?:22541|31234|31219|36227|35542|33774)/\S+?)[./_-]?v\d+$"
+)
 _ARXIV_DOI = "10.48550/arxiv."
 # Nothing longer is looked at.
 _LONGEST_ARXIV = 200
@@ -42,11 +70,63 @@ def split_arxiv_id(value: object) -> tuple[str | None, int | None]:
 
 
 def canonical_doi(value: object) -> str | None:
-    """Lower case, without ``https://doi.org/`` and trailing full stops; None if it is not a DOI."""
+    """Lower case, without ``https://doi.org/``, escapes and tails; None if it is not a DOI.
+
+    Of a publisher's address, what comes behind the DOI goes (``/full``, ``.pdf``, ``v2``,
+    ``;jsessionid=…``); "10.1175/1520-0477(1996)077<0935:WOTWSM>2.0.CO;2" is all DOI.
+    """
     if not isinstance(value, str) or len(value) > _LONGEST_DOI:
         return None
-    bare = _DOI_PREFIX.sub("", tidy(value)).rstrip(".,;")
-    return bare.lower() if _DOI.fullmatch(bare) else None
+    bare = _DOI_PREFIX.sub("", html.unescape(_unescaped(tidy(value))).strip("\"'{}<[( "))
+    if not _DOI.fullmatch(bare):
+        return None
+    shorter = _without_tails(bare.lower())
+    return shorter if _DOI.fullmatch(shorter) else None
+
+
+def doi_in_address(address: str) -> str | None:
+    """The DOI that a web address names, as far as can be told; a guess."""
+    if len(address) > _LONGEST_DOI:
+        return None
+    if named := _NATURE.match(address):
+        return f"10.1038/{named[1].lower()}"
+    found = _IN_ADDRESS.search(_unescaped(address))
+    return canonical_doi(found[0]) if found else None
+
+
+def without_version(doi: str) -> str:
+    """One name for all versions of a preprint, as ``10.21203/rs.3.rs-1`` for ``…/v2``."""
+    found = _OWN_VERSION.match(doi)
+    return next(filter(None, found.groups())) if found else doi
+
+
+def _unescaped(text: str) -> str:
+    """``%2F`` as it is meant, also where it was escaped twice."""
+    for _ in range(2):
+        if "%" not in text:
+            break
+        text = unquote(text)
+    return text
+
+
+def _without_tails(doi: str) -> str:
+    for _ in range(4):
+        shorter = _trimmed(_DOI_TAILS.sub("", doi))
+        if shorter == doi:
+            break
+        doi = shorter
+    for pattern in (_BIORXIV_VERSION, _OUP_NUMBER):
+        doi = pattern.sub(r"\1", doi)
+    return doi
+
+
+def _trimmed(doi: str) -> str:
+    """Without the punctuation of the sentence, or the bracket, that it stands in."""
+    doi = doi.rstrip(".,;:'\"}")
+    for opening, closing in ("()", "[]", "<>"):
+        while doi.endswith(closing) and doi.count(closing) > doi.count(opening):
+            doi = doi[:-1].rstrip(".,;:")
+    return doi
 
 
 def arxiv_of_doi(doi: str | None) -> str | None:

@@ -39,6 +39,7 @@ class Purpose(StrEnum):
     ERASE = "erase"
     FEED = "feed"
     CLICK = "click"
+    RECEIPT = "receipt"
     BOUNCE = "bounce"
 
 

@@ -99,13 +99,15 @@ def in_html(text: str) -> str:
 class Fragments:
     """Makes and keeps the fragments of the digest template."""
 
-    def __init__(self, feedback_url: str, click_url: str = "") -> None:
+    def __init__(self, feedback_url: str, receipt_url: str, click_url: str = "") -> None:
         """``feedback_url`` is where answers go, without the token of the delivery.
 
+        ``receipt_url`` is where scores are told part by part, likewise.
         ``click_url`` is where clicks are counted, likewise; "" where they are not.
         """
         self._templates = templates.compiled("digest")
         self._feedback_url = f"{feedback_url}/{slot('token')}"
+        self._receipt_url = f"{receipt_url}/{slot('receipt')}"
         self._click_url = f"{click_url}/{slot('click')}" if click_url else ""
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
@@ -132,10 +134,14 @@ class Fragments:
         )
 
     def _make_paper(self, paper: CardKey) -> HtmlAndText:
-        """A card with the slots ``token``, ``why``, and ``click`` where clicks are counted."""
+        """A card with the slots ``token``, ``receipt``, ``why``; ``click`` where clicks count."""
         why = slot("why") if paper.explained else ""
         card = paper_card.card(
-            paper, why=why, feedback_url=self._feedback_url, click_url=self._click_url
+            paper,
+            why=why,
+            feedback_url=self._feedback_url,
+            receipt_url=self._receipt_url,
+            click_url=self._click_url,
         )
         html, text = (
             templates.render_block(template, "paper", {"paper": card})

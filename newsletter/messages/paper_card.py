@@ -68,6 +68,7 @@ class Card:
     abstract: tuple[wording.Passage, ...]
     links: tuple[tuple[str, str], ...]
     actions: tuple[tuple[str, str], ...]
+    receipt_url: str
 
 
 def heading(section: DigestSection) -> tuple[str, str]:
@@ -92,9 +93,12 @@ def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> CardK
     return CardKey(paper.frozen, paper.highlights, paper.in_short, fit, explained, length)
 
 
-def card(shown: CardKey, *, why: str, feedback_url: str, click_url: str = "") -> Card:
+def card(
+    shown: CardKey, *, why: str, feedback_url: str, receipt_url: str, click_url: str = ""
+) -> Card:
     """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal.
 
+    ``receipt_url`` is where its papers' scores are told part by part, without the paper.
     ``click_url`` is where its clicks are counted, without the paper; "" where they are not.
     """
     paper = shown.paper
@@ -117,6 +121,7 @@ def card(shown: CardKey, *, why: str, feedback_url: str, click_url: str = "") ->
         abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
         links=tuple((name, url) for name, url in links if url),
         actions=tuple((name, f"{base}/{signal}") for name, signal in ACTIONS),
+        receipt_url=f"{receipt_url}/{paper.paper_id}",
     )
 
 

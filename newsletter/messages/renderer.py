@@ -73,7 +73,9 @@ class Renderer:
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
         self._click_url = f"{self._base_url}/click" if settings.count_clicks else ""
-        self._fragments = Fragments(f"{self._base_url}/feedback", self._click_url)
+        self._fragments = Fragments(
+            f"{self._base_url}/feedback", f"{self._base_url}/receipt", self._click_url
+        )
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
     def digest(self, digest: Digest) -> Envelope:
@@ -119,7 +121,10 @@ class Renderer:
         )
         if whole:
             values["links"]["view"] = ""
-        urls = {"feedback_url": f"{self._base_url}/feedback/{tokens['token']}"}
+        urls = {
+            "feedback_url": f"{self._base_url}/feedback/{tokens['token']}",
+            "receipt_url": f"{self._base_url}/receipt/{tokens['receipt']}",
+        }
         if self._click_url:
             urls["click_url"] = f"{self._click_url}/{tokens['click']}"
         values["sections"] = [
@@ -287,6 +292,7 @@ class Renderer:
         counted = {"click": sign(Purpose.CLICK, delivery)} if self._click_url else {}
         return counted | {
             "token": sign(Purpose.FEEDBACK, delivery),
+            "receipt": sign(Purpose.RECEIPT, delivery),
             "view": sign(Purpose.VIEW, delivery),
             "preferences": sign(Purpose.PREFERENCES, digest.subscriber_public_id),
             "unsubscribe": sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),

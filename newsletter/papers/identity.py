@@ -10,11 +10,14 @@ import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from newsletter.core.identifiers import without_version
 from newsletter.sources import PaperRecord
 
 Key = tuple[str, str]
 
 ARXIV, DOI, TITLE = "arxiv", "doi", "title"
+# A DOI read out of a web address: it finds a paper, and never says that two are different.
+GUESSED_DOI = "doi-guess"
 # "Editorial", "Reply to the comment", "Introduction": many papers share a short title.
 SHORTEST_TITLE = 20
 FEWEST_WORDS = 4
@@ -36,9 +39,30 @@ _UNITES_ITS_OWN = frozenset({"crossref", "openalex", "openreview", "pubmed", "se
 def strong_keys(record: PaperRecord) -> list[Key]:
     """Names that can belong to one paper only, the surest first."""
     keys = [(ARXIV, record.arxiv_id)] if record.arxiv_id else []
-    keys += [(DOI, doi) for doi in (record.doi, *record.related_dois) if doi]
+    keys += [(DOI, doi) for doi in _stated_dois(record)]
+    if record.doi and record.doi_is_guessed:
+        keys.append((GUESSED_DOI, record.doi))
     keys.append((record.source, record.external_id))
     return list(dict.fromkeys(keys))
+
+
+def matching_keys(record: PaperRecord) -> list[Key]:
+    """The same, with each DOI of the other kind too: one source states what another has guessed."""
+    keys = strong_keys(record)
+    other = {DOI: GUESSED_DOI, GUESSED_DOI: DOI}
+    return [*keys, *((other[kind], name) for kind, name in keys if kind in other)]
+
+
+def _stated_dois(record: PaperRecord) -> list[str]:
+    own = [] if record.doi is None or record.doi_is_guessed else [record.doi]
+    return [without_version(doi) for doi in (*own, *record.related_dois)]
+
+
+def is_another(record: PaperRecord, title: str, url: str) -> bool:
+    """Whether a feed uses a known id again, for a paper with another link and another title."""
+    if not record.source.startswith("feed") or not url or record.url in {"", url}:
+        return False
+    return folded(record.title) != folded(title)
 
 
 def title_keys(record: PaperRecord) -> list[Key]:
@@ -80,7 +104,7 @@ def contradict(record: PaperRecord, aliases: Iterable[Key]) -> bool:
     Another arXiv id is another paper; so is another DOI of the same registrant, and another id
     in the same source. A DOI of another registrant is the published version.
     """
-    own_dois = {doi for doi in (record.doi, *record.related_dois) if doi}
+    own_dois = set(_stated_dois(record))
     registrants = {doi.split("/")[0] for doi in own_dois}
     for source, name in aliases:
         if source == ARXIV and record.arxiv_id not in {None, name}:

@@ -6,17 +6,28 @@ Better data from a later source is merged; a higher version is a revision, not a
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session
 
-from newsletter.papers.identity import ARXIV, Key, contradict, strong_keys, title_keys
+from newsletter.core.identifiers import without_version
+from newsletter.papers.identity import (
+    ARXIV,
+    DOI,
+    Key,
+    contradict,
+    is_another,
+    matching_keys,
+    strong_keys,
+    title_keys,
+)
 from newsletter.papers.merge import unite
 from newsletter.papers.tables import ALIAS, PAPER
 from newsletter.sources import PaperRecord
+from newsletter.sources.normalise import own_id
 
 # Bound values in one IN list; SQLite allows 32,766 of them.
 _MOST_NAMES = 5_000
@@ -94,8 +105,10 @@ class _Group:
         """Read the rows that any key of any record names."""
         wanted: dict[str, set[str]] = defaultdict(set)
         for record in records:
-            for source, name in (*strong_keys(record), *title_keys(record)):
+            for source, name in (*matching_keys(record), *title_keys(record)):
                 wanted[source].add(name)
+            if record.source.startswith("feed"):
+                wanted[record.source].add(own_id(record))
         found: list[tuple[Key, int]] = []
         for source, names in wanted.items():
             for some in _groups(names):
@@ -107,21 +120,27 @@ class _Group:
         self.by_key = {key: self.rows[paper] for key, paper in found}
 
     def _load(self, ids: set[int]) -> None:
-        columns = [PAPER.c.id, PAPER.c.abstract == "", *(PAPER.c[name] for name in _MERGED)]
+        names = (*_MERGED, "title")
+        columns = [PAPER.c.id, PAPER.c.abstract == "", *(PAPER.c[name] for name in names)]
         for some in _groups(ids):
             for row in self.session.execute(select(*columns).where(PAPER.c.id.in_(some))):
-                values = dict(zip(_MERGED, row[2:], strict=True))
+                values = dict(zip(names, row[2:], strict=True))
                 self.rows[row[0]] = _Row(row[0], values, bool(row[1]))
 
     def _sight(self, record: PaperRecord) -> bool:
         """Find or make the row of one sighting; says whether it is a revision of a known one."""
+        known = self.by_key.get((record.source, record.external_id))
+        if known and is_another(record, known.values["title"], known.values["url"]):
+            record = replace(record, external_id=own_id(record))
         strong, titles = strong_keys(record), title_keys(record)
-        row = self._strong_match(record, strong) or self._title_match(record, titles)
+        row = self._strong_match(record, matching_keys(record)) or self._title_match(record, titles)
         revised = False
         if row is None:
             row = _new_row(record, self.seen_at)
             self.new.append(row)
         else:
+            if self._corrects_doi(record, row):
+                row.values["doi"] = None
             revised = _merge(row, record)
         for key in (*strong, *titles):
             if key not in self.by_key:
@@ -158,11 +177,21 @@ class _Group:
         return None
 
     def _contradicted(self, record: PaperRecord, row: _Row) -> bool:
+        return contradict(record, self._names(row))
+
+    def _corrects_doi(self, record: PaperRecord, row: _Row) -> bool:
+        """Whether the row's DOI was only guessed, and the record states another."""
+        guess = row.values["doi"]
+        if guess in {None, record.doi} or record.doi is None or record.doi_is_guessed:
+            return False
+        return (DOI, without_version(guess)) not in self._names(row)
+
+    def _names(self, row: _Row) -> set[Key]:
         names = set(row.names)
         if row.id is not None:
             query = select(ALIAS.c.source, ALIAS.c.external_id).where(ALIAS.c.paper_id == row.id)
             names.update((source, name) for source, name in self.session.execute(query))
-        return contradict(record, names)
+        return names
 
     def _unite(self, first: _Row, other: _Row) -> _Row:
         """Two rows turned out to be one paper; returns the one that stays."""

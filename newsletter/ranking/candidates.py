@@ -28,11 +28,12 @@ STATED, LIKED = 2, 6  # codes below the first are stated, from there below the s
 
 
 class Sentences(NamedTuple):
-    """An abstract's sentences, for each a content vector, and how well it says what was found."""
+    """An abstract's sentences; for each a content vector, and how well it says what was found."""
 
     texts: tuple[str, ...]
     vectors: Vectors  # (s, d)
     worth: Vectors  # (s,) 0 to 1
+    background: NDArray[np.bool_]  # (s,) whether it tells what was known before
 
 
 SentencesOf = Callable[[Sequence[int]], list[Sentences]]  # for some papers, by row
@@ -108,6 +109,7 @@ class TopicProfile:
     quota: int | None = None
     followed_categories: frozenset[str] = frozenset()
     followed_authors: frozenset[str] = frozenset()
+    halved: frozenset[str] = frozenset()  # of both, those that count half: "less of this"
     offset: float = 0.0
     scale: float = 1.0
 

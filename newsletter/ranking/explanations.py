@@ -4,6 +4,7 @@ A score is a sum over the topic's evidence, so the split is exact: its parts add
 steps that the paper was picked for, and what is not named is one part of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +21,7 @@ from newsletter.ranking.candidates import (
     TopicProfile,
 )
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.scoring import POPULARITY, Matches, follows, points, popularity
+from newsletter.ranking.scoring import POPULARITY, Matches, follow_steps, points, popularity
 
 LONGEST_LABEL = 70
 LONGEST_SUBJECT = 6  # words
@@ -29,20 +30,25 @@ LONGEST_SUBJECT = 6  # words
 FEWEST_SENTENCES = 4
 SENTENCES_FOR_TWO = 6
 NEARLY = 0.85
-# What stands for a paper says what was found at least so well, and as well as the best but for so
-# much: of such sentences the reader's interests decide.
-LEAST_WORTH = 0.15
-NEARLY_AS_GOOD = 0.1
+# The sentence in short says what was found at least so well; below this stand other languages and
+# "Code is available". Among those that say it nearly as well as the best, the reader's interests
+# decide.
+LEAST_WORTH = 0.03
+NEARLY_AS_GOOD = 0.9
 _VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a score, in steps; ``kind`` is an evidence kind, or what else counted."""
+    """One part of a score, in steps; ``kind`` is an evidence kind, or what else counted.
+
+    ``key`` names what gave it: a paper's id, a text, an author or a category.
+    """
 
     kind: str
     label: str
     steps: float
+    key: int | str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +66,52 @@ def split(
     """The score of candidate ``paper`` in one topic, taken apart, largest parts first."""
     raw = float(candidates.vectors[paper] @ topic.vector) / topic.scale
     given = given_by([topic], candidates, np.array([[paper]]))[0, :, 0]
-    labels = [] if topic.evidence is None else list(topic.evidence.labels)
-    kinds = [] if topic.evidence is None else [KINDS[code] for code in topic.evidence.kinds]
-    parts = [
-        Part(kind, label, float(share))
-        for kind, label, share in zip(kinds, labels, given, strict=True)
-    ]
+    parts = [] if topic.evidence is None else _given(topic.evidence, given)
     others = [
         Part("ordinary", "what an ordinary paper scores", -topic.offset / topic.scale),
         Part("rest", "everything else you told", raw - float(given.sum())),
         Part(
             "popularity",
-            f"{int(candidates.upvotes[paper])} upvotes",
+            _upvotes(int(candidates.upvotes[paper])),
             profile.popularity / 100 * POPULARITY * float(popularity(candidates)[paper]),
         ),
-        Part(
-            "followed",
-            "authors and categories you follow",
-            float(follows(topic, Matches(candidates))[paper]),
-        ),
+        *_follows(candidates, topic, paper),
     ]
     parts += [part for part in others if abs(part.steps) > 1e-6]
     parts.sort(key=lambda part: -abs(part.steps))
     total = sum(part.steps for part in parts)
     return Split(tuple(parts), total, float(points(total)))
+
+
+def _upvotes(count: int) -> str:
+    return f"{count} upvote{'' if count == 1 else 's'}"
+
+
+def _given(evidence: Evidence, given: Vectors) -> list[Part]:
+    keys = [evidence.pool.keys[row] for row in evidence.rows.tolist()]
+    kinds = [KINDS[code] for code in evidence.kinds.tolist()]
+    return [
+        Part(kind, label, float(steps), key)
+        for kind, label, steps, key in zip(kinds, evidence.labels, given, keys, strict=True)
+    ]
+
+
+def _follows(candidates: Candidates, topic: TopicProfile, paper: int) -> list[Part]:
+    """What the followed author and the followed category gave, named by the first that is there."""
+    gained = follow_steps(topic, Matches(candidates))[:, paper].tolist()
+    names = (
+        _first_followed(candidates.authors[paper], topic.followed_authors, topic.halved),
+        _first_followed(candidates.categories[paper], topic.followed_categories, topic.halved),
+    )
+    return [
+        Part(kind, short(name), steps, name.casefold())
+        for kind, name, steps in zip(("author", "category"), names, gained, strict=True)
+    ]
+
+
+def _first_followed(names: Sequence[str], followed: frozenset[str], halved: frozenset[str]) -> str:
+    there = [name for name in names if " ".join(name.casefold().split()) in followed]
+    return min(there, key=lambda name: name.casefold() in halved, default="")
 
 
 def weights(evidence: Evidence | None) -> dict[tuple[str, int | str], int]:
@@ -181,7 +209,7 @@ def in_short(scores: Vectors, worth: Vectors) -> NDArray[np.int64]:
     if not worth.size:
         return np.full(len(worth), -1)
     most = worth.max(axis=1, keepdims=True)
-    among = worth >= np.maximum(most - NEARLY_AS_GOOD, LEAST_WORTH)
+    among = worth >= np.maximum(most * NEARLY_AS_GOOD, LEAST_WORTH)
     # Who follows only authors or categories likes no sentence more than another.
     chosen = np.where(among, scores + np.float32(1e-4) * worth, -np.inf).argmax(axis=1)
     return np.where(among.any(axis=1), chosen, -1)

@@ -121,13 +121,23 @@ def adjust(
 
 def follows(topic: TopicProfile, found: Matches) -> Vectors:
     """(n,) steps for the authors and categories that a topic follows; each counts once."""
+    return np.asarray(follow_steps(topic, found).sum(axis=0))
+
+
+def follow_steps(topic: TopicProfile, found: Matches) -> Vectors:
+    """(2, n) the same for authors and for categories; "less of this" halves what one gives."""
     alone = 0.0 if topic.vector.any() else FOLLOWED_ALONE
     gained = np.zeros((2, len(found.candidates)), np.float32)
-    for name in topic.followed_authors:
-        gained[0, found.rows("author", name)] = FOLLOWED_AUTHOR + alone
-    for name in topic.followed_categories:
-        gained[1, found.rows("category", name)] = FOLLOWED_CATEGORY + alone
-    return np.asarray(gained.sum(axis=0))
+    several = (
+        ("author", topic.followed_authors, FOLLOWED_AUTHOR),
+        ("category", topic.followed_categories, FOLLOWED_CATEGORY),
+    )
+    for row, (kind, names, steps) in zip(gained, several, strict=True):
+        for name in names:
+            rows = found.rows(kind, name)
+            given = (steps + alone) * (0.5 if name in topic.halved else 1.0)
+            row[rows] = np.maximum(row[rows], np.float32(given))
+    return gained
 
 
 def muted(profile: SubscriberProfile, found: Matches) -> Iterator[NDArray[np.intp]]:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from newsletter.ranking.encoders import Vectors
 
@@ -19,6 +20,8 @@ ROLES = ("background", "aim", "contribution", "method", "result", "conclusion", 
 WEIGHTS = Path(__file__).parent / "sentence_roles.json"
 # Of a longer sentence the first words say what it is for, and the sentence is no headline anyway.
 MOST_WORDS = 60
+# Known words that a sentence needs, to be judged at all.
+FEWEST_WORDS = 4
 # Past this many sentences a text is no abstract.
 MOST_SENTENCES = 60
 # Characters. A shorter one says too little, a longer one is no headline.
@@ -35,6 +38,7 @@ _PRAISE = re.compile(
 )
 _FIGURE = re.compile(r"\d\s?[%×x]|\d\.\d|\bby \d|\bfrom \d")
 PRAISE_COSTS = 0.25
+BACKGROUND_BELOW = 0.25  # of the best sentence's worth
 _TOKEN = re.compile(r"https?://\S+|\d[\d.,]*\s?[%×x]?|[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _HEADING = re.compile(
     r"\W{0,3}(?P<name>backgrounds?|introductions?|motivations?|contexts?|importance|objectives?|"
@@ -108,8 +112,11 @@ def roles(sentences: Sequence[str]) -> Vectors:
     found = np.zeros((len(sentences), len(ROLES)), np.float32)
     found[MOST_SENTENCES:, ROLES.index("other")] = 1
     for row, seen in zip(found, features(sentences[:MOST_SENTENCES]), strict=False):
-        known = [weights[name] for name in seen if name in weights]
-        raw = intercepts + sum(known) if known else intercepts
+        known = [name for name in seen if name in weights]
+        if sum(name.startswith("w ") for name in known) < FEWEST_WORDS:
+            row[ROLES.index("other")] = 1  # another language, or no sentence
+            continue
+        raw = intercepts + sum(weights[name] for name in known)
         raised = np.exp(raw - raw.max())
         row[:] = raised / raised.sum()
     return found
@@ -117,8 +124,22 @@ def roles(sentences: Sequence[str]) -> Vectors:
 
 def worth(sentences: Sequence[str]) -> Vectors:
     """(s,) how well each sentence says, alone, what was found or contributed: 0 to 1."""
+    return _worth_of(sentences, roles(sentences))
+
+
+def worth_and_background(sentences: Sequence[str]) -> tuple[Vectors, NDArray[np.bool_]]:
+    """(s,) each: the same, and which sentences tell what was known before."""
+    found = roles(sentences)
+    said = _worth_of(sentences, found)
+    # Where authors never say "we", all looks a little like background: what says more of the
+    # findings than the rest does is none.
+    likely = found.argmax(axis=1) == ROLES.index("background") if len(found) else found[:, 0] > 0
+    return said, likely & (said < BACKGROUND_BELOW * said.max(initial=0))
+
+
+def _worth_of(sentences: Sequence[str], found: Vectors) -> Vectors:
     factors = [_headline(sentence) for sentence in sentences]
-    return np.asarray((roles(sentences) @ _WORTH) * np.array(factors, np.float32), np.float32)
+    return np.asarray((found @ _WORTH) * np.array(factors, np.float32), np.float32)
 
 
 def _headline(sentence: str) -> float:

@@ -14,7 +14,8 @@ class PaperRecord:
 
     ``external_id`` is the source's own id without a version; ``arxiv_id`` and ``doi`` are the
     canonical identities (no version, lower-case DOI without ``https://doi.org/``);
-    ``related_dois`` are those of the same paper elsewhere, as the preprint's of an article.
+    with ``doi_is_guessed`` the DOI was read out of a web address; ``related_dois`` are those of
+    the same paper elsewhere, as the preprint's of an article.
     Make one with `newsletter.sources.normalise.make`, which checks and cleans.
     """
 
@@ -28,6 +29,7 @@ class PaperRecord:
     version: int = 1
     arxiv_id: str | None = None
     doi: str | None = None
+    doi_is_guessed: bool = False
     related_dois: tuple[str, ...] = ()
     published_at: datetime | None = None
     announcement: AnnouncementKind = "new"
@@ -46,11 +48,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP GET of a source. ``state`` is not sent: it is what the source wants back."""
+    """One HTTP GET of a source. ``state`` is not sent: it is what the source wants back.
+
+    ``charset`` is what the answer's header says of its encoding; None before there is one.
+    """
 
     url: str
     params: Mapping[str, str] = field(default_factory=dict)
     state: Mapping[str, str] = field(default_factory=dict)
+    charset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 import hashlib
 import re
 from calendar import timegm
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from io import BytesIO
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -12,10 +14,20 @@ from urllib.parse import urljoin, urlsplit
 import feedparser
 
 from newsletter.core.errors import ParseError
-from newsletter.core.identifiers import DOI, split_arxiv_id
+from newsletter.core.identifiers import canonical_doi, doi_in_address, split_arxiv_id
+from newsletter.core.markup import Plain
 from newsletter.core.one_line import shortened, tidy
 from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
-from newsletter.sources.normalise import LONGEST_ID, given_first, make, web_address
+from newsletter.sources.boilerplate import read_body
+from newsletter.sources.normalise import (
+    LONGEST_ID,
+    given_first,
+    make,
+    moment,
+    own_id,
+    web_address,
+)
+from newsletter.sources.parsing.charset import decoded
 from newsletter.sources.parsing.html import repaired, text_of_html
 from newsletter.sources.parsing.json import (
     as_dict,
@@ -25,16 +37,16 @@ from newsletter.sources.parsing.json import (
     load_json,
     read_papers,
 )
-from newsletter.sources.parsing.xml import in_utf8
 
 # Feeds with an archive are followed while their papers are news, and no further than this.
 _MOST_PAGES = 10
 _TITLE_FROM_TEXT = 100
-_WEB_PAGE = re.compile(rb"^\s*(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+)?html\b", re.I | re.S)
+_WEB_PAGE = re.compile(r"^\s*(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+)?html\b", re.I | re.S)
 # What feedparser's loose parser raises on some garbage.
 _TRIPS = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-_END = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
-_DOI = re.compile(rf"\b({DOI}[^\s\"'<>?#]+)")
+_END = re.compile(r"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
+_INITIALS = re.compile(r"(?:[^\W\d_]{1,2}\.?[ -]?){1,4}")
+_AND = re.compile(r"\s*\b(?:and|und|et|&)\s+", re.IGNORECASE)
 
 
 class Feed(Source):
@@ -56,16 +68,17 @@ class Feed(Source):
         Raises:
             ParseError: it is not a feed but a web page, or unreadable.
         """
-        body = in_utf8(body.lstrip()).lstrip()
-        if body[:1] == b"{":
-            return self._json_feed(body, where, request)
-        feed = _parsed(body, where)
+        document = decoded(body.lstrip(), request.charset if request else None).lstrip()
+        if document[:1] == "{":
+            return self._json_feed(document, where, request)
+        feed = _parsed(document, where)
         entries = list(feed.entries)
-        complete = _is_complete(body)
+        complete = _is_complete(document)
         if not complete and not entries:
             raise ParseError("the feed ends before its first paper", where=where)
         read = entries if complete else entries[:-1]
-        page = read_papers(read, self._entry, where=where)
+        base = _base(request, as_dict(feed.feed).get("link"))
+        page = _told_apart(read_papers(read, partial(self._entry, base=base), where=where))
         if not complete:
             # The last paper may be half of one.
             last = Problem(f"{where}, paper {len(entries)}", "the feed breaks off here")
@@ -74,49 +87,51 @@ class Feed(Source):
         archive = next((link.get("href") for link in links if link.get("rel") == "next"), None)
         return replace(page, next=_following(request, page, archive))
 
-    def _json_feed(self, body: bytes, where: str, request: Request | None) -> Page:
+    def _json_feed(self, document: str, where: str, request: Request | None) -> Page:
         """JSON Feed 1 and 1.1 (www.jsonfeed.org/version/1.1)."""
-        feed = as_dict(load_json(body, where=where))
+        feed = as_dict(load_json(document.encode("utf-8", "replace"), where=where))
         if "jsonfeed.org/" not in str(feed.get("version")):
             raise ParseError("expected a feed, got other JSON", where=where)
-        page = read_papers(as_list(feed.get("items")), self._item, where=where)
+        base = _base(request, feed.get("home_page_url"))
+        items = as_list(feed.get("items"))
+        page = _told_apart(read_papers(items, partial(self._item, base=base), where=where))
         return replace(page, next=_following(request, page, feed.get("next_url")))
 
-    def _entry(self, entry: Any) -> PaperRecord:
-        link, name = str(entry.get("link") or "").strip(), str(entry.get("id") or "").strip()
+    def _entry(self, entry: Any, base: str) -> PaperRecord:
+        link = entry.get("feedburner_origlink") or entry.get("link") or ""
         content = as_dict(next(iter(as_list(entry.get("content"))), None))
-        body = text_of_html(str(entry.get("summary") or content.get("value") or ""))
         authors = [as_dict(author).get("name") for author in as_list(entry.get("authors"))]
-        moments = entry.get("published_parsed")
-        if moments is None and "updated_parsed" in entry:
-            moments = entry["updated_parsed"]
+        stated = (entry.get(name) for name in ("prism_doi", "doi", "dc_identifier"))
         return self._paper(
-            name=name or link,
-            link=link or name,
+            name=str(entry.get("id") or "").strip(),
+            link=str(link).strip(),
+            base=base,
             title=text_of_html(str(entry.get("title") or "")),
-            body=body,
-            authors=[
-                name for author in authors if author for name in _names(text_of_html(str(author)))
+            body=text_of_html(str(entry.get("summary") or content.get("value") or "")),
+            authors=[text_of_html(str(author)) for author in authors if author],
+            tags=[
+                *(as_dict(tag).get("term") for tag in as_list(entry.get("tags"))),
+                *(entry.get(name) for name in ("prism_section", "prism_publicationname")),
             ],
-            tags=[as_dict(tag).get("term") for tag in as_list(entry.get("tags"))],
-            doi=entry.get("prism_doi") or entry.get("doi") or entry.get("dc_identifier"),
-            published=_moment(moments),
+            doi=next((doi for doi in stated if canonical_doi(doi)), None),
+            published=_published(entry),
         )
 
-    def _item(self, raw: Any) -> PaperRecord:
+    def _item(self, raw: Any, base: str) -> PaperRecord:
         item = as_object(raw)
-        link = str(item.get("url") or item.get("external_url") or "")
         authors = [*as_list(item.get("authors")), item.get("author")]
         body = item.get("content_text") or text_of_html(str(item.get("content_html") or ""))
+        named = (as_dict(author).get("name") for author in authors)
         return self._paper(
-            name=str(item.get("id") or link),
-            link=link or str(item.get("id") or ""),
+            name=str(item.get("id") or ""),
+            link=str(item.get("url") or item.get("external_url") or ""),
+            base=base,
             title=str(item.get("title") or ""),
-            body=str(item.get("summary") or body),
-            authors=[as_dict(author).get("name") for author in authors],
+            body=item.get("summary") or body,
+            authors=[str(name) for name in named if name],
             tags=as_list(item.get("tags")),
             doi=None,
-            published=item.get("date_published"),
+            published=moment(item.get("date_published")),
         )
 
     def _paper(
@@ -124,65 +139,121 @@ class Feed(Source):
         *,
         name: str,
         link: str,
+        base: str,
         title: str,
         body: str,
-        authors: list[Any],
+        authors: list[str],
         tags: list[Any],
         doi: object,
-        published: object,
+        published: datetime | None,
     ) -> PaperRecord:
+        read = read_body(body)
+        link = web_address(link, base)
         # A post without a title, as blogs have them, is called by its first words; one
         # without an id or a link, by a hash of what it says.
-        title = title or shortened(tidy(body), _TITLE_FROM_TEXT)
-        if not name and title:
-            name = "text-" + hashlib.sha256(f"{title}\n{body}".encode()).hexdigest()[:24]
-        if len(name) > LONGEST_ID:
-            name = "hash-" + hashlib.sha256(name.encode()).hexdigest()[:24]
-        found = _DOI.search(f"{link} {name}") if not doi else None
+        title = title or Plain(shortened(tidy(read.abstract), _TITLE_FROM_TEXT))
+        key = name or link
+        if not key and title:
+            key = "text-" + hashlib.sha256(f"{title}\n{body}".encode()).hexdigest()[:24]
+        if len(key) > LONGEST_ID:
+            key = "hash-" + hashlib.sha256(key.encode()).hexdigest()[:24]
+        named = authors or ([read.authors] if read.authors else [])
         return make(
             source=self.name,
-            external_id=name,
+            external_id=key,
             arxiv=next((value for value in (link, name) if split_arxiv_id(value)[0]), None),
-            doi=doi or (found[1] if found else None),
+            doi=doi or read.doi,
+            guessed_doi=doi_in_address(link) or doi_in_address(name),
             title=title,
-            abstract=body,
-            authors=authors,
-            categories=tags,
-            url=link,
-            published=published,
+            abstract=Plain(read.abstract) if isinstance(body, Plain) else read.abstract,
+            authors=[author for line in named for author in _names(line)],
+            categories=[*tags, read.journal],
+            url=link or web_address(name),
+            published=published or read.published,
         )
 
 
+def _base(request: Request | None, home: object) -> str:
+    """What relative links are relative to: the feed's address, else the site's."""
+    home = web_address(home, request.url if request else "")
+    return request.url if request else home
+
+
+def _told_apart(page: Page) -> Page:
+    """Papers that share their id and their link get ids of their own.
+
+    Those that share an id and differ in their links are told apart when they are stored.
+    """
+    titles: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for record in page.records:
+        titles[record.external_id, record.url].add(record.title)
+    records = (
+        replace(record, external_id=own_id(record))
+        if len(titles[record.external_id, record.url]) > 1
+        else record
+        for record in page.records
+    )
+    return replace(page, records=tuple(records))
+
+
+def _published(entry: Any) -> datetime | None:
+    """The first date that can be read, in our reading or in feedparser's."""
+    for name in ("published", "prism_publicationdate", "updated", "created", "dc_date"):
+        # A key that feedparser only lends to another one counts where it stands itself.
+        if name in entry and (found := moment(entry[name])):
+            return found
+    raw = str(entry.get("published") or entry.get("updated") or "")
+    # A month alone is no day, though feedparser takes it for the first.
+    if re.fullmatch(r"\s*\d{4}(?:-\d\d)?\s*", raw):
+        return None
+    return _moment(entry.get("published_parsed") or entry.get("updated_parsed"))
+
+
 def _names(line: str) -> list[str]:
-    """One author, or several as ``Family, Given; Family, Given``."""
-    return [given_first(name) for name in line.split(";")] if ";" in line else [line]
+    """Authors out of one element: joined by semicolons, line ends, commas or "and".
+
+    ``Doe, J., Roe, R.`` is two authors, family name first.
+    """
+    if ";" in line:
+        return [given_first(name) for name in line.split(";")]
+    if "\n" in line.strip():
+        return [name.strip(" ,") for name in line.split("\n")]
+    parts = [part.strip() for part in line.split(",") if part.strip()]
+    initials = parts[1::2]
+    if len(parts) % 2 == 0 and initials and all(map(_INITIALS.fullmatch, initials)):
+        pairs = zip(parts[::2], initials, strict=True)
+        return [f"{given} {family}" for family, given in pairs]
+    if len(parts) == 2 and " " not in parts[0] and not re.search(r"\sand\s", line):
+        return [given_first(line)]
+    return [name for part in parts for name in _AND.split(part) if name]
 
 
-def _parsed(body: bytes, where: str) -> Any:
+def _parsed(document: str, where: str) -> Any:
     """What feedparser makes of it.
 
     Raises:
         ParseError: it declares entities, is a web page, or nothing feedparser can read.
     """
-    if _WEB_PAGE.search(body[:2000]):
+    if _WEB_PAGE.search(document[:2000]):
         raise ParseError("expected a feed, got a web page", where=where)
-    if b"<" not in body:
-        raise ParseError(f"expected a feed: {beginning(body)}", where=where)
-    document = repaired(body, where=where)
+    start = beginning(document[:300].encode("utf-8", "replace"))
+    if "<" not in document:
+        raise ParseError(f"expected a feed: {start}", where=where)
+    clean = repaired(document, where=where)
     try:
         # A stream, since feedparser takes a plain string for a file or an address.
-        feed = feedparser.parse(BytesIO(document), sanitize_html=False, resolve_relative_uris=False)
+        feed = feedparser.parse(BytesIO(clean), sanitize_html=False, resolve_relative_uris=False)
     except _TRIPS as error:
         raise ParseError("expected a feed; cannot parse this as one", where=where) from error
     if not feed.get("version"):
-        raise ParseError(f"expected a feed: {beginning(body)}", where=where)
+        raise ParseError(f"expected a feed: {start}", where=where)
     return feed
 
 
-def _is_complete(body: bytes) -> bool:
+def _is_complete(document: str) -> bool:
     """Whether the document was closed; only comments may follow."""
-    ends = [found.end() for found in _END.finditer(body)]
-    return bool(ends) and re.search(rb"<(?:item|entry)\b", body[ends[-1] :]) is None
+    ends = [found.end() for found in _END.finditer(document)]
+    return bool(ends) and re.search(r"<(?:item|entry)\b", document[ends[-1] :]) is None
 
 
 def _following(request: Request | None, page: Page, target: object) -> Request | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from newsletter.core.errors import InputError, ParseError
+from newsletter.core.identifiers import canonical_doi, split_arxiv_id
 from newsletter.core.one_line import shortened, tidy
 from newsletter.sources.arxiv_api import ArxivApi
 from newsletter.sources.arxiv_oai import ArxivOai
@@ -136,11 +137,34 @@ def open_file(path: Path, format_name: str = "auto") -> tuple[str, Iterator[Page
 
 def _unknown(head: bytes) -> str:
     """The error for a file in an unknown format."""
-    if said := _said(head):
+    if said := _said(head) or _listed(head):
         return said
     if not head.strip(b" \t\r\n\0"):
         return "it is empty"
     return f"unknown format: {beginning(head)}; --format names one"
+
+
+def _listed(head: bytes) -> str | None:
+    """What to say of a list of ids, one a line or in JSON: it names papers and holds none."""
+    try:
+        values = json.loads(head)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, list):
+        values = head.decode("utf-8", "replace").splitlines()[:200]
+    names = [name.strip(' \t,;"') for value in values if (name := str(value)).strip()]
+    if not names or not all(_is_id(name) for name in names[:20]):
+        return None
+    return (
+        f"it holds ids and no papers ({names[0]!r} and so on): give them as seed papers, "
+        "or ingest what arXiv, Crossref or PubMed answer when asked for them"
+    )
+
+
+def _is_id(name: str) -> bool:
+    if split_arxiv_id(name)[0] or canonical_doi(name):
+        return True
+    return re.fullmatch(r"(?:PMID:?\s*)?\d{5,9}|W\d{6,11}", name, re.I) is not None
 
 
 def _said(head: bytes) -> str | None:

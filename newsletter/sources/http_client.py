@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from types import TracebackType
@@ -81,6 +81,7 @@ class Answer:
 
     body: bytes | None
     validators: Validators = Validators()
+    charset: str | None = None
 
 
 class Fetcher:
@@ -136,7 +137,8 @@ class Fetcher:
             answer = self._ask(source, request, validators, where)
             if answer.body is None:
                 return Page(), validators
-            return source.parse(answer.body, where=where, request=request), answer.validators
+            asked = replace(request, charset=answer.charset)
+            return source.parse(answer.body, where=where, request=asked), answer.validators
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_transient),
@@ -183,7 +185,7 @@ class Fetcher:
                 raise _refusal(source, response, body, where)
             _check_type(response, where)
             found = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
-            return Answer(body, found)
+            return Answer(body, found, response.charset_encoding)
 
     def _limited(self, response: httpx.Response, where: str, turn: Turn) -> Iterator[bytes]:
         """The body, as long as it is neither too large nor too slow."""

@@ -94,7 +94,7 @@ def _paper(row: dict[str, Any]) -> PaperRecord:
         arxiv_id = None
     if source is not None and not (isinstance(source, str) and 0 < len(source.strip()) <= 40):
         raise BadPaperError("source must be a name of 1 to 40 characters")
-    if source in {"doi", "title"}:
+    if source in {"doi", "doi-guess", "title"}:
         raise BadPaperError(f"source cannot be {source!r}: that name is reserved")
     return make(
         source=source.strip() if source else "jsonl",

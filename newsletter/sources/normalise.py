@@ -7,20 +7,24 @@ they are hostile, and every later layer can rely on their form.
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from hashlib import sha256
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.core.markup import Plain
 from newsletter.core.one_line import shortened, tidy
 from newsletter.core.text import clean
 from newsletter.sources.base import AnnouncementKind, PaperRecord
+from newsletter.sources.dates import read_date
 
 _WITHDRAWN = re.compile(
     r"(?:(?:this|the|our)\s+(?:paper|article|manuscript|submission|work|preprint|version)\s+)?"
     r"(?:has\s+been\s+|is\s+|was\s+)?withdrawn\b",
     re.I,
 )
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_WITHOUT_SCHEME = re.compile(r"www\.[\w-]+(?:\.[\w-]+)+(?:[/?#]|$)", re.I)
 
 LONGEST_ID = 200  # the column's length; PostgreSQL refuses more
 # arXiv allows 1,920 characters of abstract; a feed may carry whole posts.
@@ -52,6 +56,7 @@ def make(
     version: object = 1,
     arxiv: object = None,
     doi: object = None,
+    guessed_doi: object = None,
     related_dois: Iterable[object] = (),
     published: object = None,
     announcement: AnnouncementKind = "new",
@@ -74,7 +79,8 @@ def make(
     shown = _text(title, LONGEST_TITLE)
     if not shown:
         raise BadPaperError(f"it has no title (id {key})")
-    found_doi = canonical_doi(doi)
+    stated = canonical_doi(doi)
+    found_doi = stated or canonical_doi(guessed_doi)
     arxiv_id = split_arxiv_id(arxiv)[0] or arxiv_of_doi(found_doi)
     if arxiv_of_doi(found_doi):
         # The arXiv DOI repeats the id; the journal's DOI, when it comes, says more.
@@ -92,6 +98,7 @@ def make(
         version=_count(version) or 1,
         arxiv_id=arxiv_id,
         doi=found_doi,
+        doi_is_guessed=found_doi is not None and stated is None,
         related_dois=tuple(d for d in others if d != found_doi and not arxiv_of_doi(d)),
         published_at=moment(published),
         announcement=announcement,
@@ -139,6 +146,13 @@ def _count(value: object) -> int | None:
     return min(max(value, 0), _LARGEST)
 
 
+def own_id(record: PaperRecord) -> str:
+    """An id of its own for a paper whose feed gives one id to several; by its link and title."""
+    letters = re.sub(r"[\W_]+", "", record.title.casefold())
+    said = f"{record.url}|{letters}"
+    return f"{record.external_id[:150]}#{sha256(said.encode()).hexdigest()[:24]}"
+
+
 def given_first(name: str) -> str:
     """``Gysi, Deisy Morselli`` → ``Deisy Morselli Gysi``; a consortium has no comma."""
     family, comma, given = name.strip().partition(",")
@@ -150,24 +164,33 @@ def is_withdrawn(comment: str, abstract: str) -> bool:
     return bool(_WITHDRAWN.match(comment.strip()) or _WITHDRAWN.match(abstract.strip()))
 
 
-def web_address(value: object) -> str:
-    """An http(s) address without white space or controls; empty for anything else."""
+def web_address(value: object, base: str = "") -> str:
+    """An http(s) address as it can be asked for; empty for anything else.
+
+    A relative one is resolved against ``base``; what may not stand in an address is encoded.
+    """
     if not isinstance(value, str):
         return ""
-    value = value.strip()
-    if not 0 < len(value) <= LONGEST_URL or re.search(r"[\s\x00-\x20\x7f<>\"`{}|\\^]", value):
+    value = re.sub(r"[\t\r\n]+", "", value.strip())
+    if not 0 < len(value) <= LONGEST_URL or _CONTROL.search(value):
         return ""
+    if _WITHOUT_SCHEME.match(value):
+        value = f"https://{value}"
     try:
-        parts = urlsplit(value)
-        named = bool(parts.hostname)
-        value.encode()
+        # Encoded twice is another address, so what is encoded stays.
+        address = quote(urljoin(base, value) if base else value, safe="%/:?#[]@!$&'()*+,;=~-._")
+        parts = urlsplit(address)
+        host = unquote(parts.netloc)
+        named = bool(parts.hostname) and not re.search(r"[\s<>\"`{}|\\^]", host)
+        if not host.isascii():
+            address = parts._replace(netloc=host.encode("idna").decode()).geturl()
     except ValueError:
         return ""
-    return value if parts.scheme in {"http", "https"} and named else ""
+    return address if parts.scheme in {"http", "https"} and named else ""
 
 
 def moment(value: object) -> datetime | None:
-    """An aware moment from ISO 8601, RFC 5322, a date, or epoch milliseconds; None for others.
+    """An aware moment from what `read_date` reads, a date, or epoch milliseconds; None for others.
 
     A value without an offset is taken as UTC. Years before 1500 and after 2200 are mistakes.
     """
@@ -181,11 +204,8 @@ def moment(value: object) -> datetime | None:
             found = datetime.fromtimestamp(value / 1000, tz=UTC)
         elif isinstance(value, str) and value.isascii() and re.fullmatch(r"\d{11,14}", value):
             found = datetime.fromtimestamp(int(value) / 1000, tz=UTC)
-        elif isinstance(value, str) and 4 < len(value.strip()) < 64:
-            text = value.strip()
-            found = (
-                datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
-            )
+        elif isinstance(value, str):
+            found = read_date(value)
         if found is None or not 1500 < found.year < 2200:
             return None
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -55,6 +55,7 @@ class PubMed(Source):
         if body.lstrip()[:1] == b"{":
             return _search(as_dict(load_json(body, where=where)), where, request)
         answer: dict[str, str] = {}
+        found: list[str] = []
 
         def announced() -> Iterator[Element]:
             failures = {"ERROR", "error", "eSearchResult", "PubmedArticleSet"}
@@ -62,6 +63,7 @@ class PubMed(Source):
             for element in elements(body, wanted, where=where):
                 if local(element) in failures:
                     answer[local(element).lower()] = text(element)
+                    found.extend(text(name) for name in element.iter() if local(name) == "Id")
                 else:
                     yield element
 
@@ -70,6 +72,8 @@ class PubMed(Source):
         )
         if "error" in answer:
             raise ParseError(f"the service answered: {answer['error'][:200]}", where=where)
+        if found and request is None and not page.announced:
+            raise _only_ids(found, where)
         if not answer and not page.announced:
             raise ParseError("expected articles", where=where)
         return page
@@ -84,13 +88,26 @@ def _search(answer: dict[str, Any], where: str, request: Request | None) -> Page
     if said or "idlist" not in result:
         what = said if isinstance(said, str) else "a search result was expected"
         raise ParseError(f"the service answered: {what[:200]}", where=where)
-    ids = [name for name in as_list(result["idlist"]) if str(name).isdecimal()]
-    if request is None or not ids:
+    ids = [str(name) for name in as_list(result["idlist"]) if str(name).isdecimal()]
+    if not ids:
         return Page()
+    if request is None:
+        raise _only_ids(ids, where)
     count = str(result.get("count", ""))
     state = {**request.params, "count": count if count.isdecimal() else "0"}
     params = {"db": "pubmed", "retmode": "xml", "id": ",".join(ids), "tool": "newsletter"}
     return Page(next=Request(f"{_URL}efetch.fcgi", params, state))
+
+
+def _only_ids(ids: Sequence[str], where: str) -> ParseError:
+    """What to say of a search's answer in a file: it has no papers, only where they are."""
+    address = f"{_URL}efetch.fcgi?db=pubmed&retmode=xml&id={','.join(ids[:3])}"
+    more = ",…" if len(ids) > 3 else ""
+    return ParseError(
+        f"it holds {len(ids):,} PubMed ids and no papers: save the answer of {address}{more} "
+        "and ingest that, or let `newsletter ingest pubmed` search",
+        where=where,
+    )
 
 
 def _next_search(request: Request | None) -> Request | None:

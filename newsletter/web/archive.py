@@ -60,6 +60,8 @@ def links(site: Site, loaded: Digest) -> dict[str, Any]:
     token = site.signer.sign(Purpose.FEEDBACK, str(loaded.delivery_id))
     return {
         "feedback": f"{site.root}/feedback/{token}",
+        "receipt": f"{site.root}/receipt/"
+        f"{site.signer.sign(Purpose.RECEIPT, str(loaded.delivery_id))}",
         "preferences_url": site.preferences_url(loaded.subscriber_public_id),
         "unsubscribe_url": site.unsubscribe_url(loaded.subscriber_public_id),
     }

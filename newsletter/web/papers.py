@@ -244,6 +244,6 @@ async def sign_of_life() -> dict[str, str]:
 def robots() -> Response:
     """Asks crawlers to leave the pages behind tokens alone."""
     paths = ("account", "archive", "click", "confirm", "feed", "feedback", "preferences",
-             "unsubscribe", "view")  # fmt: skip
+             "receipt", "unsubscribe", "view")  # fmt: skip
     lines = "".join(f"Disallow: /{path}/\n" for path in paths)
     return Response(f"User-agent: *\n{lines}", media_type="text/plain")

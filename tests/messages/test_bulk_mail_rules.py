@@ -382,6 +382,7 @@ def test_rule_30_tokens_are_scoped_and_never_sent_in_a_referer(renderer: Rendere
     found = dict(re.findall(r"papers\.example\.org/(\w+)/([\w.:~-]+)", html))
     purposes = {
         "feedback": Purpose.FEEDBACK,
+        "receipt": Purpose.RECEIPT,
         "view": Purpose.VIEW,
         "preferences": Purpose.PREFERENCES,
         "unsubscribe": Purpose.UNSUBSCRIBE,

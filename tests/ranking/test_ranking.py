@@ -182,7 +182,9 @@ def test_highlights_are_the_sentences_closest_to_the_reader_verbatim() -> None:
     candidates = candidates_of(
         np.eye(D, dtype=np.float32)[2:3],
         abstracts=(abstract,),
-        sentences=lambda papers: [Sentences(texts, vectors, vectors[:, 0]) for _ in papers],
+        sentences=lambda papers: [
+            Sentences(texts, vectors, vectors[:, 0], vectors[:, 1] > 0) for _ in papers
+        ],
     )
     [found] = ranking.rank(candidates, [reader(topic_of(np.eye(D, dtype=np.float32)[2]))])
     assert found.picks[0].highlights == ("Repair of programs works!",)

@@ -177,6 +177,7 @@ def all_pages(site: Service) -> dict[str, str]:
         make_paper(session, 90_000, first_seen_at=utc_now())
     steer = f"/preferences/{SIGNER.sign(Purpose.PREFERENCES, public_id)}"
     judge = f"/feedback/{SIGNER.sign(Purpose.FEEDBACK, str(delivery.id))}/{paper}"
+    receipt = f"/receipt/{SIGNER.sign(Purpose.RECEIPT, str(delivery.id))}/{paper}"
     return {
         "front": "/",
         "week": f"/week/{utc_now().date()}",
@@ -198,6 +199,9 @@ def all_pages(site: Service) -> dict[str, str]:
         "archive": f"/archive/{SIGNER.sign(Purpose.PREFERENCES, public_id)}",
         "view": f"/view/{SIGNER.sign(Purpose.VIEW, str(delivery.id))}",
         "feedback": f"{judge}/relevant",
+        "why": f"{steer}/why?paper=program+repair",
+        "receipt": receipt,
+        "less": f"{receipt}/less?part=interest-1",
         "broken link": "/unsubscribe/x.y",
         "no page": "/nowhere",
     }

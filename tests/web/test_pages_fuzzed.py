@@ -55,6 +55,7 @@ def test_no_address_answers_with_a_servers_error(sqlite_engine: Engine) -> None:
         "feed": SIGNER.sign(Purpose.FEED, public_id),
         "feedback": SIGNER.sign(Purpose.FEEDBACK, str(delivery)),
         "preferences": SIGNER.sign(Purpose.PREFERENCES, public_id),
+        "receipt": SIGNER.sign(Purpose.RECEIPT, str(delivery)),
         "unsubscribe": SIGNER.sign(Purpose.UNSUBSCRIBE, public_id),
         "view": SIGNER.sign(Purpose.VIEW, str(delivery)),
     }

@@ -180,16 +180,21 @@ def put_collaboration(
     return key, joined
 
 
-def load_candidates(session: Session, since: datetime, model: str = DEFAULT) -> Candidates:
-    """Papers first seen since then; vectors that are missing are computed. Reads only.
+def load_candidates(
+    session: Session, since: datetime, model: str = DEFAULT, until: datetime | None = None
+) -> Candidates:
+    """Papers first seen since then, and not after ``until``; missing vectors are computed.
+
+    Reads only.
 
     Raises:
         SettingsError: the encoder of the space is not installed.
     """
     key, basis = current(session, model)
-    papers = session.exec(
-        select(Paper).where(col(Paper.first_seen_at) >= since).order_by(col(Paper.id))
-    ).all()
+    wanted = select(Paper).where(col(Paper.first_seen_at) >= since).order_by(col(Paper.id))
+    if until is not None:
+        wanted = wanted.where(col(Paper.first_seen_at) <= until)
+    papers = session.exec(wanted).all()
     return Candidates(
         feature_space=key,
         ids=tuple(paper.id or 0 for paper in papers),
@@ -217,7 +222,7 @@ def sentences_of(abstracts: Sequence[str], basis: Basis) -> SentencesOf:
         edges = np.cumsum([len(several) for several in texts])[:-1]
         split = np.split(vectors, edges) if missing else []
         for paper, several, rows in zip(missing, texts, split, strict=True):
-            known[paper] = Sentences(several, rows, sentence_roles.worth(several))
+            known[paper] = Sentences(several, rows, *sentence_roles.worth_and_background(several))
         return [known[paper] for paper in papers]
 
     return find

@@ -6,9 +6,10 @@ A profile is sums over a topic's evidence, so a signal is one more summand, appl
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
-from sqlalchemy import func
+from sqlalchemy import func, true
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import utc_now
@@ -113,12 +114,14 @@ def load_profiles(
     subscriber_ids: Sequence[int],
     model: str = DEFAULT,
     now: datetime | None = None,
+    before: datetime | None = None,
 ) -> list[SubscriberProfile]:
     """What ranking needs of these subscribers, in their order; unknown ids are left out.
 
     Reads only. A topic whose profile is missing, or stands in another feature space, is built
     on the spot from its rows. ``model`` counts where no feature space is stored. ``now`` is the
-    moment that mails and signals are counted back from: the present if not given.
+    moment that mails and signals are counted back from: the present if not given. Papers that were
+    mailed or judged from ``before`` on count as not seen yet: as a digest of then was made.
     """
     now = now or utc_now()
     key, basis = feature_store.current(session, model)
@@ -132,12 +135,12 @@ def load_profiles(
         session, key, basis, [topic for topic in flat if not topic.paused], following, now=now
     )
     oldest = now - LOOK_BACK
-    last = _last_digests(session, subscriber_ids)
-    seen = _seen(session, subscriber_ids, oldest)
+    last = _last_digests(session, subscriber_ids, before)
+    seen = _seen(session, subscriber_ids, oldest, before)
     for number, papers in _named(session, topics, following).items():
         seen[number] |= papers
     budgets = {n: row.weekly_budget for n, row in subscribers.items() if n and row.weekly_budget}
-    sent = _sent(session, list(budgets), now - WEEK)
+    sent = _sent(session, list(budgets), now - WEEK, before)
     return [
         SubscriberProfile(
             subscriber_id=number,
@@ -221,6 +224,13 @@ def _topic_profiles(
                 quota=topic.quota,
                 followed_categories=frozenset(_values(following[number], InterestKind.CATEGORY)),
                 followed_authors=frozenset(_values(following[number], InterestKind.AUTHOR)),
+                halved=frozenset(
+                    _values(
+                        [each for each in following[number] if each.weight < 1],
+                        InterestKind.AUTHOR,
+                        InterestKind.CATEGORY,
+                    )
+                ),
                 offset=float(offsets[place]),
                 scale=float(scales[place]),
             )
@@ -274,30 +284,45 @@ def _one(sums: Sums, place: int) -> Sums:
     )
 
 
-def _last_digests(session: Session, subscriber_ids: Sequence[int]) -> dict[int, datetime]:
+def _last_digests(
+    session: Session, subscriber_ids: Sequence[int], before: datetime | None
+) -> dict[int, datetime]:
     last: dict[int, datetime] = {}
     for some in feature_store.slices(subscriber_ids):
         last |= dict(
             session.exec(
                 select(Delivery.subscriber_id, func.max(Delivery.created_at))
                 .join(DigestItem, col(DigestItem.delivery_id) == Delivery.id)
-                .where(col(Delivery.subscriber_id).in_(some))
+                .where(col(Delivery.subscriber_id).in_(some), _earlier(Delivery.created_at, before))
                 .group_by(col(Delivery.subscriber_id))
             ).all()
         )
     return last
 
 
-def _seen(session: Session, subscriber_ids: Sequence[int], since: datetime) -> dict[int, set[int]]:
+def _earlier(column: Any, before: datetime | None) -> Any:
+    return true() if before is None else column < before
+
+
+def _seen(
+    session: Session, subscriber_ids: Sequence[int], since: datetime, before: datetime | None
+) -> dict[int, set[int]]:
     """Papers, first seen since then, that these subscribers had in a digest or have judged."""
     seen: dict[int, set[int]] = defaultdict(set)
     for some in feature_store.slices(subscriber_ids):
-        for table in (DigestItem, Feedback):
-            for subscriber, paper in session.exec(
-                select(table.subscriber_id, table.paper_id)
-                .join(Paper, col(Paper.id) == table.paper_id)
-                .where(col(table.subscriber_id).in_(some), col(Paper.first_seen_at) >= since)
-            ):
+        mailed = select(DigestItem.subscriber_id, DigestItem.paper_id).where(
+            col(DigestItem.subscriber_id).in_(some)
+        )
+        if before is not None:
+            mailed = mailed.join(Delivery, col(Delivery.id) == DigestItem.delivery_id).where(
+                Delivery.created_at < before
+            )
+        judged = select(Feedback.subscriber_id, Feedback.paper_id).where(
+            col(Feedback.subscriber_id).in_(some), _earlier(Feedback.created_at, before)
+        )
+        for query, table in ((mailed, DigestItem), (judged, Feedback)):
+            papers = query.join(Paper, col(Paper.id) == table.paper_id)
+            for subscriber, paper in session.exec(papers.where(col(Paper.first_seen_at) >= since)):
                 seen[subscriber].add(paper)
     return seen
 
@@ -323,7 +348,9 @@ def _named(
     }
 
 
-def _sent(session: Session, subscriber_ids: Sequence[int], since: datetime) -> Counter[int]:
+def _sent(
+    session: Session, subscriber_ids: Sequence[int], since: datetime, before: datetime | None
+) -> Counter[int]:
     """How many papers went, or are about to go, to these subscribers since then."""
     sent: Counter[int] = Counter()
     for some in feature_store.slices(subscriber_ids):
@@ -335,6 +362,7 @@ def _sent(session: Session, subscriber_ids: Sequence[int], since: datetime) -> C
                     .where(
                         col(Delivery.subscriber_id).in_(some),
                         Delivery.created_at >= since,
+                        _earlier(Delivery.created_at, before),
                         col(Delivery.status).not_in(NEVER_SENT),
                     )
                     .group_by(col(Delivery.subscriber_id))

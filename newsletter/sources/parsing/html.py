@@ -13,26 +13,23 @@ from newsletter.core.errors import ParseError
 from newsletter.core.markup import Plain, read_markup
 from newsletter.sources.parsing.xml import FORBIDDEN
 
-_DECLARATION = re.compile(rb"^\s*<\?xml\b[^>]{0,200}?\?>")
-_ENCODING = re.compile(rb"encoding\s*=\s*[\"']([\w.:-]{1,40})[\"']")
 _AMPERSAND = re.compile(r"&(?!#\d{1,7};|#x[0-9A-Fa-f]{1,6};)(?:([A-Za-z][A-Za-z0-9]{1,30});)?")
 _XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
-_PROLOG = re.compile(rb"^.*?(?=<[A-Za-z])", re.DOTALL)
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_PROLOG = re.compile(r"^.*?(?=<[A-Za-z])", re.DOTALL)
 # Posts carry pictures inline as text; beyond this nothing of an abstract is left.
 _LONGEST_HTML = 200_000
 
 
-def repaired(body: bytes, *, where: str) -> bytes:
+def repaired(text: str, *, where: str) -> bytes:
     """The document in UTF-8, well-formed: what can be saved of it.
 
     Raises:
         ParseError: it declares entities of its own, or nothing of it is markup.
     """
-    prolog = _PROLOG.match(body)
-    if prolog and b"<!ENTITY" in prolog[0]:
+    prolog = _PROLOG.match(text)
+    if prolog and "<!ENTITY" in prolog[0]:
         raise ParseError("refused: it declares its own XML entities", where=where)
-    text = _AMPERSAND.sub(_resolved, _decoded(body))
+    text = _AMPERSAND.sub(_resolved, text)
     parser = etree.XMLParser(
         encoding="utf-8",
         recover=True,
@@ -49,23 +46,6 @@ def repaired(body: bytes, *, where: str) -> bytes:
     if root is None:
         raise ParseError("it contains no markup", where=where)
     return bytes(etree.tostring(root, encoding="utf-8", xml_declaration=True))
-
-
-def _decoded(body: bytes) -> str:
-    """By its byte order mark, else as declared; what claims to be UTF-8 and is not is mostly
-    Windows-1252."""
-    for mark, encoding in _BOMS:
-        if body.startswith(mark):
-            return body.removeprefix(mark).decode(encoding, "replace")
-    declaration = _DECLARATION.match(body)
-    named = _ENCODING.search(declaration[0]) if declaration else None
-    encoding = named[1].decode("ascii") if named else "utf-8"
-    body = body[declaration.end() :] if declaration else body
-    try:
-        return body.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
-        likely = "cp1252" if encoding.lower() in {"utf-8", "utf8"} else "utf-8"
-        return body.decode(likely, "replace")
 
 
 def _resolved(match: re.Match[str]) -> str:
