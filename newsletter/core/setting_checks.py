@@ -119,9 +119,12 @@ def mail_address(text: str) -> str:
         ValueError: not an address.
     """
     try:
-        return validate_email(text, check_deliverability=False, test_environment=True).ascii_email
+        checked = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise ValueError(f"not a mail address: {error}") from error
+    if checked.ascii_email is None:
+        raise ValueError("not a mail address: the part before the @ must be ASCII")
+    return checked.ascii_email
 
 
 def web_address(text: str) -> str:

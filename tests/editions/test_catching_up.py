@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from newsletter.core.database import read_scope, session_scope
-from newsletter.core.models import Cadence, DeliveryStatus, NoDigest
+from newsletter.core.models import Cadence, DeliveryStatus, NoDigest, Subscriber
 from newsletter.editions import overlooked, schedule
 from tests.support import factories
 
@@ -22,7 +22,7 @@ def at(day: date, hour: int, minute: int = 0) -> datetime:
 
 def subscribe(engine: Engine, **fields: Any) -> int:
     with session_scope(engine) as session:
-        values = {"send_hour": 6, "confirmed_at": LONG_AGO} | fields
+        values: dict[str, Any] = {"send_hour": 6, "confirmed_at": LONG_AGO} | fields
         return factories.make_subscriber(session, **values).id or 0
 
 
@@ -72,7 +72,7 @@ def test_nobody_is_late_on_vacation_or_after_another_digest(engine: Engine) -> N
     other = subscribe(engine, cadence=Cadence.WEEKLY, weekday=0, email="bob@reader.example")
     with session_scope(engine) as session:
         edition = factories.make_edition(session, MONDAY + timedelta(days=1))
-        reader = session.get_one(factories.Subscriber, other)
+        reader = session.get_one(Subscriber, other)
         factories.make_delivery(
             session, edition, reader, status=DeliveryStatus.SENT,
             created_at=at(MONDAY + timedelta(days=1), 9),
