@@ -37,10 +37,14 @@ _Known = tuple[int, Evidence, float]  # a topic's place, evidence and scale
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Of K picks: places of the stated and of the liked piece worth naming, -1 where none is."""
+    """Of K picks: places of the stated and of the liked piece worth naming, -1 where none is.
+
+    ``nearest`` is the liked piece that gave most, worth naming beside a stated one or not.
+    """
 
     stated: NDArray[np.int64]
     liked: NDArray[np.int64]
+    nearest: NDArray[np.int64]
 
 
 @dataclass
@@ -92,7 +96,7 @@ def strongest(
     given = given_by(topics, products.candidates, asked, products).transpose(0, 2, 1)[homes, place]
     if not given.shape[1]:
         nothing = np.full(len(homes), -1)
-        return Reasons(nothing, nothing)
+        return Reasons(nothing, nothing, nothing)
     kinds = np.full((len(topics), given.shape[1]), LIKED, np.int8)
     for number, topic in enumerate(topics):
         if topic.evidence is not None:
@@ -102,7 +106,11 @@ def strongest(
     liked, by_liked = _greatest(np.where((mine >= STATED) & (mine < LIKED), given, 0))
     name_stated = (by_stated > 0) & (by_stated >= WORTH_NAMING * by_liked)
     name_liked = (by_liked > 0) & (by_liked >= WORTH_NAMING * by_stated)
-    return Reasons(np.where(name_stated, stated, -1), np.where(name_liked, liked, -1))
+    return Reasons(
+        np.where(name_stated, stated, -1),
+        np.where(name_liked, liked, -1),
+        np.where(by_liked > 0, liked, -1),
+    )
 
 
 def _greatest(given: Vectors) -> tuple[NDArray[np.int64], Vectors]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from newsletter.core.models import Label
 from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
 
 EvidenceKind = Literal[
     "keyword", "text", "seed_paper", "relevant", "saved", "clicked", "not_relevant"
@@ -24,6 +26,9 @@ KINDS: tuple[EvidenceKind, ...] = (
     "clicked",
     "not_relevant",
 )
+CROWD = 10  # papers that a paper is compared with most closely
+COMPARED = 1_000  # papers at most that it is compared with at all
+ITSELF = 0.995  # so alike that it is the same paper
 STATED, LIKED = 2, 6  # codes below the first are stated, from there below the second liked
 
 
@@ -59,9 +64,31 @@ class Candidates:
     vectors: Vectors
     ridge: Vectors
     sentences: SentencesOf | None = None
+    background: Vectors | None = None  # (k, d) content of some ordinary papers
+    word_vectors: WordVectors | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def index(self) -> TextIndex:
+        """The papers' words, found once."""
+        return TextIndex(self.titles, self.abstracts)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The papers' stems, and what their words mean, found once."""
+        return vocabulary_of(self.index, self.word_vectors)
+
+    @cached_property
+    def crowding(self) -> Vectors:
+        """(n,) how alike each paper is to the ten nearest others: much, where a field is dense."""
+        some = self.content[:: max(1, len(self) // COMPARED)]
+        likeness = self.content @ some.T
+        likeness[likeness > ITSELF] = -1
+        most = min(CROWD, likeness.shape[1])
+        nearest = -np.partition(-likeness, most - 1, axis=1)[:, :most]
+        return np.asarray(np.maximum(nearest, 0).mean(axis=1), np.float32)
 
     @property
     def content(self) -> Vectors:
@@ -75,6 +102,7 @@ class EvidenceMatrix:
 
     keys: tuple[int | str, ...]
     vectors: Vectors  # (P, D)
+    texts: tuple[str, ...] = ()  # what each says; may be left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +159,7 @@ class SubscriberProfile:
     muted_categories: tuple[str, ...] = ()
     popularity: float = 0.0  # 0 to 100
     outside_picks: bool = True
+    fill: bool = False  # whether popular papers fill up what matches leave
     paused: bool = False  # all topics are, so that nothing is wanted
 
 

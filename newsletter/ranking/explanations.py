@@ -6,7 +6,6 @@ steps that the paper was picked for, and what is not named is one part of its ow
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,6 @@ from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.scoring import POPULARITY, Matches, follow_steps, points, popularity
 
 LONGEST_LABEL = 70
-LONGEST_SUBJECT = 6  # words
 # In an abstract of three sentences or fewer, bold is no help; of six or more, a second
 # sentence is marked when it matters nearly as much as the first.
 FEWEST_SENTENCES = 4
@@ -35,7 +33,6 @@ NEARLY = 0.85
 # decide.
 LEAST_WORTH = 0.03
 NEARLY_AS_GOOD = 0.9
-_VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,52 +123,6 @@ def weights(evidence: Evidence | None) -> dict[tuple[str, int | str], int]:
             evidence.kinds.tolist(), evidence.rows.tolist(), percent, strict=True
         )
     }
-
-
-def sentence(
-    topic: TopicProfile, candidates: Candidates, paper: int, stated: int, liked: int
-) -> str:
-    """One plain sentence: the stated and the liked piece of evidence that gave most, or -1."""
-    if topic.followed_authors and (followed := _followed(topic, candidates, paper)):
-        return followed
-    evidence = topic.evidence
-    if evidence is None or (stated < 0 and liked < 0):
-        return _followed(topic, candidates, paper) or f"Close to your topic {short(topic.name)}."
-    if liked < 0:
-        return f"Because {_stated(evidence.labels[stated])}."
-    verb, title = _VERBS[evidence.kinds[liked]], evidence.labels[liked]
-    if stated < 0:
-        return f"Because you {verb} “{title}”."
-    return f"Because {_stated(evidence.labels[stated])} and {verb} “{title}”."
-
-
-@lru_cache(maxsize=4_096)  # a digest names the same few interests again and again
-def _stated(label: str) -> str:
-    # A keyword reads as a subject, a sentence of the subscriber's own as a quotation.
-    is_subject = len(label.split()) <= LONGEST_SUBJECT
-    return f"you follow {label}" if is_subject else f"you wrote “{label}”"
-
-
-def _followed(topic: TopicProfile, candidates: Candidates, paper: int) -> str:
-    for name in candidates.authors[paper]:
-        if name.casefold() in topic.followed_authors:
-            return f"Because you follow the author {short(name)}."
-    for name in candidates.categories[paper]:
-        if name.casefold() in topic.followed_categories:
-            return f"Because you follow the category {short(name)}."
-    return ""
-
-
-def trending(upvotes: int) -> str:
-    """The explanation for a subscriber of whom nothing is known yet."""
-    said = f"Trending with {upvotes} upvotes" if upvotes > 1 else "New"
-    return f"{said}; mark papers as relevant and this digest becomes yours."
-
-
-def outside(explanation: str) -> str:
-    """The explanation of an unusual pick."""
-    nearest = explanation.replace("Because ", "What speaks for it: ", 1)
-    return f"Outside your usual: we are not sure of this one. {nearest}"
 
 
 def short(text: str) -> str:

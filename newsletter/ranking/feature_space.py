@@ -93,6 +93,10 @@ class FeatureSpace:
             return np.zeros((0, self.dimensions), np.float32)
         return unit(self._untidied(texts) @ self.turn)
 
+    def word_vectors(self, words: Sequence[str]) -> Vectors:
+        """(w, e) float32: what the encoder takes single words to mean, rows of length one."""
+        return self._encoder.encode(words)
+
     def _untidied(self, texts: Sequence[PaperText]) -> Vectors:
         meaning = _centred(self._encoder.encode([text.prose() for text in texts]), self.mean)
         counts = _counts(self._vectorizers, texts)

@@ -12,9 +12,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.core.models import Label
-from newsletter.ranking import attribution, passages, scoring
-from newsletter.ranking import explanations as explaining
+from newsletter.ranking import attribution, passages, reasons, scoring
 from newsletter.ranking.candidates import (
     Candidates,
     Evidence,
@@ -23,13 +21,16 @@ from newsletter.ranking.candidates import (
     SubscriberProfile,
     TopicProfile,
 )
-from newsletter.ranking.match import label_of
+from newsletter.ranking.match import WORTH, MatchModel, label_of, shipped
+from newsletter.ranking.matching import Matcher
+from newsletter.ranking.popular import POPULAR, POPULAR_TODAY, popular
 from newsletter.ranking.selection import Likeness, pick, room_for
 
 __all__ = [
     "NO_NEW",
     "OUTSIDE",
-    "TRENDING",
+    "POPULAR",
+    "POPULAR_TODAY",
     "Candidates",
     "Evidence",
     "Pick",
@@ -40,9 +41,10 @@ __all__ = [
     "rank",
 ]
 
-TRENDING = "Trending"
 OUTSIDE = "Outside your usual"
-NO_NEW = "no new papers"
+NO_NEW = "there are no new papers"
+NO_MATCH = "none of the new papers is about your topics"
+PAUSED = "all your topics are paused"
 CHUNK = 1_024  # topics scored at once: what they take then stays in the processor's cache
 
 
@@ -52,11 +54,14 @@ class Ranker:
     What does not depend on the subscribers, and what a muted word hits, is found once.
     """
 
-    def __init__(self, candidates: Candidates) -> None:
+    def __init__(self, candidates: Candidates, model: MatchModel | None = None) -> None:
+        """``model`` is the match's; the one that comes with the package unless given."""
         self.candidates = candidates
         self._found = scoring.Matches(candidates)
         self._likeness = Likeness(candidates)
         self._products = attribution.ProductCache(candidates)
+        self._reasons = reasons.Reasons(self._products)
+        self._matcher = Matcher(self._products, self._found, model or shipped())
 
     def rank(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
         """A ranking per profile, in their order; all are scored by a few matrix products."""
@@ -80,27 +85,27 @@ class Ranker:
         candidates, found = self.candidates, self._found
         if not profiles[0].topics:
             return [
-                Ranking(profile.subscriber_id, reason="all topics are paused")
+                Ranking(profile.subscriber_id, reason=PAUSED)
                 if profile.paused
-                else _trending(candidates, profile, found)
+                else _without_interests(candidates, profile, found)
                 for profile in profiles
             ]
         scores, vectors = scoring.steps(candidates, profiles)
         scoring.adjust(scores, candidates, profiles, found)
-        picks = pick(self._likeness, profiles, scores)
+        picks = pick(self._likeness, profiles, scores, self._matcher.of)
         rows, columns = np.nonzero(picks.papers >= 0)
         papers = picks.papers[rows, columns]
         topics = [topic for profile in profiles for topic in profile.topics]
         homes = rows * len(profiles[0].topics) + picks.topics[rows, columns]
         mine = [topics[home] for home in homes.tolist()]
-        explanations = _explanations(topics, self._products, homes, papers)
+        explanations = self._reasons.of(topics, homes, papers)
         sections = [topic.name for topic in mine]
         topic_ids = [topic.topic_id for topic in mine]
         for number in np.flatnonzero(picks.outside[rows, columns]).tolist():
             sections[number], topic_ids[number] = OUTSIDE, None
-            explanations[number] = explaining.outside(explanations[number])
+            explanations[number] = reasons.outside(mine[number], explanations[number])
         edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
-        matches = np.round(scoring.points(picks.steps[rows, columns]) / 100, 4).tolist()
+        matches = np.round(picks.matches[rows, columns].astype(np.float64), 4).tolist()
         values = zip(
             [candidates.ids[paper] for paper in papers.tolist()],
             topic_ids,
@@ -117,9 +122,7 @@ class Ranker:
         told = tuple(map(tuple.__new__, repeat(Pick), values))
         places = edges.tolist()
         return [
-            Ranking(profile.subscriber_id, told[start:end])
-            if end > start
-            else Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
+            _ranking(candidates, profile, found, told[start:end])
             for profile, start, end in zip(profiles, places[:-1], places[1:], strict=True)
         ]
 
@@ -130,7 +133,7 @@ def rank(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> list[
 
 
 def _known(profile: SubscriberProfile) -> SubscriberProfile:
-    """The profile without topics of which nothing is known; without any, papers trend."""
+    """The profile without topics of which nothing is known."""
     topics = tuple([topic for topic in profile.topics if _is_known(topic)])
     return profile if len(topics) == len(profile.topics) else replace(profile, topics=topics)
 
@@ -140,30 +143,11 @@ def _is_known(topic: TopicProfile) -> bool:
     # and looking at one number takes a tenth of the time that looking at all takes.
     return bool(
         topic.vector[-1]
+        or topic.evidence is not None
         or topic.followed_authors
         or topic.followed_categories
         or topic.vector.any()
     )
-
-
-def _explanations(
-    topics: Sequence[TopicProfile],
-    products: attribution.ProductCache,
-    homes: NDArray[np.int64],
-    papers: NDArray[np.int64],
-) -> list[str]:
-    """An explanation for each pick."""
-    reasons = attribution.strongest(topics, products, homes, papers)
-    return [
-        explaining.sentence(topics[home], products.candidates, paper, stated, liked)
-        for home, paper, stated, liked in zip(
-            homes.tolist(),
-            papers.tolist(),
-            reasons.stated.tolist(),
-            reasons.liked.tolist(),
-            strict=True,
-        )
-    ]
 
 
 def _allowed(
@@ -181,42 +165,39 @@ def _allowed(
 def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches) -> str:
     """Why a subscriber gets nothing."""
     fresh, allowed = _allowed(candidates, profile, found)
+    if profile.paused:
+        return PAUSED
     if not fresh.any():
         return NO_NEW
     if not room_for(profile):
-        return f"the weekly budget of {profile.weekly_budget} papers is used up"
-    return (
-        f"nothing above the bar of {profile.min_score:g}"
-        if allowed.any()
-        else "all candidates muted"
-    )
+        return f"your weekly budget of {profile.weekly_budget} papers is used up"
+    if not allowed.any():
+        return "what you muted hides every new paper"
+    if profile.min_score > 100 * WORTH:
+        return f"no new paper reached your minimum match of {profile.min_score:g}"
+    return NO_MATCH
 
 
-def _trending(
+def _without_interests(
     candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches
 ) -> Ranking:
-    """What most people upvote, for a subscriber of whom nothing is known yet."""
+    """Popular papers for a subscriber of whom nothing is known yet; a minimum holds for them."""
     _, allowed = _allowed(candidates, profile, found)
-    order = np.lexsort((-candidates.first_seen, -candidates.upvotes))
-    papers = order[allowed[order]][: room_for(profile)].tolist()
-    if not papers:
-        return Ranking(profile.subscriber_id, reason=_reason(candidates, profile, found))
-    return Ranking(
-        profile.subscriber_id,
-        tuple(
-            Pick(
-                candidates.ids[paper],
-                None,
-                TRENDING,
-                position,
-                0.0,  # nothing is known that a paper could match
-                None,
-                Label.NONE,
-                explaining.trending(int(candidates.upvotes[paper])),
-                in_short=said,
-            )
-            for position, (paper, said) in enumerate(
-                zip(papers, passages.in_short_for_anybody(candidates, papers), strict=True), start=1
-            )
-        ),
-    )
+    most = 0 if profile.min_score else room_for(profile)
+    picks = popular(candidates, allowed, most, section=POPULAR)
+    return _ranking(candidates, profile, found, picks)
+
+
+def _ranking(
+    candidates: Candidates,
+    profile: SubscriberProfile,
+    found: scoring.Matches,
+    picks: tuple[Pick, ...],
+) -> Ranking:
+    """The picks, with popular papers after them where the reader asked for a full list."""
+    if profile.fill and not profile.paused and len(picks) < room_for(profile):
+        _, allowed = _allowed(candidates, profile, found)
+        most = room_for(profile) - len(picks)
+        picks += popular(candidates, allowed, most, section=POPULAR_TODAY, after=picks)
+    reason = "" if picks else _reason(candidates, profile, found)
+    return Ranking(profile.subscriber_id, picks, reason)

@@ -5,7 +5,6 @@ they are 0 to 100, the same function of steps on every day, so that a bar means 
 whether ten papers came or a thousand.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,7 +25,6 @@ POPULARITY = 3.0  # of the day's most upvoted paper, with the slider at 100
 NEVER = np.float32(-np.inf)
 # Packed scores: steps between these, in as many levels as the bits beside the index leave.
 LOWEST, HIGHEST = -16.0, 48.0
-_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass
@@ -45,28 +43,24 @@ class Matches:
     def rows(self, kind: str, value: str) -> NDArray[np.intp]:
         """Candidates that hold the ``word``, or have the ``author`` or ``category``.
 
-        A word, or several, must stand as whole words; a name must be the whole name.
+        A word, or several, must stand as whole words, see `words`; a name must be the whole name.
         """
         key = (kind, value)
         if key not in self._found:
-            wanted = _as_words(value) if kind == "word" else _as_names([value])
-            hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
-            self._found[key] = np.flatnonzero(hits)
+            if kind == "word":
+                self._found[key] = np.flatnonzero(self.candidates.index.counts(value)[0])
+            else:
+                wanted = _as_names([value])
+                hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
+                self._found[key] = np.flatnonzero(hits)
         return self._found[key]
 
     def _texts_of(self, kind: str) -> list[str]:
         papers = self.candidates
-        if kind not in self._texts and kind == "word":
-            pairs = zip(papers.titles, papers.abstracts, strict=True)
-            self._texts[kind] = [_as_words(f"{title} {abstract}") for title, abstract in pairs]
-        elif kind not in self._texts:
+        if kind not in self._texts:
             several = papers.authors if kind == "author" else papers.categories
             self._texts[kind] = [_as_names(names) for names in several]
         return self._texts[kind]
-
-
-def _as_words(text: str) -> str:
-    return f" {_NO_WORD.sub(' ', text.casefold()).strip()} "
 
 
 def _as_names(names: Sequence[str]) -> str:
@@ -138,6 +132,12 @@ def follow_steps(topic: TopicProfile, found: Matches) -> Vectors:
             given = (steps + alone) * (0.5 if name in topic.halved else 1.0)
             row[rows] = np.maximum(row[rows], np.float32(given))
     return gained
+
+
+def followed(topic: TopicProfile, found: Matches) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(n,) each: candidates by an author, and in a category, that the topic follows."""
+    author, category = follow_steps(topic, found) > 0
+    return author, category
 
 
 def muted(profile: SubscriberProfile, found: Matches) -> Iterator[NDArray[np.intp]]:

@@ -1,6 +1,6 @@
 """Scores to picks, for many subscribers at once: sections, quotas, spread, the unusual. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from newsletter.ranking.candidates import Candidates, SubscriberProfile
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.scoring import HALF, NEVER, best, steps_for
+from newsletter.ranking.match import WORTH
+from newsletter.ranking.scoring import NEVER, best
 
 # Maximal marginal relevance (Carbonell & Goldstein 1998): each paper pays for its likeness to
 # the most alike one already picked. Below this likeness papers merely share a field and pay
@@ -16,18 +17,19 @@ from newsletter.ranking.scoring import HALF, NEVER, best, steps_for
 ORDINARY_LIKENESS = 0.5
 SPREAD = 8.0
 SHORTLIST = 48  # a topic: what picks can come from; digests hold at most 50 papers
-# An unusual pick is one the model is least sure of, near 50 points; further away than this it
-# is sure enough that it is none.
-UNSURE = 1.5
+# An unusual pick is one from just outside the topics: below the floor, and no further than this.
+NEAR = 0.015
 FEWEST_FOR_OUTSIDE = 5  # papers in a digest, before one of them is an unusual pick
 FEWEST_FOR_TWO = 15
 FEWEST_BESIDE = 3  # usual picks that an unusual one stands beside
 COMPARED_AT_ONCE = 2_000  # papers; 16 MB
+# Matches (T, p) of papers (T, p) at their steps, for all topics of some profiles.
+MatchesOf = Callable[[Sequence[SubscriberProfile], NDArray[np.int64], Vectors], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
 class Picks:
-    """For B subscribers, P places each: candidate rows, or -1; topics; steps; and whether unusual.
+    """For B subscribers, P places each: rows or -1; topics; steps; matches; whether unusual.
 
     In reading order: topic after topic, unusual ones last.
     """
@@ -35,6 +37,7 @@ class Picks:
     papers: NDArray[np.int64]
     topics: NDArray[np.int64]
     steps: Vectors
+    matches: Vectors
     outside: NDArray[np.bool_]
 
 
@@ -68,7 +71,12 @@ def _costs(content: Vectors) -> Vectors:
     return found
 
 
-def pick(likeness: Likeness, profiles: Sequence[SubscriberProfile], scores: Vectors) -> Picks:
+def pick(
+    likeness: Likeness,
+    profiles: Sequence[SubscriberProfile],
+    scores: Vectors,
+    matches_of: MatchesOf,
+) -> Picks:
     """The papers of each profile's digest from ``scores`` (B, T, n), which are used up."""
     size, topics, count = scores.shape
     if topics > 1:  # a paper goes where it scores best
@@ -79,7 +87,9 @@ def pick(likeness: Likeness, profiles: Sequence[SubscriberProfile], scores: Vect
     length = max(SHORTLIST, int(wanted.max()))
     columns, steps = best(scores.reshape(size * topics, count), length)
     length = columns.shape[1]
-    found = columns.astype(np.int64).reshape(size, topics * length)
+    wide = columns.astype(np.int64)
+    matches = matches_of(profiles, wide, steps).reshape(size, topics * length)
+    found = wide.reshape(size, topics * length)
     steps = steps.reshape(size, topics * length)
     owner = np.repeat(np.arange(topics), length)
     costs, places = likeness.among(found)
@@ -90,9 +100,9 @@ def pick(likeness: Likeness, profiles: Sequence[SubscriberProfile], scores: Vect
         costs=costs,
         room=_room(profiles, topics),
         wanted=wanted,
-        floor=steps_for([profile.min_score for profile in profiles]),
+        above=matches >= floors(profiles)[:, None],
     )
-    chosen, outside = _outside(profiles, chosen, paid, steps, wanted)
+    chosen, outside = _outside(profiles, chosen, paid, matches, wanted)
     absent = chosen < 0
     order = np.argsort(absent * 4.0 + outside * 2.0 + owner[chosen] / topics, kind="stable", axis=1)
     chosen = np.take_along_axis(chosen, order, axis=1)
@@ -104,8 +114,14 @@ def pick(likeness: Likeness, profiles: Sequence[SubscriberProfile], scores: Vect
         ),
         owner[chosen],
         np.take_along_axis(steps, chosen, axis=1),
+        np.take_along_axis(matches, chosen, axis=1),
         np.take_along_axis(outside, order, axis=1),
     )
+
+
+def floors(profiles: Sequence[SubscriberProfile]) -> Vectors:
+    """(B,) the match that a paper needs: the reader's minimum, and never less than the floor."""
+    return np.maximum(WORTH, np.array([p.min_score for p in profiles], np.float32) / 100)
 
 
 def room_for(profile: SubscriberProfile) -> int:
@@ -132,14 +148,14 @@ def _spread_out(
     costs: Vectors,
     room: NDArray[np.int64],
     wanted: NDArray[np.int64],
-    floor: Vectors,
+    above: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], Vectors]:
     """(B, P) places in the shortlists, in the order picked; -1 where there is nothing more.
 
     And (B, L) what each paper of the shortlist pays for being like one that is picked.
     """
     everyone = np.arange(len(found))
-    worth = np.where(steps >= floor[:, None], steps, NEVER)
+    worth = np.where(above, steps, NEVER)
     worth[room[:, owner] <= 0] = NEVER
     paid = np.zeros_like(worth)
     chosen = np.full((len(found), int(wanted.max())), -1)
@@ -166,18 +182,20 @@ def _outside(
     profiles: Sequence[SubscriberProfile],
     chosen: NDArray[np.int64],
     paid: Vectors,
-    steps: Vectors,
+    matches: Vectors,
     wanted: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Give the last place or two to papers that the model is least sure of, unlike the picks."""
+    """Give the last place or two to papers from just outside the topics, unlike the picks."""
     everyone = np.arange(len(chosen))
     chosen = chosen.copy()
     outside = np.zeros(chosen.shape, bool)
     asked = np.array([profile.outside_picks for profile in profiles])
+    # A minimum is a minimum: who set one above the floor gets nothing from below it.
+    asked &= floors(profiles) <= WORTH
     places = asked * ((wanted >= FEWEST_FOR_OUTSIDE) * 1 + (wanted >= FEWEST_FOR_TWO) * 1)
     taken = (chosen >= 0).sum(axis=1)
-    doubt = np.abs(steps - HALF)
-    worth = np.where((doubt <= UNSURE) & (paid <= 0), -doubt, NEVER)
+    near = (matches >= NEAR) & (matches < WORTH) & (paid <= 0)
+    worth = np.where(near, matches, NEVER).astype(np.float32)
     for column in range(chosen.shape[1]):  # a paper without content is not even like itself
         there = chosen[:, column] >= 0
         worth[everyone[there], chosen[there, column]] = NEVER

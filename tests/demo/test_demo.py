@@ -70,9 +70,9 @@ def test_each_digest_is_about_what_its_reader_follows(once: Path) -> None:
         address.partition(" ")[0]: " ".join(text.lower().split())
         for address, text in digests.items()
     }
-    assert "because you follow" in by_name["Ada"]
+    assert "one of your keywords" in by_name["Ada"]
     assert "repair" in by_name["Ada"]
-    assert "trending" in by_name["Bob"], "the brand new one gets what others voted for"
+    assert "most upvoted" in by_name["Bob"], "the brand new one gets what others voted for"
     assert "mri" in by_name["Chitra"]
     assert "llm reasoning" in by_name["Emi"]
     assert "interpretability" in by_name["Emi"]

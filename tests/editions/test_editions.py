@@ -348,7 +348,7 @@ def test_a_paper_that_another_date_mailed_while_digests_were_ranked_is_left_out(
         with session_scope(engine) as session:
             other = factories.make_edition(session, ISSUE_DATE - timedelta(days=1))
             subscriber = session.exec(select(Subscriber)).one()
-            papers = list(session.exec(select(Paper).limit(2)))
+            papers = list(session.exec(select(Paper).where(Paper.title == TITLES[0])))
             factories.make_digest(session, other, subscriber, papers)
         return ranked
 
@@ -356,7 +356,7 @@ def test_a_paper_that_another_date_mailed_while_digests_were_ranked_is_left_out(
     assert prepare(engine).new == 1
     with read_scope(engine) as session:
         items = session.exec(select(DigestItem)).all()
-        assert len({item.paper_id for item in items}) == len(items) == len(TITLES)
+        assert len({item.paper_id for item in items}) == len(items) == 2, "one each"
 
 
 def test_only_due_subscribers_are_prepared(engine: Engine) -> None:
@@ -427,7 +427,7 @@ MORNING = datetime(2026, 11, 20, 9, tzinfo=UTC)
         (NIGHT, {"status": FetchStatus.FAILED}, "a source could not be read"),
         (NIGHT, {"announced": 3, "known": 3}, "nothing was announced"),
         (MORNING, {"announced": 3, "known": 3}, "a source is late"),
-        (MORNING, {"announced": 3, "new": 3}, "no new papers"),
+        (MORNING, {"announced": 3, "new": 3}, "there are no new papers"),
     ],
 )
 def test_a_subscriber_without_papers_has_the_reason_recorded(

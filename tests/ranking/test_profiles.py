@@ -23,10 +23,11 @@ from newsletter.core.models import (
     Signal,
     Space,
 )
-from newsletter.ranking import encoders, feature_space
+from newsletter.ranking import encoders, feature_space, ranker
 from newsletter.ranking.encoders import DEFAULT
 from newsletter.ranking.profiles import evidence, feature_store, profiles, training
 from tests.support.profiles import (
+    LENIENT,
     NOW,
     add_papers,
     add_subscriber,
@@ -35,6 +36,11 @@ from tests.support.profiles import (
     rank_for,
     train,
 )
+
+
+@pytest.fixture(autouse=True)
+def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranker, "shipped", lambda: LENIENT)
 
 
 @pytest.fixture
@@ -78,7 +84,7 @@ def test_muted_words_and_authors_never_appear(session: Session) -> None:
         session,
         reader,
         "Bugs",
-        (InterestKind.KEYWORD, "bugs in programs", 1.0),
+        (InterestKind.KEYWORD, "bug", 1.0),
         (InterestKind.KEYWORD, "Compilers", -1.0),
         (InterestKind.AUTHOR, "author 0", -1.0),
     )
@@ -87,21 +93,21 @@ def test_muted_words_and_authors_never_appear(session: Session) -> None:
     assert not {papers[0], papers[2]} & {pick.paper_id for pick in found.picks}
 
 
-def test_a_subscriber_without_interests_gets_trending_papers(session: Session) -> None:
+def test_a_subscriber_without_interests_gets_what_is_popular(session: Session) -> None:
     papers = add_papers(session)
     reader = add_subscriber(session, "new@example.org", max_papers=3)
     [found] = rank_for(session, reader)
     assert [pick.paper_id for pick in found.picks] == papers[:-4:-1]
-    assert found.picks[0].section == "Trending"
-    assert "rending" in found.picks[0].explanation
+    assert found.picks[0].section == "Popular"
+    assert "you have not told us your interests" in found.picks[0].explanation
 
 
 def test_nothing_to_send_has_a_reason(session: Session) -> None:
     reader = add_subscriber(session, "a@example.org", min_score=100)
-    assert rank_for(session, reader)[0].reason == "no new papers"
+    assert "no new papers" in rank_for(session, reader)[0].reason
     add_papers(session)
     topic = add_topic(session, reader, "T", (InterestKind.KEYWORD, "galaxies", 1.0))
-    assert "bar" in rank_for(session, reader)[0].reason
+    assert "minimum match of 100" in rank_for(session, reader)[0].reason
     for category in ("cs.SE", "q-bio.BM", "astro-ph"):
         session.add(Interest(topic_id=topic, kind=InterestKind.CATEGORY, value=category, weight=-1))
     session.add(Interest(topic_id=topic, kind=InterestKind.KEYWORD, value="untitled", weight=-1))
@@ -152,7 +158,7 @@ def test_feedback_without_a_topic_makes_a_section_of_its_own(session: Session) -
     assert found.picks[0].section == profiles.FOR_YOU
     assert found.picks[0].paper_id in {papers[6], papers[8]}
     assert papers[5] not in {pick.paper_id for pick in found.picks}
-    assert "liked “Galaxy clusters" in found.picks[0].explanation
+    assert "“Galaxy clusters in X-ray surveys”, which you liked" in found.picks[0].explanation
 
 
 def test_a_liked_paper_that_is_deleted_is_forgotten(session: Session) -> None:
@@ -165,18 +171,18 @@ def test_a_liked_paper_that_is_deleted_is_forgotten(session: Session) -> None:
     train(session)
     [found] = rank_for(session, reader)
     assert found.picks
-    assert found.picks[0].section == "Trending"
+    assert found.picks[0].section == "Popular"
 
 
-def test_a_topic_of_mutes_alone_gets_trending_papers_without_them(
+def test_a_topic_of_nothing_but_mutes_gets_what_is_popular_without_them(
     session: Session,
 ) -> None:
     add_papers(session)
     reader = add_subscriber(session, "a@example.org", max_papers=50)
     add_topic(session, reader, "No", (InterestKind.KEYWORD, "galaxies", -1.0))
     [found] = rank_for(session, reader)
-    assert len(found.picks) == 9
-    assert {pick.section for pick in found.picks} == {"Trending"}
+    assert len(found.picks) == 8, "a muted word takes its singular along"
+    assert {pick.section for pick in found.picks} == {"Popular"}
 
 
 def test_an_author_and_a_category_count_without_any_keyword(session: Session) -> None:
@@ -191,9 +197,9 @@ def test_an_author_and_a_category_count_without_any_keyword(session: Session) ->
     )
     [found] = rank_for(session, reader)
     assert found.picks[0].paper_id == papers[6]
-    assert "author Author 6" in found.picks[0].explanation
+    assert "By Author 6, whom you follow" in found.picks[0].explanation
     assert {pick.paper_id for pick in found.picks[1:3]} == set(papers[3:5])
-    assert "category q-bio.BM" in found.picks[1].explanation
+    assert "In q-bio.BM, a category you follow" in found.picks[1].explanation
 
 
 def test_half_as_many_papers_again_refit_the_space_and_train_says_so(session: Session) -> None:

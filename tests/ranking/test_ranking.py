@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsletter.core.models import Label
 from newsletter.core.sentences import sentences
 from newsletter.ranking import attribution, explanations, scoring
 from newsletter.ranking import ranker as ranking
@@ -20,9 +21,21 @@ from newsletter.ranking.candidates import (
     TopicProfile,
 )
 from newsletter.ranking.encoders import Vectors, unit
+from newsletter.ranking.match import WAYS, MatchModel
+from newsletter.ranking.match_features import NAMES
 
+# Matches by the score alone: .08 for an ordinary paper, .38 for one that reaches 2 steps.
+BY_STEPS = MatchModel(
+    np.array([[1.0 * (name == "steps") for name in NAMES]] * len(WAYS), np.float32),
+    np.full(len(WAYS), -2.5, np.float32),
+)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 D = 16
+
+
+@pytest.fixture(autouse=True)
+def matches_by_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "shipped", lambda: BY_STEPS)
 
 
 def vectors_of(count: int, seed: int = 0) -> Vectors:
@@ -47,7 +60,23 @@ def candidates_of(vectors: Vectors, **changes: Any) -> Candidates:
 
 
 def topic_of(vector: Vectors, name: str = "Topic", **changes: Any) -> TopicProfile:
-    fields: dict[str, Any] = {"topic_id": 1, "name": name, "vector": vector, "scale": 0.25}
+    fields: dict[str, Any] = {
+        "topic_id": 1,
+        "name": name,
+        "vector": vector,
+        "scale": 0.25,
+        "evidence": Evidence(
+            np.array([3], np.int8),
+            ("a liked paper",),
+            EvidenceMatrix(
+                (hash(vector.tobytes()),), np.asarray(vector, np.float32).reshape(1, -1)
+            ),
+            np.array([0]),
+            np.ones(1, np.float32),
+            np.zeros(0, np.float32),
+            (1.0, 0.0),
+        ),
+    }
     return TopicProfile(**(fields | changes))
 
 
@@ -133,13 +162,14 @@ def test_copies_of_a_paper_do_not_fill_the_digest() -> None:
 
 def test_the_unusual_pick_is_labelled_stands_last_and_can_be_switched_off() -> None:
     papers = vectors_of(200)
-    topic = topic_of(papers[:40].sum(axis=0), scale=1.0)
+    topic = topic_of(papers[:40].sum(axis=0), scale=1.0, offset=2.0)
     [with_one] = ranking.rank(candidates_of(papers), [reader(topic, outside_picks=True)])
     [without] = ranking.rank(candidates_of(papers), [reader(topic)])
     outside = [pick for pick in with_one.picks if pick.section == ranking.OUTSIDE]
     assert len(outside) == 1
     assert outside[0] == with_one.picks[-1]
-    assert "not sure" in outside[0].explanation
+    assert outside[0].explanation.startswith("Just outside your topics")
+    assert outside[0].label is Label.NONE
     assert len(with_one.picks) == len(without.picks) == 10
     assert all(pick.section == "Topic" for pick in without.picks)
 
@@ -171,7 +201,7 @@ def test_one_by_one_and_all_at_once_explain_alike(
     monkeypatch.setattr(attribution, "KEPT", kept)
     ranker = ranking.Ranker(candidates)
     assert [ranker.rank([profile])[0] for profile in profiles] == together
-    assert any(" and " in pick.explanation for ranked in together for pick in ranked.picks)
+    assert any("which you saved" in p.explanation for ranked in together for p in ranked.picks)
 
 
 def test_highlights_are_the_sentences_closest_to_the_reader_verbatim() -> None:
@@ -204,12 +234,13 @@ def test_popularity_moves_papers_only_as_far_as_the_slider_says() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"min_score": 100}, "nothing above the bar of 100"),
-        ({"muted_words": ("title",)}, "all candidates muted"),
-        ({"muted_authors": ("ada lovelace",)}, "all candidates muted"),
-        ({"since": datetime(2030, 1, 1, tzinfo=UTC)}, "no new papers"),
-        ({"seen": frozenset(range(100, 110))}, "no new papers"),
-        ({"topics": (), "paused": True}, "all topics are paused"),
+        ({"min_score": 100}, "no new paper reached your minimum match of 100"),
+        ({"muted_words": ("title",)}, "what you muted hides every new paper"),
+        ({"muted_authors": ("ada lovelace",)}, "what you muted hides every new paper"),
+        ({"since": datetime(2030, 1, 1, tzinfo=UTC)}, ranking.NO_NEW),
+        ({"seen": frozenset(range(100, 110))}, ranking.NO_NEW),
+        ({"topics": (), "paused": True}, ranking.PAUSED),
+        ({"topics": (), "min_score": 40}, "no new paper reached your minimum match of 40"),
     ],
     ids=str,
 )
@@ -231,7 +262,7 @@ def test_rankings_come_back_in_the_order_asked_however_many_topics_each_has() ->
     assert [ranked.subscriber_id for ranked in found] == list(range(9))
     alone = [ranking.rank(candidates_of(papers), [profile])[0] for profile in profiles]
     assert found == alone
-    assert found[0].picks[0].section == ranking.TRENDING
+    assert found[0].picks[0].section == ranking.POPULAR
 
 
 def test_subscribers_with_and_without_picks_share_a_batch() -> None:
@@ -240,6 +271,6 @@ def test_subscribers_with_and_without_picks_share_a_batch() -> None:
     other = reader(with_evidence(pools[1]), subscriber_id=2)
     candidates = candidates_of(vectors_of(20))
     first, second = ranking.rank(candidates, [strict, other])
-    assert first.reason == "nothing above the bar of 100"
-    assert len(second.picks) == 10
+    assert first.reason == "no new paper reached your minimum match of 100"
+    assert second.picks
     assert ranking.rank(candidates, [strict]) == [first]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -18,6 +19,8 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.ranking import ranker
+from newsletter.ranking.match import WAYS, MatchModel
+from newsletter.ranking.match_features import NAMES
 from newsletter.ranking.profiles import profiles, training
 
 NOW = datetime.now(UTC)
@@ -33,6 +36,13 @@ PAPERS = [
     ("银河系中的暗物质", "我们研究了银河系中暗物质的分布。", "astro-ph"),
     ("Untitled", "", ""),
 ]
+
+
+# Ten made-up papers are no site that the match was fitted for: here the score alone decides.
+LENIENT = MatchModel(
+    np.array([[0.5 * (name == "steps") for name in NAMES]] * len(WAYS), np.float32),
+    np.ones(len(WAYS), np.float32),
+)
 
 
 def add_papers(session: Session) -> list[int]:

@@ -20,7 +20,7 @@ from newsletter.ranking.evaluation.metrics import Quality
 from newsletter.ranking.topic_vectors import Basis, Sums
 
 CHUNK = 1_000  # subscribers scored at once
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def score(
                 ),
                 max_papers=metrics.LONG,
                 min_score=0,
-                since=_EPOCH,
+                since=EPOCH,
             )
             for row in rows.tolist()
         ]

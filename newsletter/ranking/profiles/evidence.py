@@ -153,7 +153,8 @@ class _Gathering:
         found = [basis.as_evidence(content, numbers)] if len(content) else []
         found += [basis.as_evidence(stated)] if len(stated) else []
         vectors = np.vstack(found) if found else np.zeros((0, basis.dimensions), np.float32)
-        return EvidenceMatrix((*self.papers, *self.texts), vectors)
+        said = (f"{paper.title}\n{paper.abstract}" for paper in self.papers.values())
+        return EvidenceMatrix((*self.papers, *self.texts), vectors, (*said, *self.texts))
 
 
 def gather(

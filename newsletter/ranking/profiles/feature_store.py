@@ -207,6 +207,8 @@ def load_candidates(
         vectors=basis.extend(content(session, basis, papers)),
         ridge=topic_vectors.ridge_of(basis.space),
         sentences=sentences_of([paper.abstract for paper in papers], basis),
+        background=basis.space.background,
+        word_vectors=basis.space.word_vectors,
     )
 
 

@@ -1,0 +1,65 @@
+"""The matches of many topics with the papers on their shortlists. Pure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.ranking import match, scoring
+from newsletter.ranking.attribution import ProductCache
+from newsletter.ranking.candidates import SubscriberProfile, TopicProfile
+from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.match import MatchModel
+from newsletter.ranking.match_features import MatchFeatures
+
+
+class Matcher:
+    """Matches for one set of candidates."""
+
+    def __init__(self, products: ProductCache, found: scoring.Matches, model: MatchModel) -> None:
+        self._features = MatchFeatures(products)
+        self._found = found
+        self._model = model
+
+    def of(
+        self, profiles: Sequence[SubscriberProfile], papers: NDArray[np.int64], steps: Vectors
+    ) -> Vectors:
+        """(T, p) matches of papers (T, p) that reached ``steps`` in all topics of ``profiles``.
+
+        0 where a paper may not appear.
+        """
+        topics = [topic for profile in profiles for topic in profile.topics]
+        plain = np.maximum(steps, scoring.LOWEST)
+        sliders = np.array([p.popularity for p in profiles for _ in p.topics], np.float32)
+        if sliders.any():
+            votes = scoring.popularity(self._found.candidates)
+            plain -= sliders[:, None] * np.float32(scoring.POPULARITY / 100) * votes[papers]
+        following = [
+            place
+            for place, topic in enumerate(topics)
+            if topic.followed_authors or topic.followed_categories
+        ]
+        for place in following:
+            plain[place] -= scoring.follows(topics[place], self._found)[papers[place]]
+        found = np.zeros(papers.shape, np.float32)
+        for places in _of_one_size(topics):
+            some = [topics[place] for place in places]
+            ways, keywords_only = match.ways_of(some)
+            features = self._features.of(some, papers[places], plain[places])
+            found[places] = self._model.probabilities(ways, features, keywords_only=keywords_only)
+        found[steps == scoring.NEVER] = 0
+        found = match.tempered(found)
+        for place in following:
+            author, category = scoring.followed(topics[place], self._found)
+            mine = papers[place]
+            found[place] = match.with_follows(found[place], author[mine], category[mine])
+        found[steps == scoring.NEVER] = 0
+        return found
+
+
+def _of_one_size(topics: Sequence[TopicProfile]) -> list[NDArray[np.int64]]:
+    """Places of topics that have about as many pieces of evidence: they share a rectangle."""
+    sizes = np.array(
+        [0 if t.evidence is None else len(t.evidence.rows).bit_length() for t in topics]
+    )
+    return [np.flatnonzero(sizes == size) for size in np.unique(sizes) if size]

@@ -1,0 +1,174 @@
+"""Why a paper is in a digest, in sentences that are true of this paper. Pure.
+
+In order of strength: the phrase of an interest that stands in the paper, as it is written there;
+the liked paper that it resembles, and rare words that both have; the author or category that is
+followed. Two are said at most, each as a line of its own, so that what a section's papers have
+in common can be said once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+from newsletter.ranking import attribution
+from newsletter.ranking.candidates import KINDS, STATED, Candidates, TopicProfile
+from newsletter.ranking.explanations import short
+from newsletter.ranking.match_features import is_keyword
+from newsletter.ranking.words import phrase_of, spelled, stem, tokens
+
+MOST = 2  # reasons a paper
+MOST_NAMED = 3  # keywords in one
+SHARED = 2  # words named that two papers have in common
+SHORTEST_SHARED = 4  # letters; shorter ones are hardly ever what a paper is about
+# Words that are rare enough to say something: at most this share of the day's papers has them.
+COMMON = 0.15
+_VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
+_COUNT = {1: "one", 2: "two", 3: "three"}
+_KEYWORD = KINDS.index("keyword")
+
+
+@dataclass
+class Reasons:
+    """Makes the reasons for one set of candidates; what readers have in common is kept."""
+
+    products: attribution.ProductCache
+    _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
+    _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
+    _shared: dict[tuple[int | str, int], str] = field(default_factory=dict)
+    _spelled: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.candidates: Candidates = self.products.candidates
+
+    def of(
+        self, topics: Sequence[TopicProfile], homes: NDArray[np.int64], papers: NDArray[np.int64]
+    ) -> list[str]:
+        """One text a pick, its reasons in lines; each pick is a paper in the topic at ``homes``."""
+        strongest = attribution.strongest(topics, self.products, homes, papers)
+        return [
+            "\n".join(self._lines(topics[home], paper, liked, nearest))
+            for home, paper, liked, nearest in zip(
+                homes.tolist(),
+                papers.tolist(),
+                strongest.liked.tolist(),
+                strongest.nearest.tolist(),
+                strict=True,
+            )
+        ]
+
+    def _lines(self, topic: TopicProfile, paper: int, liked: int, nearest: int) -> list[str]:
+        mentions = self._mentions(topic, paper)
+        liked = liked if mentions else nearest
+        resembles = "" if liked < 0 else self._resembles(topic, paper, liked)
+        follows = self._follows(topic, paper)
+        lines = [line for line in (mentions, resembles, *follows) if line]
+        return lines[:MOST] or [f"Close in meaning to your topic “{short(topic.name)}”."]
+
+    def _mentions(self, topic: TopicProfile, paper: int) -> str:
+        """The stated interests that stand in the paper."""
+        evidence = topic.evidence
+        if evidence is None:
+            return ""
+        named: list[str] = []
+        sentences: list[str] = []
+        for kind, row in zip(evidence.kinds.tolist(), evidence.rows.tolist(), strict=True):
+            if kind >= STATED:
+                continue
+            value = str(evidence.pool.keys[row])
+            if not is_keyword(kind, value):
+                sentences.append(value)
+            elif (found := self._spelling(value, paper)) and found not in named:
+                named.append(found)
+        if named:
+            some = named[:MOST_NAMED]
+            whose = (
+                "one of your keywords"
+                if len(some) == 1
+                else (f"{_COUNT[len(some)]} of your keywords")
+            )
+            return f"Mentions {_listed(some)}, {whose}."
+        for value in sentences:
+            if shared := self._words_of(value, value, paper):
+                return f"Shares {shared} with your topic “{short(topic.name)}”."
+        return ""
+
+    def _spelling(self, value: str, paper: int) -> str:
+        """How ``value`` is written where it stands in the paper; "" where it does not."""
+        key = (value, paper)
+        if key not in self._spelled:
+            title, abstract = self.candidates.titles[paper], self.candidates.abstracts[paper]
+            self._spelled[key] = short(spelled(title, value) or spelled(abstract, value))
+        return self._spelled[key]
+
+    def _resembles(self, topic: TopicProfile, paper: int, liked: int) -> str:
+        evidence = topic.evidence
+        if evidence is None:
+            return ""
+        verb, title = _VERBS[evidence.kinds[liked]], evidence.labels[liked]
+        row = evidence.rows[liked]
+        text = evidence.pool.texts[row] if evidence.pool.texts else title
+        shared = self._words_of(evidence.pool.keys[row], text, paper)
+        if not shared:
+            return f"Close to “{title}”, which you {verb}."
+        return f"Like “{title}”, which you {verb}: both mention {shared}."
+
+    def _words_of(self, key: int | str, text: str, paper: int) -> str:
+        """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
+        if (key, paper) not in self._shared:
+            if key not in self._liked:
+                words = (word for word, _, _ in tokens(text) if _says_something(word))
+                self._liked[key] = frozenset(stem(word) for word in words)
+            there = self._words_in(paper)
+            both = self._liked[key] & there.keys()
+            title = {stem(word) for word in phrase_of(self.candidates.titles[paper])}
+            count = self.candidates.vocabulary.count
+            best = sorted(both, key=lambda each: (each not in title, count(each), each))[:SHARED]
+            self._shared[key, paper] = (
+                _listed([there[each] for each in best]) if len(best) == SHARED else ""
+            )
+        return self._shared[key, paper]
+
+    def _words_in(self, paper: int) -> dict[str, str]:
+        """The candidate's words that say something, by stem."""
+        if paper not in self._stems:
+            text = f"{self.candidates.titles[paper]}\n{self.candidates.abstracts[paper]}"
+            most = max(3, COMMON * len(self.candidates))
+            found: dict[str, str] = {}
+            for word, start, end in tokens(text):
+                if _says_something(word) and self.candidates.vocabulary.count(stem(word)) <= most:
+                    found.setdefault(stem(word), text[start:end])
+            self._stems[paper] = found
+        return self._stems[paper]
+
+    def _follows(self, topic: TopicProfile, paper: int) -> list[str]:
+        authors = [
+            f"By {short(name)}, whom you follow."
+            for name in (self.candidates.authors[paper] if topic.followed_authors else ())
+            if name.casefold() in topic.followed_authors
+        ]
+        categories = [
+            f"In {short(name)}, a category you follow."
+            for name in (self.candidates.categories[paper] if topic.followed_categories else ())
+            if name.casefold() in topic.followed_categories
+        ]
+        return authors[:1] + categories[:1]
+
+
+def outside(topic: TopicProfile, lines: str) -> str:
+    """The reason of a pick from just outside a topic: which one it is nearest to, and why."""
+    first = lines.split("\n", 1)[0]
+    nearest = f"Just outside your topics; nearest to “{short(topic.name)}”."
+    return nearest if first.startswith("Close in meaning") else f"{nearest}\n{first}"
+
+
+def _says_something(word: str) -> bool:
+    return len(word) >= SHORTEST_SHARED and word not in ENGLISH_STOP_WORDS and not word.isdigit()
+
+
+def _listed(words: Sequence[str]) -> str:
+    """``“a”``, ``“a” and “b”``, ``“a”, “b” and “c”``."""
+    quoted = [f"“{word}”" for word in words]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
