@@ -23,7 +23,7 @@ ROOMS = [
 # The same inside the rooms whose order matters most.
 INSIDE = {
     "core": [
-        ["errors", "formula", "one_line", "setting_checks"],
+        ["batches", "errors", "formula", "one_line", "setting_checks"],
         ["latex"],
         ["markup"],
         ["text"],

@@ -119,7 +119,7 @@ def apply(
             continue
         if is_unproven:
             actions.append(
-                f"{found.delivery.to_address}: {kind}, but nothing proves it; kept for you to read"
+                f"{found.delivery.to_address}: {kind}, but nothing proves it; kept for review"
             )
         else:
             actions += _consequences(session, signer, found, kind, now)

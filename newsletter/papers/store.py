@@ -5,7 +5,7 @@ Better data from a later source is merged; a higher version is a revision, not a
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session
 
+from newsletter.core.batches import batched
 from newsletter.core.identifiers import without_version
 from newsletter.papers.identity import (
     ARXIV,
@@ -111,7 +112,7 @@ class _Group:
                 wanted[record.source].add(own_id(record))
         found: list[tuple[Key, int]] = []
         for source, names in wanted.items():
-            for some in _groups(names):
+            for some in batched(sorted(names), _MOST_NAMES):
                 query = select(ALIAS.c.external_id, ALIAS.c.paper_id).where(
                     ALIAS.c.source == source, ALIAS.c.external_id.in_(some)
                 )
@@ -122,7 +123,7 @@ class _Group:
     def _load(self, ids: set[int]) -> None:
         names = (*_MERGED, "title")
         columns = [PAPER.c.id, PAPER.c.abstract == "", *(PAPER.c[name] for name in names)]
-        for some in _groups(ids):
+        for some in batched(sorted(ids), _MOST_NAMES):
             for row in self.session.execute(select(*columns).where(PAPER.c.id.in_(some))):
                 values = dict(zip(names, row[2:], strict=True))
                 self.rows[row[0]] = _Row(row[0], values, bool(row[1]))
@@ -251,7 +252,7 @@ class _Group:
         for row in self.new:
             by_source[row.values["source"]][row.values["external_id"]] = row
         for source, rows in by_source.items():
-            for some in _groups(set(rows)):
+            for some in batched(sorted(set(rows)), _MOST_NAMES):
                 query = select(PAPER.c.external_id, PAPER.c.id).where(
                     PAPER.c.source == source, PAPER.c.external_id.in_(some)
                 )
@@ -265,12 +266,6 @@ def _update() -> Any:
 
 def _bound(row: _Row) -> dict[str, Any]:
     return {"row_id": row.id, **{f"new_{name}": row.values[name] for name in _MERGED}}
-
-
-def _groups(names: set[Any]) -> Iterator[list[Any]]:
-    ordered = sorted(names)
-    for start in range(0, len(ordered), _MOST_NAMES):
-        yield ordered[start : start + _MOST_NAMES]
 
 
 def _new_row(record: PaperRecord, seen_at: datetime) -> _Row:

@@ -9,7 +9,6 @@ from sqlmodel import Session, col, select
 from newsletter.core.csv_cells import harmless_cell
 from newsletter.core.models import Interest, InterestKind, Subscriber, Topic
 from newsletter.subscribers.csv_reading import COLUMNS
-from newsletter.subscribers.suppression import CHUNK
 from newsletter.subscribers.validation import WEEKDAYS
 
 _COLUMN_OF_KIND = {
@@ -21,6 +20,10 @@ _COLUMN_OF_KIND = {
 }
 
 
+# Subscribers read at a time.
+PAGE = 1000
+
+
 def export_rows(session: Session) -> Iterator[dict[str, str]]:
     """Every subscriber as CSV rows, one a topic, by address; read in chunks."""
     after = ""
@@ -29,7 +32,7 @@ def export_rows(session: Session) -> Iterator[dict[str, str]]:
             select(Subscriber)
             .where(col(Subscriber.email) > after)
             .order_by(col(Subscriber.email))
-            .limit(CHUNK)
+            .limit(PAGE)
         ).all()
         if not subscribers:
             return

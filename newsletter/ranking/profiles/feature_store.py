@@ -1,7 +1,7 @@
 """The feature space and the papers' vectors in the database; candidates out of it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel, col, delete, func, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, upsert, utc_now
 from newsletter.core.models import Paper, PaperVector, Space
 from newsletter.core.sentences import sentences
@@ -24,7 +25,6 @@ from newsletter.ranking.topic_vectors import Basis
 Row = TypeVar("Row")
 
 FITTED_ON = 20_000  # the newest papers are enough to know the words, and fit in minutes
-IN_LIMIT = 500  # values in one IN (…); SQLite allows 32,766 variables, plans suffer sooner
 # Loading takes a tenth of a second and an edition asks once a chunk. Ids are digests of the
 # content, so what is stored here is never out of date.
 _KEPT = 2
@@ -145,7 +145,7 @@ def ensure_vectors(engine: Engine, since: datetime, model: str = DEFAULT) -> Non
     with session_scope(engine) as session:
         if fitted is not None:
             put(session, fitted)
-        for some in slices(sorted(computed)):
+        for some in batched(sorted(computed)):
             # A paper may have been found to be another one meanwhile.
             present = session.exec(select(Paper.id).where(col(Paper.id).in_(some)))
             _put_vectors(session, basis.space.id, {i: computed[i] for i in present if i})
@@ -267,11 +267,6 @@ def rows(session: Session, table: type[Row], column: str, values: Sequence[int])
     """
     columns = SQLModel.metadata.tables[str(getattr(table, "__tablename__", ""))]
     found: list[Any] = []
-    for some in slices(values):
+    for some in batched(values):
         found += session.execute(sa.select(columns).where(columns.c[column].in_(some))).all()
     return found
-
-
-def slices(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """``values`` in pieces that fit one IN (…)."""
-    return (values[start : start + IN_LIMIT] for start in range(0, len(values), IN_LIMIT))
