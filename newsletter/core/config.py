@@ -5,6 +5,7 @@ a variable wins over the file. `load_settings` turns any mistake into one line.
 """
 
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -150,6 +151,13 @@ class Settings(BaseSettings):
         default=(),
         description="search terms for semantic-scholar, openalex, crossref and pubmed, "
         "comma-separated",
+    )
+    max_paper_age_days: int = Field(
+        default=365,
+        ge=0,
+        le=100_000,
+        description="papers published longer ago than this many days are stored but are no news; "
+        "0 for no limit",
     )
     openreview_venues: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -333,6 +341,11 @@ class Settings(BaseSettings):
         if value is not None and any(ord(character) < 32 for character in value):
             raise ValueError("must be one line without control characters")
         return value
+
+    @property
+    def max_paper_age(self) -> timedelta | None:
+        """How old a paper may be to count as new; None for no limit."""
+        return timedelta(days=self.max_paper_age_days) if self.max_paper_age_days else None
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class FrozenPaper(NamedTuple):
     source: str
     categories: tuple[str, ...]
     abstract: str
-    published_at: datetime | None
+    date: str
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
@@ -152,10 +152,33 @@ def content_of(paper: Paper) -> dict[str, Any]:
         "categories": paper.categories,
         "abstract": paper.abstract,
         "published_at": paper.published_at.isoformat() if paper.published_at else None,
+        "date": date_in_words(paper),
         "upvotes": paper.upvotes,
         "code_url": paper.code_url,
         "project_url": paper.project_url,
     }
+
+
+def date_in_words(paper: Paper) -> str:
+    """``18 November``, as much of it as is known; with the year when the paper is of another.
+
+    Of another than the year when it came in, so that a digest that is resent says the same.
+    """
+    published = paper.published_at
+    if published is None:
+        return ""
+    if paper.published_precision == "year":
+        return str(published.year)
+    month = f"{published:%B}"
+    if paper.published_precision == "month":
+        return f"{month} {published.year}"
+    day = f"{published.day} {month}"
+    return day if published.year == paper.first_seen_at.year else f"{day} {published.year}"
+
+
+def _day(published: str | None) -> str:
+    """What a digest frozen by an earlier version shows of a date."""
+    return f"{(at := datetime.fromisoformat(published)).day} {at:%B}" if published else ""
 
 
 def load_contents(session: Session, edition_id: int) -> dict[int, dict[str, Any]]:
@@ -177,7 +200,6 @@ class Contents(dict[int, FrozenPaper]):
 
     def __missing__(self, paper_id: int) -> FrozenPaper:
         content = self._raw[paper_id]
-        published = content["published_at"]
         made = self[paper_id] = FrozenPaper(
             paper_id=paper_id,
             title=content["title"],
@@ -186,7 +208,7 @@ class Contents(dict[int, FrozenPaper]):
             source=content["source"],
             categories=tuple(content["categories"]),
             abstract=content["abstract"],
-            published_at=datetime.fromisoformat(published) if published else None,
+            date=content["date"] if "date" in content else _day(content["published_at"]),
             upvotes=content["upvotes"],
             code_url=content["code_url"],
             project_url=content["project_url"],

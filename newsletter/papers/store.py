@@ -42,6 +42,7 @@ _MERGED = (
     "code_url",
     "project_url",
     "published_at",
+    "published_precision",
     "announcement",
     "upvotes",
 )
@@ -67,29 +68,38 @@ class _Row:
     values: dict[str, Any]
     lacks_abstract: bool
     is_revision: bool = False
+    is_old: bool = False
     changed: bool = False
     text: dict[str, str | None] = field(default_factory=dict)
     names: set[Key] = field(default_factory=set)
 
 
-def store(session: Session, records: Sequence[PaperRecord], *, seen_at: datetime) -> Tally:
+def store(
+    session: Session,
+    records: Sequence[PaperRecord],
+    *,
+    seen_at: datetime,
+    max_age: timedelta | None = None,
+) -> Tally:
     """Store sightings within the session's transaction.
 
-    Give a few hundred at a time.
+    Give a few hundred at a time. A paper published longer than ``max_age`` before ``seen_at`` is
+    stored, but counts as known: a catalogue's old work that is announced today is not news.
 
     Raises:
         IntegrityError: another process stored one of them meanwhile; try again.
         PaperGoneError: another process merged two of them meanwhile; try again.
     """
-    return _Group(session, seen_at).store(records)
+    return _Group(session, seen_at, max_age).store(records)
 
 
 class _Group:
     """The rows that one group of sightings touches."""
 
-    def __init__(self, session: Session, seen_at: datetime) -> None:
+    def __init__(self, session: Session, seen_at: datetime, max_age: timedelta | None) -> None:
         self.session = session
         self.seen_at = seen_at
+        self.max_age = max_age
         self.by_key: dict[Key, _Row] = {}
         self.rows: dict[int, _Row] = {}
         self.new: list[_Row] = []
@@ -98,8 +108,8 @@ class _Group:
         self._look_up(records)
         revised = sum(self._sight(record) for record in records)
         self._write()
-        new = sum(not row.is_revision for row in self.new)
-        revised += len(self.new) - new
+        new = sum(not row.is_revision and not row.is_old for row in self.new)
+        revised += sum(row.is_revision for row in self.new)
         return Tally(new, revised, len(records) - new - revised)
 
     def _look_up(self, records: Iterable[PaperRecord]) -> None:
@@ -137,7 +147,7 @@ class _Group:
         row = self._strong_match(record, matching_keys(record)) or self._title_match(record, titles)
         revised = False
         if row is None:
-            row = _new_row(record, self.seen_at)
+            row = _new_row(record, self.seen_at, self.max_age)
             self.new.append(row)
         else:
             if self._corrects_doi(record, row):
@@ -268,8 +278,9 @@ def _bound(row: _Row) -> dict[str, Any]:
     return {"row_id": row.id, **{f"new_{name}": row.values[name] for name in _MERGED}}
 
 
-def _new_row(record: PaperRecord, seen_at: datetime) -> _Row:
+def _new_row(record: PaperRecord, seen_at: datetime, max_age: timedelta | None) -> _Row:
     is_revision = record.announcement == "replace"
+    is_old = not is_revision and _is_old(record, seen_at, max_age)
     values = {
         "source": record.source,
         "external_id": record.external_id,
@@ -283,13 +294,22 @@ def _new_row(record: PaperRecord, seen_at: datetime) -> _Row:
         "code_url": record.code_url,
         "project_url": record.project_url,
         "published_at": record.published_at,
-        # A revision of a paper from before our time must not pass for new: candidates go by
-        # this moment, so it gets the one when the paper was first public.
-        "first_seen_at": _first_public(record, seen_at) if is_revision else seen_at,
+        "published_precision": record.published_precision,
+        # A revision of a paper from before our time, or an old paper, must not pass for new:
+        # candidates go by this moment, so it gets the one when the paper was first public.
+        "first_seen_at": _first_public(record, seen_at) if is_revision or is_old else seen_at,
         "announcement": record.announcement,
         "upvotes": record.upvotes or 0,
     }
-    return _Row(None, values, not record.abstract, is_revision)
+    return _Row(None, values, not record.abstract, is_revision, is_old)
+
+
+def _is_old(record: PaperRecord, seen_at: datetime, max_age: timedelta | None) -> bool:
+    """Whether the paper is older than the limit, by the latest day that its date can mean."""
+    if max_age is None or record.published_at is None:
+        return False
+    slack = {"day": timedelta(), "month": timedelta(days=31), "year": timedelta(days=366)}
+    return record.published_at + slack[record.published_precision] < seen_at - max_age
 
 
 def _first_public(record: PaperRecord, seen_at: datetime) -> datetime:
@@ -314,7 +334,8 @@ def _merge(row: _Row, record: PaperRecord) -> bool:
         _set_text(row, title=record.title, abstract=record.abstract or None)
     elif row.lacks_abstract and record.abstract:
         _set_text(row, abstract=record.abstract)
-    _fill(row, {name: getattr(record, name) for name in (*_FILLED, "categories")})
+    filled = (*_FILLED, "categories", "published_precision")
+    _fill(row, {name: getattr(record, name) for name in filled})
     if record.upvotes is not None and record.upvotes != values["upvotes"]:
         values["upvotes"] = record.upvotes
         row.changed = True
@@ -324,6 +345,8 @@ def _merge(row: _Row, record: PaperRecord) -> bool:
 def _fill(row: _Row, other: dict[str, Any]) -> None:
     """Values that were missing, and categories that were not known."""
     values = row.values
+    if not values["published_at"] and other["published_at"]:
+        values["published_precision"] = other["published_precision"]
     for name in _FILLED:
         if not values[name] and other[name]:
             values[name] = list(other[name]) if name == "authors" else other[name]

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 AnnouncementKind = Literal["new", "cross", "replace"]
+DatePrecision = Literal["day", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,8 @@ class PaperRecord:
     ``external_id`` is the source's own id without a version; ``arxiv_id`` and ``doi`` are the
     canonical identities (no version, lower-case DOI without ``https://doi.org/``);
     with ``doi_is_guessed`` the DOI was read out of a web address; ``related_dois`` are those of
-    the same paper elsewhere, as the preprint's of an article.
+    the same paper elsewhere, as the preprint's of an article. ``published_precision`` says how
+    much of ``published_at`` is known: of "year" and "month" the rest is the first of it.
     Make one with `newsletter.sources.normalise.make`, which checks and cleans.
     """
 
@@ -32,6 +34,7 @@ class PaperRecord:
     doi_is_guessed: bool = False
     related_dois: tuple[str, ...] = ()
     published_at: datetime | None = None
+    published_precision: DatePrecision = "day"
     announcement: AnnouncementKind = "new"
     upvotes: int | None = None
     code_url: str | None = None

@@ -104,8 +104,8 @@ def _name(author: dict[str, Any]) -> str:
     return name or str(author.get("name") or "")
 
 
-def _published(work: dict[str, Any]) -> date | None:
-    """The first date with a year; ``date-parts`` may be ``[[null]]`` or stop at the year."""
+def _published(work: dict[str, Any]) -> str | None:
+    """The first date with a year, as much of it as is told; ``date-parts`` may be ``[[null]]``."""
     for key in ("posted", "published-online", "published", "issued", "created"):
         parts = as_list(next(iter(as_list(as_dict(work.get(key)).get("date-parts"))), None))
         numbers = [int(part) for part in parts[:3] if str(part).isdecimal()]
@@ -113,7 +113,8 @@ def _published(work: dict[str, Any]) -> date | None:
             continue
         year, month, day = (*numbers, 1, 1)[:3]
         try:
-            return date(year, month, day)
+            whole = date(year, month, day).isoformat()
         except (ValueError, OverflowError):
             continue
+        return whole[: {1: 4, 2: 7, 3: 10}[len(numbers)]]
     return None

@@ -14,7 +14,7 @@ from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv
 from newsletter.core.markup import Plain
 from newsletter.core.one_line import shortened, tidy
 from newsletter.core.text import clean
-from newsletter.sources.base import AnnouncementKind, PaperRecord
+from newsletter.sources.base import AnnouncementKind, DatePrecision, PaperRecord
 from newsletter.sources.dates import read_date
 
 _WITHDRAWN = re.compile(
@@ -100,7 +100,8 @@ def make(
         doi=found_doi,
         doi_is_guessed=found_doi is not None and stated is None,
         related_dois=tuple(d for d in others if d != found_doi and not arxiv_of_doi(d)),
-        published_at=moment(published),
+        published_at=moment(_whole_date(published)),
+        published_precision=_precision(published),
         announcement=announcement,
         upvotes=_count(upvotes),
         code_url=web_address(code_url) or None,
@@ -151,6 +152,20 @@ def own_id(record: PaperRecord) -> str:
     letters = re.sub(r"[\W_]+", "", record.title.casefold())
     said = f"{record.url}|{letters}"
     return f"{record.external_id[:150]}#{sha256(said.encode()).hexdigest()[:24]}"
+
+
+def _precision(value: object) -> DatePrecision:
+    """How much of a date its source told: "2026" is a year, "2026-11" a month."""
+    text = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(r"\d{4}", text, re.ASCII):
+        return "year"
+    return "month" if re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII) else "day"
+
+
+def _whole_date(value: object) -> object:
+    """The first day of a year or month, for the column; other values as they are."""
+    missing = {"year": "-01-01", "month": "-01", "day": ""}[_precision(value)]
+    return f"{value.strip()}{missing}" if isinstance(value, str) and missing else value
 
 
 def given_first(name: str) -> str:

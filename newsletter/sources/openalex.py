@@ -85,7 +85,7 @@ def _paper(raw: Any) -> PaperRecord:
         categories=[as_dict(topic).get("display_name") for topic in topics],
         url=work.get("doi") or next(filter(None, addresses), work.get("id")),
         # The first of January stands for a year of which no day is known.
-        published=None if published.endswith("-01-01") else published,
+        published=published.removesuffix("-01-01"),
     )
 
 

@@ -197,8 +197,8 @@ def _subjects(citation: Element | None) -> list[str]:
     return terms + [text(word) for words in children(citation, "KeywordList") for word in words]
 
 
-def _published(article: Element) -> date | None:
-    """The electronic date, else the issue's; months come as numbers and as names."""
+def _published(article: Element) -> str | None:
+    """The electronic date, else the issue's, as much as is told; months are numbers or names."""
     issue = _path(article, "Journal", "JournalIssue", "PubDate")
     chapter, book = child(article, "ContributionDate"), _path(article, "Book", "PubDate")
     for found in (child(article, "ArticleDate"), issue, chapter, book):
@@ -208,9 +208,12 @@ def _published(article: Element) -> date | None:
         name = month.lower()[:3]
         if name in _MONTHS:
             month = str(_MONTHS.index(name) + 1)
-        numbers = [part if part.isdecimal() else "1" for part in (month, day)]
+        told = [int(part) for part in (month, day) if part.isdecimal()]
+        if not month.isdecimal():
+            told = []
         try:
-            return date(int(year), *map(int, numbers))
+            whole = date(int(year), *(*told, 1, 1)[:2]).isoformat()
         except ValueError:
             continue
+        return whole[: {0: 4, 1: 7, 2: 10}[len(told)]]
     return None
