@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     Field,
     SecretStr,
@@ -29,9 +30,9 @@ from pydantic_settings import (
 from newsletter.core.errors import SettingsError
 from newsletter.core.setting_checks import (
     check_each,
-    check_ehlo_name,
     check_server_url,
     check_sources,
+    greeting,
     mail_address,
     split_mailbox,
     split_rates,
@@ -66,13 +67,13 @@ class Settings(BaseSettings):
         description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
         "several, separated by spaces, share the load by `weight=3` and fail over",
     )
-    base_url: str = Field(
+    base_url: Annotated[str, AfterValidator(web_address)] = Field(
         default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
     )
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="keys that sign links, newest first, comma-separated"
     )
-    from_address: str | None = Field(
+    from_address: Annotated[str, AfterValidator(mail_address)] | None = Field(
         default=None,
         validation_alias=AliasChoices("NEWSLETTER_FROM", "from"),
         description="the From address of every mail",
@@ -80,7 +81,7 @@ class Settings(BaseSettings):
     from_name: str | None = Field(
         default=None, description="the name beside the From address; the site's name unless set"
     )
-    ehlo_name: str | None = Field(
+    ehlo_name: Annotated[str, AfterValidator(greeting)] | None = Field(
         default=None,
         description="the name that relays are greeted with; this host's full name unless set",
     )
@@ -166,7 +167,7 @@ class Settings(BaseSettings):
     feeds: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="URLs of RSS, Atom or JSON feeds, separated by spaces"
     )
-    contact: str | None = Field(
+    contact: Annotated[str, AfterValidator(mail_address)] | None = Field(
         default=None,
         description="email address at which sources can reach you; sent with each request",
     )
@@ -287,24 +288,12 @@ class Settings(BaseSettings):
             )
         return keys
 
-    @field_validator("base_url")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        return web_address(value)
-
     @field_validator("smtp_url", "imap_url")
     @classmethod
     def _server(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         schemes = ("smtp", "smtps") if info.field_name == "smtp_url" else ("imap", "imaps")
         for url in value.get_secret_value().split() if value is not None else ():
             check_server_url(url, schemes)
-        return value
-
-    @field_validator("ehlo_name")
-    @classmethod
-    def _host_name(cls, value: str | None) -> str | None:
-        if value is not None:
-            check_ehlo_name(value)
         return value
 
     @model_validator(mode="before")
@@ -323,11 +312,6 @@ class Settings(BaseSettings):
     def _known_sources(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         check_sources(values)
         return values
-
-    @field_validator("from_address", "contact")
-    @classmethod
-    def _mail_address(cls, value: str | None) -> str | None:
-        return None if value is None else mail_address(value)
 
     @field_validator("arxiv_categories")
     @classmethod

@@ -56,14 +56,15 @@ def check_server_url(url: str, schemes: Sequence[str]) -> None:
         raise ValueError(f"must have the form {forms}")
 
 
-def check_ehlo_name(name: str) -> None:
-    """Refuse what is neither a full host name nor an address literal (RFC 5321 §4.1.3).
+def greeting(name: str) -> str:
+    """A full host name or an address literal (RFC 5321 §4.1.3).
 
     Raises:
-        ValueError: says what it must be.
+        ValueError: it is neither.
     """
     if not _EHLO_NAME.fullmatch(name):
         raise ValueError("must be a full host name like mail.example.org, or like [203.0.113.7]")
+    return name
 
 
 def check_sources(names: Sequence[str]) -> None:
