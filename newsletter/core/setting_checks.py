@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
+from newsletter.core.addresses import is_plain_address
 
 # What `newsletter.sources.registry` can build; a test holds the two together.
 SOURCE_NAMES = (
@@ -119,6 +119,11 @@ def mail_address(text: str) -> str:
     Raises:
         ValueError: not an address.
     """
+    if is_plain_address(text):
+        return text
+    # Few addresses need the library, and every command would wait for it.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
     try:
         checked = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
