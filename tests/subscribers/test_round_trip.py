@@ -108,7 +108,7 @@ def everything(engine: Engine) -> list[Any]:
     with read_scope(engine) as session:
         for subscriber in session.exec(select(Subscriber).order_by(col(Subscriber.email))):
             topics = topics_of(session, subscriber.id or 0)
-            names = {topic.id: topic.request.name for topic in topics}
+            names: dict[int | None, str] = {topic.id: topic.request.name for topic in topics}
             judged = session.exec(
                 select(Feedback.topic_id, Feedback.signal, Paper.external_id)
                 .join(Paper, col(Paper.id) == col(Feedback.paper_id))
