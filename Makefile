@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: docs help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start chaos lock clean
+.PHONY: docs help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -42,6 +42,12 @@ demo: setup ## The main job on sample data, then an inbox page to look at (DEMO=
 test: setup-dev ## All tests (ARGS="-k name" for some)
 	@"$(BIN)/python" -m pytest -n 2 --dist loadfile $(ARGS)
 
+test-clock: setup-dev ## Tests at other dates and hours, both nights when clocks change (ARGS="tests/web" for some)
+	@ARGS="$(ARGS)" scripts/test-clock
+
+mutation: setup-dev ## Change the code in 300 single points; lists what no test notices (ARGS="--only tokens")
+	@nice "$(BIN)/python" scripts/mutation $(ARGS)
+
 check: setup-dev ## Formatting, lint, types
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/ruff" check .
@@ -67,6 +73,9 @@ bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 
 bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start: setup-dev ## Each of the others (ARGS=--help)
 	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/$@ $(ARGS)
+
+latex-macros: setup-dev ## Every LaTeX macro in PAPERS, how often, and what it becomes (ARGS=--list)
+	@"$(BIN)/python" scripts/latex-macros "$(PAPERS)" $(ARGS)
 
 chaos: setup-dev ## Kill senders for longer than the tests do (KILLS=200)
 	@CHAOS_KILLS=$${KILLS:-100} "$(BIN)/python" -m pytest -s tests/sending/test_chaos.py

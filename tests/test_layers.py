@@ -23,7 +23,8 @@ ROOMS = [
 # The same inside the rooms whose order matters most.
 INSIDE = {
     "core": [
-        ["errors", "formula", "one_line", "setting_checks"],
+        ["addresses", "batches", "errors", "formula", "one_line"],
+        ["setting_checks"],
         ["latex"],
         ["markup"],
         ["text"],

@@ -41,8 +41,8 @@ def backup(
     _, engine = open_database()
     size = transfer.backup(engine, file, replace=force)
     out.print(
-        f"{file}: {size / 1024:,.0f} KB, checked. To restore: stop everything that uses the "
-        "database, and put this file in its place",
+        f"{file}: {size / 1024:,.0f} KB, checked. To restore it, stop everything that uses the "
+        "database and put this file in its place",
         markup=False,
     )
 
@@ -50,9 +50,7 @@ def backup(
 @database_commands.command()
 def copy(
     target: Annotated[str, typer.Argument(help="URL of an empty database.")],
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Carry on with a copy that was broken off.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted copy.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Copy all rows to another database, SQLite or PostgreSQL, and compare both sides."""
@@ -70,7 +68,7 @@ def copy(
     for each in different:
         err.print(
             f"{each.table}: {each.source} rows here, {each.target} there, and they differ: stop "
-            "everything that writes, and copy to an empty database again",
+            "everything that writes, then copy again to an empty database",
             markup=False,
         )
     raise typer.Exit(1 if different else 0)

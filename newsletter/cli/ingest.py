@@ -53,7 +53,7 @@ def ingest(
     settings, engine = open_database()
     with _progress(quiet=as_json) as bar:
         if file is not None:
-            outcomes = [_file(engine, file, format_name, bar, as_json=as_json)]
+            outcomes = [_file(settings, engine, file, format_name, bar, as_json=as_json)]
         else:
             day = since.date() if since else None
             outcomes = _network(settings, engine, sources or [], day, bar, as_json=as_json)
@@ -75,9 +75,23 @@ def _progress(*, quiet: bool) -> Progress:
     )
 
 
-def _file(engine: Engine, path: Path, format_name: str, bar: Progress, *, as_json: bool) -> Outcome:
+def _file(
+    settings: Settings,
+    engine: Engine,
+    path: Path,
+    format_name: str,
+    bar: Progress,
+    *,
+    as_json: bool,
+) -> Outcome:
     try:
-        outcome = ingest_file(engine, path, format_name, progress=_watch(bar, path.name))
+        outcome = ingest_file(
+            engine,
+            path,
+            format_name,
+            max_age=settings.max_paper_age,
+            progress=_watch(bar, path.name),
+        )
     except InputError as error:
         if as_json:
             problem = {"where": error.where, "what": error.what}
@@ -101,7 +115,14 @@ def _network(
     with Fetcher(DatabaseTurns(engine), contact=settings.contact) as fetcher:
         for source in build(settings, names):
             watch = _watch(bar, source.name)
-            outcome = ingest_source(engine, source, fetcher, since=since, progress=watch)
+            outcome = ingest_source(
+                engine,
+                source,
+                fetcher,
+                since=since,
+                max_age=settings.max_paper_age,
+                progress=watch,
+            )
             outcomes.append(_shown(outcome, as_json=as_json))
     return outcomes
 
@@ -121,7 +142,9 @@ def _shown(outcome: Outcome, *, as_json: bool) -> Outcome:
     out.print(
         f"[bold]{escape(outcome.source)}[/]: {outcome.announced:,} announced, "
         f"{outcome.new:,} new, {outcome.revised:,} revised, {outcome.known:,} known, "
-        f"{outcome.failed:,} failed" + (" — [red]incomplete[/]" if outcome.failure else "")
+        f"{outcome.failed:,} failed"
+        + (f", {outcome.left_out:,} notices left out" if outcome.left_out else "")
+        + (" — [red]incomplete[/]" if outcome.failure else "")
     )
     for problem in outcome.errors[:_MOST_LINES]:
         err.print(f"  {escape(problem.where)}: {escape(problem.what)}")
@@ -138,6 +161,7 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
         "revised": outcome.revised,
         "known": outcome.known,
         "failed": outcome.failed,
+        "left_out": outcome.left_out,
         "errors": [{"where": p.where, "what": p.what} for p in outcome.errors],
         "failure": outcome.failure,
     }

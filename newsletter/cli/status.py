@@ -85,11 +85,11 @@ def _advice(
     if failed:
         lines.append(f"not read: {', '.join(failed)}: run `newsletter ingest {' '.join(failed)}`")
     if not people[SubscriberStatus.ACTIVE]:
-        lines.append("nobody is active: run `newsletter subscribers add` or `import`")
+        lines.append("no active subscribers: run `newsletter subscribers add` or `import`")
     if people[SubscriberStatus.PENDING]:
         lines.append(
             f"{people[SubscriberStatus.PENDING]} have not confirmed yet: "
-            "`newsletter subscribers invite` asks them"
+            "run `newsletter subscribers invite`"
         )
     if report is None:
         lines.append(f"to see what would go out: `newsletter send --date {wanted} --dry-run`")
@@ -98,9 +98,7 @@ def _advice(
         why = f" ({report.note})" if report.note else ""
         lines.append(f"paused{why}: `newsletter send --date {wanted}` resumes it")
     if report.missed:
-        lines.append(
-            f"{report.missed} did not get it: `newsletter report --date {wanted}` says why"
-        )
+        lines.append(f"{report.missed} not delivered: `newsletter report --date {wanted}` says why")
     return lines
 
 

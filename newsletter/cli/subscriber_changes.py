@@ -18,27 +18,27 @@ EmailArgument = Annotated[str, typer.Argument(help="The subscriber's address.")]
 
 def set_values(
     email: EmailArgument,
-    name: Annotated[str | None, typer.Option(help="How the mail greets them.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name used in the greeting.")] = None,
     topic: Annotated[
-        str | None, typer.Option(help="Which topic the interests go to; made if it is new.")
+        str | None, typer.Option(help="Topic for the interests; created if it is new.")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="What they care about.")] = None,
+    text: Annotated[str | None, typer.Option(help="Interests in a sentence or two.")] = None,
     keywords: Annotated[str | None, typer.Option(help="Separated by ;")] = None,
-    categories: Annotated[str | None, typer.Option(help="As in cs.CL;stat.ML")] = None,
+    categories: Annotated[str | None, typer.Option(help="For example cs.CL;stat.ML")] = None,
     authors: Annotated[str | None, typer.Option(help="Separated by ;")] = None,
     seed_papers: Annotated[
         str | None, typer.Option(help="arXiv ids or DOIs, separated by ;")
     ] = None,
-    mutes: Annotated[str | None, typer.Option(help="Words to avoid, separated by ;")] = None,
+    mutes: Annotated[str | None, typer.Option(help="Words to exclude, separated by ;")] = None,
     cadence: Annotated[str | None, typer.Option(help="daily, weekdays or weekly")] = None,
-    weekday: Annotated[str | None, typer.Option(help="Day of a weekly digest.")] = None,
+    weekday: Annotated[str | None, typer.Option(help="Day of the weekly digest.")] = None,
     timezone: Annotated[str | None, typer.Option(help="As in Europe/Berlin")] = None,
     send_hour: Annotated[str | None, typer.Option(help="0 to 23, in their time zone.")] = None,
     max_papers: Annotated[str | None, typer.Option(help="1 to 50")] = None,
     min_score: Annotated[str | None, typer.Option(help="0 to 100")] = None,
     length: Annotated[str | None, typer.Option(help="compact, normal or full")] = None,
     vacation_until: Annotated[
-        str | None, typer.Option(help='Last day away, as in 2026-12-24; "" ends a vacation.')
+        str | None, typer.Option(help='Vacation until, for example 2026-12-24; "" ends it.')
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,7 +67,7 @@ def set_values(
     if text is not None:
         interests["text"] = [text]
     if not given and not interests and name is None and topic is None:
-        raise UsageError("nothing to change: name at least one option (--help lists them)")
+        raise UsageError("nothing to change: give at least one option (see --help)")
     _, engine = open_database()
     with session_scope(engine) as session:
         subscriber = required(session, email)
@@ -92,13 +92,13 @@ def unsubscribe(email: EmailArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"email": address, "unsubscribed": True, "already": already})
         return
-    state = "had unsubscribed already" if already else "unsubscribed: gets no mail from now on"
+    state = "already unsubscribed" if already else "unsubscribed: gets no more mail"
     out.print(f"{address} {state}", markup=False)
 
 
 def rename(
-    old: Annotated[str, typer.Argument(help="The address as it is.")],
-    new: Annotated[str, typer.Argument(help="The address as it is to be.")],
+    old: Annotated[str, typer.Argument(help="Current address.")],
+    new: Annotated[str, typer.Argument(help="New address.")],
     as_json: JsonOption = False,
 ) -> None:
     """Move a subscriber to another address, with topics, ratings and history."""

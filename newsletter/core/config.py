@@ -5,10 +5,12 @@ a variable wins over the file. `load_settings` turns any mistake into one line.
 """
 
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     Field,
     SecretStr,
@@ -28,9 +30,9 @@ from pydantic_settings import (
 from newsletter.core.errors import SettingsError
 from newsletter.core.setting_checks import (
     check_each,
-    check_ehlo_name,
     check_server_url,
     check_sources,
+    greeting,
     mail_address,
     split_mailbox,
     split_rates,
@@ -65,13 +67,13 @@ class Settings(BaseSettings):
         description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
         "several, separated by spaces, share the load by `weight=3` and fail over",
     )
-    base_url: str = Field(
+    base_url: Annotated[str, AfterValidator(web_address)] = Field(
         default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
     )
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="keys that sign links, newest first, comma-separated"
     )
-    from_address: str | None = Field(
+    from_address: Annotated[str, AfterValidator(mail_address)] | None = Field(
         default=None,
         validation_alias=AliasChoices("NEWSLETTER_FROM", "from"),
         description="the From address of every mail",
@@ -79,7 +81,7 @@ class Settings(BaseSettings):
     from_name: str | None = Field(
         default=None, description="the name beside the From address; the site's name unless set"
     )
-    ehlo_name: str | None = Field(
+    ehlo_name: Annotated[str, AfterValidator(greeting)] | None = Field(
         default=None,
         description="the name that relays are greeted with; this host's full name unless set",
     )
@@ -151,6 +153,13 @@ class Settings(BaseSettings):
         description="search terms for semantic-scholar, openalex, crossref and pubmed, "
         "comma-separated",
     )
+    max_paper_age_days: int = Field(
+        default=365,
+        ge=0,
+        le=100_000,
+        description="papers published longer ago than this many days are stored but are no news; "
+        "0 for no limit",
+    )
     openreview_venues: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="OpenReview venues to read, comma-separated, such as ICLR.cc/2027/Conference",
@@ -158,7 +167,7 @@ class Settings(BaseSettings):
     feeds: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="URLs of RSS, Atom or JSON feeds, separated by spaces"
     )
-    contact: str | None = Field(
+    contact: Annotated[str, AfterValidator(mail_address)] | None = Field(
         default=None,
         description="email address at which sources can reach you; sent with each request",
     )
@@ -279,24 +288,12 @@ class Settings(BaseSettings):
             )
         return keys
 
-    @field_validator("base_url")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        return web_address(value)
-
     @field_validator("smtp_url", "imap_url")
     @classmethod
     def _server(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         schemes = ("smtp", "smtps") if info.field_name == "smtp_url" else ("imap", "imaps")
         for url in value.get_secret_value().split() if value is not None else ():
             check_server_url(url, schemes)
-        return value
-
-    @field_validator("ehlo_name")
-    @classmethod
-    def _host_name(cls, value: str | None) -> str | None:
-        if value is not None:
-            check_ehlo_name(value)
         return value
 
     @model_validator(mode="before")
@@ -316,11 +313,6 @@ class Settings(BaseSettings):
         check_sources(values)
         return values
 
-    @field_validator("from_address", "contact")
-    @classmethod
-    def _mail_address(cls, value: str | None) -> str | None:
-        return None if value is None else mail_address(value)
-
     @field_validator("arxiv_categories")
     @classmethod
     def _categories(cls, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -333,6 +325,11 @@ class Settings(BaseSettings):
         if value is not None and any(ord(character) < 32 for character in value):
             raise ValueError("must be one line without control characters")
         return value
+
+    @property
+    def max_paper_age(self) -> timedelta | None:
+        """How old a paper may be to count as new; None for no limit."""
+        return timedelta(days=self.max_paper_age_days) if self.max_paper_age_days else None
 
     @property
     def keys(self) -> tuple[str, ...]:

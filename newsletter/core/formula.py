@@ -16,7 +16,7 @@ _ALREADY_HIGH = frozenset("*∗⋆†‡°′″‴®™©")
 _BETWEEN = re.compile(r"(?<=\d)[.,](?=\d)|(?<=[+−–-])/(?=[+−–-])")
 # Letters in scripts are small: a word, or a capital among others, is read better on the line.
 _WORD = re.compile(r"[^\W\d_]{3}|[^\W\d_].*[A-Z]|[A-Z].*[^\W\d_]", re.DOTALL)
-_PLAIN = re.compile(r"[^\W_]+(?:\.\d+)?")
+_PLAIN = re.compile(r"[0-9A-Za-z\u0370-\u03ff]+(?:\.\d+)?")
 _SINGLE = re.compile(
     r"\d+(?:\.\d+)?|[^\W\d_][\u0300-\u036f\u20d0-\u20f0′″]*|\w+\([^()]*\)|\([^()]*\)"
 )

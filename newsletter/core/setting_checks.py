@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
+from newsletter.core.addresses import is_plain_address
 
 # What `newsletter.sources.registry` can build; a test holds the two together.
 SOURCE_NAMES = (
@@ -56,14 +56,15 @@ def check_server_url(url: str, schemes: Sequence[str]) -> None:
         raise ValueError(f"must have the form {forms}")
 
 
-def check_ehlo_name(name: str) -> None:
-    """Refuse what is neither a full host name nor an address literal (RFC 5321 §4.1.3).
+def greeting(name: str) -> str:
+    """A full host name or an address literal (RFC 5321 §4.1.3).
 
     Raises:
-        ValueError: says what it must be.
+        ValueError: it is neither.
     """
     if not _EHLO_NAME.fullmatch(name):
         raise ValueError("must be a full host name like mail.example.org, or like [203.0.113.7]")
+    return name
 
 
 def check_sources(names: Sequence[str]) -> None:
@@ -118,6 +119,11 @@ def mail_address(text: str) -> str:
     Raises:
         ValueError: not an address.
     """
+    if is_plain_address(text):
+        return text
+    # Few addresses need the library, and every command would wait for it.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
     try:
         checked = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:

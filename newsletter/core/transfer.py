@@ -38,11 +38,10 @@ def backup(engine: Engine, target: Path, *, replace: bool = False) -> int:
     if engine.dialect.name != "sqlite":
         shown = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
         raise UsageError(
-            f"PostgreSQL has its own program for this: pg_dump --format=custom "
-            f"--file={target} {shown}"
+            f"use PostgreSQL's own program: pg_dump --format=custom --file={target} {shown}"
         )
     if target.exists() and not replace:
-        raise UsageError(f"{target} exists: name another file, or --force replaces it")
+        raise UsageError(f"{target} exists: choose another file, or use --force to replace it")
     part = target.with_name(f"{target.name}.part")
     try:
         part.unlink(missing_ok=True)
@@ -97,8 +96,8 @@ def copy(
         writing.rollback()
         if held and not resume:
             raise UsageError(
-                f"the target holds {held} rows already: name an empty database, or --resume "
-                "carries on with a copy that was broken off"
+                f"the target already contains {held} rows: name an empty database; --resume "
+                "continues an interrupted copy"
             )
         done = 0
         for table in tables:

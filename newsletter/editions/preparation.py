@@ -9,6 +9,7 @@ import sqlalchemy
 from sqlalchemy import Engine, func
 from sqlmodel import Session, SQLModel, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Delivery, Edition, EditionStatus, SubscriberStatus
@@ -65,16 +66,15 @@ def prepare(
             raise UsageError(f"the edition of {issue_date} was cancelled")
         due = due_without_digest(session, edition_id, issue_date, subscriber_ids)
         edition = session.get_one(Edition, edition_id)
-        why = coverage_of(session, edition, now, sources).nothing_to_send()
+        why = coverage_of(session, edition, now, sources).nothing_in_words()
     if due:
         since = now - digest.CANDIDATE_WINDOW
         feature_store.ensure_vectors(engine, since, model)
         with read_scope(engine) as session:
             ranker = Ranker(profiles.load_candidates(session, since, model))
-    new = nothing = 0
+    new = nothing = done = 0
     contents: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(due), CHUNK):
-        chunk = due[start : start + CHUNK]
+    for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
         with session_scope(engine) as session:
@@ -89,7 +89,8 @@ def prepare(
             )
         new += frozen
         nothing += sum(not ranked.picks for ranked in rankings)
-        progress(start + len(chunk), len(due))
+        done += len(chunk)
+        progress(done, len(due))
     _close_preparation(engine, edition_id, now, sources)
     return Prepared(edition_id, len(due), new, nothing)
 

@@ -7,15 +7,16 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, trial_scope, utc_now
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Delivery, Edition, EditionStatus
 from newsletter.editions import freeze, preparation
 from newsletter.messages import digest
 from newsletter.messages.digest import Digest
-from newsletter.ranking import ranker as ranking
 from newsletter.ranking.encoders import DEFAULT
-from newsletter.ranking.profiles import feature_store, profiles
+from newsletter.ranking.profiles import profiles
+from newsletter.ranking.ranker import Ranker
 from newsletter.sending import ledger
 
 # Subscribers frozen and undone per transaction: SQLite's other writers wait that long.
@@ -55,18 +56,17 @@ def rehearse(
             for number in preparation.due_without_digest(session, edition_id, issue_date)
             if only is None or number in only
         ]
-        why = preparation.coverage_of(session, edition, now, sources).nothing_to_send()
+        why = preparation.coverage_of(session, edition, now, sources).nothing_in_words()
         waiting = _waiting(session, edition_id, only) if edition_id else []
-    for ids in feature_store.slices(waiting):
+    for ids in batched(waiting):
         with read_scope(engine) as session:
             yield from _load(session, edition_id or 0, ids)
     if not due:
         return
     since = now - digest.CANDIDATE_WINDOW
     with read_scope(engine) as session:
-        ranker = ranking.Ranker(profiles.load_candidates(session, since, model))
-    for start in range(0, len(due), CHUNK):
-        chunk = due[start : start + CHUNK]
+        ranker = Ranker(profiles.load_candidates(session, since, model))
+    for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
         with trial_scope(engine) as session:

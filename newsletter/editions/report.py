@@ -22,10 +22,9 @@ from newsletter.core.models import (
     Subscriber,
 )
 from newsletter.inbound.unmatched import kept_count
-from newsletter.papers import coverage as coverage_module
+from newsletter.papers.coverage import coverage
 from newsletter.sending import ledger
-from newsletter.sending.ledger import rates as rates_module
-from newsletter.sending.ledger.rates import Rates, in_words, worth_showing
+from newsletter.sending.ledger.rates import Rates, in_words, rates_of, worth_showing
 from newsletter.sending.ledger.rates import as_json as rates_as_json
 
 
@@ -72,7 +71,7 @@ def edition_report(session: Session, edition: Edition) -> Report:
         later={status.value: raw[status] for status in ledger.COUNTED_AS},
         coverage=edition.coverage,
         note=edition.note,
-        rates=rates_module.rates(session, edition_id),
+        rates=rates_of(session, edition_id),
         kept_mails=kept_count(session),
         missed=sum(raw[status] for status in ledger.MISSED),
         undelivered=_undelivered(session, edition_id),
@@ -140,7 +139,7 @@ def _without_digest(session: Session, edition_id: int) -> tuple[tuple[str, str],
 def sources_now(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
     """How each source stands: what it gave in two days, and whether it is late or failed."""
     now = utc_now()
-    found = coverage_module.coverage(session, now - timedelta(days=2), now, names)
+    found = coverage(session, now - timedelta(days=2), now, names)
     return [
         {
             "source": source.source,

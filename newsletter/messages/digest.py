@@ -29,7 +29,7 @@ class FrozenPaper(NamedTuple):
     source: str
     categories: tuple[str, ...]
     abstract: str
-    published_at: datetime | None
+    date: str
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
@@ -112,6 +112,7 @@ class Digest:
     length: DigestLength = DigestLength.NORMAL
     occasion: Occasion = Occasion.REGULAR
     reason: str = ""
+    notice: str = ""  # said once, after the first sentence
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
@@ -123,7 +124,19 @@ class Digest:
 SUBJECT_TITLE = 60
 
 
+# Before what all papers of a section have in common, where they have more reasons than that.
+EACH = "All of these:"
+
 BEFORE_TITLE = {Occasion.WELCOME: "Welcome! ", Occasion.BEST_OF: "While you were away: "}
+
+
+def minimum_notice(minimum: int) -> str:
+    """Tells a reader, once, what the minimum that they had set has become."""
+    return (
+        f"Your minimum, now {minimum}, has a new meaning: the chance in percent that a paper is "
+        "about your topics. From 55 it is a good match, from 90 a strong one. You can change it "
+        "in your preferences."
+    )
 
 
 def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -> str:
@@ -152,10 +165,33 @@ def content_of(paper: Paper) -> dict[str, Any]:
         "categories": paper.categories,
         "abstract": paper.abstract,
         "published_at": paper.published_at.isoformat() if paper.published_at else None,
+        "date": date_in_words(paper),
         "upvotes": paper.upvotes,
         "code_url": paper.code_url,
         "project_url": paper.project_url,
     }
+
+
+def date_in_words(paper: Paper) -> str:
+    """``18 November``, as much of it as is known; with the year when the paper is of another.
+
+    Of another than the year when it came in, so that a digest that is resent says the same.
+    """
+    published = paper.published_at
+    if published is None:
+        return ""
+    if paper.published_precision == "year":
+        return str(published.year)
+    month = f"{published:%B}"
+    if paper.published_precision == "month":
+        return f"{month} {published.year}"
+    day = f"{published.day} {month}"
+    return day if published.year == paper.first_seen_at.year else f"{day} {published.year}"
+
+
+def _day(published: str | None) -> str:
+    """What a digest frozen by an earlier version shows of a date."""
+    return f"{(at := datetime.fromisoformat(published)).day} {at:%B}" if published else ""
 
 
 def load_contents(session: Session, edition_id: int) -> dict[int, dict[str, Any]]:
@@ -177,7 +213,6 @@ class Contents(dict[int, FrozenPaper]):
 
     def __missing__(self, paper_id: int) -> FrozenPaper:
         content = self._raw[paper_id]
-        published = content["published_at"]
         made = self[paper_id] = FrozenPaper(
             paper_id=paper_id,
             title=content["title"],
@@ -186,7 +221,7 @@ class Contents(dict[int, FrozenPaper]):
             source=content["source"],
             categories=tuple(content["categories"]),
             abstract=content["abstract"],
-            published_at=datetime.fromisoformat(published) if published else None,
+            date=content["date"] if "date" in content else _day(content["published_at"]),
             upvotes=content["upvotes"],
             code_url=content["code_url"],
             project_url=content["project_url"],
@@ -208,6 +243,7 @@ _ROWS = (
         _delivery.created_at,
         _delivery.length,
         _delivery.occasion,
+        _delivery.notice,
         _delivery.edition_id,
         _delivery.subscriber_id,
         SQLModel.metadata.tables["subscriber"].c.public_id,
@@ -262,6 +298,7 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
             coverage=row.coverage,
             length=row.length,
             occasion=row.occasion,
+            notice=row.notice,
             reason=reasons.get(row.id, ""),
         )
         for row in rows
@@ -299,8 +336,26 @@ def _spans_in(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def sections_of(items: Sequence[tuple[str, DigestPaper]]) -> tuple[DigestSection, ...]:
-    """Papers in order of position, under the sections in order of their first paper."""
+    """Papers in order of position, under the sections in order of their first paper.
+
+    A line that stands in the explanation of each of a section's papers is said once, in its note.
+    """
     grouped: dict[str, list[DigestPaper]] = {}
     for section, paper in items:
         grouped.setdefault(section, []).append(paper)
-    return tuple(DigestSection(name, tuple(papers)) for name, papers in grouped.items())
+    return tuple(_section(name, papers) for name, papers in grouped.items())
+
+
+def _section(name: str, papers: Sequence[DigestPaper]) -> DigestSection:
+    if len(papers) == 1:
+        return DigestSection(name, tuple(papers))
+    lines = [paper.explanation.split("\n") for paper in papers]
+    common = [line for line in lines[0] if line and all(line in other for other in lines[1:])]
+    if not common:
+        return DigestSection(name, tuple(papers))
+    rest = ["\n".join(line for line in own if line not in common) for own in lines]
+    return DigestSection(
+        name,
+        tuple(p._replace(explanation=said) for p, said in zip(papers, rest, strict=True)),
+        note=f"{EACH} {' '.join(common)}" if any(rest) else " ".join(common),
+    )

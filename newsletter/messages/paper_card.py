@@ -147,7 +147,7 @@ def _origin(paper: FrozenPaper) -> str:
         ", ".join(
             _brief(category, LONGEST_NAME) for category in paper.categories[:MOST_CATEGORIES]
         ),
-        f"{paper.published_at.day} {paper.published_at:%B}" if paper.published_at else "",
+        paper.date,
         # Number and word stay together on a narrow screen.
         wording.count_in_words(paper.upvotes, "upvote").replace(" ", "\xa0")
         if paper.upvotes

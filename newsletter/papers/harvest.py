@@ -73,16 +73,17 @@ def ingest_source(
     *,
     since: date | None = None,
     today: date | None = None,
+    max_age: timedelta | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
     """Fetch what a source announced since its cursor, and store it.
 
     The cursor moves when everything up to ``today`` is in. Until then a next run begins where
     this one did and finds the papers known; a long harvest goes on where it stopped, unless
-    ``since`` begins another one.
+    ``since`` begins another one. What was published longer than ``max_age`` ago is no news.
     """
     reading = _Reading(engine, source, fetcher, since, today or utc_now().date())
-    outcome = ingest_pages(engine, source.name, reading.pages(), progress=progress)
+    outcome = ingest_pages(engine, source.name, reading.pages(), max_age=max_age, progress=progress)
     reading.close(failed=outcome.failure is not None)
     return outcome
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from newsletter.core.database import session_scope, utc_now
 from newsletter.core.errors import InputError, SourceError
 from newsletter.core.models import FetchLog, FetchStatus
 from newsletter.papers.merge import PaperGoneError
-from newsletter.papers.store import Tally, store
+from newsletter.papers.store import Tally, retract, store
 from newsletter.papers.tables import LOG
 from newsletter.sources import Page, PaperRecord, Problem
 from newsletter.sources.file_formats import open_file
@@ -35,6 +35,7 @@ class Outcome:
     revised: int = 0
     known: int = 0
     failed: int = 0
+    left_out: int = 0  # notices and parts of an issue: no papers, and not counted as such
     errors: tuple[Problem, ...] = ()
     failure: str | None = None
 
@@ -57,13 +58,15 @@ def ingest_pages(
     pages: Iterable[Page],
     *,
     seen_at: datetime | None = None,
+    max_age: timedelta | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
     """Store pages as they come, with their log row; the one loop of files and of fetches.
 
+    What was published longer than ``max_age`` ago is stored and counts as known.
     What was stored before a SourceError or a cut stays; ``failure`` then says what happened.
     """
-    run = _Run(engine, source, seen_at or utc_now())
+    run = _Run(engine, source, seen_at or utc_now(), max_age)
     try:
         for page in pages:
             run.add(page)
@@ -80,6 +83,7 @@ def ingest_file(
     format_name: str = "auto",
     *,
     seen_at: datetime | None = None,
+    max_age: timedelta | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
     """Store the papers of a file; bad papers are counted, the good ones kept.
@@ -88,7 +92,7 @@ def ingest_file(
         InputError: the file cannot be read at all.
     """
     name, pages = open_file(path, format_name)
-    outcome = ingest_pages(engine, name, pages, seen_at=seen_at, progress=progress)
+    outcome = ingest_pages(engine, name, pages, seen_at=seen_at, max_age=max_age, progress=progress)
     if outcome.failure and not outcome.announced:
         raise InputError(outcome.errors[-1].what, where=outcome.errors[-1].where)
     return outcome
@@ -97,7 +101,10 @@ def ingest_file(
 class _Run:
     """One fetch: a log row opened at once, counts that grow in the papers' own transactions."""
 
-    def __init__(self, engine: Engine, source: str, seen_at: datetime) -> None:
+    def __init__(
+        self, engine: Engine, source: str, seen_at: datetime, max_age: timedelta | None
+    ) -> None:
+        self.max_age = max_age
         self.engine = engine
         self.seen_at = seen_at
         self.outcome = Outcome(source)
@@ -118,6 +125,10 @@ class _Run:
                 revised=self.outcome.revised + tally.revised,
                 known=self.outcome.known + tally.known,
             )
+        self.outcome = replace(self.outcome, left_out=self.outcome.left_out + page.left_out)
+        if page.retracted_dois:
+            with session_scope(self.engine) as session:
+                retract(session, page.retracted_dois)
         if page.problems:
             self._note(page.problems)
             self.outcome = replace(self.outcome, failed=self.outcome.failed + len(page.problems))
@@ -140,7 +151,7 @@ class _Run:
             # waits for it, instead of losing it half-way.
             announced = LOG.c.announced + len(records)
             session.execute(update(LOG).where(self.this_log).values(announced=announced))
-            tally = store(session, records, seen_at=self.seen_at)
+            tally = store(session, records, seen_at=self.seen_at, max_age=self.max_age)
             counts = {
                 "new": LOG.c.new + tally.new,
                 "revised": LOG.c.revised + tally.revised,

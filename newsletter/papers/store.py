@@ -5,7 +5,7 @@ Better data from a later source is merged; a higher version is a revision, not a
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session
 
+from newsletter.core.batches import batched
 from newsletter.core.identifiers import without_version
 from newsletter.papers.identity import (
     ARXIV,
@@ -41,7 +42,9 @@ _MERGED = (
     "code_url",
     "project_url",
     "published_at",
+    "published_precision",
     "announcement",
+    "standing",
     "upvotes",
 )
 # Candidates reach back 30 days; a revision of a paper of unknown age is older than that.
@@ -66,29 +69,47 @@ class _Row:
     values: dict[str, Any]
     lacks_abstract: bool
     is_revision: bool = False
+    is_old: bool = False
     changed: bool = False
     text: dict[str, str | None] = field(default_factory=dict)
     names: set[Key] = field(default_factory=set)
 
 
-def store(session: Session, records: Sequence[PaperRecord], *, seen_at: datetime) -> Tally:
+def store(
+    session: Session,
+    records: Sequence[PaperRecord],
+    *,
+    seen_at: datetime,
+    max_age: timedelta | None = None,
+) -> Tally:
     """Store sightings within the session's transaction.
 
-    Give a few hundred at a time.
+    Give a few hundred at a time. A paper published longer than ``max_age`` before ``seen_at`` is
+    stored, but counts as known: a catalogue's old work that is announced today is not news.
 
     Raises:
         IntegrityError: another process stored one of them meanwhile; try again.
         PaperGoneError: another process merged two of them meanwhile; try again.
     """
-    return _Group(session, seen_at).store(records)
+    return _Group(session, seen_at, max_age).store(records)
+
+
+def retract(session: Session, dois: Sequence[str]) -> int:
+    """Mark the papers that a notice retracts; returns how many are known here."""
+    known = select(ALIAS.c.paper_id).where(
+        ALIAS.c.source == DOI, ALIAS.c.external_id.in_([doi.lower() for doi in dois])
+    )
+    marked = update(PAPER).where(PAPER.c.id.in_(known)).values(standing="retracted")
+    return session.connection().execute(marked).rowcount
 
 
 class _Group:
     """The rows that one group of sightings touches."""
 
-    def __init__(self, session: Session, seen_at: datetime) -> None:
+    def __init__(self, session: Session, seen_at: datetime, max_age: timedelta | None) -> None:
         self.session = session
         self.seen_at = seen_at
+        self.max_age = max_age
         self.by_key: dict[Key, _Row] = {}
         self.rows: dict[int, _Row] = {}
         self.new: list[_Row] = []
@@ -97,8 +118,8 @@ class _Group:
         self._look_up(records)
         revised = sum(self._sight(record) for record in records)
         self._write()
-        new = sum(not row.is_revision for row in self.new)
-        revised += len(self.new) - new
+        new = sum(not row.is_revision and not row.is_old for row in self.new)
+        revised += sum(row.is_revision for row in self.new)
         return Tally(new, revised, len(records) - new - revised)
 
     def _look_up(self, records: Iterable[PaperRecord]) -> None:
@@ -111,7 +132,7 @@ class _Group:
                 wanted[record.source].add(own_id(record))
         found: list[tuple[Key, int]] = []
         for source, names in wanted.items():
-            for some in _groups(names):
+            for some in batched(sorted(names), _MOST_NAMES):
                 query = select(ALIAS.c.external_id, ALIAS.c.paper_id).where(
                     ALIAS.c.source == source, ALIAS.c.external_id.in_(some)
                 )
@@ -122,7 +143,7 @@ class _Group:
     def _load(self, ids: set[int]) -> None:
         names = (*_MERGED, "title")
         columns = [PAPER.c.id, PAPER.c.abstract == "", *(PAPER.c[name] for name in names)]
-        for some in _groups(ids):
+        for some in batched(sorted(ids), _MOST_NAMES):
             for row in self.session.execute(select(*columns).where(PAPER.c.id.in_(some))):
                 values = dict(zip(names, row[2:], strict=True))
                 self.rows[row[0]] = _Row(row[0], values, bool(row[1]))
@@ -136,7 +157,7 @@ class _Group:
         row = self._strong_match(record, matching_keys(record)) or self._title_match(record, titles)
         revised = False
         if row is None:
-            row = _new_row(record, self.seen_at)
+            row = _new_row(record, self.seen_at, self.max_age)
             self.new.append(row)
         else:
             if self._corrects_doi(record, row):
@@ -251,7 +272,7 @@ class _Group:
         for row in self.new:
             by_source[row.values["source"]][row.values["external_id"]] = row
         for source, rows in by_source.items():
-            for some in _groups(set(rows)):
+            for some in batched(sorted(set(rows)), _MOST_NAMES):
                 query = select(PAPER.c.external_id, PAPER.c.id).where(
                     PAPER.c.source == source, PAPER.c.external_id.in_(some)
                 )
@@ -267,14 +288,9 @@ def _bound(row: _Row) -> dict[str, Any]:
     return {"row_id": row.id, **{f"new_{name}": row.values[name] for name in _MERGED}}
 
 
-def _groups(names: set[Any]) -> Iterator[list[Any]]:
-    ordered = sorted(names)
-    for start in range(0, len(ordered), _MOST_NAMES):
-        yield ordered[start : start + _MOST_NAMES]
-
-
-def _new_row(record: PaperRecord, seen_at: datetime) -> _Row:
+def _new_row(record: PaperRecord, seen_at: datetime, max_age: timedelta | None) -> _Row:
     is_revision = record.announcement == "replace"
+    is_old = not is_revision and _is_old(record, seen_at, max_age)
     values = {
         "source": record.source,
         "external_id": record.external_id,
@@ -288,13 +304,23 @@ def _new_row(record: PaperRecord, seen_at: datetime) -> _Row:
         "code_url": record.code_url,
         "project_url": record.project_url,
         "published_at": record.published_at,
-        # A revision of a paper from before our time must not pass for new: candidates go by
-        # this moment, so it gets the one when the paper was first public.
-        "first_seen_at": _first_public(record, seen_at) if is_revision else seen_at,
+        "published_precision": record.published_precision,
+        # A revision of a paper from before our time, or an old paper, must not pass for new:
+        # candidates go by this moment, so it gets the one when the paper was first public.
+        "first_seen_at": _first_public(record, seen_at) if is_revision or is_old else seen_at,
         "announcement": record.announcement,
+        "standing": record.standing,
         "upvotes": record.upvotes or 0,
     }
-    return _Row(None, values, not record.abstract, is_revision)
+    return _Row(None, values, not record.abstract, is_revision, is_old)
+
+
+def _is_old(record: PaperRecord, seen_at: datetime, max_age: timedelta | None) -> bool:
+    """Whether the paper is older than the limit, by the latest day that its date can mean."""
+    if max_age is None or record.published_at is None:
+        return False
+    slack = {"day": timedelta(), "month": timedelta(days=31), "year": timedelta(days=366)}
+    return record.published_at + slack[record.published_precision] < seen_at - max_age
 
 
 def _first_public(record: PaperRecord, seen_at: datetime) -> datetime:
@@ -319,7 +345,12 @@ def _merge(row: _Row, record: PaperRecord) -> bool:
         _set_text(row, title=record.title, abstract=record.abstract or None)
     elif row.lacks_abstract and record.abstract:
         _set_text(row, abstract=record.abstract)
-    _fill(row, {name: getattr(record, name) for name in (*_FILLED, "categories")})
+    filled = (*_FILLED, "categories", "published_precision")
+    _fill(row, {name: getattr(record, name) for name in filled})
+    # Once retracted, a paper stays so, whatever another source still says.
+    if record.standing and not values["standing"]:
+        values["standing"] = record.standing
+        row.changed = True
     if record.upvotes is not None and record.upvotes != values["upvotes"]:
         values["upvotes"] = record.upvotes
         row.changed = True
@@ -329,6 +360,8 @@ def _merge(row: _Row, record: PaperRecord) -> bool:
 def _fill(row: _Row, other: dict[str, Any]) -> None:
     """Values that were missing, and categories that were not known."""
     values = row.values
+    if not values["published_at"] and other["published_at"]:
+        values["published_precision"] = other["published_precision"]
     for name in _FILLED:
         if not values[name] and other[name]:
             values[name] = list(other[name]) if name == "authors" else other[name]

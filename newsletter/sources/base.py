@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
+from newsletter.sources.notices import Standing
+
 AnnouncementKind = Literal["new", "cross", "replace"]
+DatePrecision = Literal["day", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +18,8 @@ class PaperRecord:
     ``external_id`` is the source's own id without a version; ``arxiv_id`` and ``doi`` are the
     canonical identities (no version, lower-case DOI without ``https://doi.org/``);
     with ``doi_is_guessed`` the DOI was read out of a web address; ``related_dois`` are those of
-    the same paper elsewhere, as the preprint's of an article.
+    the same paper elsewhere, as the preprint's of an article. ``published_precision`` says how
+    much of ``published_at`` is known: of "year" and "month" the rest is the first of it.
     Make one with `newsletter.sources.normalise.make`, which checks and cleans.
     """
 
@@ -32,7 +36,9 @@ class PaperRecord:
     doi_is_guessed: bool = False
     related_dois: tuple[str, ...] = ()
     published_at: datetime | None = None
+    published_precision: DatePrecision = "day"
     announcement: AnnouncementKind = "new"
+    standing: Standing = ""
     upvotes: int | None = None
     code_url: str | None = None
     project_url: str | None = None
@@ -63,13 +69,17 @@ class Request:
 class Page:
     """What one answer held.
 
-    ``cut_short`` says that the answer broke off: what was complete is here, the rest is not.
+    ``left_out`` counts notices and parts of an issue, which are no papers; ``retracted_dois`` are
+    those of papers that such a notice retracts. ``cut_short`` says that the answer broke off:
+    what was complete is here, the rest is not.
     """
 
     records: tuple[PaperRecord, ...] = ()
     problems: tuple[Problem, ...] = ()
     next: Request | None = None
     cut_short: bool = False
+    left_out: int = 0
+    retracted_dois: tuple[str, ...] = ()
 
     @property
     def announced(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from newsletter.core.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.normalise import make, raw_abstract
+from newsletter.sources.normalise import NotAPaperError, make, raw_abstract
 from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
 _URL = "https://api.crossref.org/works"
@@ -59,6 +59,18 @@ class Crossref(Source):
         return read_papers(items, _paper, where=where, following=following)
 
 
+# What a deposit says of another: www.crossref.org/documentation/crossmark. A "new_version" or a
+# "new_edition" is a paper of its own.
+_NOTICES = {
+    "correction",
+    "corrigendum",
+    "erratum",
+    "addendum",
+    "expression_of_concern",
+    "clarification",
+}
+
+
 def _request(state: Any, cursor: str) -> Request:
     kinds = ",".join(f"type:{kind}" for kind in _TYPES)
     span = f"from-created-date:{state['since']},until-created-date:{state['until']}"
@@ -71,6 +83,11 @@ def _paper(raw: Any) -> PaperRecord:
     relation = as_dict(work.get("relation"))
     related = [as_dict(other) for kind in _SAME_PAPER for other in as_list(relation.get(kind))]
     doi = work.get("DOI")
+    updates = [as_dict(update) for update in as_list(work.get("update-to"))]
+    retracted = [str(update.get("DOI")) for update in updates if _retracts(update)]
+    about = [update for update in updates if update.get("type") in _NOTICES or _retracts(update)]
+    if about:
+        raise NotAPaperError(str(_first(work.get("title"))), next(iter(retracted), None))
     return make(
         source="crossref",
         external_id=doi.lower() if isinstance(doi, str) else doi,
@@ -89,6 +106,10 @@ def _paper(raw: Any) -> PaperRecord:
     )
 
 
+def _retracts(update: dict[str, Any]) -> bool:
+    return update.get("type") in {"retraction", "withdrawal", "removal"}
+
+
 def _first(values: object) -> object:
     """Titles are lists; some deposits and exports have a plain one."""
     return next(iter(as_list(values)), None) if not isinstance(values, str) else values
@@ -104,8 +125,8 @@ def _name(author: dict[str, Any]) -> str:
     return name or str(author.get("name") or "")
 
 
-def _published(work: dict[str, Any]) -> date | None:
-    """The first date with a year; ``date-parts`` may be ``[[null]]`` or stop at the year."""
+def _published(work: dict[str, Any]) -> str | None:
+    """The first date with a year, as much of it as is told; ``date-parts`` may be ``[[null]]``."""
     for key in ("posted", "published-online", "published", "issued", "created"):
         parts = as_list(next(iter(as_list(as_dict(work.get(key)).get("date-parts"))), None))
         numbers = [int(part) for part in parts[:3] if str(part).isdecimal()]
@@ -113,7 +134,8 @@ def _published(work: dict[str, Any]) -> date | None:
             continue
         year, month, day = (*numbers, 1, 1)[:3]
         try:
-            return date(year, month, day)
+            whole = date(year, month, day).isoformat()
         except (ValueError, OverflowError):
             continue
+        return whole[: {1: 4, 2: 7, 3: 10}[len(numbers)]]
     return None

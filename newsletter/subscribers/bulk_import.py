@@ -7,12 +7,13 @@ from pathlib import Path
 from sqlalchemy import Engine, insert, or_, update
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import session_scope, upsert, utc_now
 from newsletter.core.models import Interest, Paper, Subscriber, SubscriberStatus, Topic
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.accounts import refusal, subscriber_values
 from newsletter.subscribers.csv_reading import Line, Remark, read_lines
-from newsletter.subscribers.suppression import CHUNK, chunks, suppressions
+from newsletter.subscribers.suppression import suppressions
 from newsletter.subscribers.validation import MOST_TOPICS
 
 
@@ -60,7 +61,7 @@ def import_csv(engine: Engine, signer: Signer, path: Path, *, confirmed: bool) -
     """
     report = ImportReport(file=str(path))
     wanted = _by_address(read_lines(path), report)
-    for addresses in chunks(wanted, CHUNK):
+    for addresses in batched(wanted):
         with session_scope(engine) as session:
             _import_chunk(session, signer, [wanted[a] for a in addresses], confirmed, report)
     report.refused.sort(key=lambda remark: remark.line)
@@ -276,7 +277,7 @@ def _insert_judgements(
     if not wanted:
         return
     papers: dict[str, int] = {}
-    for chunk in chunks(sorted(wanted), CHUNK):
+    for chunk in batched(sorted(wanted)):
         found = session.exec(
             select(Paper.id, Paper.source, Paper.external_id, Paper.doi).where(
                 or_(col(Paper.external_id).in_(chunk), col(Paper.doi).in_(chunk))

@@ -90,7 +90,7 @@ def _place_of(known: Sequence[StatedTopic], name: str | None) -> int | None:
     if name is None:
         if len(known) > 1:
             names = ", ".join(repr(each.request.name) for each in known)
-            raise InputError(f"there are several, {names}: name one", where="--topic")
+            raise InputError(f"there are several ({names}): name one", where="--topic")
         return 0 if known else None
     folded = [each.request.name.casefold() for each in known]
     wanted = clean_line(name, where="--topic", longest=LONGEST_NAME).casefold()

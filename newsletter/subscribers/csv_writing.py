@@ -17,7 +17,6 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.subscribers.csv_reading import COLUMNS, SIGNAL_COLUMNS
-from newsletter.subscribers.suppression import CHUNK
 from newsletter.subscribers.validation import WEEKDAYS
 
 _COLUMN_OF_KIND = {
@@ -29,6 +28,10 @@ _COLUMN_OF_KIND = {
 }
 
 
+# Subscribers read at a time.
+PAGE = 1000
+
+
 def export_rows(session: Session) -> Iterator[dict[str, str]]:
     """Every subscriber as CSV rows, one a topic, by address; read in chunks."""
     after = ""
@@ -37,7 +40,7 @@ def export_rows(session: Session) -> Iterator[dict[str, str]]:
             select(Subscriber)
             .where(col(Subscriber.email) > after)
             .order_by(col(Subscriber.email))
-            .limit(CHUNK)
+            .limit(PAGE)
         ).all()
         if not subscribers:
             return

@@ -1,11 +1,12 @@
 """Addresses that get no mail, as keyed hashes that outlive the subscriber (bulk-mail rule 28)."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import Insert, delete, func
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import Subscriber, SubscriberStatus, Suppression, SuppressionReason
 
@@ -21,8 +22,6 @@ GRAVITY = {
     SuppressionReason.COMPLAINED: 3,
     SuppressionReason.ERASED: 4,
 }
-# SQLite takes 32,766 variables in a statement; a thousand keeps every plan small.
-CHUNK = 1000
 # More than this share of all readers in a day is no wave of deaths; below 20 a share says nothing.
 MOST_IN_A_DAY = 0.1
 FEWEST_IN_A_DAY = 20
@@ -80,7 +79,7 @@ def lift_own_decision(session: Session, address_hash: str) -> None:
 def suppressions(session: Session, hashes: Collection[str]) -> dict[str, SuppressionReason]:
     """Those of ``hashes`` that are suppressed, and why."""
     found: dict[str, SuppressionReason] = {}
-    for chunk in chunks(hashes, CHUNK):
+    for chunk in batched(hashes):
         rows = session.exec(
             select(Suppression.address_hash, Suppression.reason).where(
                 col(Suppression.address_hash).in_(chunk)
@@ -88,9 +87,3 @@ def suppressions(session: Session, hashes: Collection[str]) -> dict[str, Suppres
         )
         found.update({key: SuppressionReason(reason) for key, reason in rows})
     return found
-
-
-def chunks(values: Iterable[str], size: int) -> Iterable[list[str]]:
-    """``values`` in lists of ``size``."""
-    values = list(values)
-    return (values[start : start + size] for start in range(0, len(values), size))

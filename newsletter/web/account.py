@@ -15,6 +15,7 @@ from newsletter.core.tokens import Purpose
 from newsletter.ranking.profiles import feedback
 from newsletter.subscribers import accounts, data_export, signup
 from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.bibliography.writing import as_bibtex
 from newsletter.subscribers.preferences import topics_of
 from newsletter.web import forms
 from newsletter.web.rate_limit import Limited, limit
@@ -97,7 +98,7 @@ def export_bibtex(site: SiteDep, token: str) -> Response:
     with site.reading() as session:
         subscriber = _subscriber(session, site, token)
         judged = feedback.judged(session, row_id(subscriber))
-    return attachment(feedback.as_bibtex(judged), "application/x-bibtex", "my-papers.bib")
+    return attachment(as_bibtex(feedback.liked(judged)), "application/x-bibtex", "my-papers.bib")
 
 
 @router.post("/account/{token}/erase")

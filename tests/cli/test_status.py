@@ -55,6 +55,6 @@ def test_a_paused_edition_and_missed_readers_come_with_the_helpful_command(
     code, said, _ = newsletter.run("status", "--date", "2026-11-20")
     assert code == 0
     assert "paused (the relay refuses us): `newsletter send --date 2026-11-20` resumes it" in said
-    assert "1 did not get it: `newsletter report --date 2026-11-20` says why" in said
+    assert "1 not delivered: `newsletter report --date 2026-11-20` says why" in said
     found = json.loads(newsletter.run("status", "--date", "2026-11-20", "--json")[1])
     assert sum(found["counts"].values()) == found["prepared"] == 1

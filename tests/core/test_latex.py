@@ -1,5 +1,10 @@
 """LaTeX of titles and abstracts as one readable line."""
 
+import gzip
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from newsletter.core.latex.macros import symbol
@@ -140,3 +145,20 @@ def test_every_macro_pylatexenc_knows_a_character_for_becomes_that_character() -
 )  # fmt: skip
 def test_hostile_repetition_stays_short(unit: str) -> None:
     assert len(clean(unit * 5_000)) <= 5_000 * len(unit)
+
+
+def test_no_latex_is_left_in_real_titles_and_hardly_any_in_real_abstracts(corpus: Path) -> None:
+    left = {"title": 0, "abstract": 0}
+    papers = 0
+    with gzip.open(corpus / "ranking/arxiv-2025/arxiv.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            papers += 1
+            for kind in left:
+                shown = clean(row[kind])
+                left[kind] += (
+                    re.search(r"[\\{}]|\bf?text(?:bf|it|tt|sc)\b|mathbb|sqrt", shown) is not None
+                )
+                assert clean(shown) == shown
+    assert left["title"] == 0
+    assert left["abstract"] * 1000 <= papers

@@ -25,7 +25,7 @@ from newsletter.core.tokens import Purpose, Signer
 from newsletter.inbound import apply
 from newsletter.inbound.apply import Recorded, record_rejection
 from newsletter.inbound.bounces import Ours, read_reply
-from newsletter.sending.ledger.rates import rates
+from newsletter.sending.ledger.rates import rates_of
 from tests.support.bounce_mails import (
     MESSAGE_ID,
     READER,
@@ -162,10 +162,10 @@ def test_a_bounce_without_our_signature_is_kept_for_the_operator_and_changes_not
     delivery = sent(session)
     forged = report(to="papers@news.example.org", returned=returned)
     recorded = receive(session, forged)
-    assert recorded.actions == (f"{READER}: bounced, but nothing proves it; kept for you to read",)
+    assert recorded.actions == (f"{READER}: bounced, but nothing proves it; kept for review",)
     assert suppression(session) is None
     assert delivery.status is DeliveryStatus.SENT
-    assert rates(session, delivery.edition_id or 0).total.bounced == 0
+    assert rates_of(session, delivery.edition_id or 0).total.bounced == 0
     [kept] = session.exec(select(KeptMail)).all()
     assert (kept.kind, kept.content) == ("bounce", forged)
 
@@ -242,7 +242,7 @@ def test_a_complaint_without_our_signature_suppresses_nobody(
     assert recorded.matched
     assert suppression(session) is None
     assert delivery.status is DeliveryStatus.SENT
-    assert rates(session, delivery.edition_id or 0).total.complained == 0
+    assert rates_of(session, delivery.edition_id or 0).total.complained == 0
     [kept] = session.exec(select(KeptMail)).all()
     assert kept.kind == "complaint"
 

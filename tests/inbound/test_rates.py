@@ -17,7 +17,7 @@ from newsletter.core.models import (
     Permanence,
     Reason,
 )
-from newsletter.sending.ledger.rates import Rate, Rates, rates, why_pause
+from newsletter.sending.ledger.rates import Rate, Rates, rates_of, why_pause
 from tests.support.factories import ISSUE_DATE, make_delivery, make_edition, make_subscriber
 
 LIMITS = {"bounce_limit": 0.05, "complaint_limit": 0.003}
@@ -62,7 +62,7 @@ def test_rates_are_counted_by_domain_from_tried_deliveries(engine: Engine) -> No
         elsewhere = send(session, other, "x@other.example", DeliveryStatus.BOUNCED)
         happen(session, elsewhere, EventKind.BOUNCED, Reason.MOVED)
 
-        found = rates(session, edition.id or 0)
+        found = rates_of(session, edition.id or 0)
 
     assert found == Rates(
         Rate("", tried=7, bounced=2, policy=1, complained=1),
@@ -76,7 +76,7 @@ def test_rates_are_counted_by_domain_from_tried_deliveries(engine: Engine) -> No
 
 def test_an_edition_without_deliveries_has_no_rates(engine: Engine) -> None:
     with session_scope(engine) as session:
-        found = rates(session, make_edition(session).id or 0)
+        found = rates_of(session, make_edition(session).id or 0)
     assert found == Rates(Rate("", 0, 0, 0, 0), ())
     assert why_pause(found, **LIMITS) is None
 
@@ -128,4 +128,4 @@ def test_notes_without_an_edition_are_not_counted(engine: Engine) -> None:
             kind=DeliveryKind.CONFIRMATION,
             status=DeliveryStatus.SENT,
         )
-        assert rates(session, edition.id or 0).total.tried == 0
+        assert rates_of(session, edition.id or 0).total.tried == 0

@@ -156,7 +156,7 @@ def test_openalex_ids_are_urls(corpus: Path) -> None:
 def test_openalex_the_first_of_january_may_mean_a_year_only() -> None:
     work = {"id": "https://openalex.org/W1", "title": "T", "publication_date": "2021-01-01"}
     (record,) = OpenAlex().parse(as_json({"results": [work]}), where="oa").records
-    assert record.published_at is None
+    assert (str(record.published_at)[:4], record.published_precision) == ("2021", "year")
 
 
 def test_openalex_preprint_and_article_are_places_of_one_work() -> None:

@@ -96,7 +96,7 @@ def paper(number: int = 1, **fields: Any) -> DigestPaper:
         "source": "arxiv",
         "categories": ("cs.SE", "cs.LG"),
         "abstract": ABSTRACT,
-        "published_at": CREATED,
+        "date": "20 November",
         "label": (Label.STRONG, Label.GOOD, Label.WORTH)[number // 4 % 3],
         "explanation": "because you follow “program repair” and liked “Half the tests”",
         "upvotes": 3 * number,

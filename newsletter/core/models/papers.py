@@ -53,8 +53,12 @@ class Paper(SQLModel, table=True):
     code_url: str | None = Field(default=None, sa_column=Column(Text))
     project_url: str | None = Field(default=None, sa_column=Column(Text))
     published_at: datetime | None = utc_column(nullable=True)
+    # How much of the date its source told: "day", "month" or "year"; the rest is the first of it.
+    published_precision: str = Field(default="day", max_length=5)
     first_seen_at: datetime = utc_column()
     announcement: Announcement = status_column(Announcement)
+    # "retracted" or "withdrawn", as a source or a notice said: such a paper is never picked.
+    standing: str = Field(default="", max_length=10)
     upvotes: int = 0
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from scipy.sparse import csr_matrix
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.models import (
     ClickBy,
     DeliveryEvent,
@@ -261,7 +262,7 @@ def _signals(
     place = sa.func.row_number().over(
         partition_by=col(Feedback.subscriber_id), order_by=col(Feedback.id).desc()
     )
-    for some in feature_store.slices(subscribers):
+    for some in batched(subscribers):
         ranked = (
             sa.select(
                 col(Feedback.subscriber_id),
@@ -297,7 +298,7 @@ def _clicks(
         col(Feedback.subscriber_id) == col(DigestItem.subscriber_id),
         col(Feedback.paper_id) == item,
     )
-    for some in feature_store.slices(subscribers):
+    for some in batched(subscribers):
         query = (
             sa.select(
                 col(DigestItem.subscriber_id),
@@ -324,7 +325,7 @@ def _clicks(
 def seed_papers(session: Session, names: Iterable[str]) -> dict[str, int]:
     """Papers by the arXiv id or DOI that a subscriber named, if they are stored."""
     found: dict[str, int] = {}
-    for some in feature_store.slices(sorted(set(names))):
+    for some in batched(sorted(set(names))):
         query = select(PaperAlias.external_id, PaperAlias.paper_id).where(
             col(PaperAlias.source).in_(("arxiv", "doi")), col(PaperAlias.external_id).in_(some)
         )

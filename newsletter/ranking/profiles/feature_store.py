@@ -1,7 +1,7 @@
 """The feature space and the papers' vectors in the database; candidates out of it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel, col, delete, func, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, upsert, utc_now
 from newsletter.core.models import Paper, PaperVector, Space
 from newsletter.core.sentences import sentences
@@ -24,7 +25,6 @@ from newsletter.ranking.topic_vectors import Basis
 Row = TypeVar("Row")
 
 FITTED_ON = 20_000  # the newest papers are enough to know the words, and fit in minutes
-IN_LIMIT = 500  # values in one IN (…); SQLite allows 32,766 variables, plans suffer sooner
 # Loading takes a tenth of a second and an edition asks once a chunk. Ids are digests of the
 # content, so what is stored here is never out of date.
 _KEPT = 2
@@ -67,12 +67,12 @@ def current(session: Session, model: str = DEFAULT) -> tuple[str, Basis]:
 
 
 def is_stored(session: Session) -> bool:
-    """Whether a feature space was fitted and kept."""
+    """Whether a feature space is stored."""
     return _newest(session) is not None
 
 
 def _for_now(session: Session, model: str) -> Basis:
-    """A space that is in no row, for pages that look before anything was trained.
+    """An unsaved space, for pages that are opened before any training.
 
     Kept in this process until the papers have grown: fitting takes seconds.
     """
@@ -112,7 +112,7 @@ def fit(session: Session, model: str) -> Fitted:
 
 
 def put(session: Session, fitted: Fitted) -> None:
-    """Store a space in place of the one there was; two may store the same at once."""
+    """Store a space in place of the previous one; two processes may store the same one."""
     space = fitted.basis.space
     session.execute(delete(Space).where(col(Space.id) != space.id))
     new = upsert(session, "feature_space").values(
@@ -145,7 +145,7 @@ def ensure_vectors(engine: Engine, since: datetime, model: str = DEFAULT) -> Non
     with session_scope(engine) as session:
         if fitted is not None:
             put(session, fitted)
-        for some in slices(sorted(computed)):
+        for some in batched(sorted(computed)):
             # A paper may have been found to be another one meanwhile.
             present = session.exec(select(Paper.id).where(col(Paper.id).in_(some)))
             _put_vectors(session, basis.space.id, {i: computed[i] for i in present if i})
@@ -168,7 +168,7 @@ def _put_vectors(session: Session, space_id: str, vectors: Mapping[int, bytes]) 
 def put_collaboration(
     session: Session, basis: Basis, others: Collaboration | None
 ) -> tuple[str, Basis]:
-    """Keep what others liked beside the current space, in place of what was kept before."""
+    """Store what others liked with the current space, replacing the previous value."""
     row = session.get_one(Space, basis.space.id)
     row.collaboration = None if others is None else others.dump()
     digest = "" if row.collaboration is None else hashlib.sha256(row.collaboration).hexdigest()
@@ -185,13 +185,17 @@ def load_candidates(
 ) -> Candidates:
     """Papers first seen since then, and not after ``until``; missing vectors are computed.
 
-    Reads only.
+    What was retracted or withdrawn is left out. Reads only.
 
     Raises:
         SettingsError: the encoder of the space is not installed.
     """
     key, basis = current(session, model)
-    wanted = select(Paper).where(col(Paper.first_seen_at) >= since).order_by(col(Paper.id))
+    wanted = (
+        select(Paper)
+        .where(col(Paper.first_seen_at) >= since, Paper.standing == "")
+        .order_by(col(Paper.id))
+    )
     if until is not None:
         wanted = wanted.where(col(Paper.first_seen_at) <= until)
     papers = session.exec(wanted).all()
@@ -255,7 +259,7 @@ def _vectors(
 
 
 def text_of(paper: Paper) -> PaperText:
-    """What of a stored paper is turned into features."""
+    """The text of a stored paper that becomes features."""
     return PaperText(paper.title, paper.abstract, tuple(paper.categories))
 
 
@@ -267,11 +271,6 @@ def rows(session: Session, table: type[Row], column: str, values: Sequence[int])
     """
     columns = SQLModel.metadata.tables[str(getattr(table, "__tablename__", ""))]
     found: list[Any] = []
-    for some in slices(values):
+    for some in batched(values):
         found += session.execute(sa.select(columns).where(columns.c[column].in_(some))).all()
     return found
-
-
-def slices(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """``values`` in pieces that fit one IN (…)."""
-    return (values[start : start + IN_LIMIT] for start in range(0, len(values), IN_LIMIT))

@@ -9,7 +9,6 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import upsert, utc_now
-from newsletter.core.identifiers import split_arxiv_id
 from newsletter.core.models import Feedback, Paper, Profile, Signal, Topic
 from newsletter.ranking.profiles import profiles
 
@@ -19,19 +18,6 @@ _OPPOSITE = {
     Signal.RELEVANT: Signal.NOT_RELEVANT,
     Signal.SAVED: Signal.NOT_RELEVANT,
     Signal.NOT_RELEVANT: Signal.RELEVANT,
-}
-
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "%": r"\%",
-    "#": r"\#",
-    "&": r"\&",
-    "$": r"\$",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
 }
 
 
@@ -65,7 +51,7 @@ def record(
 
 
 def withdraw(session: Session, subscriber_id: int, paper_id: int, signal: Signal) -> bool:
-    """Take a signal back; returns whether there was one."""
+    """Undo a signal; returns whether there was one."""
     removed = session.execute(
         delete(Feedback)
         .where(
@@ -82,7 +68,7 @@ def withdraw(session: Session, subscriber_id: int, paper_id: int, signal: Signal
 
 
 def _learn_anew(session: Session, subscriber_id: int) -> None:
-    """Drop what was learned; `profiles` builds it from the rows where it is next needed."""
+    """Delete a profile; `profiles` rebuilds it from rows when it is next needed."""
     topics = select(Topic.id).where(Topic.subscriber_id == subscriber_id)
     session.execute(delete(Profile).where(col(Profile.topic_id).in_(topics)))
 
@@ -124,43 +110,9 @@ def as_json(judgements: Sequence[Judged]) -> list[dict[str, Any]]:
     ]
 
 
-def as_bibtex(judgements: Sequence[Judged]) -> str:
-    """The papers that were liked or saved, each once, as BibTeX."""
-    liked = {
-        each.paper.id: each.paper
-        for each in judgements
-        if each.signal in {Signal.RELEVANT, Signal.SAVED}
-    }
-    return "\n".join(_bibtex(paper) for paper in liked.values())
-
-
-def _bibtex(paper: Paper) -> str:
-    year = str(paper.published_at.year) if paper.published_at else ""
-    fields = {
-        "title": f"{{{_escaped(paper.title)}}}",
-        "author": " and ".join(_escaped(author) for author in paper.authors),
-        "year": year,
-        "doi": paper.doi or "",
-        "url": paper.url,
-    }
-    if split_arxiv_id(paper.external_id)[0]:
-        fields |= {"eprint": paper.external_id, "archiveprefix": "arXiv"}
-    lines = "".join(
-        f"  {name} = {{{_balanced(value)}}},\n" for name, value in fields.items() if value
+def liked(judgements: Sequence[Judged]) -> list[Paper]:
+    """The papers that were liked or saved, each once."""
+    wanted = {Signal.RELEVANT, Signal.SAVED}
+    return list(
+        {each.paper.id: each.paper for each in judgements if each.signal in wanted}.values()
     )
-    return f"@misc{{paper{paper.id},\n{lines}}}\n"
-
-
-def _escaped(text: str) -> str:
-    """Characters that mean something to TeX, so that they mean themselves."""
-    return "".join(_TEX.get(character, character) for character in text)
-
-
-def _balanced(value: str) -> str:
-    """A value cannot close its field and open another."""
-    depth = 0
-    for character in value:
-        depth += (character == "{") - (character == "}")
-        if depth < 0:
-            break
-    return value if depth == 0 else value.replace("{", "").replace("}", "")

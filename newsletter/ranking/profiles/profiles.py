@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import func, true
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import utc_now
 from newsletter.core.models import (
     Delivery,
@@ -150,6 +151,7 @@ def load_profiles(
             min_score=subscribers[number].min_score,
             popularity=subscribers[number].popularity,
             outside_picks=subscribers[number].outside_picks,
+            fill=subscribers[number].fill_list,
             since=max(oldest, last.get(number, oldest) - LATE),
             seen=frozenset(seen[number]),
             weekly_budget=budgets.get(number),
@@ -240,7 +242,7 @@ def _topic_profiles(
 def _stored(session: Session, topics: Sequence[Topic]) -> dict[int | None, Profile]:
     """Profiles of topics that have one, to be written."""
     found: dict[int | None, Profile] = {}
-    for some in feature_store.slices([topic.id for topic in topics]):
+    for some in batched([topic.id for topic in topics]):
         rows = session.exec(select(Profile).where(col(Profile.topic_id).in_(some)))
         found |= {row.topic_id: row for row in rows}
     return found
@@ -288,7 +290,7 @@ def _last_digests(
     session: Session, subscriber_ids: Sequence[int], before: datetime | None
 ) -> dict[int, datetime]:
     last: dict[int, datetime] = {}
-    for some in feature_store.slices(subscriber_ids):
+    for some in batched(subscriber_ids):
         last |= dict(
             session.exec(
                 select(Delivery.subscriber_id, func.max(Delivery.created_at))
@@ -309,7 +311,7 @@ def _seen(
 ) -> dict[int, set[int]]:
     """Papers, first seen since then, that these subscribers had in a digest or have judged."""
     seen: dict[int, set[int]] = defaultdict(set)
-    for some in feature_store.slices(subscriber_ids):
+    for some in batched(subscriber_ids):
         mailed = select(DigestItem.subscriber_id, DigestItem.paper_id).where(
             col(DigestItem.subscriber_id).in_(some)
         )
@@ -353,7 +355,7 @@ def _sent(
 ) -> Counter[int]:
     """How many papers went, or are about to go, to these subscribers since then."""
     sent: Counter[int] = Counter()
-    for some in feature_store.slices(subscriber_ids):
+    for some in batched(subscriber_ids):
         sent.update(
             dict(
                 session.exec(

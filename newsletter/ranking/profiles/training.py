@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Feedback, Paper, Signal, Space, Topic
 from newsletter.ranking import collaborative_check
@@ -63,8 +64,8 @@ def train(
         papers = session.exec(select(func.count()).select_from(Paper)).one()
         key, basis = feature_store.current(session, model)
         topics = [number or 0 for number in session.exec(wanted)]
-    for start in range(0, len(topics), BATCH):
-        _train_topics(engine, key, basis, topics[start : start + BATCH])
+    for some in batched(topics, BATCH):
+        _train_topics(engine, key, basis, some)
     return TrainingReport(key, len(topics), papers, rebuilt, others)
 
 

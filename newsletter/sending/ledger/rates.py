@@ -69,7 +69,7 @@ class Rates:
     domains: tuple[Rate, ...]
 
 
-def rates(session: Session, edition_id: int, *, accepted_only: bool = False) -> Rates:
+def rates_of(session: Session, edition_id: int, *, accepted_only: bool = False) -> Rates:
     """Bounce and complaint rates of an edition, counted from the ledger and its events.
 
     With ``accepted_only`` what the relay itself refused is left out.

@@ -91,7 +91,7 @@ class ReputationWatch:
     def _reason(self, session: Session, edition_id: int) -> str:
         if self.threshold is None:
             return ""
-        found = rates.rates(session, edition_id, accepted_only=True)
+        found = rates.rates_of(session, edition_id, accepted_only=True)
         bounces, complaints = self.threshold.bounces, self.threshold.complaints
         why = rates.why_pause(found, bounce_limit=bounces, complaint_limit=complaints)
         return why or ""
