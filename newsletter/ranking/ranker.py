@@ -24,7 +24,7 @@ from newsletter.ranking.candidates import (
 from newsletter.ranking.match import WORTH, MatchModel, label_of, shipped
 from newsletter.ranking.matching import Matcher
 from newsletter.ranking.popular import POPULAR, POPULAR_TODAY, popular
-from newsletter.ranking.selection import Likeness, pick, room_for
+from newsletter.ranking.selection import SHORTLIST, Likeness, pick, room_for
 
 __all__ = [
     "NO_NEW",
@@ -44,6 +44,8 @@ __all__ = [
 OUTSIDE = "Outside your usual"
 NO_NEW = "there are no new papers"
 NO_MATCH = "none of the new papers is about your topics"
+ALL_MUTED = "what you muted hides every new paper"
+BELOW_MINIMUM = "no new paper reached your minimum match"
 PAUSED = "all your topics are paused"
 CHUNK = 1_024  # topics scored at once: what they take then stays in the processor's cache
 
@@ -79,6 +81,32 @@ class Ranker:
                 chunk = [known[place] for place in some]
                 rankings |= zip(some, self._chunk(chunk), strict=True)
         return [rankings[place] for place in range(len(profiles))]
+
+    def match_of(self, profile: SubscriberProfile, row: int) -> float | None:
+        """The match of candidate ``row`` in its best topic, beside the reader's shortlist.
+
+        Mutes and what the reader has seen do not count for it, but do for the others. None where
+        the reader told nothing to compare with.
+        """
+        known = _known(profile)
+        if not known.topics:
+            return None
+        scores, _ = scoring.steps(self.candidates, [known])
+        open_to_all = scores[0, :, row] + np.array(
+            [scoring.follows(topic, self._found)[row] for topic in known.topics], np.float32
+        )
+        scoring.adjust(scores, self.candidates, [known], self._found)
+        scores[0, :, row] = open_to_all
+        home = scores[0].argmax(axis=0)
+        for place in range(len(known.topics)):
+            scores[0, place, home != place] = scoring.NEVER
+        columns, steps = scoring.best(scores[0], SHORTLIST)
+        listed = columns.astype(np.int64)
+        own = int(home[row])
+        if row not in listed[own]:
+            listed[own, -1], steps[own, -1] = row, open_to_all[own]
+        matches = self._matcher.of([known], listed, steps)
+        return round(float(matches[own][listed[own] == row][0]), 4)
 
     def _chunk(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
         """Rankings of profiles that all have the same number of topics."""
@@ -163,7 +191,7 @@ def _allowed(
 
 
 def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches) -> str:
-    """Why a subscriber gets nothing."""
+    """Why a subscriber gets no papers."""
     fresh, allowed = _allowed(candidates, profile, found)
     if profile.paused:
         return PAUSED
@@ -172,9 +200,9 @@ def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.M
     if not room_for(profile):
         return f"your weekly budget of {profile.weekly_budget} papers is used up"
     if not allowed.any():
-        return "what you muted hides every new paper"
+        return ALL_MUTED
     if profile.min_score > 100 * WORTH:
-        return f"no new paper reached your minimum match of {profile.min_score:g}"
+        return f"{BELOW_MINIMUM} of {profile.min_score:g}"
     return NO_MATCH
 
 
