@@ -207,7 +207,8 @@ def test_opinions_move_to_the_merged_paper_and_none_is_there_twice(engine: Engin
 @pytest.mark.parametrize(
     "start",
     """Editorial|Guest editorial|Preface|Foreword|Erratum|Corrigendum|Corrigenda|Retraction
-    Correction|Author correction|Publisher correction|Expression of concern|Withdrawn|In memoriam|Obituary
+    Correction|Author correction|Publisher correction|Expression of concern|Withdrawn
+    In memoriam|Obituary
     Book review|Book reviews|Letter to the editor|Letters to the editors|Message from
     Welcome message|Welcome from|Welcome to|Table of contents|Front matter|Frontmatter|Back matter
     Issue information|Cover|Front cover|Back cover|Masthead|Editorial board|List of reviewers
