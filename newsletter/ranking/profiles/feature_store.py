@@ -185,13 +185,17 @@ def load_candidates(
 ) -> Candidates:
     """Papers first seen since then, and not after ``until``; missing vectors are computed.
 
-    Reads only.
+    What was retracted or withdrawn is left out. Reads only.
 
     Raises:
         SettingsError: the encoder of the space is not installed.
     """
     key, basis = current(session, model)
-    wanted = select(Paper).where(col(Paper.first_seen_at) >= since).order_by(col(Paper.id))
+    wanted = (
+        select(Paper)
+        .where(col(Paper.first_seen_at) >= since, Paper.standing == "")
+        .order_by(col(Paper.id))
+    )
     if until is not None:
         wanted = wanted.where(col(Paper.first_seen_at) <= until)
     papers = session.exec(wanted).all()
