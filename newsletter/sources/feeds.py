@@ -202,11 +202,14 @@ def _published(entry: Any) -> datetime | None:
         # A key that feedparser only lends to another one counts where it stands itself.
         if name in entry and (found := moment(entry[name])):
             return found
-    raw = str(entry.get("published") or entry.get("updated") or "")
+    raw = str(entry.get("published") or (entry["updated"] if "updated" in entry else ""))
     # A month alone is no day, though feedparser takes it for the first.
     if re.fullmatch(r"\s*\d{4}(?:-\d\d)?\s*", raw):
         return None
-    return _moment(entry.get("published_parsed") or entry.get("updated_parsed"))
+    return _moment(
+        entry.get("published_parsed")
+        or (entry["updated_parsed"] if "updated_parsed" in entry else None)
+    )
 
 
 def _names(line: str) -> list[str]:
