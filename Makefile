@@ -42,6 +42,12 @@ demo: setup ## The main job on sample data, then an inbox page to look at (DEMO=
 test: setup-dev ## All tests (ARGS="-k name" for some)
 	@"$(BIN)/python" -m pytest -n 2 --dist loadfile $(ARGS)
 
+test-clock: setup-dev ## Tests at other dates and hours, both nights when clocks change (ARGS="tests/web" for some)
+	@ARGS="$(ARGS)" scripts/test-clock
+
+mutation: setup-dev ## Change the code in 300 single points; lists what no test notices (ARGS="--only tokens")
+	@nice "$(BIN)/python" scripts/mutation $(ARGS)
+
 check: setup-dev ## Formatting, lint, types
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/ruff" check .

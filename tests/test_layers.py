@@ -23,7 +23,7 @@ ROOMS = [
 # The same inside the rooms whose order matters most.
 INSIDE = {
     "core": [
-        ["batches", "errors", "formula", "one_line"],
+        ["addresses", "batches", "errors", "formula", "one_line"],
         ["latex"],
         ["markup"],
         ["text"],

@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from newsletter.core.addresses import is_plain_address
 from newsletter.core.errors import SettingsError
 
 SETTINGS_FILE = Path("newsletter.toml")
@@ -299,9 +300,9 @@ class Settings(BaseSettings):
     @field_validator("from_address", "contact")
     @classmethod
     def _mail_address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        # Not every command is told an address, and this takes long to import.
+        if value is None or is_plain_address(value):
+            return value
+        # Few addresses need the library, and every command would wait for it.
         from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
         try:

@@ -24,6 +24,7 @@ from newsletter.core.models import (
     Subscriber,
     SubscriberStatus,
 )
+from newsletter.editions import schedule
 from newsletter.messages.digest import CANDIDATE_WINDOW
 from newsletter.ranking.candidates import Candidates, SubscriberProfile
 from newsletter.ranking.encoders import DEFAULT
@@ -150,7 +151,7 @@ class Asking:
             days = CANDIDATE_WINDOW.days
             detail = f"It came in more than {days} days before; a digest holds nothing older."
             return Why(paper.id, paper.title, Outcome.TOO_OLD, detail)
-        return self._computed(paper, found, issue_date if delivery else None)
+        return self._computed(paper, found, issue_date, frozen=delivery is not None)
 
     def mailed(self, paper: Paper, frozen: Frozen) -> Why:
         """A paper in a frozen digest: place, score and match as they were frozen."""
@@ -168,7 +169,7 @@ class Asking:
             item.score,
             item.match,
             item.label,
-            changed_since(found.shares, item.score) if found else (),
+            changed_since(found.shares, item.score) if found and item.score else (),
         )
 
     def standing(self, paper_id: int, delivery: Delivery | None) -> Standing | None:
@@ -198,16 +199,24 @@ class Asking:
         ).first()
         return Frozen(*found) if found else None
 
-    def _computed(self, paper: Paper, found: Standing, frozen_date: date | None) -> Why:
+    def _is_due(self, issue_date: date) -> bool:
+        wish = self.subscriber
+        return schedule.is_due(issue_date, wish.cadence, wish.weekday, wish.vacation_until)
+
+    def _computed(self, paper: Paper, found: Standing, issue_date: date, *, frozen: bool) -> Why:
         outcome, detail = _OUTCOMES[found.verdict], found.detail
-        if frozen_date is not None and outcome is Outcome.SELECTED:
+        if outcome is Outcome.SELECTED:
+            detail = f"{detail} This is the ranking of now; {issue_date} is not prepared."
+        if frozen and outcome is Outcome.SELECTED:
             # Preferences or votes changed since.
             outcome = Outcome.RANKED_BELOW
             detail = (
-                f"It was not among the papers of the digest of {frozen_date} when that was "
+                f"It was not among the papers of the digest of {issue_date} when that was "
                 "prepared. With what is known now it would be."
             )
         no_digest = _NO_DIGESTS.get(self.subscriber.status, "")
+        if not no_digest and not frozen and not self._is_due(issue_date):
+            no_digest = f"No digest is due for this reader on {issue_date}."
         return Why(
             paper.id,
             paper.title,

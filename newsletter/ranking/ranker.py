@@ -24,7 +24,7 @@ from newsletter.ranking.candidates import (
 from newsletter.ranking.match import WORTH, MatchModel, label_of, shipped
 from newsletter.ranking.matching import Matcher
 from newsletter.ranking.popular import POPULAR, POPULAR_TODAY, popular
-from newsletter.ranking.selection import Likeness, pick, room_for
+from newsletter.ranking.selection import SHORTLIST, Likeness, pick, room_for
 
 __all__ = [
     "NO_NEW",
@@ -79,6 +79,32 @@ class Ranker:
                 chunk = [known[place] for place in some]
                 rankings |= zip(some, self._chunk(chunk), strict=True)
         return [rankings[place] for place in range(len(profiles))]
+
+    def match_of(self, profile: SubscriberProfile, row: int) -> float | None:
+        """The match of candidate ``row`` in its best topic, beside the reader's shortlist.
+
+        Mutes and what the reader has seen do not count for it, but do for the others. None where
+        the reader told nothing to compare with.
+        """
+        known = _known(profile)
+        if not known.topics:
+            return None
+        scores, _ = scoring.steps(self.candidates, [known])
+        open_to_all = scores[0, :, row] + np.array(
+            [scoring.follows(topic, self._found)[row] for topic in known.topics], np.float32
+        )
+        scoring.adjust(scores, self.candidates, [known], self._found)
+        scores[0, :, row] = open_to_all
+        home = scores[0].argmax(axis=0)
+        for place in range(len(known.topics)):
+            scores[0, place, home != place] = scoring.NEVER
+        columns, steps = scoring.best(scores[0], SHORTLIST)
+        listed = columns.astype(np.int64)
+        own = int(home[row])
+        if row not in listed[own]:
+            listed[own, -1], steps[own, -1] = row, open_to_all[own]
+        matches = self._matcher.of([known], listed, steps)
+        return round(float(matches[own][listed[own] == row][0]), 4)
 
     def _chunk(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
         """Rankings of profiles that all have the same number of topics."""

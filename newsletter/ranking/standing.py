@@ -17,6 +17,7 @@ from newsletter.ranking import explanations, scoring, selection
 from newsletter.ranking.candidates import Candidates, Pick, SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.explanations import Split
+from newsletter.ranking.match import WORTH, label_of
 from newsletter.ranking.ranker import Ranker
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ def stand(candidates: Candidates, profile: SubscriberProfile, paper_id: int) -> 
     open_to_all = _without_limits(profile)
     known = tuple(topic for topic in open_to_all.topics if topic.vector.any() or _follows(topic))
     worth, home = _worth(candidates, replace(open_to_all, topics=known))
-    alone = _alone(ranker, open_to_all, paper_id)
+    match = ranker.match_of(profile, row)
     found = scoring.Matches(candidates)
     fresh = candidates.first_seen >= profile.since.timestamp()
     fresh &= ~np.isin(np.array(candidates.ids), list(profile.seen))
@@ -89,19 +90,20 @@ def stand(candidates: Candidates, profile: SubscriberProfile, paper_id: int) -> 
     pick = next((each for each in ranked.picks if each.paper_id == paper_id), None)
     topic = None if home is None else known[int(home[row])]
     split = topic and explanations.split(candidates, profile, topic, row)
+    # Popular papers are picked without comparing: of those no score is told.
     score = pick.score if pick else round(split.score, 1) if split else 0.0
-    case = _Case(ranker, profile, row, ranked.picks, allowed, place, topic)
+    case = _Case(ranker, profile, row, ranked.picks, allowed, place, topic, match)
     verdict, detail = _kept_out(case) if pick is None else _selected(pick, case)
-    shown = pick or alone
+    told = pick.match if pick else match
     return Standing(
         verdict,
         detail,
         pick.position if pick else place if allowed[row] or verdict == "muted" else None,
         score,
-        shown.match if shown else None,
-        shown.label if shown else Label.NONE,
+        told,
+        pick.label if pick else label_of(told),
         topic,
-        shares_of(split, score) if split else (),
+        shares_of(split, score) if split and score else (),
         ranked.picks,
     )
 
@@ -186,13 +188,6 @@ def _without_limits(profile: SubscriberProfile) -> SubscriberProfile:
     )
 
 
-def _alone(ranker: Ranker, profile: SubscriberProfile, paper_id: int) -> Pick | None:
-    """The paper as a pick where there is no other; None where it would be none even so."""
-    others = frozenset(ranker.candidates.ids) - {paper_id}
-    [ranked] = ranker.rank([replace(profile, seen=others, max_papers=1)])
-    return ranked.picks[0] if ranked.picks else None
-
-
 def _worth(
     candidates: Candidates, profile: SubscriberProfile
 ) -> tuple[Vectors, NDArray[np.int64] | None]:
@@ -221,6 +216,7 @@ class _Case:
     allowed: NDArray[np.bool_]
     place: int
     topic: TopicProfile | None
+    match: float | None
 
     @property
     def paper_id(self) -> int:
@@ -248,29 +244,32 @@ def _too_old(case: _Case) -> str:
 
 def _known(case: _Case) -> str:
     known = case.paper_id in case.profile.seen
-    return "This reader has judged it already, or gave it as an example." if known else ""
+    return "It was judged already, or given as an example." if known else ""
 
 
 def _mute(case: _Case) -> str:
     found = scoring.Matches(case.ranker.candidates)
     several = (
-        ("word", "the word", case.profile.muted_words),
-        ("author", "the author", case.profile.muted_authors),
-        ("category", "the category", case.profile.muted_categories),
+        ("word", "word", case.profile.muted_words),
+        ("author", "author", case.profile.muted_authors),
+        ("category", "category", case.profile.muted_categories),
     )
     for kind, said, values in several:
         for value in values:
             if case.row in found.rows(kind, value):
-                return f"This reader mutes {said} “{value}”."
-    return "All topics of this reader are paused." if case.profile.paused else ""
+                return f"The {said} “{value}” is muted."
+    return "All topics are paused." if case.profile.paused else ""
 
 
 def _under_bar(case: _Case) -> str:
     bar = case.profile.min_score
-    at_bar = replace(_without_limits(case.profile), min_score=bar)
-    return (
-        "" if _alone(case.ranker, at_bar, case.paper_id) else f"It is below the minimum of {bar:g}."
-    )
+    if case.match is None:
+        return f"Nothing can reach a minimum of {bar:g} without interests." if bar else ""
+    if case.match >= float(selection.floors([case.profile])[0]):
+        return ""
+    is_own = bar > 100 * WORTH
+    least = f"the minimum of {bar:g}" if is_own else f"{100 * WORTH:g}, the least that is shown"
+    return f"Its match of {100 * case.match:.1f} is below {least}."
 
 
 def _budget(case: _Case) -> str:

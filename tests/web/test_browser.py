@@ -68,7 +68,7 @@ def test_the_whole_way_from_sign_up_to_unsubscribe(
 ) -> None:
     page = open_page(browser, site, java_script_enabled=javascript, viewport=size)
     page.goto(site.url)
-    page.get_by_label("Your address").fill(EMAIL)
+    page.get_by_label("Your email address").fill(EMAIL)
     page.get_by_label("What you care about").fill("Repairing programs with language models.")
     page.get_by_role("button", name="Sign up").click()
     page.get_by_role("heading", name="Check your inbox").wait_for()
@@ -143,7 +143,7 @@ def tab_to(page: Page, name: str) -> None:
 def test_everything_is_done_with_the_keyboard_alone(browser: Browser, site: Service) -> None:
     page = open_page(browser, site, viewport=DESKTOP)
     page.goto(site.url)
-    tab_to(page, "Your address")
+    tab_to(page, "Your email address")
     page.keyboard.type(EMAIL)
     tab_to(page, "What you care about")
     page.keyboard.type("Program repair.")
