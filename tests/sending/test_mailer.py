@@ -44,6 +44,7 @@ from newsletter.sending.mailer import (
     lease_owner,
     ledger_client,
     rate_limit,
+    relay_health,
     run,
 )
 from newsletter.sending.transports.relay_pool import RelayPool
@@ -64,7 +65,7 @@ def sink() -> Iterator[Sink]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Relays and databases that are gone are given up after a second."""
-    monkeypatch.setattr(run, "RELAY_PATIENCE", 0.5)
+    monkeypatch.setattr(relay_health, "PATIENCE", 0.5)
     monkeypatch.setattr(db_executor, "PATIENCE", 0.5)
 
 
@@ -374,7 +375,7 @@ def test_a_reader_who_leaves_while_a_slow_relay_works_gets_nothing(
     engine: Engine, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The relay is down when the run begins; somebody leaves; then it is up."""
-    monkeypatch.setattr(run, "RELAY_PATIENCE", 20.0)
+    monkeypatch.setattr(relay_health, "PATIENCE", 20.0)
     edition_id = make_edition(engine, *readers(4))
     relay = Relay("127.0.0.1", sink.port)
 

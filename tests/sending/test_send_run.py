@@ -124,15 +124,15 @@ def test_no_message_is_handed_over_while_a_whole_group_waits_for_its_commit(
 
     async def main() -> None:
         one = make_run(sqlite_engine, make_edition(sqlite_engine, 1), sink)
-        one._jobs.append(job(1))
-        one._results = [answered] * run.GROUP
+        one._backlog.waiting.append(job(1))
+        one._backlog.results = [answered] * run.GROUP
         waiting = asyncio.create_task(one._next_job())
         for _ in range(5):
             one._work.set()
             await asyncio.sleep(0)
         assert not waiting.done()
         assert one._ledger_wanted.is_set()
-        del one._results[0]
+        del one._backlog.results[0]
         one._work.set()
         assert (await waiting) == job(1)
 

@@ -7,7 +7,6 @@ message a connection, and by the flight log, after a kill, no more than the latt
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -19,13 +18,13 @@ from newsletter.core.models import DeliveryStatus
 from newsletter.sending.ledger import LEASE, RESENDS, Result
 from newsletter.sending.mailer import flight_log, lease_owner
 from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, deferred, make_ready
-from newsletter.sending.mailer.brake import Brake
+from newsletter.sending.mailer.backlog import Backlog
 from newsletter.sending.mailer.db_executor import DatabaseLine
 from newsletter.sending.mailer.ledger_client import Begun, BegunDelivery, LedgerClient
 from newsletter.sending.mailer.rate_limit import AHEAD, Limits
+from newsletter.sending.mailer.relay_health import RelayHealth
 from newsletter.sending.mailer.reputation import ReputationWatch, Threshold
 from newsletter.sending.mailer.tally import Tally
-from newsletter.sending.mailer.throttle import Throttle
 from newsletter.sending.transports import Transport
 
 # Results that may wait for their commit. Turns come at half of that, so that begins and results go
@@ -41,8 +40,6 @@ QUICK_SECONDS = FRESH_SECONDS / 4
 TICK_SECONDS = 0.25
 # A relay may take ten minutes for one message (RFC 5321 §4.5.3.2), and a lease must not end first.
 RENEW_SECONDS = LEASE.total_seconds() / 4
-# A relay that restarts is back in less; waiting longer is for a later run, or `--watch`.
-RELAY_PATIENCE = 8.0
 # What a domain's rate holds back is waited for when the first of it is due this soon.
 SOON = timedelta(seconds=10)
 
@@ -84,20 +81,14 @@ class SendRun:
         if limit is not None:
             self._ledger.claim_ahead = 1  # leave the rest to other processes
         self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
-        self._brake = Brake()
-        self._throttle = Throttle()
+        self._relay = RelayHealth()
         self._checks_refusals = checks_refusals
         self._tally = Tally(0)
-        self._jobs: deque[BegunDelivery] = deque()
-        self._held: dict[int, BegunDelivery] = {}  # pipelined, by delivery: they wait for a message
-        self._refused: list[BegunDelivery] = []  # by every relay, or not in time: to be put back
-        self._results: list[Result] = []
-        self._in_flight = 0
+        self._backlog = Backlog()
         self._group = min(GROUP // 2, 2 * connections)
         self._moments: list[datetime] = []
-        self._landed_at = self._empty_since = 0.0
+        self._empty_since = 0.0
         self._renewed_at = time.monotonic()
-        self._relay_failed_at: float | None = None
         self._is_over = self._is_paused = False
         self._ledger_wanted = asyncio.Event()
         self._work = asyncio.Event()
@@ -122,7 +113,7 @@ class SendRun:
                 lost = await self._keep_ledger()
             if lost is not None:
                 raise lost
-            await self._ask(self._ledger.close, self._brake.kind)
+            await self._ask(self._ledger.close, self._relay.brake.kind)
             self._log.close()
         finally:
             lease_owner.forget(self._ledger.owner)
@@ -140,7 +131,7 @@ class SendRun:
                     self._renewed_at = time.monotonic()
                     await self._ask(self._ledger.renew)
                 want = await self._wanted()
-                if want or self._results:
+                if want or self._backlog.results:
                     await self._turn(want)
                 await self._rest()
         except StoppedError as error:
@@ -148,7 +139,7 @@ class SendRun:
             lost = error
         self._is_over = True
         self._work.set()
-        while self._in_flight:  # only if the database was lost
+        while self._backlog.in_flight:  # only if the database was lost
             await self._rest()
         return lost
 
@@ -156,9 +147,9 @@ class SendRun:
         """Pause all processes when nearly all is refused alike, or after too many bounces."""
         if self._ledger.reputation.is_due and (why := await self._ask(self._ledger.why_pause)):
             self._give_up(why)
-        why = self._brake.reason or self._ledger.reputation.reason
+        why = self._relay.brake.reason or self._ledger.reputation.reason
         if why and not self._is_paused:
-            self._is_paused = await self._ask(self._ledger.pause, why, self._brake.kind)
+            self._is_paused = await self._ask(self._ledger.pause, why, self._relay.brake.kind)
 
     async def _rest(self) -> None:
         """Wait until the ledger is needed, or for one tick."""
@@ -170,7 +161,7 @@ class SendRun:
         self._ledger_wanted.clear()
 
     async def _is_done(self) -> bool:
-        if self._in_flight or self._jobs or self._held or self._refused or self._results:
+        if not self._backlog.is_empty:
             return False
         if self.stop.is_set() or self._left == 0:
             return True
@@ -198,12 +189,12 @@ class SendRun:
     async def _wanted(self) -> int:
         """How many deliveries to begin now."""
         now = time.monotonic()
-        is_busy = self._in_flight >= self._connections
+        is_busy = self._backlog.in_flight >= self._connections
         if (
             self.stop.is_set()
             or now < self._empty_since + TICK_SECONDS
-            or len(self._jobs) > self._group // 2
-            or (is_busy and now - self._landed_at > TICK_SECONDS)
+            or len(self._backlog.waiting) > self._group // 2
+            or (is_busy and now - self._relay.answered_at > TICK_SECONDS)
         ):
             return 0
         want = self._group if self._left is None else min(self._group, self._left)
@@ -214,14 +205,14 @@ class SendRun:
         return min(want, len(self._moments)) if self._moments[0] < utc_now() + AHEAD else 0
 
     async def _turn(self, want: int) -> None:
-        results = self._results[:]
+        results = self._backlog.results[:]
         turn: Begun = await self._ask(
             self._ledger.record_and_begin, results, want, self._moments[:want]
         )
-        del self._results[: len(results)]
-        self._log.recorded(self._results)
+        del self._backlog.results[: len(results)]
+        self._log.recorded(self._backlog.results)
         if turn.jobs:
-            self._jobs.extend(turn.jobs)
+            self._backlog.waiting.extend(turn.jobs)
             self._moments = self._moments[want:]
             if self._left is not None:
                 self._left -= len(turn.jobs)
@@ -239,14 +230,15 @@ class SendRun:
 
     async def _put_back(self) -> None:
         """Undo the begin of deliveries that no relay took or that waited too long."""
-        back, self._refused = self._refused, []
-        late = [job for job in self._held.values() if self._must_not_go(job)]
+        back, self._backlog.refused = self._backlog.refused, []
+        late = [job for job in self._backlog.held.values() if self._must_not_go(job)]
         for job in late:
-            del self._held[job.delivery_id]
+            del self._backlog.held[job.delivery_id]
         back += late
-        if self._jobs and self._must_not_go(self._jobs[0]):
-            back += self._jobs
-            self._jobs.clear()
+        first = self._backlog.first
+        if first is not None and self._must_not_go(first):
+            back += self._backlog.waiting
+            self._backlog.waiting.clear()
             # Halve the group size when the relay is slow.
             self._group = max(self._connections, self._group // 2)
         if back:
@@ -261,23 +253,28 @@ class SendRun:
         is_quick = False
         try:
             while (ready := following or await self._next_ready()) is not None:
-                is_quick = is_quick and self._throttle.rate is None
+                is_quick = is_quick and self._relay.throttle.rate is None
                 following = self._look_ahead() if is_quick else None
                 started = time.monotonic()
-                self._in_flight += 1
+                self._backlog.in_flight += 1
                 try:
                     is_sent = await self._attempt(transport, ready, following)
                 finally:
-                    self._in_flight -= 1
-                    if len(self._results) >= GROUP // 2 or len(self._jobs) <= self._group // 2:
-                        self._ledger_wanted.set()
+                    self._backlog.in_flight -= 1
+                    self._call_ledger()
                 is_quick = is_sent and time.monotonic() - started < QUICK_SECONDS
                 following = following and await self._kept(following)
         finally:
             await transport.close()
 
+    def _call_ledger(self) -> None:
+        """Ask for a turn when half a group of results waits, or half a group may begin."""
+        results, waiting = len(self._backlog.results), len(self._backlog.waiting)
+        if results >= GROUP // 2 or waiting <= self._group // 2:
+            self._ledger_wanted.set()
+
     async def _next_ready(self) -> Ready | None:
-        await self._throttle.wait(lambda: self._is_over or self.stop.is_set())
+        await self._relay.throttle.wait(lambda: self._is_over or self.stop.is_set())
         while (job := await self._next_job()) is not None:
             if (ready := self._made_ready(job)) is not None:
                 return ready
@@ -292,30 +289,36 @@ class SendRun:
 
     def _look_ahead(self) -> Ready | None:
         """What comes next on the connection, if it is there and need not wait."""
-        if not self._jobs or self._jobs[0].go_at is not None or self._must_not_go(self._jobs[0]):
+        first = self._backlog.first
+        if first is None or first.go_at is not None or self._must_not_go(first):
             return None
-        ready = self._made_ready(self._jobs.popleft())
+        ready = self._made_ready(self._backlog.waiting.popleft())
         if ready is not None:
-            self._held[ready.job.delivery_id] = ready.job
+            self._backlog.held[ready.job.delivery_id] = ready.job
         return ready
 
     async def _kept(self, following: Ready) -> Ready | None:
         """``following`` when its turn has come; None if it must not go, or was put back."""
         number = following.job.delivery_id
-        while number in self._held and len(self._results) >= GROUP and not self._is_over:
+        while (
+            number in self._backlog.held
+            and len(self._backlog.results) >= GROUP
+            and not self._is_over
+        ):
             await self._wait_for_work()
-        if self._held.pop(number, None) is None:
+        if self._backlog.held.pop(number, None) is None:
             return None
         if self._is_over or self._must_not_go(following.job):
-            self._refused.append(following.job)
+            self._backlog.refused.append(following.job)
             return None
         return following
 
     async def _next_job(self) -> BegunDelivery | None:
         while not self._is_over:
-            is_free = len(self._results) < GROUP
-            if is_free and self._jobs and not self._must_not_go(self._jobs[0]):
-                return self._jobs.popleft()
+            is_free = len(self._backlog.results) < GROUP
+            first = self._backlog.first
+            if is_free and first is not None and not self._must_not_go(first):
+                return self._backlog.waiting.popleft()
             await self._wait_for_work()
         return None
 
@@ -333,23 +336,22 @@ class SendRun:
             self._slow_down(job, ready, error)
             return False
         except RelayError as error:
-            self._refused.append(job)
+            self._backlog.refused.append(job)
             await self._relay_failed(error)
             return False
         except StoppedError as error:
-            self._refused.append(job)
+            self._backlog.refused.append(job)
             self._give_up(str(error))
             return False
         if result.status is DeliveryStatus.SENT:
-            self._throttle.taken()
-        self._relay_failed_at = None
-        self._landed_at = time.monotonic()
+            self._relay.throttle.taken()
+        self._relay.answered(time.monotonic())
         self._group = min(GROUP // 2, self._group + 1)
         self._land(job, result)
         return result.status is DeliveryStatus.SENT
 
     def _land(self, job: BegunDelivery, result: Result) -> None:
-        self._results.append(result)
+        self._backlog.results.append(result)
         try:
             self._log.finished(result)
         except StoppedError as error:
@@ -357,23 +359,21 @@ class SendRun:
         self._ledger.domains.note(job.domain, result)
         self._tally.outcomes[result.status] += 1
         self.on_progress(self._tally)
-        if self._checks_refusals and self._brake.note(result, job.domain):
-            self._tally.refused_as = self._brake.kind
-            self._give_up(self._brake.reason)
+        if self._checks_refusals and self._relay.brake.note(result, job.domain):
+            self._tally.refused_as = self._relay.brake.kind
+            self._give_up(self._relay.brake.reason)
 
     def _slow_down(self, job: BegunDelivery, ready: Ready, error: SlowDownError) -> None:
         """Put the message back, to be tried again by this run at a slower pace."""
-        if self._throttle.slow_down(job.delivery_id):
-            self._refused.append(job)
-            if self._throttle.is_hopeless:
+        if self._relay.throttle.slow_down(job.delivery_id):
+            self._backlog.refused.append(job)
+            if self._relay.throttle.is_hopeless:
                 self._give_up(f"the relay takes nothing for now: {error}")
         else:
             self._land(job, deferred(ready, error))
 
     async def _relay_failed(self, error: RelayError) -> None:
-        now = time.monotonic()
-        self._relay_failed_at = self._relay_failed_at or now
-        if now - self._relay_failed_at > RELAY_PATIENCE:
+        if self._relay.is_lost(time.monotonic()):
             self._tally.relay_failed = True
             self._give_up(str(error))
         else:
