@@ -21,17 +21,9 @@ from newsletter.core.models import (
     Occasion,
     Paper,
 )
+from newsletter.editions import quiet_day
 from newsletter.messages import digest
-from newsletter.papers.coverage import NothingToSend
 from newsletter.ranking import ranker
-
-# Why there were no new papers at all; ranking gives the reasons of a single subscriber.
-NO_NEWS = {
-    NothingToSend.NOTHING_ANNOUNCED: "nothing was announced",
-    NothingToSend.LATE: "a source is late",
-    NothingToSend.FAILED: "a source could not be read",
-    NothingToSend.BELOW_BAR: ranker.NO_NEW,
-}
 
 # Rows by the hundred thousand go through tables, not objects: a third of the time.
 _delivery = SQLModel.metadata.tables["delivery"]
@@ -48,7 +40,7 @@ def freeze(
     *,
     message_domain: str,
     now: datetime,
-    why: NothingToSend,
+    why: str,
 ) -> int:
     """Write the digests of one chunk; returns how many. Skips subscribers who got one meanwhile.
 
@@ -73,6 +65,8 @@ def freeze(
             _subscriber.name,
             _subscriber.length,
             _subscriber.tell_when_nothing,
+            _subscriber.min_score,
+            _subscriber.minimum_changed,
             _subscriber.vacation_until,
         ).where(_subscriber.id.in_(ids))
     )
@@ -82,11 +76,8 @@ def freeze(
     wanted = [ranked for ranked in rankings if ranked.subscriber_id in addresses]
     empty = [ranked for ranked in wanted if not ranked.picks]
     _note_nothing(session, edition_id, ids, empty, why)
-    mailed = [
-        ranked
-        for ranked in wanted
-        if ranked.picks or addresses[ranked.subscriber_id].tell_when_nothing
-    ]
+    told = quiet_day.to_tell(session, empty, addresses, now) if empty else ()
+    mailed = [ranked for ranked in wanted if ranked.picks or ranked.subscriber_id in told]
     if not mailed:
         return 0
     topics = set(
@@ -115,6 +106,7 @@ def freeze(
                 [contents[pick.paper_id]["title"] for pick in ranked.picks],
                 occasions[ranked.subscriber_id],
             ),
+            "notice": _notice(addresses[ranked.subscriber_id]),
             "status": DeliveryStatus.QUEUED,
             "created_at": now,
         }
@@ -124,6 +116,14 @@ def freeze(
         insert(_delivery).returning(_delivery.c.id, _delivery.c.subscriber_id), rows
     )
     delivery_of = {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
+
+    heard = [number for number in delivery_of if addresses[number].minimum_changed]
+    if heard:
+        session.connection().execute(
+            sqlalchemy.update(SQLModel.metadata.tables["subscriber"])
+            .where(_subscriber.id.in_(heard))
+            .values(minimum_changed=False)
+        )
 
     # A paper's readers mostly have the same sentences marked.
     @cache
@@ -151,6 +151,11 @@ def freeze(
     if items:
         session.connection().execute(insert(_item), items)
     return len(mailed)
+
+
+def _notice(person: Any) -> str:
+    """What is said once: that a minimum which the subscriber had set was converted."""
+    return digest.minimum_notice(person.min_score) if person.minimum_changed else ""
 
 
 def _occasions(
@@ -195,7 +200,7 @@ def _note_nothing(
     edition_id: int,
     ids: Sequence[int],
     empty: Sequence[ranker.Ranking],
-    why: NothingToSend,
+    why: str,
 ) -> None:
     """Record why; what an earlier preparation recorded for these subscribers is replaced."""
     session.execute(
@@ -210,9 +215,7 @@ def _note_nothing(
                 {
                     "edition_id": edition_id,
                     "subscriber_id": ranked.subscriber_id,
-                    "reason": NO_NEWS[why]
-                    if ranked.reason in {"", ranker.NO_NEW}
-                    else ranked.reason,
+                    "reason": quiet_day.reason(ranked, why),
                 }
                 for ranked in empty
             ],

@@ -66,7 +66,7 @@ def prepare(
             raise UsageError(f"the edition of {issue_date} was cancelled")
         due = due_without_digest(session, edition_id, issue_date, subscriber_ids)
         edition = session.get_one(Edition, edition_id)
-        why = coverage_of(session, edition, now, sources).nothing_to_send()
+        why = coverage_of(session, edition, now, sources).nothing_in_words()
     if due:
         since = now - digest.CANDIDATE_WINDOW
         feature_store.ensure_vectors(engine, since, model)

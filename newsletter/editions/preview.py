@@ -7,7 +7,8 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import UsageError
-from newsletter.core.models import Delivery, DeliveryStatus, Edition, Paper, Subscriber
+from newsletter.core.models import Delivery, DeliveryStatus, Edition, Occasion, Paper, Subscriber
+from newsletter.editions import quiet_day
 from newsletter.messages import digest
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
@@ -20,7 +21,7 @@ def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) 
     """The digest of ``email`` for a date; after `prepare`, exactly what is sent.
 
     Raises:
-        UsageError: no subscriber has that address, or there is no digest; says why.
+        UsageError: no subscriber has that address.
     """
     with read_scope(engine) as session:
         wanted = email.strip().lower()
@@ -34,8 +35,6 @@ def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) 
         candidates = profiles.load_candidates(session, since, model)
         [profile] = profiles.load_profiles(session, [subscriber.id or 0], model)
         ranked = ranker.rank(candidates, [profile])[0]
-        if not ranked.picks:
-            raise UsageError(f"{subscriber.email} would get no digest: {ranked.reason}")
         return build_unsaved(session, subscriber, ranked, issue_date)
 
 
@@ -58,7 +57,7 @@ def _frozen(session: Session, subscriber: Subscriber, issue_date: date) -> Diges
 def build_unsaved(
     session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date
 ) -> Digest:
-    """A ranking that has picks, shown as a value only: delivery 0, which is in no row."""
+    """A ranking shown as a value only: delivery 0, which is in no row."""
     ids = [pick.paper_id for pick in ranked.picks]
     papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
     contents = digest.Contents({paper.id or 0: digest.content_of(paper) for paper in papers})
@@ -82,6 +81,7 @@ def build_unsaved(
         )
         for pick in ranked.picks
     ]
+    why = quiet_day.reason(ranked, ranker.NO_NEW)
     titles = [paper.title for _, paper in items]
     return Digest(
         delivery_id=0,
@@ -90,9 +90,12 @@ def build_unsaved(
         to_name=subscriber.name,
         message_id="preview@localhost",
         subject=digest.subject_line(titles),
-        preheader=digest.preheader_line(titles),
+        preheader=digest.preheader_line(titles) or why,
         issue_date=issue_date,
         created_at=utc_now(),
         sections=digest.sections_of(items),
         length=subscriber.length,
+        occasion=Occasion.REGULAR if titles else Occasion.NOTHING,
+        reason="" if titles else why,
+        notice=digest.minimum_notice(subscriber.min_score) if subscriber.minimum_changed else "",
     )

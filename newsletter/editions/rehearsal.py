@@ -56,7 +56,7 @@ def rehearse(
             for number in preparation.due_without_digest(session, edition_id, issue_date)
             if only is None or number in only
         ]
-        why = preparation.coverage_of(session, edition, now, sources).nothing_to_send()
+        why = preparation.coverage_of(session, edition, now, sources).nothing_in_words()
         waiting = _waiting(session, edition_id, only) if edition_id else []
     for ids in batched(waiting):
         with read_scope(engine) as session:

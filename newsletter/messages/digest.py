@@ -112,6 +112,7 @@ class Digest:
     length: DigestLength = DigestLength.NORMAL
     occasion: Occasion = Occasion.REGULAR
     reason: str = ""
+    notice: str = ""  # said once, after the first sentence
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
@@ -123,7 +124,19 @@ class Digest:
 SUBJECT_TITLE = 60
 
 
+# Before what all papers of a section have in common, where they have more reasons than that.
+EACH = "All of these:"
+
 BEFORE_TITLE = {Occasion.WELCOME: "Welcome! ", Occasion.BEST_OF: "While you were away: "}
+
+
+def minimum_notice(minimum: int) -> str:
+    """Tells a reader, once, what the minimum that they had set has become."""
+    return (
+        f"Your minimum, now {minimum}, has a new meaning: the chance in percent that a paper is "
+        "about your topics. From 55 it is a good match, from 90 a strong one. You can change it "
+        "in your preferences."
+    )
 
 
 def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -> str:
@@ -230,6 +243,7 @@ _ROWS = (
         _delivery.created_at,
         _delivery.length,
         _delivery.occasion,
+        _delivery.notice,
         _delivery.edition_id,
         _delivery.subscriber_id,
         SQLModel.metadata.tables["subscriber"].c.public_id,
@@ -284,6 +298,7 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
             coverage=row.coverage,
             length=row.length,
             occasion=row.occasion,
+            notice=row.notice,
             reason=reasons.get(row.id, ""),
         )
         for row in rows
@@ -321,8 +336,26 @@ def _spans_in(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def sections_of(items: Sequence[tuple[str, DigestPaper]]) -> tuple[DigestSection, ...]:
-    """Papers in order of position, under the sections in order of their first paper."""
+    """Papers in order of position, under the sections in order of their first paper.
+
+    A line that stands in the explanation of each of a section's papers is said once, in its note.
+    """
     grouped: dict[str, list[DigestPaper]] = {}
     for section, paper in items:
         grouped.setdefault(section, []).append(paper)
-    return tuple(DigestSection(name, tuple(papers)) for name, papers in grouped.items())
+    return tuple(_section(name, papers) for name, papers in grouped.items())
+
+
+def _section(name: str, papers: Sequence[DigestPaper]) -> DigestSection:
+    if len(papers) == 1:
+        return DigestSection(name, tuple(papers))
+    lines = [paper.explanation.split("\n") for paper in papers]
+    common = [line for line in lines[0] if line and all(line in other for other in lines[1:])]
+    if not common:
+        return DigestSection(name, tuple(papers))
+    rest = ["\n".join(line for line in own if line not in common) for own in lines]
+    return DigestSection(
+        name,
+        tuple(p._replace(explanation=said) for p, said in zip(papers, rest, strict=True)),
+        note=f"{EACH} {' '.join(common)}" if any(rest) else " ".join(common),
+    )

@@ -70,13 +70,15 @@ def digest_lead(digest: Digest, site: str) -> str:
     papers = wording.count_in_words(number, "paper")
     verb = "is" if number == 1 else "are"
     if not number:
-        said = f"there are no papers for you today: {wording.one_line(digest.reason)}."
+        said = f"there are no papers for you today: {wording.one_line(digest.reason).rstrip('.')}."
     elif digest.occasion is Occasion.WELCOME:
         said = f"this is your first digest from {site}: {papers} from the past few days."
     elif digest.occasion is Occasion.BEST_OF:
         said = f"here {verb} the best {papers} announced during your vacation."
     else:
         said = f"here {verb} {papers} chosen for you."
+    if digest.notice:
+        said += f" {wording.one_line(digest.notice)}"
     return f"{name}, {said}" if name else said[0].upper() + said[1:]
 
 

@@ -85,6 +85,20 @@ class Coverage:
     def _named(self, condition: SourceCondition) -> str:
         return ", ".join(each.source for each in self.sources if each.condition is condition)
 
+    def nothing_in_words(self) -> str:
+        """The same in words for the subscriber, with the sources it lies with."""
+        why = self.nothing_to_send()
+        if why is NothingToSend.BELOW_BAR:
+            return "there are no new papers"
+        if why is NothingToSend.NOTHING_ANNOUNCED:
+            return "nothing was announced"
+        failed = why is NothingToSend.FAILED
+        wanted = SourceCondition.FAILED if failed else SourceCondition.LATE
+        names = [source.source for source in self.sources if source.condition is wanted]
+        if failed:
+            return f"{' and '.join(names)} could not be read"
+        return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} late"
+
     def nothing_to_send(self) -> NothingToSend:
         """Why a subscriber without papers has none."""
         if self.read:

@@ -23,10 +23,10 @@ from newsletter.ranking.match_features import NAMES, is_keyword
 
 # Each label is a range of the match, starting here. Below the last nothing is claimed, and the
 # paper is not picked.
-STRONG, GOOD, WORTH = 0.8, 0.5, 0.04
+STRONG, GOOD, WORTH = 0.9, 0.55, 0.04
 # A day rarely brings more papers than this that are about one topic. Where the matches of a day
 # add up to more, a dense field resembles the topic, and all of them count for less.
-MOST_A_DAY = 5.0
+MOST_A_DAY = 8.0
 # What follows are worth by themselves. Stated by the reader, not fitted: no data tells.
 AUTHOR, CATEGORY = 0.6, 0.25
 # How an interest was told; each has a model of its own.

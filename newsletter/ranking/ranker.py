@@ -44,6 +44,8 @@ __all__ = [
 OUTSIDE = "Outside your usual"
 NO_NEW = "there are no new papers"
 NO_MATCH = "none of the new papers is about your topics"
+ALL_MUTED = "what you muted hides every new paper"
+BELOW_MINIMUM = "no new paper reached your minimum match"
 PAUSED = "all your topics are paused"
 CHUNK = 1_024  # topics scored at once: what they take then stays in the processor's cache
 
@@ -198,9 +200,9 @@ def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.M
     if not room_for(profile):
         return f"your weekly budget of {profile.weekly_budget} papers is used up"
     if not allowed.any():
-        return "what you muted hides every new paper"
+        return ALL_MUTED
     if profile.min_score > 100 * WORTH:
-        return f"no new paper reached your minimum match of {profile.min_score:g}"
+        return f"{BELOW_MINIMUM} of {profile.min_score:g}"
     return NO_MATCH
 
 

@@ -8,13 +8,14 @@ in common can be said once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from newsletter.ranking import attribution
-from newsletter.ranking.candidates import KINDS, STATED, Candidates, TopicProfile
+from newsletter.ranking.candidates import STATED, Candidates, TopicProfile
 from newsletter.ranking.explanations import short
 from newsletter.ranking.match_features import is_keyword
 from newsletter.ranking.words import phrase_of, spelled, stem, tokens
@@ -27,7 +28,26 @@ SHORTEST_SHARED = 4  # letters; shorter ones are hardly ever what a paper is abo
 COMMON = 0.15
 _VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
 _COUNT = {1: "one", 2: "two", 3: "three"}
-_KEYWORD = KINDS.index("keyword")
+
+
+class _Told(NamedTuple):
+    """What a topic's reader told: keywords, longer texts, and whether they follow anything."""
+
+    keywords: tuple[str, ...]
+    sentences: tuple[str, ...]
+    follows: bool
+
+
+def _told(topic: TopicProfile) -> _Told:
+    evidence = topic.evidence
+    several: tuple[list[str], list[str]] = ([], [])
+    if evidence is not None:
+        for kind, row in zip(evidence.kinds.tolist(), evidence.rows.tolist(), strict=True):
+            if kind < STATED:
+                value = str(evidence.pool.keys[row])
+                several[not is_keyword(kind, value)].append(value)
+    follows = bool(topic.followed_authors or topic.followed_categories)
+    return _Told(tuple(several[0]), tuple(several[1]), follows)
 
 
 @dataclass
@@ -47,9 +67,10 @@ class Reasons:
         self, topics: Sequence[TopicProfile], homes: NDArray[np.int64], papers: NDArray[np.int64]
     ) -> list[str]:
         """One text a pick, its reasons in lines; each pick is a paper in the topic at ``homes``."""
+        told = {home: _told(topics[home]) for home in np.unique(homes).tolist()}
         strongest = attribution.strongest(topics, self.products, homes, papers)
         return [
-            "\n".join(self._lines(topics[home], paper, liked, nearest))
+            self._lines(topics[home], told[home], paper, liked, nearest)
             for home, paper, liked, nearest in zip(
                 homes.tolist(),
                 papers.tolist(),
@@ -59,56 +80,49 @@ class Reasons:
             )
         ]
 
-    def _lines(self, topic: TopicProfile, paper: int, liked: int, nearest: int) -> list[str]:
-        mentions = self._mentions(topic, paper)
-        liked = liked if mentions else nearest
-        resembles = "" if liked < 0 else self._resembles(topic, paper, liked)
-        follows = self._follows(topic, paper)
-        lines = [line for line in (mentions, resembles, *follows) if line]
-        return lines[:MOST] or [f"Close in meaning to your topic “{short(topic.name)}”."]
+    def _lines(self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int) -> str:
+        mentions = self._mentions(topic, told, paper)
+        if not mentions:
+            liked = nearest
+        lines = [mentions] if mentions else []
+        if liked >= 0:
+            lines.append(self._resembles(topic, paper, liked))
+        if len(lines) < MOST and told.follows:
+            lines += self._follows(topic, paper)[: MOST - len(lines)]
+        return "\n".join(lines) or f"Close in meaning to your topic “{short(topic.name)}”."
 
-    def _mentions(self, topic: TopicProfile, paper: int) -> str:
+    def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> str:
         """The stated interests that stand in the paper."""
-        evidence = topic.evidence
-        if evidence is None:
-            return ""
+        known = self._spelled
         named: list[str] = []
-        sentences: list[str] = []
-        for kind, row in zip(evidence.kinds.tolist(), evidence.rows.tolist(), strict=True):
-            if kind >= STATED:
-                continue
-            value = str(evidence.pool.keys[row])
-            if not is_keyword(kind, value):
-                sentences.append(value)
-            elif (found := self._spelling(value, paper)) and found not in named:
+        for value in told.keywords:
+            found = known.get((value, paper))
+            if found is None:
+                found = self._spelling(value, paper)
+            if found and found not in named:
                 named.append(found)
         if named:
             some = named[:MOST_NAMED]
-            whose = (
-                "one of your keywords"
-                if len(some) == 1
-                else (f"{_COUNT[len(some)]} of your keywords")
-            )
-            return f"Mentions {_listed(some)}, {whose}."
-        for value in sentences:
+            return f"Mentions {_listed(some)}, {_COUNT[len(some)]} of your keywords."
+        for value in told.sentences:
             if shared := self._words_of(value, value, paper):
                 return f"Shares {shared} with your topic “{short(topic.name)}”."
         return ""
 
     def _spelling(self, value: str, paper: int) -> str:
         """How ``value`` is written where it stands in the paper; "" where it does not."""
-        key = (value, paper)
-        if key not in self._spelled:
-            title, abstract = self.candidates.titles[paper], self.candidates.abstracts[paper]
-            self._spelled[key] = short(spelled(title, value) or spelled(abstract, value))
-        return self._spelled[key]
+        title, abstract = self.candidates.titles[paper], self.candidates.abstracts[paper]
+        found = self._spelled[value, paper] = short(
+            spelled(title, value) or spelled(abstract, value)
+        )
+        return found
 
     def _resembles(self, topic: TopicProfile, paper: int, liked: int) -> str:
         evidence = topic.evidence
         if evidence is None:
             return ""
-        verb, title = _VERBS[evidence.kinds[liked]], evidence.labels[liked]
-        row = evidence.rows[liked]
+        verb, title = _VERBS[int(evidence.kinds[liked])], evidence.labels[liked]
+        row = int(evidence.rows[liked])
         text = evidence.pool.texts[row] if evidence.pool.texts else title
         shared = self._words_of(evidence.pool.keys[row], text, paper)
         if not shared:

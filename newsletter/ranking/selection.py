@@ -16,7 +16,7 @@ from newsletter.ranking.scoring import NEVER, best
 # nothing; a copy pays 4 steps.
 ORDINARY_LIKENESS = 0.5
 SPREAD = 8.0
-SHORTLIST = 48  # a topic: what picks can come from; digests hold at most 50 papers
+SHORTLIST = 32  # a topic: what picks can come from, if no digest may hold more
 # An unusual pick is one from just outside the topics: below the floor, and no further than this.
 NEAR = 0.015
 FEWEST_FOR_OUTSIDE = 5  # papers in a digest, before one of them is an unusual pick

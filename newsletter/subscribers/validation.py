@@ -48,6 +48,7 @@ class Preferences:
     popularity: int = 20
     outside_picks: bool = True
     tell_when_nothing: bool = False
+    fill_list: bool = False
     vacation_until: date | None = None
 
 
@@ -194,6 +195,7 @@ def parse_preferences(
     popularity: str = "",
     outside_picks: bool | None = None,
     tell_when_nothing: bool | None = None,
+    fill_list: bool | None = None,
     vacation_until: str | None = None,
     default: Preferences | None = None,
 ) -> Preferences:
@@ -222,6 +224,7 @@ def parse_preferences(
         tell_when_nothing=(
             default.tell_when_nothing if tell_when_nothing is None else tell_when_nothing
         ),
+        fill_list=default.fill_list if fill_list is None else fill_list,
         vacation_until=_day(vacation_until)
         if vacation_until is not None
         else default.vacation_until,

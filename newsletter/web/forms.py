@@ -78,6 +78,7 @@ def read_preferences(form: Form, default: Preferences) -> Preferences:
         popularity=text_of(form, "popularity"),
         outside_picks=_ticked(form, "outside_picks"),
         tell_when_nothing=_ticked(form, "tell_when_nothing"),
+        fill_list=_ticked(form, "fill_list"),
         vacation_until=_given(form, "vacation_until"),
         default=default,
     )

@@ -141,19 +141,34 @@ def test_the_first_digest_after_a_vacation_is_its_best_of(
         assert occasions(session) == [Occasion.WELCOME, Occasion.BEST_OF, Occasion.REGULAR]
 
 
-def test_only_subscribers_who_asked_get_a_digest_without_papers(
+def test_a_quiet_day_is_told_once_a_week_or_each_time_and_why(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
     add_reader(engine, "told@reader.example", tell_when_nothing=True)
     add_reader(engine, "quiet@reader.example")
-    [note] = mailed(engine, settings, sink, ISSUE_DATE)
+    note, other = sorted(
+        mailed(engine, settings, sink, ISSUE_DATE), key=lambda mail: str(mail["To"]), reverse=True
+    )
     assert note["To"].addresses[0].addr_spec == "told@reader.example"
+    assert other["To"].addresses[0].addr_spec == "quiet@reader.example"
     assert note["Subject"] == "No new papers for you today"
     assert "there are no papers for you today: nothing was announced." in text_of(note)
     assert "One-Click" in note["List-Unsubscribe-Post"]
     with read_scope(engine) as session:
         assert session.exec(select(DigestItem)).all() == []
     assert mailed(engine, settings, sink, ISSUE_DATE) == [], "told once"
+    [again] = mailed(engine, settings, sink, NEXT_DAY)
+    assert again["To"].addresses[0].addr_spec == "told@reader.example", "the other one next week"
+
+
+def test_a_minimum_that_was_converted_is_told_in_the_next_digest_and_never_again(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
+    add_reader(engine, tell_when_nothing=True, min_score=60, minimum_changed=True)
+    [first] = mailed(engine, settings, sink, ISSUE_DATE)
+    assert "Your minimum, now 60, has a new meaning" in " ".join(text_of(first).split())
+    [second] = mailed(engine, settings, sink, NEXT_DAY)
+    assert "new meaning" not in text_of(second)
 
 
 def test_a_note_does_not_use_up_the_welcome(engine: Engine, settings: Settings, sink: Sink) -> None:

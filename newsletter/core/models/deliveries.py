@@ -61,6 +61,7 @@ class Delivery(SQLModel, table=True):
     occasion: Occasion = status_column(Occasion, default=Occasion.REGULAR)
     message_id: str = Field(max_length=250, unique=True)
     subject: str = text_column()
+    notice: str = text_column()  # said once, after the first sentence
     status: DeliveryStatus = status_column(DeliveryStatus)
     attempts: int = 0
     resends: int = 0  # attempts made after the delivery was uncertain

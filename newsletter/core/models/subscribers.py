@@ -105,7 +105,9 @@ class Subscriber(SQLModel, table=True):
     popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
     outside_picks: bool = True  # one or two papers from outside the usual
     weekly_budget: int | None = None  # papers a week, over all digests
-    tell_when_nothing: bool = False  # a short mail on a day without papers
+    tell_when_nothing: bool = False  # on each day without papers, not once a week
+    fill_list: bool = False  # with popular papers, where matches leave room
+    minimum_changed: bool = False  # min_score was converted; told in the next digest
     vacation_until: date | None = None
     created_at: datetime = utc_column()
     # Consent record (bulk-mail rule 27).

@@ -151,6 +151,7 @@ def load_profiles(
             min_score=subscribers[number].min_score,
             popularity=subscribers[number].popularity,
             outside_picks=subscribers[number].outside_picks,
+            fill=subscribers[number].fill_list,
             since=max(oldest, last.get(number, oldest) - LATE),
             seen=frozenset(seen[number]),
             weekly_budget=budgets.get(number),

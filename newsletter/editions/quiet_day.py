@@ -1,0 +1,50 @@
+"""Quiet days: why a subscriber gets no papers, who is told so, and how often."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy
+from sqlmodel import Session, SQLModel
+
+from newsletter.core.models import Occasion
+from newsletter.ranking import ranker
+
+# Half a day less than seven, so that a note an hour earlier than last week's is not held back.
+WEEK = timedelta(days=6.5)
+WIDEN = "To get more, add keywords or papers you like, or ask for a full list in your preferences."
+LOWER = "To get more, lower your minimum match in your preferences."
+UNMUTE = "To get more, mute less in your preferences."
+
+_delivery = SQLModel.metadata.tables["delivery"].c
+
+
+def reason(ranked: ranker.Ranking, why: str) -> str:
+    """Why there is no paper, and how to widen; ``why`` is what the sources have to do with it."""
+    said = ranked.reason
+    if said in {"", ranker.NO_NEW}:
+        return why
+    advice = {ranker.NO_MATCH: WIDEN, ranker.ALL_MUTED: UNMUTE}.get(said, "")
+    if said.startswith(ranker.BELOW_MINIMUM):
+        advice = LOWER
+    return f"{said}. {advice}" if advice else said
+
+
+def to_tell(
+    session: Session, empty: Sequence[ranker.Ranking], people: Mapping[int, Any], now: datetime
+) -> Collection[int]:
+    """Subscribers of ``empty`` rankings who are told: on each quiet day, or once a week.
+
+    Paused topics are the subscriber's own wish, and no news.
+    """
+    ids = [ranked.subscriber_id for ranked in empty if ranked.reason != ranker.PAUSED]
+    told = set(
+        session.connection().scalars(
+            sqlalchemy.select(_delivery.subscriber_id).where(
+                _delivery.subscriber_id.in_(ids),
+                _delivery.occasion == Occasion.NOTHING,
+                _delivery.created_at > now - WEEK,
+            )
+        )
+    )
+    return {number for number in ids if number not in told or people[number].tell_when_nothing}
