@@ -24,6 +24,7 @@ ROOMS = [
 INSIDE = {
     "core": [
         ["addresses", "batches", "errors", "formula", "one_line"],
+        ["setting_checks"],
         ["latex"],
         ["markup"],
         ["text"],

@@ -1,4 +1,4 @@
-"""An SMTP or LMTP listener for what comes back: `smtp://host:port`, `lmtp://host:port`.
+"""An SMTP or LMTP listener for bounces and replies: `smtp://host:port`, `lmtp://host:port`.
 
 Only mail for our own addresses is taken, and a bounce or unsubscribe address only with its
 signature: backscatter to invented addresses is refused at the door. A mail is answered 250 after
@@ -64,7 +64,7 @@ def parse_listen_address(url: str) -> ListenAddress:
 
 
 class SmtpHandler:
-    """Decides who may come in, and hands mails on. The methods are aiosmtpd's hooks."""
+    """Checks recipients and passes mails on. The methods are aiosmtpd's hooks."""
 
     def __init__(
         self, signer: Signer, domains: Collection[str], handle: Callable[[Incoming], None]
@@ -110,7 +110,7 @@ class SmtpHandler:
     async def handle_DATA(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        """Take the mail in, with the envelope on top as a mailbox would write it."""
+        """Accept the mail, adding the envelope as a mailbox would write it."""
         content = envelope.content or b""
         data = content if isinstance(content, bytes) else content.encode()
         lines = [f"Return-Path: <{envelope.mail_from or ''}>"]
@@ -130,7 +130,7 @@ async def listen(address: ListenAddress, door: SmtpHandler, *, started: asyncio.
     """Serve until cancelled; ``started`` is set when connections are taken.
 
     Raises:
-        UsageError: the address cannot be listened on.
+        UsageError: cannot listen on that address.
     """
     protocol = _Lmtp if address.is_lmtp else _Smtp
 

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from newsletter.core.errors import FetchError, ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.normalise import make
+from newsletter.sources.normalise import NotAPaperError, make
 from newsletter.sources.parsing.json import as_dict, as_list, load_json, read_papers
 from newsletter.sources.parsing.xml import child, children, elements, local, text
 
@@ -111,6 +111,15 @@ def _only_ids(ids: Sequence[str], where: str) -> ParseError:
     )
 
 
+# Publication types of notices about other articles (www.nlm.nih.gov/mesh/pubtypes.html).
+_NOTICES = {
+    "retraction of publication",
+    "retraction notice",
+    "published erratum",
+    "expression of concern",
+}
+
+
 def _next_search(request: Request | None) -> Request | None:
     """After the articles of one page of the search, its next page."""
     if request is None or "retstart" not in request.state:
@@ -130,6 +139,9 @@ def _paper(record: Element) -> PaperRecord:
     if citation is None or article is None:
         article = citation if citation is not None else record
     pmid = text(citation, "PMID")
+    kinds = {text(kind).lower() for kind in child(article, "PublicationTypeList") or ()}
+    if kinds & _NOTICES:
+        raise NotAPaperError(_title(article))
     return make(
         source="pubmed",
         external_id=pmid,
@@ -140,6 +152,7 @@ def _paper(record: Element) -> PaperRecord:
         categories=_subjects(citation),
         url=f"https://pubmed.ncbi.nlm.nih.gov/{pmid}/",
         published=_published(article),
+        standing="retracted" if "retracted publication" in kinds else "",
     )
 
 
