@@ -93,8 +93,17 @@ def model_of(stored: Mapping[str, Mapping[str, float]]) -> MatchModel:
 @cache
 def shipped() -> MatchModel:
     """The model that comes with the package."""
+    return model_of(_stored()["model"])
+
+
+def left_out() -> dict[str, MatchModel]:
+    """Models by review, each fitted without it: what a review is judged by."""
+    return {name: model_of(stored) for name, stored in _stored()["without"].items()}
+
+
+def _stored() -> Any:
     path = files("newsletter.ranking") / "match_model.json"
-    return model_of(json.loads(path.read_text(encoding="utf-8"))["model"])
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def ways_of(topics: Sequence[TopicProfile]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
