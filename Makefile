@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: docs help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-match bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos lock clean
+.PHONY: docs help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-match bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos fuzz audit bench-abuse lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -71,7 +71,7 @@ PAPERS ?= $(NEWSLETTER_TEST_CORPUS)/ranking/arxiv-2025/arxiv.jsonl.gz
 bench-ingest: setup-dev ## Speed and memory of ingest (PAPERS=file.jsonl.gz)
 	@"$(BIN)/python" scripts/bench-ingest "$(PAPERS)"
 
-bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start: setup-dev ## Each of the others (ARGS=--help)
+bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start bench-abuse: setup-dev ## Each of the others (ARGS=--help)
 	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/$@ $(ARGS)
 
 latex-macros: setup-dev ## Every LaTeX macro in PAPERS, how often, and what it becomes (ARGS=--list)
@@ -79,6 +79,13 @@ latex-macros: setup-dev ## Every LaTeX macro in PAPERS, how often, and what it b
 
 bench-match: setup-dev ## How true the labels are (ARGS="--plot FILE")
 	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/bench-match "$(NEWSLETTER_TEST_CORPUS)/ranking" $(ARGS)
+
+SECONDS ?= 60
+fuzz: setup-dev ## Fuzz each parser of strangers' bytes for a minute (SECONDS=10, ARGS="bounces csv")
+	@"$(BIN)/python" scripts/fuzz --seconds $(SECONDS) $(ARGS)
+
+audit: setup-dev ## Look for known vulnerabilities in the pinned packages (needs the network)
+	@"$(BIN)/python" scripts/audit
 
 chaos: setup-dev ## Kill senders for longer than the tests do (KILLS=200)
 	@CHAOS_KILLS=$${KILLS:-100} "$(BIN)/python" -m pytest -s tests/sending/test_chaos.py

@@ -23,7 +23,8 @@ ROOMS = [
 # The same inside the rooms whose order matters most.
 INSIDE = {
     "core": [
-        ["addresses", "batches", "errors", "formula", "one_line"],
+        ["addresses", "batches", "errors", "formula", "one_line", "secrets"],
+        ["setting_checks"],
         ["latex"],
         ["markup"],
         ["text"],

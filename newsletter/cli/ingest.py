@@ -142,7 +142,9 @@ def _shown(outcome: Outcome, *, as_json: bool) -> Outcome:
     out.print(
         f"[bold]{escape(outcome.source)}[/]: {outcome.announced:,} announced, "
         f"{outcome.new:,} new, {outcome.revised:,} revised, {outcome.known:,} known, "
-        f"{outcome.failed:,} failed" + (" — [red]incomplete[/]" if outcome.failure else "")
+        f"{outcome.failed:,} failed"
+        + (f", {outcome.left_out:,} notices left out" if outcome.left_out else "")
+        + (" — [red]incomplete[/]" if outcome.failure else "")
     )
     for problem in outcome.errors[:_MOST_LINES]:
         err.print(f"  {escape(problem.where)}: {escape(problem.what)}")
@@ -159,6 +161,7 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
         "revised": outcome.revised,
         "known": outcome.known,
         "failed": outcome.failed,
+        "left_out": outcome.left_out,
         "errors": [{"where": p.where, "what": p.what} for p in outcome.errors],
         "failure": outcome.failure,
     }

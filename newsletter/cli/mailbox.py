@@ -51,11 +51,13 @@ def listen_on(url: str) -> None:
         intake.handle(incoming)
         intake.messages.clear()
 
+    own = (settings.from_address or "").rpartition("@")[0]
+    mailboxes = {own, *settings.inbound_mailboxes}
+    handler = SmtpHandler(signer, domains, handle, mailboxes=mailboxes)
+
     async def serve() -> None:
         started = asyncio.Event()
-        serving = asyncio.create_task(
-            listen(address, SmtpHandler(signer, domains, handle), started=started)
-        )
+        serving = asyncio.create_task(listen(address, handler, started=started))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
         waiting = asyncio.create_task(started.wait())

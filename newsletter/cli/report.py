@@ -47,6 +47,8 @@ def report(
     out.print(f"coverage: {found.coverage or 'no source was read'}")
     for line in reports.what_came_back(found):
         out.print(f"  {line}", markup=False)
+    if found.missed:
+        out.print(f"{found.missed} not delivered:")
     for row in found.undelivered:
         again = f", again at {row.retry_at:%H:%M} UTC" if row.retry_at else ""
         reason = f"{row.code} {row.reason}" if row.code else row.reason

@@ -21,8 +21,8 @@ from newsletter.cli.send_progress import Stop, drain
 from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import SettingsError, StoppedError, UsageError
-from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, Subscriber
-from newsletter.editions import lifecycle, preparation, schedule
+from newsletter.core.models import Edition, EditionStatus, Subscriber
+from newsletter.editions import lifecycle, overlooked, preparation, schedule
 from newsletter.editions.rehearsal import rehearse
 from newsletter.inbound import rejections
 from newsletter.sending import ledger, metrics
@@ -32,17 +32,10 @@ from newsletter.sending.transports.smtp import Relay, parse_relays
 
 INTERRUPTED = 3
 NO_RELAY = 4
-# Deliveries left in one of these states make the exit code 1.
-NOT_SENT = (
-    DeliveryStatus.FAILED,
-    DeliveryStatus.DEFERRED,
-    DeliveryStatus.UNCERTAIN,
-    DeliveryStatus.EXPIRED,
-)
 # How often `--watch` looks for retries, or for who is due.
 WATCH_SECONDS = 30.0
 # Retries of older editions are over (see `retry_policy.STALE_AFTER`).
-WATCHED = timedelta(days=2)
+WATCHED = timedelta(days=4)
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -225,8 +218,9 @@ def _send_due(sender: _Sender, *, watch: bool) -> int:
 
 def _send_due_once(sender: _Sender, now: datetime) -> int:
     with read_scope(sender.engine) as session:
-        due = schedule.due(session, now)
-    for issue_date, ids in due.items():
+        waiting = schedule.waiting(session, now)
+    overlooked.record(sender.engine, waiting.overlooked, now)
+    for issue_date, ids in waiting.due.items():
         try:
             preparation.prepare(
                 sender.engine,
@@ -308,9 +302,10 @@ def _print_summary(engine: Engine, edition_id: int) -> bool:
         edition = session.get_one(Edition, edition_id)
         issue_date: Date = edition.issue_date
         counts = ledger.counts(session, edition_id)
+        statuses = ledger.statuses(session, edition_id)
     shown = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     out.print(f"edition {issue_date}: {edition.status}; {shown or 'no subscriber was due'}")
-    failed = sum(counts[status] for status in NOT_SENT)
+    failed = sum(statuses[status] for status in ledger.MISSED)
     if failed:
         out.print(f"{failed} not delivered: `newsletter report --date {issue_date}` says why")
     return bool(failed)

@@ -19,8 +19,6 @@ from newsletter.core.models import (
 from newsletter.editions import report as reports
 from newsletter.sending import ledger
 
-NOT_SENT = (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED, DeliveryStatus.UNCERTAIN)
-
 
 def status(date: DateOption = None, as_json: JsonOption = False) -> None:
     """Show the progress of an edition; the counts add up to the digests prepared."""
@@ -99,16 +97,13 @@ def _advice(
     if report.status == EditionStatus.PAUSED:
         why = f" ({report.note})" if report.note else ""
         lines.append(f"paused{why}: `newsletter send --date {wanted}` resumes it")
-    unsent = sum(report.counts[status.value] for status in NOT_SENT)
-    if unsent:
-        lines.append(f"{unsent} not delivered: `newsletter report --date {wanted}` says why")
+    if report.missed:
+        lines.append(f"{report.missed} not delivered: `newsletter report --date {wanted}` says why")
     return lines
 
 
 def _print_edition(report: reports.Report) -> None:
     typer.echo(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
-    if report.note:
-        typer.echo(f"  paused: {report.note}")
     later = ", ".join(f"{number} {name}" for name, number in report.later.items() if number)
     for name, number in report.counts.items():
         if number:

@@ -4,14 +4,21 @@ They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the 
 a variable wins over the file. `load_settings` turns any mistake into one line.
 """
 
-import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,14 +27,26 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from newsletter.core.addresses import is_plain_address
 from newsletter.core.errors import SettingsError
+from newsletter.core.secrets import check_secret
+from newsletter.core.setting_checks import (
+    check_each,
+    check_server_url,
+    check_sources,
+    greeting,
+    mail_address,
+    split_mailbox,
+    split_rates,
+    web_address,
+)
 
 SETTINGS_FILE = Path("newsletter.toml")
-# A shorter key can be guessed offline from a single link; 32 characters or more are better (RFC
-# 2104 §3 asks for the hash's output length, 32 octets).
-SHORTEST_SECRET = 16
 SLOWEST = 1 / 86_400
+# Settings written with commas.
+LISTS = (
+    *("secret_keys", "inbound_mailboxes", "sources"),
+    *("arxiv_categories", "search_terms", "openreview_venues"),
+)
 
 
 class Settings(BaseSettings):
@@ -51,16 +70,23 @@ class Settings(BaseSettings):
         description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
         "several, separated by spaces, share the load by `weight=3` and fail over",
     )
-    base_url: str = Field(
+    base_url: Annotated[str, AfterValidator(web_address)] = Field(
         default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
     )
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="keys that sign links, newest first, comma-separated"
     )
-    from_address: str | None = Field(
+    from_address: Annotated[str, AfterValidator(mail_address)] | None = Field(
         default=None,
         validation_alias=AliasChoices("NEWSLETTER_FROM", "from"),
         description="the From address of every mail",
+    )
+    from_name: str | None = Field(
+        default=None, description="the name beside the From address; the site's name unless set"
+    )
+    ehlo_name: Annotated[str, AfterValidator(greeting)] | None = Field(
+        default=None,
+        description="the name that relays are greeted with; this host's full name unless set",
     )
     site_name: str = Field(default="Paper digest", description="the name readers see")
     postal_address: str | None = Field(
@@ -94,6 +120,11 @@ class Settings(BaseSettings):
     imap_url: SecretStr | None = Field(
         default=None,
         description="mailbox that receives bounces: imaps://user:password@host/INBOX",
+    )
+    inbound_mailboxes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="what else `inbound --listen` takes mail for, beside From's own mailbox, "
+        "postmaster, abuse, bounces and fbl: local parts, separated by commas",
     )
     ses_topic_arn: str | None = Field(
         default=None, description="SNS topic of Amazon SES notifications; enables /webhooks/ses"
@@ -144,7 +175,7 @@ class Settings(BaseSettings):
     feeds: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="URLs of RSS, Atom or JSON feeds, separated by spaces"
     )
-    contact: str | None = Field(
+    contact: Annotated[str, AfterValidator(mail_address)] | None = Field(
         default=None,
         description="email address at which sources can reach you; sent with each request",
     )
@@ -200,10 +231,7 @@ class Settings(BaseSettings):
         """Arguments first (tests, demo), then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator(
-        *("secret_keys", "sources", "arxiv_categories", "search_terms", "openreview_venues"),
-        mode="before",
-    )
+    @field_validator(*LISTS, mode="before")
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -218,35 +246,20 @@ class Settings(BaseSettings):
     @field_validator("feeds")
     @classmethod
     def _feed_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            parts = urlsplit(value)
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                raise ValueError(f"{value!r} is not a URL like https://host/path")
+        check_each(values, r"https?://[^\s/]+\S*", "a URL like https://host/path")
         return values
 
     @field_validator("openreview_venues")
     @classmethod
     def _venues(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+", value):
-                raise ValueError(
-                    f"{value!r} is not an OpenReview venue like ICLR.cc/2027/Conference"
-                )
+        example = "an OpenReview venue like ICLR.cc/2027/Conference"
+        check_each(values, r"[\w.-]+(/[\w.-]+)+", example)
         return values
 
     @field_validator("domain_rates", mode="before")
     @classmethod
     def _split_rates(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        rates = {}
-        for part in filter(None, (part.strip() for part in value.split(","))):
-            domain, _, rate = part.partition("=")
-            try:
-                rates[domain.strip().lower()] = float(rate)
-            except ValueError as error:
-                raise ValueError(f"{part!r} must have the form example.org=5") from error
-        return rates
+        return split_rates(value) if isinstance(value, str) else value
 
     @field_validator("domain_rates")
     @classmethod
@@ -272,56 +285,43 @@ class Settings(BaseSettings):
 
     @field_validator("secret_keys")
     @classmethod
-    def _long_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(len(key.get_secret_value()) < SHORTEST_SECRET for key in keys):
-            raise ValueError(
-                f"each key needs {SHORTEST_SECRET} characters or more; make one with: "
-                "python3 -c 'import secrets; print(secrets.token_hex(32))'"
-            )
+    def _strong_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in keys:
+            check_secret(key.get_secret_value())
         return keys
 
-    @field_validator("base_url")
+    @field_validator("smtp_url", "imap_url")
     @classmethod
-    def _web_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-            raise ValueError("must have the form https://host or https://host/path")
-        return value.rstrip("/")
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _relay(cls, value: SecretStr | None) -> SecretStr | None:
+    def _server(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        schemes = ("smtp", "smtps") if info.field_name == "smtp_url" else ("imap", "imaps")
         for url in value.get_secret_value().split() if value is not None else ():
-            parts = urlsplit(url)
-            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-                raise ValueError("must have the form smtp://host:port or smtps://host:port")
+            check_server_url(url, schemes)
         return value
 
-    @field_validator("from_address", "contact")
+    @model_validator(mode="before")
     @classmethod
-    def _mail_address(cls, value: str | None) -> str | None:
-        if value is None or is_plain_address(value):
-            return value
-        # Few addresses need the library, and every command would wait for it.
-        from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+    def _split_from(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take a name from the From setting, where it has one."""
+        for key in ("NEWSLETTER_FROM", "from", "from_address"):
+            if isinstance(given := values.get(key), str):
+                name, address = split_mailbox(given)
+                named = {} if values.get("from_name") or not name else {"from_name": name}
+                values = {**values, key: address, **named}
+        return values
 
-        try:
-            return validate_email(
-                value, check_deliverability=False, test_environment=True
-            ).ascii_email
-        except EmailNotValidError as error:
-            hint = "; write the address alone (the name is site_name)" if "<" in value else ""
-            raise ValueError(f"not a mail address: {error}{hint}") from error
+    @field_validator("sources")
+    @classmethod
+    def _known_sources(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        check_sources(values)
+        return values
 
     @field_validator("arxiv_categories")
     @classmethod
     def _categories(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            if not re.fullmatch(r"[a-z-]+(\.[A-Za-z-]+)?", value):
-                raise ValueError(f"{value!r} is not an arXiv category like cs.CL")
+        check_each(values, r"[a-z-]+(\.[A-Za-z-]+)?", "an arXiv category like cs.CL")
         return values
 
-    @field_validator("site_name", "postal_address")
+    @field_validator("site_name", "from_name", "postal_address")
     @classmethod
     def _one_line(cls, value: str | None) -> str | None:
         if value is not None and any(ord(character) < 32 for character in value):

@@ -152,6 +152,23 @@ class Signer:
         return hmac.new(self.keys[-1].encode(), message, sha256).hexdigest()
 
 
+def of_generation(value: str, generation: int) -> str:
+    """``value`` as links of a later generation write it; the first one has no number."""
+    return f"{value}:{generation}" if generation else value
+
+
+def generation_in(value: str) -> tuple[str, int]:
+    """What `of_generation` put together: the value alone, and the generation.
+
+    Raises:
+        TokenError: the second part is no number.
+    """
+    alone, colon, number = value.partition(":")
+    if colon and not re.fullmatch(r"[0-9]{1,9}", number):
+        raise TokenError("this link is damaged or was not made here")
+    return alone, int(number) if colon else 0
+
+
 class _Key:
     """A key for HMAC-SHA256 with its two blocks hashed beforehand, as RFC 2104 §4 proposes.
 

@@ -86,6 +86,7 @@ def build_unsaved(
     return Digest(
         delivery_id=0,
         subscriber_public_id=subscriber.public_id,
+        link_generation=subscriber.link_generation,
         to_address=subscriber.email,
         to_name=subscriber.name,
         message_id="preview@localhost",

@@ -11,7 +11,16 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.csv_cells import harmless_cell
 from newsletter.core.database import utc_now
-from newsletter.core.models import Delivery, DeliveryStatus, Edition, NoDigest, Subscriber
+from newsletter.core.models import (
+    Delivery,
+    DeliveryEvent,
+    DeliveryStatus,
+    Edition,
+    EventKind,
+    NoDigest,
+    Reason,
+    Subscriber,
+)
 from newsletter.inbound.unmatched import kept_count
 from newsletter.papers.coverage import coverage
 from newsletter.sending import ledger
@@ -44,6 +53,7 @@ class Report:
     note: str  # why a send run paused it
     rates: Rates
     kept_mails: int  # inbound messages that match no delivery
+    missed: int  # deliveries that did not arrive, or not yet
     undelivered: tuple[Undelivered, ...]
     without_digest: tuple[tuple[str, str], ...]
 
@@ -63,6 +73,7 @@ def edition_report(session: Session, edition: Edition) -> Report:
         note=edition.note,
         rates=rates_of(session, edition_id),
         kept_mails=kept_count(session),
+        missed=sum(raw[status] for status in ledger.MISSED),
         undelivered=_undelivered(session, edition_id),
         without_digest=_without_digest(session, edition_id),
     )
@@ -73,18 +84,45 @@ def _undelivered(session: Session, edition_id: int) -> tuple[Undelivered, ...]:
         select(Delivery)
         .where(Delivery.edition_id == edition_id, Delivery.status != DeliveryStatus.SENT)
         .order_by(col(Delivery.status), col(Delivery.to_address))
-    )
+    ).all()
+    came_back = _came_back(session, edition_id)
     return tuple(
         Undelivered(
             email=row.to_address,
             status=row.status.value,
             attempts=row.attempts,
-            code=row.smtp_code,
-            reason=row.smtp_response,
+            # What the relay said when it took the message is not why it came back.
+            code=None if row.status in ledger.COUNTED_AS else row.smtp_code,
+            reason=(
+                came_back.get(row.id or 0, "no report tells why")
+                if row.status in ledger.COUNTED_AS
+                else row.smtp_response
+            ),
             retry_at=row.not_before,
         )
         for row in rows
     )
+
+
+def _came_back(session: Session, edition_id: int) -> dict[int, str]:
+    """Why deliveries bounced or were complained about, by delivery: the last report's words."""
+    events = session.exec(
+        select(DeliveryEvent)
+        .join(Delivery, col(Delivery.id) == col(DeliveryEvent.delivery_id))
+        .where(
+            Delivery.edition_id == edition_id,
+            col(Delivery.status).in_(list(ledger.COUNTED_AS)),
+            col(DeliveryEvent.kind).in_((EventKind.BOUNCED, EventKind.COMPLAINED)),
+        )
+        .order_by(col(DeliveryEvent.id))
+    )
+    found: dict[int, str] = {}
+    for event in events:
+        named = "" if event.reason == Reason.UNDEFINED else event.reason.replace("_", " ")
+        words = event.detail or event.status
+        why = ": ".join(filter(None, [named, words]))
+        found[event.delivery_id or 0] = why or "for a reason that the report does not tell"
+    return found
 
 
 def _without_digest(session: Session, edition_id: int) -> tuple[tuple[str, str], ...]:

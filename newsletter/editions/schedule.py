@@ -1,12 +1,13 @@
 """Find the subscribers who are due now, by their own hour and time zone."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy
-from sqlmodel import Session, SQLModel, col, exists, select
+from sqlmodel import Session, SQLModel, col, exists, func, select
 
 from newsletter.core.models import (
     Cadence,
@@ -18,7 +19,7 @@ from newsletter.core.models import (
     SubscriberStatus,
 )
 
-# A subscriber whose hour passed longer ago than this waits for the next one, which is nearer.
+# A daily digest missed for longer than this is skipped: the next one is nearer.
 CATCH_UP = timedelta(hours=12)
 # Between confirmation and first digest: time to rate ten papers on the page.
 WELCOME_AFTER = timedelta(minutes=5)
@@ -62,38 +63,117 @@ def is_due(issue_date: date, cadence: Cadence, weekday: int, vacation_until: dat
     return cadence is Cadence.DAILY or issue_date.weekday() < SATURDAY
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The latest digest that a cadence had: its date, its moment, and until when it is caught up.
+
+    After that the next one is nearer.
+    """
+
+    issue_date: date
+    at: datetime
+    until: datetime
+
+
+def latest_turn(
+    now: datetime, hour: int, zone_name: str, cadence: Cadence, weekday: int
+) -> Turn | None:
+    """The latest turn that has come; a weekly one is caught up for three and a half days."""
+    today = now.astimezone(zone(zone_name)).date()
+    days = (today - timedelta(days=back) for back in range(9))
+    turns = (day for day in days if is_due(day, cadence, weekday, None))
+    for issue_date in turns:
+        at = send_moment(issue_date, hour, zone_name)
+        if at <= now:
+            later = (issue_date + timedelta(days=ahead) for ahead in range(1, 8))
+            following = next(day for day in later if is_due(day, cadence, weekday, None))
+            gap = send_moment(following, hour, zone_name) - at
+            return Turn(issue_date, at, at + max(CATCH_UP, gap / 2))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Active subscribers by the date of their edition: due now, and overlooked for good."""
+
+    due: dict[date, list[int]]
+    overlooked: dict[date, list[int]]
+
+
 def due(session: Session, now: datetime) -> Mapping[date, list[int]]:
     """Ids of the active subscribers whose hour has come, by the date of their edition.
 
     A subscriber who has just confirmed is due at once: the welcome. Left
     out are those who already have that edition's digest or were found to have no papers.
     """
+    return waiting(session, now).due
+
+
+def waiting(session: Session, now: datetime) -> Waiting:
+    """Who is due, and who missed a digest that is no longer caught up.
+
+    A turn that came before the confirmation, or before a digest of another edition, is over.
+    """
     row = SQLModel.metadata.tables["subscriber"].c
     rows = session.connection().execute(
         sqlalchemy.select(
-            row.id, row.send_hour, row.time_zone, row.cadence, row.weekday, row.vacation_until
+            row.id,
+            row.send_hour,
+            row.time_zone,
+            row.cadence,
+            row.weekday,
+            row.vacation_until,
+            row.confirmed_at,
         )
         .where(row.status == SubscriberStatus.ACTIVE)
         .order_by(row.id)
     )
     newcomers = _newcomers(session, now)
     # 100,000 subscribers share some hundreds of zones and hours.
-    known: dict[tuple[int, str], date | None] = {}
-    found: dict[date, list[int]] = {}
-    for number, hour, zone_name, *wish in rows:
+    known: dict[tuple[int, str, Cadence, int], Turn | None] = {}
+    found = Waiting({}, {})
+    late: dict[int, Turn] = {}
+    for number, hour, zone_name, cadence, weekday, vacation_until, confirmed_at in rows:
         if number in newcomers:
-            found.setdefault(now.astimezone(zone(zone_name)).date(), []).append(number)
+            found.due.setdefault(now.astimezone(zone(zone_name)).date(), []).append(number)
             continue
-        key = (hour, zone_name)
+        key = (hour, zone_name, cadence, weekday)
         if key not in known:
-            known[key] = due_date(now, hour, zone_name)
-        issue_date = known[key]
-        if issue_date is not None and is_due(issue_date, *wish):
-            found.setdefault(issue_date, []).append(number)
-    for issue_date, ids in found.items():
-        settled = _settled(session, issue_date)
-        ids[:] = [number for number in ids if number not in settled]
-    return {issue_date: ids for issue_date, ids in sorted(found.items()) if ids}
+            known[key] = latest_turn(now, *key)
+        turn = known[key]
+        if turn is None or not is_due(turn.issue_date, cadence, weekday, vacation_until):
+            continue
+        if now - turn.at >= CATCH_UP:
+            if confirmed_at is None or confirmed_at > turn.at:
+                continue
+            late[number] = turn
+        which = found.due if now < turn.until else found.overlooked
+        which.setdefault(turn.issue_date, []).append(number)
+    mailed_since = _mailed_since(session, late)
+    for by_date in (found.due, found.overlooked):
+        for issue_date, ids in by_date.items():
+            settled = _settled(session, issue_date) | mailed_since
+            ids[:] = [number for number in ids if number not in settled]
+    return Waiting(_filled(found.due), _filled(found.overlooked))
+
+
+def _filled(by_date: dict[date, list[int]]) -> dict[date, list[int]]:
+    return {issue_date: ids for issue_date, ids in sorted(by_date.items()) if ids}
+
+
+def _mailed_since(session: Session, late: Mapping[int, Turn]) -> set[int]:
+    """Those of ``late`` who had a digest since their turn."""
+    if not late:
+        return set()
+    last = session.exec(
+        select(Delivery.subscriber_id, func.max(Delivery.created_at))
+        .where(
+            Delivery.kind == DeliveryKind.DIGEST,
+            col(Delivery.created_at) >= min(turn.at for turn in late.values()),
+        )
+        .group_by(col(Delivery.subscriber_id))
+    )
+    return {number for number, at in last if number in late and at > late[number].at}
 
 
 def _newcomers(session: Session, now: datetime) -> set[int]:

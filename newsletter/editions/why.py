@@ -46,6 +46,7 @@ class Outcome(StrEnum):
     BUDGET = "budget"
     ALREADY_SENT = "already_sent"
     TOO_OLD = "too_old"
+    RETRACTED = "retracted"
     NOT_INGESTED = "not_ingested"
 
 
@@ -146,11 +147,9 @@ class Asking:
             return Why(paper.id, paper.title, Outcome.NOT_INGESTED, detail)
         if frozen and (delivery is None or frozen.delivery.created_at < at):
             return replace(self.mailed(paper, frozen), outcome=Outcome.ALREADY_SENT)
-        found = self.standing(paper.id, delivery)
+        found = None if paper.standing else self.standing(paper.id, delivery)
         if found is None:
-            days = CANDIDATE_WINDOW.days
-            detail = f"It came in more than {days} days before; a digest holds nothing older."
-            return Why(paper.id, paper.title, Outcome.TOO_OLD, detail)
+            return _not_a_candidate(paper)
         return self._computed(paper, found, issue_date, frozen=delivery is not None)
 
     def mailed(self, paper: Paper, frozen: Frozen) -> Why:
@@ -206,7 +205,9 @@ class Asking:
     def _computed(self, paper: Paper, found: Standing, issue_date: date, *, frozen: bool) -> Why:
         outcome, detail = _OUTCOMES[found.verdict], found.detail
         if outcome is Outcome.SELECTED:
-            detail = f"{detail} This is the ranking of now; {issue_date} is not prepared."
+            detail = (
+                f"{detail} Ranked just now: no digest of {issue_date} is prepared for this reader."
+            )
         if frozen and outcome is Outcome.SELECTED:
             # Preferences or votes changed since.
             outcome = Outcome.RANKED_BELOW
@@ -240,3 +241,14 @@ class Asking:
                 Delivery.status != DeliveryStatus.CANCELLED,
             )
         ).first()
+
+
+def _not_a_candidate(paper: Paper) -> Why:
+    """Why a paper that was not mailed could not be picked by anybody."""
+    if paper.standing:
+        detail = f"It was {paper.standing}, and such a paper is never picked."
+        return Why(paper.id or 0, paper.title, Outcome.RETRACTED, detail)
+    days = CANDIDATE_WINDOW.days
+    dated = f"It dates from {paper.first_seen_at:%Y-%m-%d}"
+    detail = f"{dated}; a digest holds nothing older than {days} days."
+    return Why(paper.id or 0, paper.title, Outcome.TOO_OLD, detail)

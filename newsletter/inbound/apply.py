@@ -39,6 +39,7 @@ from newsletter.inbound.bounces.fault import fault_of_ours
 from newsletter.inbound.bounces.mime import LONGEST_MAIL, clean_lines, first, split_headers
 from newsletter.inbound.bounces.patterns import UNSUBSCRIBE_ADDRESS
 from newsletter.inbound.matching import SENT_ONCE, SIGNED, Match, match
+from newsletter.inbound.unmatched import LONGEST_KEPT, make_room
 from newsletter.sending import ledger
 from newsletter.subscribers import accounts
 from newsletter.subscribers.suppression import suppress, too_many_today
@@ -55,18 +56,18 @@ FOR_THE_OPERATOR = frozenset({Kind.UNKNOWN, Kind.CHALLENGE})
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What came of one mail or event. ``actions`` are words for the operator."""
+    """The result of one mail or event. ``actions`` are words for the operator."""
 
     outcome: Outcome
     matched: bool
     actions: tuple[str, ...] = ()
     is_replay: bool = False
-    # Nothing signed in it said whose it is: anybody may have written it.
+    # Nothing signed in it says whose it is: anyone may have written it.
     is_unproven: bool = False
 
 
 def receive(session: Session, signer: Signer, data: bytes, *, size: int, now: datetime) -> Recorded:
-    """Read one mail and do what it asks for. ``size`` is the whole mail's, in bytes."""
+    """Read one mail and apply it. ``size`` is that of the whole mail, in bytes."""
     outcome = bounces.read(data)
     mark = fingerprint(data)
     recorded = apply(session, signer, outcome, provider=MAIL, event_id=mark, at=now, now=now)
@@ -76,7 +77,7 @@ def receive(session: Session, signer: Signer, data: bytes, *, size: int, now: da
 
 
 def fingerprint(data: bytes) -> str:
-    """Names a mail by its Message-ID and body, whatever way it came: trace headers differ."""
+    """An id of a mail from its Message-ID and body: trace headers differ between copies."""
     headers, body = split_headers(clean_lines(data[:LONGEST_MAIL]))
     return sha256(first(headers, "message-id").encode() + b"\n" + body.strip()).hexdigest()
 
@@ -91,13 +92,13 @@ def apply(
     at: datetime,
     now: datetime,
 ) -> Recorded:
-    """Do what ``outcome`` asks for, once: ``provider`` and ``event_id`` name it for good."""
+    """Apply ``outcome`` once: ``provider`` and ``event_id`` identify it."""
     if outcome.kind is Kind.UNSUBSCRIBE and provider == MAIL:
         return _unsubscribe(session, signer, outcome)
     matches = match(session, signer, outcome, now=now)
     if not matches:
         return Recorded(outcome, matched=False)
-    # Webhooks are signed, or know a password: what they say is the provider's own word.
+    # Webhooks are authenticated, so their content is the provider's own word.
     is_unproven = provider == MAIL and matches[0].clue not in SIGNED
     actions: list[str] = []
     is_replay = False
@@ -108,7 +109,7 @@ def apply(
         event = _event(found.delivery, found.recipient, kind, at)
         named = f"{event_id}#{number}"[:250]
         if is_unproven:
-            # One a day says as much as a thousand, which a stranger can write too.
+            # One a day counts as much as a thousand, which a stranger could send.
             named = f"{found.delivery.id} {kind} {at.date()}"
         event |= {
             "provider": UNPROVEN if is_unproven else provider,
@@ -141,7 +142,7 @@ def record_rejection(
     now: datetime,
     is_forced: bool = False,
 ) -> tuple[str, ...]:
-    """A relay's own 5xx to a message, treated like a bounce that came by mail.
+    """Treat a relay's own 5xx reply like a bounce that came by mail.
 
     ``recipient`` is the reply as `bounces.read_reply` understands it; with ``is_forced`` any
     number may be suppressed in a day. Returns what was done, in words. The delivery's status is
@@ -158,7 +159,7 @@ def record_rejection(
 
 
 def _judged(signer: Signer, outcome: Outcome, found: Match) -> Match:
-    """A match whose reason tells a refusal of ours from one of the reader's address."""
+    """A match whose reason says whether we or the reader's address were refused."""
     if found.recipient is None or outcome.kind is not Kind.BOUNCE:
         return found
     sender = next((each for each in outcome.sent_to if signer.verp_delivery(each)), "")
@@ -184,7 +185,7 @@ def _event_kind(kind: Kind, recipient: BouncedRecipient | None) -> EventKind | N
 
 
 def _insert_once(session: Session, table: Any, values: dict[str, Any], *unique: str) -> bool:
-    """Insert unless the row is there; whether it was inserted."""
+    """Insert unless the row exists; returns whether it was inserted."""
     new = upsert(session, table.__tablename__).values(**values)
     statement = new.on_conflict_do_nothing(index_elements=unique)
     return session.execute(statement.returning(table.id)).first() is not None
@@ -250,7 +251,7 @@ def _suppress_if_dead(
 
 
 def _apply_score(session: Session, signer: Signer, delivery: Delivery, now: datetime) -> str:
-    """Suppress an address that failed too often; returns what the score came to, in words."""
+    """Suppress an address that failed too often; returns the score in words."""
     address_hash = signer.hash_address(delivery.to_address)
     reached = _score(session, delivery, address_hash, now)
     if reached < SUPPRESS_AT:
@@ -267,7 +268,7 @@ def _suppress(session: Session, address_hash: str, now: datetime) -> str:
 
 
 def _score(session: Session, delivery: Delivery, address_hash: str, now: datetime) -> float:
-    """The score of an address from the events of its deliveries, since it was last all right."""
+    """The score of an address from its events since it last worked."""
     removed = session.exec(
         select(func.max(SuppressionRemoval.removed_at)).where(
             SuppressionRemoval.address_hash == address_hash
@@ -300,9 +301,9 @@ def _score(session: Session, delivery: Delivery, address_hash: str, now: datetim
 def _delivered_days(
     session: Session, delivery: Delivery, since: datetime, now: datetime
 ) -> set[date]:
-    """Days on which the address took mail, as far as is known: nothing of it has bounced since.
+    """Days on which the address accepted mail that has not bounced since.
 
-    Today's does not count yet, for its bounce may be on the way.
+    Today does not count yet, because a bounce may be on its way.
     """
     taken_at = func.coalesce(Delivery.finished_at, Delivery.created_at)
     taken = session.exec(
@@ -317,7 +318,7 @@ def _delivered_days(
 
 
 def _unsubscribe(session: Session, signer: Signer, outcome: Outcome) -> Recorded:
-    """Unsubscribe whom a token of ours names; without one, the mail is left to the operator."""
+    """Unsubscribe the subscriber in our token; without a token, leave the mail to the operator."""
     for address in outcome.sent_to:
         found = UNSUBSCRIBE_ADDRESS.match(address)
         if not found:
@@ -351,6 +352,7 @@ def _unsubscribe_by(session: Session, signer: Signer, token: str) -> bool | None
 def _keep(
     session: Session, outcome: Outcome, data: bytes, *, mark: str, size: int, now: datetime
 ) -> None:
+    make_room(session, now)
     values: dict[str, Any] = {
         "fingerprint": mark,
         "received_at": now,
@@ -358,6 +360,6 @@ def _keep(
         "sender": outcome.sender,
         "subject": outcome.subject,
         "size": size,
-        "content": data[:LONGEST_MAIL],
+        "content": data[:LONGEST_KEPT],
     }
     _insert_once(session, KeptMail, values, "fingerprint")

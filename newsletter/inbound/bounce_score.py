@@ -1,4 +1,4 @@
-"""When many small failures mean that an address is dead: Mailman's score, which ages.
+"""When many small failures mean that an address is dead: Mailman's score, which fades.
 
 A day counts once, however many bounces it brought; a quiet week wipes the slate (Mailman 3,
 "bounce processing": score threshold 5, stale after 7 days). Ours differs in three ways: a bounce
@@ -23,7 +23,7 @@ DELIVERED_DAY = 1.0
 
 
 def weight(permanence: str, reason: str) -> float:
-    """What a bounce counts for its day."""
+    """The weight of a bounce for its day."""
     if reason in NOT_THE_ADDRESS:
         return 0.0
     if permanence == Permanence.PERMANENT and reason == Reason.UNDEFINED:
@@ -41,7 +41,7 @@ def score(
 ) -> float:
     """The score on ``today`` of ``bounces``: pairs of day and weight, in any order.
 
-    A day on which mail was ``delivered``, and nothing bounced, takes a day off again.
+    A day on which mail was ``delivered`` and nothing bounced takes a day off.
     """
     stale_after = STALE_AFTER * (2 if is_weekly else 1)
     days: dict[date, float] = {}

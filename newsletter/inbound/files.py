@@ -37,7 +37,7 @@ class Incoming:
 
 
 def mails(names: list[str]) -> Iterator[Incoming]:
-    """The mails that ``names`` stand for: files, Maildirs (unseen mail), folders of files, ``-``.
+    """The mails in ``names``: files, Maildirs (unseen mail), folders of files, ``-``.
 
     Raises:
         InputError: a name stands for nothing that can be read.
@@ -57,7 +57,7 @@ def mails(names: list[str]) -> Iterator[Incoming]:
 
 
 def _unseen(maildir: Path) -> list[Path]:
-    """Mails nobody has read: all of ``new``, and of ``cur`` those without the flag S."""
+    """Unread mails: all of ``new``, and those of ``cur`` without the flag S."""
     new = [file for file in (maildir / "new").glob("[!.]*") if file.is_file()]
     old = [
         file

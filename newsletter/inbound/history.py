@@ -60,7 +60,7 @@ class History:
 
 
 def history(session: Session, signer: Signer, email: str) -> History:
-    """All that is known of an address, subscriber or not.
+    """Everything known about an address, subscriber or not.
 
     Raises:
         InputError: not an address.

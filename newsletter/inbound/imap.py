@@ -1,4 +1,4 @@
-"""An IMAP mailbox, asked for unseen mail (RFC 9051; the protocol is the standard library's).
+"""Read unseen mail from an IMAP mailbox (RFC 9051, with the standard library's client).
 
 A mail is marked as seen after what it changed is committed: a crash in between reads it again,
 and reading again changes nothing. Nothing is ever deleted or moved.
@@ -25,7 +25,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """Where unseen mail is looked for. Encryption is left out only on the machine itself."""
+    """The mailbox to read. Only on this machine may it be unencrypted."""
 
     host: str
     port: int

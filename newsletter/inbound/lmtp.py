@@ -1,4 +1,4 @@
-"""An SMTP or LMTP listener for what comes back: `smtp://host:port`, `lmtp://host:port`.
+"""An SMTP or LMTP listener for bounces and replies: `smtp://host:port`, `lmtp://host:port`.
 
 Only mail for our own addresses is taken, and a bounce or unsubscribe address only with its
 signature: backscatter to invented addresses is refused at the door. A mail is answered 250 after
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 # Returned messages come back whole: ten times the largest digest.
 LARGEST_MAIL = 2 * 1024 * 1024
 IDLE_SECONDS = 60
+# RFC 5321 §4.5.1 and RFC 2142 §4 ask for the first two; reports go to the others by custom.
+REQUIRED = frozenset({"postmaster", "abuse", "bounce", "bounces", "complaints", "fbl"})
 
 
 class _Smtp(SMTP):
@@ -64,13 +66,22 @@ def parse_listen_address(url: str) -> ListenAddress:
 
 
 class SmtpHandler:
-    """Decides who may come in, and hands mails on. The methods are aiosmtpd's hooks."""
+    """Checks recipients and passes mails on. The methods are aiosmtpd's hooks."""
 
     def __init__(
-        self, signer: Signer, domains: Collection[str], handle: Callable[[Incoming], None]
+        self,
+        signer: Signer,
+        domains: Collection[str],
+        handle: Callable[[Incoming], None],
+        *,
+        mailboxes: Collection[str] = (),
     ) -> None:
-        """``domains`` are ours, lower-case; ``handle`` commits what a mail changes."""
+        """``domains`` are ours, lower-case; ``handle`` commits what a mail changes.
+
+        Of other local parts only ``mailboxes`` are taken, and those that every domain has.
+        """
         self._signer = signer
+        self._mailboxes = REQUIRED | {each.lower() for each in mailboxes}
         self._domains = frozenset(domains)
         self._handle = handle
 
@@ -97,7 +108,7 @@ class SmtpHandler:
         elif found := UNSUBSCRIBE_ADDRESS.match(address):
             is_ours = self._is_token(found["token"])
         else:
-            is_ours = True
+            is_ours = local_part.lower() in self._mailboxes
         return "" if is_ours else "550 5.1.1 unknown address"
 
     def _is_token(self, token: str) -> bool:
@@ -110,7 +121,7 @@ class SmtpHandler:
     async def handle_DATA(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        """Take the mail in, with the envelope on top as a mailbox would write it."""
+        """Accept the mail, adding the envelope as a mailbox would write it."""
         content = envelope.content or b""
         data = content if isinstance(content, bytes) else content.encode()
         lines = [f"Return-Path: <{envelope.mail_from or ''}>"]
@@ -130,7 +141,7 @@ async def listen(address: ListenAddress, door: SmtpHandler, *, started: asyncio.
     """Serve until cancelled; ``started`` is set when connections are taken.
 
     Raises:
-        UsageError: the address cannot be listened on.
+        UsageError: cannot listen on that address.
     """
     protocol = _Lmtp if address.is_lmtp else _Smtp
 

@@ -29,7 +29,7 @@ SENT_ONCE = (
 
 
 class MatchBasis(StrEnum):
-    """What told whose mail it is, the surest first."""
+    """How a mail was matched to a delivery, surest first."""
 
     VERP = "verp"
     MARK = "mark"

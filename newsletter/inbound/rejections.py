@@ -26,8 +26,8 @@ def ours(settings: Settings) -> Ours:
         settings.bounce_domain,
         settings.dkim_domain,
         urlsplit(settings.base_url).hostname,
-        own_name(),
-        *(relay.username for relay in parse_relays(settings.relay_url)),
+        settings.ehlo_name or own_name(),
+        *(relay.username for relay in parse_relays(settings.relay_url, settings.ehlo_name)),
     ]
     return Ours.of("", filter(None, names))
 

@@ -1,12 +1,31 @@
 """Inbound messages that match no delivery: count, list and export them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
 from newsletter.core.models import KeptMail
+
+# Strangers write these: as much as an operator may ever read, and no more.
+MOST_KEPT = 1000
+LONGEST_KEPT = 256 * 1024
+KEPT_FOR = timedelta(days=90)
+
+
+def make_room(session: Session, now: datetime) -> None:
+    """Delete kept mail that is too old, and the oldest where there is too much for one more."""
+    session.execute(delete(KeptMail).where(col(KeptMail.received_at) < now - KEPT_FOR))
+    newest = (
+        select(KeptMail.id)
+        .order_by(col(KeptMail.id).desc())
+        .offset(MOST_KEPT - 1)
+        .limit(1)
+        .scalar_subquery()
+    )
+    session.execute(delete(KeptMail).where(col(KeptMail.id) <= newest))
 
 
 @dataclass(frozen=True, slots=True)

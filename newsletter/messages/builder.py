@@ -59,7 +59,7 @@ class MessageMaker:
         self._signatures = dkim.signatures(settings, domain)
         carried = (each for setting, each in _CARRIED.items() if getattr(settings, setting))
         self._marks = ((MARK, "{}"), *carried)
-        name = settings.site_name
+        name = settings.from_name or settings.site_name
         list_id = f"newsletter.{settings.dkim_domain or domain}"
         self._from: Header = ("From", mime.mailbox("From", name, sender))
         self._shared: tuple[Header, ...] = (

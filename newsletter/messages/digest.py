@@ -112,6 +112,7 @@ class Digest:
     length: DigestLength = DigestLength.NORMAL
     occasion: Occasion = Occasion.REGULAR
     reason: str = ""
+    link_generation: int = 0
     notice: str = ""  # said once, after the first sentence
 
     @property
@@ -247,6 +248,7 @@ _ROWS = (
         _delivery.edition_id,
         _delivery.subscriber_id,
         SQLModel.metadata.tables["subscriber"].c.public_id,
+        SQLModel.metadata.tables["subscriber"].c.link_generation,
         SQLModel.metadata.tables["edition"].c.issue_date,
         SQLModel.metadata.tables["edition"].c.coverage,
     )
@@ -286,6 +288,7 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
         row.id: Digest(
             delivery_id=row.id,
             subscriber_public_id=row.public_id,
+            link_generation=row.link_generation,
             to_address=row.to_address,
             to_name=row.to_name,
             message_id=row.message_id,

@@ -7,12 +7,12 @@ the fragments that the digests of an edition have in common.
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
 
 from newsletter.core.config import Settings
 from newsletter.core.models import DigestLength, Occasion
 from newsletter.core.one_line import shortened
-from newsletter.core.tokens import Purpose, Signer
+from newsletter.core.tokens import Purpose, Signer, of_generation
 from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
 from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
@@ -55,6 +55,7 @@ class Addressee(TypedDict):
     message_id: str
     created_at: datetime
     public_id: str
+    link_generation: NotRequired[int]
 
 
 class Renderer:
@@ -138,7 +139,11 @@ class Renderer:
         Raises:
             RenderError: the address or the Message-ID cannot be sent.
         """
-        url = self._fresh_link("confirm", Purpose.CONFIRM, transactional.CONFIRM_SECONDS, to)
+        # The link names the mail that it stands in: what is confirmed is what caused that mail.
+        confirmed = f"{to['public_id']}:{to['delivery_id']}"
+        url = self._fresh_link(
+            "confirm", Purpose.CONFIRM, confirmed, transactional.CONFIRM_SECONDS, to
+        )
         return self._note(transactional.confirmation(self._site, to["to_address"], url), to)
 
     def account_link(self, **to: Unpack[Addressee]) -> Envelope:
@@ -147,14 +152,15 @@ class Renderer:
         Raises:
             RenderError: the address or the Message-ID cannot be sent.
         """
-        url = self._fresh_link("account", Purpose.ERASE, transactional.ACCOUNT_SECONDS, to)
+        mine = of_generation(to["public_id"], to.get("link_generation", 0))
+        url = self._fresh_link("account", Purpose.ERASE, mine, transactional.ACCOUNT_SECONDS, to)
         return self._note(transactional.account_link(self._site, to["to_address"], url), to)
 
-    def _fresh_link(self, page: str, purpose: Purpose, lifetime: int, to: Addressee) -> str:
+    def _fresh_link(
+        self, page: str, purpose: Purpose, value: str, lifetime: int, to: Addressee
+    ) -> str:
         """Counted from creation, so that a retry holds the same link."""
-        token = self._signer.sign(
-            purpose, to["public_id"], lifetime=lifetime, since=to["created_at"]
-        )
+        token = self._signer.sign(purpose, value, lifetime=lifetime, since=to["created_at"])
         return f"{self._base_url}/{page}/{token}"
 
     def _note(self, note: Note, to: Addressee) -> Envelope:
@@ -288,13 +294,15 @@ class Renderer:
 
     def _tokens(self, digest: Digest) -> dict[str, str]:
         """One HMAC for all answers of a delivery: paper and signal stand beside it in the path."""
-        sign, delivery = self._signer.sign, str(digest.delivery_id)
+        sign = self._signer.sign
+        delivery = of_generation(str(digest.delivery_id), digest.link_generation)
+        mine = of_generation(digest.subscriber_public_id, digest.link_generation)
         counted = {"click": sign(Purpose.CLICK, delivery)} if self._click_url else {}
         return counted | {
             "token": sign(Purpose.FEEDBACK, delivery),
             "receipt": sign(Purpose.RECEIPT, delivery),
             "view": sign(Purpose.VIEW, delivery),
-            "preferences": sign(Purpose.PREFERENCES, digest.subscriber_public_id),
+            "preferences": sign(Purpose.PREFERENCES, mine),
             "unsubscribe": sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),
         }
 

@@ -13,7 +13,7 @@ from newsletter.core.database import session_scope, utc_now
 from newsletter.core.errors import InputError, SourceError
 from newsletter.core.models import FetchLog, FetchStatus
 from newsletter.papers.merge import PaperGoneError
-from newsletter.papers.store import Tally, store
+from newsletter.papers.store import Tally, retract, store
 from newsletter.papers.tables import LOG
 from newsletter.sources import Page, PaperRecord, Problem
 from newsletter.sources.file_formats import open_file
@@ -35,6 +35,7 @@ class Outcome:
     revised: int = 0
     known: int = 0
     failed: int = 0
+    left_out: int = 0  # notices and parts of an issue: no papers, and not counted as such
     errors: tuple[Problem, ...] = ()
     failure: str | None = None
 
@@ -124,6 +125,10 @@ class _Run:
                 revised=self.outcome.revised + tally.revised,
                 known=self.outcome.known + tally.known,
             )
+        self.outcome = replace(self.outcome, left_out=self.outcome.left_out + page.left_out)
+        if page.retracted_dois:
+            with session_scope(self.engine) as session:
+                retract(session, page.retracted_dois)
         if page.problems:
             self._note(page.problems)
             self.outcome = replace(self.outcome, failed=self.outcome.failed + len(page.problems))

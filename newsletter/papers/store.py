@@ -44,6 +44,7 @@ _MERGED = (
     "published_at",
     "published_precision",
     "announcement",
+    "standing",
     "upvotes",
 )
 # Candidates reach back 30 days; a revision of a paper of unknown age is older than that.
@@ -91,6 +92,15 @@ def store(
         PaperGoneError: another process merged two of them meanwhile; try again.
     """
     return _Group(session, seen_at, max_age).store(records)
+
+
+def retract(session: Session, dois: Sequence[str]) -> int:
+    """Mark the papers that a notice retracts; returns how many are known here."""
+    known = select(ALIAS.c.paper_id).where(
+        ALIAS.c.source == DOI, ALIAS.c.external_id.in_([doi.lower() for doi in dois])
+    )
+    marked = update(PAPER).where(PAPER.c.id.in_(known)).values(standing="retracted")
+    return session.connection().execute(marked).rowcount
 
 
 class _Group:
@@ -299,6 +309,7 @@ def _new_row(record: PaperRecord, seen_at: datetime, max_age: timedelta | None) 
         # candidates go by this moment, so it gets the one when the paper was first public.
         "first_seen_at": _first_public(record, seen_at) if is_revision or is_old else seen_at,
         "announcement": record.announcement,
+        "standing": record.standing,
         "upvotes": record.upvotes or 0,
     }
     return _Row(None, values, not record.abstract, is_revision, is_old)
@@ -336,6 +347,10 @@ def _merge(row: _Row, record: PaperRecord) -> bool:
         _set_text(row, abstract=record.abstract)
     filled = (*_FILLED, "categories", "published_precision")
     _fill(row, {name: getattr(record, name) for name in filled})
+    # Once retracted, a paper stays so, whatever another source still says.
+    if record.standing and not values["standing"]:
+        values["standing"] = record.standing
+        row.changed = True
     if record.upvotes is not None and record.upvotes != values["upvotes"]:
         values["upvotes"] = record.upvotes
         row.changed = True

@@ -1,4 +1,4 @@
-"""What each piece of a topic's evidence gives each pick, for many topics at once. Pure.
+"""The share of each piece of a topic's evidence in each pick's score, for many topics. Pure.
 
 A share is three products of the piece with the paper, weighed. Subscribers like the same few
 thousand papers: their products with a day's candidates are made once and looked up; what does

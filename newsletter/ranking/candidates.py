@@ -1,4 +1,4 @@
-"""The values that ranking works on and gives back: no database, no behaviour."""
+"""The values that ranking takes and returns: no database, no behaviour."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -125,7 +125,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicProfile:
-    """What ranking needs of one topic. A topic without evidence has a zero vector.
+    """The data of one topic that ranking needs. A topic without evidence has a zero vector.
 
     ``offset`` and ``scale`` are the mean and deviation of the raw scores of ordinary papers.
     """
@@ -144,7 +144,7 @@ class TopicProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberProfile:
-    """What ranking needs of one subscriber. Mutes and follows are compared without case."""
+    """The data of one subscriber that ranking needs. Mutes and follows ignore case."""
 
     subscriber_id: int
     topics: tuple[TopicProfile, ...]

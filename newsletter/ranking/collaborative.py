@@ -1,4 +1,4 @@
-"""What other subscribers liked, as one more block of every vector. Pure.
+"""What other subscribers liked, as an extra block of every vector. Pure.
 
 Likes are factorised (subscribers × papers); each paper's factors are then regressed on its
 content by kernel ridge, so that a paper nobody has seen yet has factors too, and a subscriber

@@ -1,4 +1,4 @@
-"""Does what others liked help here? Asked of feedback that was held out, never assumed. Pure.
+"""Check on held-out feedback whether what others liked helps here. Pure.
 
 Measured elsewhere, it helps from about a thousand subscribers on and hurts below five hundred;
 so every training asks again: papers are held out as if they were new, the factors are fitted
@@ -35,7 +35,7 @@ class Finding:
 
 
 def check(space: FeatureSpace, vectors: Vectors, likes: csr_matrix) -> Finding:
-    """How much what others liked should count, by ``likes`` (subscribers, papers)."""
+    """The weight of what others liked, from ``likes`` (subscribers, papers)."""
     order = np.random.default_rng(0).permutation(len(vectors))
     new, old = np.sort(order[::HELD_OUT]), np.sort(np.delete(order, np.s_[::HELD_OUT]))
     known, wanted = likes[:, old], likes[:, new]

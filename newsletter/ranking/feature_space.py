@@ -41,7 +41,7 @@ _STEMMER = Stemmer.Stemmer("english")
 
 @dataclass(frozen=True, slots=True)
 class PaperText:
-    """What of a paper is turned into features."""
+    """The text of a paper that becomes features."""
 
     title: str
     abstract: str = ""

@@ -191,7 +191,7 @@ def _allowed(
 
 
 def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches) -> str:
-    """Why a subscriber gets nothing."""
+    """Why a subscriber gets no papers."""
     fresh, allowed = _allowed(candidates, profile, found)
     if profile.paused:
         return PAUSED

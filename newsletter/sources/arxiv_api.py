@@ -98,6 +98,7 @@ def _paper(entry: Element, where: str) -> PaperRecord:
     abstract = text(entry, "summary")
     primary = [element.get("term") for element in children(entry, "primary_category")]
     categories = [element.get("term") for element in children(entry, "category")]
+    withdrawn = is_withdrawn(text(entry, "comment"), abstract)
     return make(
         source="arxiv",
         external_id=arxiv_id,
@@ -110,5 +111,6 @@ def _paper(entry: Element, where: str) -> PaperRecord:
         doi=text(entry, "doi") or _doi_link(entry),
         # `published` is the first version's date, `updated` this one's.
         published=text(entry, "published"),
-        announcement="replace" if is_withdrawn(text(entry, "comment"), abstract) else "new",
+        announcement="replace" if withdrawn else "new",
+        standing="withdrawn" if withdrawn else "",
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
+from newsletter.sources.notices import Standing
+
 AnnouncementKind = Literal["new", "cross", "replace"]
 DatePrecision = Literal["day", "month", "year"]
 
@@ -36,6 +38,7 @@ class PaperRecord:
     published_at: datetime | None = None
     published_precision: DatePrecision = "day"
     announcement: AnnouncementKind = "new"
+    standing: Standing = ""
     upvotes: int | None = None
     code_url: str | None = None
     project_url: str | None = None
@@ -66,13 +69,17 @@ class Request:
 class Page:
     """What one answer held.
 
-    ``cut_short`` says that the answer broke off: what was complete is here, the rest is not.
+    ``left_out`` counts notices and parts of an issue, which are no papers; ``retracted_dois`` are
+    those of papers that such a notice retracts. ``cut_short`` says that the answer broke off:
+    what was complete is here, the rest is not.
     """
 
     records: tuple[PaperRecord, ...] = ()
     problems: tuple[Problem, ...] = ()
     next: Request | None = None
     cut_short: bool = False
+    left_out: int = 0
+    retracted_dois: tuple[str, ...] = ()
 
     @property
     def announced(self) -> int:

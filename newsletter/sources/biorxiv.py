@@ -132,6 +132,7 @@ def _paper(raw: Any, server: str) -> PaperRecord:
         categories=[row.get("category")],
         published=row.get("date") if version == "1" else _first_posted(doi),
         announcement="new" if version == "1" and not withdrawn else "replace",
+        standing="withdrawn" if withdrawn else "",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from newsletter.core.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.normalise import make, raw_abstract
+from newsletter.sources.normalise import NotAPaperError, make, raw_abstract
 from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
 _URL = "https://api.crossref.org/works"
@@ -59,6 +59,18 @@ class Crossref(Source):
         return read_papers(items, _paper, where=where, following=following)
 
 
+# What a deposit says of another: www.crossref.org/documentation/crossmark. A "new_version" or a
+# "new_edition" is a paper of its own.
+_NOTICES = {
+    "correction",
+    "corrigendum",
+    "erratum",
+    "addendum",
+    "expression_of_concern",
+    "clarification",
+}
+
+
 def _request(state: Any, cursor: str) -> Request:
     kinds = ",".join(f"type:{kind}" for kind in _TYPES)
     span = f"from-created-date:{state['since']},until-created-date:{state['until']}"
@@ -71,6 +83,11 @@ def _paper(raw: Any) -> PaperRecord:
     relation = as_dict(work.get("relation"))
     related = [as_dict(other) for kind in _SAME_PAPER for other in as_list(relation.get(kind))]
     doi = work.get("DOI")
+    updates = [as_dict(update) for update in as_list(work.get("update-to"))]
+    retracted = [str(update.get("DOI")) for update in updates if _retracts(update)]
+    about = [update for update in updates if update.get("type") in _NOTICES or _retracts(update)]
+    if about:
+        raise NotAPaperError(str(_first(work.get("title"))), next(iter(retracted), None))
     return make(
         source="crossref",
         external_id=doi.lower() if isinstance(doi, str) else doi,
@@ -87,6 +104,10 @@ def _paper(raw: Any) -> PaperRecord:
         url=work.get("URL"),
         published=_published(work),
     )
+
+
+def _retracts(update: dict[str, Any]) -> bool:
+    return update.get("type") in {"retraction", "withdrawal", "removal"}
 
 
 def _first(values: object) -> object:

@@ -14,7 +14,7 @@ from newsletter.core.errors import UsageError
 from newsletter.core.identifiers import split_arxiv_id
 from newsletter.core.text import clean
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Problem, Request, Source
-from newsletter.sources.normalise import BadPaperError, make
+from newsletter.sources.normalise import BadPaperError, NotAPaperError, make
 from newsletter.sources.parsing.json import as_dict, as_list, as_object
 
 # Read and stored in groups of this many, so that memory stays flat as the file grows.
@@ -62,14 +62,17 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 def _page(lines: Iterable[tuple[int, bytes]], where: str) -> Page:
     records: list[PaperRecord] = []
     problems: list[Problem] = []
+    left_out = 0
     for number, line in lines:
         if not line.strip(b" \t\r\n\xef\xbb\xbf"):
             continue
         try:
             records.append(_paper(_object(line)))
+        except NotAPaperError:
+            left_out += 1
         except BadPaperError as error:
             problems.append(Problem(f"{where}, line {number}", str(error)))
-    return Page(tuple(records), tuple(problems))
+    return Page(tuple(records), tuple(problems), left_out=left_out)
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -16,12 +16,22 @@ from newsletter.core.one_line import shortened, tidy
 from newsletter.core.text import clean
 from newsletter.sources.base import AnnouncementKind, DatePrecision, PaperRecord
 from newsletter.sources.dates import read_date
+from newsletter.sources.notices import Standing, is_no_paper, standing_of
 
+_PAPER = r"(?:paper|article|manuscript|submission|work|preprint|version|note|draft|letter)"
+# As authors and arXiv's administrators write it, in a comment or in place of an abstract.
 _WITHDRAWN = re.compile(
-    r"(?:(?:this|the|our)\s+(?:paper|article|manuscript|submission|work|preprint|version)\s+)?"
-    r"(?:has\s+been\s+|is\s+|was\s+)?withdrawn\b",
+    rf"^\W*(?:{_PAPER}\s+)?(?:has\s+been\s+|is\s+|was\s+)?(?:withdrawn|retracted)\b"
+    rf"|\b(?:this|the|our|present)\s+(?:\w+\s+){{0,2}}{_PAPER}\s+"
+    r"(?:(?:has|have|had)\s+been|is\s+being|is|was|will\s+be)\s+(?:\w+\s+)?(?:withdrawn|retracted)\b"
+    r"|\b(?:authors?|i|we)\s+(?:(?:have|has|had|hereby|now)\s+)*(?:decided\s+to\s+|wish\s+to\s+)?"
+    r"(?:withdrawn|withdrew|withdraw|withdrawing|retracted|retract)\s+"
+    rf"(?:this|the|our)\s+(?:\w+\s+)?{_PAPER}\b"
+    r"|\bwithdrawn\s+(?:by|at)\s+(?:the\s+)?(?:authors?|arxiv|request)",
     re.I,
 )
+# Whoever withdraws a paper says so at once; further down it may be about a drug or a claim.
+_SAID_WITHIN = 300
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _WITHOUT_SCHEME = re.compile(r"www\.[\w-]+(?:\.[\w-]+)+(?:[/?#]|$)", re.I)
@@ -44,6 +54,14 @@ class BadPaperError(ValueError):
     """An announced item cannot be a paper, and why. Adapters turn it into a `Problem`."""
 
 
+class NotAPaperError(BadPaperError):
+    """What was announced is a notice or a part of an issue; ``retracts`` is a DOI, or None."""
+
+    def __init__(self, title: str, retracts: str | None = None) -> None:
+        super().__init__(f"{title[:80]!r} is not a paper")
+        self.retracts = retracts
+
+
 def make(
     *,
     source: str,
@@ -60,6 +78,7 @@ def make(
     related_dois: Iterable[object] = (),
     published: object = None,
     announcement: AnnouncementKind = "new",
+    standing: Standing = "",
     upvotes: object = None,
     code_url: object = None,
     project_url: object = None,
@@ -68,6 +87,7 @@ def make(
 
     Raises:
         BadPaperError: the id or the title is missing.
+        NotAPaperError: the title is that of a notice, or of a part of an issue.
     """
     key = tidy(external_id[:LONGEST_URL]) if isinstance(external_id, str) else ""
     if not key and not _text(title, LONGEST_TITLE):
@@ -79,6 +99,8 @@ def make(
     shown = _text(title, LONGEST_TITLE)
     if not shown:
         raise BadPaperError(f"it has no title (id {key})")
+    if is_no_paper(shown):
+        raise NotAPaperError(shown)
     stated = canonical_doi(doi)
     found_doi = stated or canonical_doi(guessed_doi)
     arxiv_id = split_arxiv_id(arxiv)[0] or arxiv_of_doi(found_doi)
@@ -103,6 +125,7 @@ def make(
         published_at=moment(_whole_date(published)),
         published_precision=_precision(published),
         announcement=announcement,
+        standing=standing or standing_of(shown),
         upvotes=_count(upvotes),
         code_url=web_address(code_url) or None,
         project_url=web_address(project_url) or None,
@@ -176,7 +199,8 @@ def given_first(name: str) -> str:
 
 def is_withdrawn(comment: str, abstract: str) -> bool:
     """Whether arXiv lists a paper only to say that its authors took it back."""
-    return bool(_WITHDRAWN.match(comment.strip()) or _WITHDRAWN.match(abstract.strip()))
+    said = (" ".join(text[:_SAID_WITHIN].split()) for text in (comment, abstract))
+    return any(_WITHDRAWN.search(text) for text in said)
 
 
 def web_address(value: object, base: str = "") -> str:

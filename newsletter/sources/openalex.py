@@ -7,7 +7,7 @@ from typing import Any
 from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import split_arxiv_id
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.normalise import make
+from newsletter.sources.normalise import NotAPaperError, make
 from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
 _URL = "https://api.openalex.org/works"
@@ -68,6 +68,8 @@ def _paper(raw: Any) -> PaperRecord:
     addresses = [str(place.get("landing_page_url") or "") for place in places]
     authors = [as_dict(authorship) for authorship in as_list(work.get("authorships"))]
     topics = [work.get("primary_topic"), *as_list(work.get("topics"))]
+    if work.get("type") in {"erratum", "retraction", "paratext"}:
+        raise NotAPaperError(str(work.get("title")))
     published = str(work.get("publication_date") or "")
     return make(
         source="openalex",
@@ -76,6 +78,7 @@ def _paper(raw: Any) -> PaperRecord:
         doi=work.get("doi"),
         # Preprint and article are places of one work.
         related_dois=[address for address in addresses if "doi.org/" in address],
+        standing="retracted" if work.get("is_retracted") is True else "",
         title=work.get("title") or work.get("display_name"),
         abstract=_abstract(work.get("abstract_inverted_index")),
         authors=[

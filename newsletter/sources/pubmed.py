@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from newsletter.core.errors import FetchError, ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.normalise import make
+from newsletter.sources.normalise import NotAPaperError, make
 from newsletter.sources.parsing.json import as_dict, as_list, load_json, read_papers
 from newsletter.sources.parsing.xml import child, children, elements, local, text
 
@@ -101,13 +101,23 @@ def _search(answer: dict[str, Any], where: str, request: Request | None) -> Page
 
 def _only_ids(ids: Sequence[str], where: str) -> ParseError:
     """What to say of a search's answer in a file: it has no papers, only where they are."""
-    address = f"{_URL}efetch.fcgi?db=pubmed&retmode=xml&id={','.join(ids[:3])}"
-    more = ",…" if len(ids) > 3 else ""
+    address = f"{_URL}efetch.fcgi?db=pubmed&retmode=xml&id={','.join(ids[:20])}"
+    ending = "" if len(ids) == 1 else "s"
+    more = ",…" if len(ids) > 20 else ""
     return ParseError(
-        f"it holds {len(ids):,} PubMed ids and no papers: save the answer of {address}{more} "
-        "and ingest that, or let `newsletter ingest pubmed` search",
+        f"it holds {len(ids):,} PubMed id{ending} and no papers: save the answer of "
+        f"{address}{more} and ingest that, or let `newsletter ingest pubmed` search",
         where=where,
     )
+
+
+# Publication types of notices about other articles (www.nlm.nih.gov/mesh/pubtypes.html).
+_NOTICES = {
+    "retraction of publication",
+    "retraction notice",
+    "published erratum",
+    "expression of concern",
+}
 
 
 def _next_search(request: Request | None) -> Request | None:
@@ -129,6 +139,9 @@ def _paper(record: Element) -> PaperRecord:
     if citation is None or article is None:
         article = citation if citation is not None else record
     pmid = text(citation, "PMID")
+    kinds = {text(kind).lower() for kind in child(article, "PublicationTypeList") or ()}
+    if kinds & _NOTICES:
+        raise NotAPaperError(_title(article))
     return make(
         source="pubmed",
         external_id=pmid,
@@ -139,6 +152,7 @@ def _paper(record: Element) -> PaperRecord:
         categories=_subjects(citation),
         url=f"https://pubmed.ncbi.nlm.nih.gov/{pmid}/",
         published=_published(article),
+        standing="retracted" if "retracted publication" in kinds else "",
     )
 
 

@@ -16,6 +16,7 @@ from sqlmodel import Session, SQLModel, col, select
 from newsletter.core.database import utc_now
 from newsletter.core.errors import InputError
 from newsletter.core.models import (
+    Cadence,
     Delivery,
     DeliveryEvent,
     Interest,
@@ -195,6 +196,15 @@ def unsubscribe(session: Session, public_id: str) -> bool:
     return known is not None
 
 
+def end_links(session: Session, public_id: str) -> None:
+    """Make every link that was given out so far useless, but for those that unsubscribe."""
+    session.execute(
+        update(Subscriber)
+        .where(col(Subscriber.public_id) == public_id)
+        .values(link_generation=col(Subscriber.link_generation) + 1)
+    )
+
+
 def unsubscribe_folded(session: Session, public_id: str) -> bool:
     """`unsubscribe` for a public id that came in lower case."""
     found = session.exec(
@@ -206,6 +216,15 @@ def unsubscribe_folded(session: Session, public_id: str) -> bool:
 def pause(session: Session, public_id: str) -> bool:
     """Stop digests until `resume`; returns whether the subscriber is paused now."""
     return _switch(session, public_id, SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
+
+
+def make_weekly(session: Session, public_id: str) -> None:
+    """One digest a week from now on."""
+    session.execute(
+        update(Subscriber)
+        .where(col(Subscriber.public_id) == public_id)
+        .values(cadence=Cadence.WEEKLY)
+    )
 
 
 def resume(session: Session, public_id: str) -> bool:

@@ -77,6 +77,10 @@ def topics_of(session: Session, subscriber_id: int) -> list[StatedTopic]:
     ]
 
 
+# Past what anybody states by hand; each one costs every ranking.
+MOST_IN_ALL = 1000
+
+
 def set_topics(
     session: Session, subscriber: Subscriber, wanted: Sequence[tuple[int | None, TopicRequest]]
 ) -> None:
@@ -92,6 +96,9 @@ def set_topics(
         raise InputError("two topics have the same name", where="topics")
     if not 1 <= len(wanted) <= MOST_TOPICS:
         raise InputError(f"{len(wanted)} topics; must be 1 to {MOST_TOPICS}", where="topics")
+    stated = sum(len(request.clues) for _, request in wanted)
+    if stated > MOST_IN_ALL:
+        raise InputError(f"{stated} interests in all; at most {MOST_IN_ALL}", where="topics")
     known = {
         topic.id: topic
         for topic in session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id))

@@ -12,11 +12,24 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import utc_now
-from newsletter.core.models import DeliveryKind, InterestKind, SignUp, Subscriber, SubscriberStatus
+from newsletter.core.models import (
+    Delivery,
+    DeliveryKind,
+    InterestKind,
+    SignUp,
+    Subscriber,
+    SubscriberStatus,
+    SuppressionReason,
+)
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.accounts import CONSENT_WORDING, row_id, subscriber_values
 from newsletter.subscribers.preferences import put_topic, topics_of
-from newsletter.subscribers.suppression import OWN_DECISION, lift_own_decision, suppressions
+from newsletter.subscribers.suppression import (
+    OWN_DECISION,
+    lift_bounced,
+    lift_own_decision,
+    suppressions,
+)
 from newsletter.subscribers.transactional import queue_note
 from newsletter.subscribers.validation import (
     InterestInput,
@@ -29,6 +42,8 @@ from newsletter.subscribers.validation import (
 SOURCE = "sign-up page"
 # Nobody confirms later than this: the link works for three days.
 FORGET_PENDING = timedelta(days=30)
+# A mailbox that bounced is asked again this seldom.
+ASK_AGAIN = timedelta(days=30)
 _SUBSCRIBED = (SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
 
 
@@ -47,10 +62,12 @@ class SignUpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Whether a subscriber is active now, and the papers that they picked when they signed up."""
+    """What came of a confirmation. ``liked`` are papers that were picked at the sign-up."""
 
     active: bool
     liked: tuple[int, ...] = ()
+    # Whether the subscriber became active by this, and was not already.
+    is_new: bool = False
 
 
 def sign_up(
@@ -58,23 +75,28 @@ def sign_up(
 ) -> None:
     """Ask the address to confirm; the request waits until it does.
 
-    A subscriber gets a fresh link to their data instead, and the request is forgotten. An
-    address that bounced or complained gets nothing.
+    A subscriber gets a fresh link to their data instead, and the request is forgotten. So is a
+    request whose confirmation was mailed less than a day ago: that mail belongs to the request
+    before. An address that bounced may ask to come back once in `ASK_AGAIN`; one that complained
+    gets nothing.
 
     Raises:
         InputError: not an address, cadence or time zone.
     """
+    check(email, request)
     _forget_pending(session)
     address = normalise_email(email)
-    parse_preferences(cadence=request.cadence, time_zone=request.time_zone)
     address_hash = signer.hash_address(address)
     reason = suppressions(session, [address_hash]).get(address_hash)
-    if reason is not None and reason not in OWN_DECISION:
+    has_bounced = reason is SuppressionReason.BOUNCED
+    if reason is not None and reason not in OWN_DECISION and not has_bounced:
         return
     known = session.exec(
         select(Subscriber).where(Subscriber.email == address).with_for_update()
     ).one_or_none()
-    if known is not None and known.status in _SUBSCRIBED:
+    if has_bounced and known is not None and _asked_lately(session, known):
+        return
+    if known is not None and known.status in _SUBSCRIBED and not has_bounced:
         queue_note(session, known, DeliveryKind.ACCOUNT_LINK, message_domain=message_domain)
         return
     if known is None:
@@ -91,23 +113,62 @@ def sign_up(
         )
         session.add(known)
         session.flush()
-    session.merge(SignUp(subscriber_id=row_id(known), asked_at=utc_now(), asked=_as_json(request)))
+    asked_at = utc_now()
+    queued = queue_note(session, known, DeliveryKind.CONFIRMATION, message_domain=message_domain)
+    # Of a subscriber whose mail bounced, only that the address works is asked.
+    if queued is None or known.status in _SUBSCRIBED:
+        return
+    session.add(
+        SignUp(
+            subscriber_id=row_id(known),
+            delivery_id=queued,
+            asked_at=asked_at,
+            asked=_as_json(request),
+        )
+    )
     session.flush()
-    queue_note(session, known, DeliveryKind.CONFIRMATION, message_domain=message_domain)
 
 
-def confirm(session: Session, public_id: str) -> Confirmed:
+def check(email: str, request: SignUpRequest) -> None:
+    """Check what was typed, before anything is counted or stored.
+
+    Raises:
+        InputError: not an address, cadence or time zone.
+    """
+    normalise_email(email)
+    parse_preferences(cadence=request.cadence, time_zone=request.time_zone)
+
+
+def _asked_lately(session: Session, known: Subscriber) -> bool:
+    return (
+        session.exec(
+            select(Delivery.id).where(
+                Delivery.subscriber_id == known.id,
+                Delivery.kind == DeliveryKind.CONFIRMATION,
+                col(Delivery.created_at) > utc_now() - ASK_AGAIN,
+            )
+        ).first()
+        is not None
+    )
+
+
+def confirm(session: Session, public_id: str, delivery_id: int | None = None) -> Confirmed:
     """The address was confirmed: make the subscriber active with the requested settings.
 
+    ``delivery_id`` is the confirmation mail that the link stands in; without one (mails of
+    earlier versions) the last request counts.
     Their own opt-out is lifted. A person who unsubscribed comes back only by a sign-up made
     since then: a confirmation link from before must not bring the subscription back.
     """
     known = session.exec(
         select(Subscriber).where(Subscriber.public_id == public_id).with_for_update()
     ).one_or_none()
-    if known is None or known.status in _SUBSCRIBED:
-        return Confirmed(active=known is not None)
-    waiting = session.get(SignUp, row_id(known))
+    if known is None:
+        return Confirmed(active=False)
+    if known.status in _SUBSCRIBED:
+        lift_bounced(session, known.address_hash)
+        return Confirmed(active=True)
+    waiting = _waiting(session, known, delivery_id)
     if known.status == SubscriberStatus.UNSUBSCRIBED:
         left = known.unsubscribed_at
         if waiting is None or (left is not None and waiting.asked_at < left):
@@ -116,15 +177,23 @@ def confirm(session: Session, public_id: str) -> Confirmed:
     known.status, known.confirmed_at, known.unsubscribed_at = SubscriberStatus.ACTIVE, now, None
     session.flush()
     lift_own_decision(session, known.address_hash)
+    lift_bounced(session, known.address_hash)
     if waiting is None:  # imported, or added by the operator
-        return Confirmed(active=True)
+        return Confirmed(active=True, is_new=True)
     known.consent_at, known.consent_source = waiting.asked_at, SOURCE
     known.consent_wording = CONSENT_WORDING
     request = _from_json(waiting.asked)
     _take_over(session, known, request)
-    session.delete(waiting)
+    session.execute(delete(SignUp).where(col(SignUp.subscriber_id) == known.id))
     session.flush()
-    return Confirmed(active=True, liked=request.liked)
+    return Confirmed(active=True, liked=request.liked, is_new=True)
+
+
+def _waiting(session: Session, known: Subscriber, delivery_id: int | None) -> SignUp | None:
+    mine = select(SignUp).where(SignUp.subscriber_id == known.id)
+    if delivery_id is not None:
+        mine = mine.where(SignUp.delivery_id == delivery_id)
+    return session.exec(mine.order_by(col(SignUp.id).desc()).limit(1)).first()
 
 
 def _take_over(session: Session, subscriber: Subscriber, request: SignUpRequest) -> None:

@@ -8,7 +8,13 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.batches import batched
 from newsletter.core.database import upsert, utc_now
-from newsletter.core.models import Subscriber, SubscriberStatus, Suppression, SuppressionReason
+from newsletter.core.models import (
+    Subscriber,
+    SubscriberStatus,
+    Suppression,
+    SuppressionReason,
+    SuppressionRemoval,
+)
 
 # A person can take back their own decision by confirming again; a decision of a mailbox or the
 # operator decided stays.
@@ -74,6 +80,29 @@ def lift_own_decision(session: Session, address_hash: str) -> None:
             col(Suppression.reason).in_(OWN_DECISION),
         )
     )
+
+
+def lift_bounced(session: Session, address_hash: str) -> None:
+    """Forget that mail bounced: a mail arrived, for its owner has pressed the button in it."""
+    lifted = session.exec(
+        select(Suppression).where(
+            Suppression.address_hash == address_hash,
+            Suppression.reason == SuppressionReason.BOUNCED,
+        )
+    ).one_or_none()
+    if lifted is None:
+        return
+    session.add(
+        SuppressionRemoval(
+            address_hash=address_hash,
+            reason=lifted.reason,
+            suppressed_at=lifted.created_at,
+            removed_at=utc_now(),
+            note="confirmed again by its owner",
+        )
+    )
+    session.delete(lifted)
+    session.flush()
 
 
 def suppressions(session: Session, hashes: Collection[str]) -> dict[str, SuppressionReason]:

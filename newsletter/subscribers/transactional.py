@@ -20,8 +20,7 @@ from newsletter.core.models import (
 
 PAUSES = {
     DeliveryKind.CONFIRMATION: timedelta(days=1),
-    # As long as the link in it works.
-    DeliveryKind.ACCOUNT_LINK: timedelta(hours=1),
+    DeliveryKind.ACCOUNT_LINK: timedelta(days=1),
 }
 _UNSENT = (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED, DeliveryStatus.CANCELLED)
 
@@ -39,16 +38,16 @@ def invite(session: Session, *, message_domain: str, email: str | None = None) -
         queue_note(session, each, DeliveryKind.CONFIRMATION, message_domain=message_domain)
         for each in pending
     ]
-    return sum(queued), len(pending)
+    return sum(number is not None for number in queued), len(pending)
 
 
 def queue_note(
     session: Session, subscriber: Subscriber, kind: DeliveryKind, *, message_domain: str
-) -> bool:
+) -> int | None:
     """Queue a message of ``kind``, unless one was queued within its pause.
 
     ``message_domain`` is the operator's own, for the Message-ID (bulk-mail rule 11). Returns
-    whether one was queued.
+    the delivery's id, or None where none was queued.
     """
     now = utc_now()
     # The row lock makes two requests at once see each other's message.
@@ -64,16 +63,15 @@ def queue_note(
         )
     ).first()
     if recent is not None or subscriber.id is None:
-        return False
-    session.add(
-        Delivery(
-            subscriber_id=subscriber.id,
-            kind=kind,
-            to_address=subscriber.email,
-            message_id=f"{secrets.token_hex(16)}@{message_domain}",
-            status=DeliveryStatus.QUEUED,
-            created_at=now,
-        )
+        return None
+    queued = Delivery(
+        subscriber_id=subscriber.id,
+        kind=kind,
+        to_address=subscriber.email,
+        message_id=f"{secrets.token_hex(16)}@{message_domain}",
+        status=DeliveryStatus.QUEUED,
+        created_at=now,
     )
+    session.add(queued)
     session.flush()
-    return True
+    return queued.id

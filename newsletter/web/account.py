@@ -4,6 +4,8 @@ Digests get forwarded with all their links, so none of those is enough (bulk-mai
 """
 
 import json
+import time
+from contextlib import suppress
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
@@ -17,9 +19,11 @@ from newsletter.subscribers import accounts, data_export, signup
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bibliography.writing import as_bibtex
 from newsletter.subscribers.preferences import topics_of
+from newsletter.subscribers.validation import normalise_email
 from newsletter.web import forms
-from newsletter.web.rate_limit import Limited, limit
+from newsletter.web.rate_limit import FromHere, Limited, limit, may_mail
 from newsletter.web.site import READ, Site, SiteDep
+from newsletter.web.steady import SteadyPage
 
 router = APIRouter()
 
@@ -30,21 +34,25 @@ def account_link_page(site: SiteDep) -> HTMLResponse:
     return site.page("account_link.html", error="", email="")
 
 
-@router.post("/account")
+@router.post("/account", dependencies=[FromHere])
 def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -> HTMLResponse:
     """Mail the link if a subscriber has that address; the answer does not reveal it."""
+    begun = time.monotonic()
     limit(site, request, Limited.ACCOUNT_LINK)
     email = forms.text_of(form, "email")
     try:
-        with site.writing() as session:
-            signup.request_account_link(session, email, message_domain=site.settings.from_domain)
+        if may_mail(site, normalise_email(email)):
+            domain = site.settings.from_domain
+            with site.writing() as session:
+                signup.request_account_link(session, email, message_domain=domain)
     except InputError as error:
         return site.page("account_link.html", status=422, error=str(error), email=email)
-    return site.message(
+    page = site.message(
         "Check your inbox",
         "If that address belongs to a subscriber, a link is on its way to it. It works for one "
-        "hour.",
+        "hour; we send at most one a day.",
     )
+    return SteadyPage(page, begun=begun)
 
 
 def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
@@ -54,11 +62,7 @@ def _subscriber(session: Session, site: Site, token: str) -> Subscriber:
         HTTPException: 410, the subscriber was erased.
         TokenError: the link is not ours, or has expired.
     """
-    public_id = site.signer.verify(Purpose.ERASE, token, expires=True)
-    subscriber = accounts.find(session, public_id)
-    if subscriber is None:
-        raise HTTPException(410)
-    return subscriber
+    return site.subscriber_of(session, Purpose.ERASE, token, expires=True)
 
 
 @router.api_route("/account/{token}", methods=READ)
@@ -76,7 +80,7 @@ def account_page(site: SiteDep, token: str) -> Response:
         action=f"{site.root}/account/{token}",
         judged=judged,
         topics=topics,
-        preferences_url=site.preferences_url(subscriber.public_id),
+        preferences_url=site.preferences_url(subscriber),
     )
 
 
@@ -104,9 +108,9 @@ def export_bibtex(site: SiteDep, token: str) -> Response:
 @router.post("/account/{token}/erase")
 def erase(site: SiteDep, token: str) -> HTMLResponse:
     """Delete everything but the keyed hash that keeps the address from coming back."""
-    public_id = site.signer.verify(Purpose.ERASE, token, expires=True)
-    with site.writing() as session:
-        accounts.erase(session, public_id)
+    # Erased already: the answer stays true.
+    with suppress(HTTPException), site.writing() as session:
+        accounts.erase(session, _subscriber(session, site, token).public_id)
     return site.message(
         "Your data is deleted",
         "We keep only a one-way hash of your address, which cannot be turned back into the "

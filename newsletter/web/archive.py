@@ -1,7 +1,6 @@
 """Digests in the browser: one by its own link, all of a subscriber's, and as a private feed."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import HTMLResponse
@@ -15,11 +14,10 @@ from newsletter.core.models import (
     Edition,
     EditionPaper,
     Paper,
+    Subscriber,
 )
-from newsletter.core.tokens import Purpose
+from newsletter.core.tokens import Purpose, of_generation
 from newsletter.messages import digest
-from newsletter.messages.digest import Digest
-from newsletter.subscribers import accounts
 from newsletter.subscribers.accounts import row_id
 from newsletter.web import feeds
 from newsletter.web.site import READ, Site, SiteDep
@@ -34,13 +32,17 @@ _ARRIVED = (DeliveryStatus.SENT, DeliveryStatus.UNCERTAIN, DeliveryStatus.BOUNCE
 @router.api_route("/view/{token}", methods=READ)
 def view_page(site: SiteDep, token: str) -> HTMLResponse:
     """One digest as a page. Shows no address, because the link may be forwarded."""
-    delivery_id = site.delivery_of(Purpose.VIEW, token)
     with site.reading() as session:
+        delivery_id = site.delivery_of(session, Purpose.VIEW, token)
         delivery = session.get(Delivery, delivery_id)
         if delivery is None or delivery.edition_id is None:
             raise HTTPException(410)
         loaded = digest.load(session, [delivery_id], _contents(session, delivery))[delivery_id]
-    return site.page("view.html", digest=loaded, **links(site, loaded))
+    # Feed readers get here: nothing on the page leads to preferences, or ends the subscription.
+    value = of_generation(str(delivery_id), loaded.link_generation)
+    judged = f"{site.root}/feedback/{site.signer.sign(Purpose.FEEDBACK, value)}"
+    receipt = f"{site.root}/receipt/{site.signer.sign(Purpose.RECEIPT, value)}"
+    return site.page("view.html", digest=loaded, feedback=judged, receipt=receipt)
 
 
 def _contents(session: Session, delivery: Delivery) -> digest.Contents:
@@ -53,18 +55,6 @@ def _contents(session: Session, delivery: Delivery) -> digest.Contents:
         )
     )
     return digest.Contents({row.paper_id: row.content for row in rows})
-
-
-def links(site: Site, loaded: Digest) -> dict[str, Any]:
-    """The links of a digest's page."""
-    token = site.signer.sign(Purpose.FEEDBACK, str(loaded.delivery_id))
-    return {
-        "feedback": f"{site.root}/feedback/{token}",
-        "receipt": f"{site.root}/receipt/"
-        f"{site.signer.sign(Purpose.RECEIPT, str(loaded.delivery_id))}",
-        "preferences_url": site.preferences_url(loaded.subscriber_public_id),
-        "unsubscribe_url": site.unsubscribe_url(loaded.subscriber_public_id),
-    }
 
 
 def _digests(
@@ -86,36 +76,31 @@ def _digests(
 @router.api_route("/archive/{token}", methods=READ)
 def archive_page(site: SiteDep, token: str) -> HTMLResponse:
     """All past digests, and the address of the private feed."""
-    public_id = site.signer.verify(Purpose.PREFERENCES, token)
     with site.reading() as session:
-        subscriber = accounts.find(session, public_id)
-        if subscriber is None:
-            raise HTTPException(410)
+        subscriber = site.subscriber_of(session, Purpose.PREFERENCES, token)
         past = _digests(session, row_id(subscriber), MOST)
+    own = of_generation(subscriber.public_id, subscriber.link_generation)
     return site.page(
         "archive.html",
         past=[
-            (edition.issue_date, delivery.subject, _view_url(site, delivery.id))
+            (edition.issue_date, delivery.subject, _view_url(site, subscriber, delivery.id))
             for delivery, edition in past
         ],
-        feed_url=f"{site.settings.base_url}/feed/{site.signer.sign(Purpose.FEED, public_id)}",
-        preferences_url=site.preferences_url(public_id),
+        feed_url=f"{site.settings.base_url}/feed/{site.signer.sign(Purpose.FEED, own)}",
+        preferences_url=site.preferences_url(subscriber),
     )
 
 
 @router.api_route("/feed/{token}", methods=READ)
 def private_feed(site: SiteDep, token: str) -> Response:
     """The subscriber's digests as Atom; its link opens nothing else."""
-    public_id = site.signer.verify(Purpose.FEED, token)
     base = site.settings.base_url
     with site.reading() as session:
-        subscriber = accounts.find(session, public_id)
-        if subscriber is None:
-            raise HTTPException(410)
+        subscriber = site.subscriber_of(session, Purpose.FEED, token)
         past = _digests(session, row_id(subscriber), IN_FEED)
         lines = _lines(session, [delivery.id or 0 for delivery, _ in past])
     entries = tuple(
-        _entry(site, delivery, edition, lines.get(delivery.id or 0, []))
+        _entry(site, subscriber, delivery, edition, lines.get(delivery.id or 0, []))
         for delivery, edition in past
     )
     feed = feeds.Feed(
@@ -142,10 +127,12 @@ def _lines(session: Session, delivery_ids: Sequence[int]) -> dict[int, list[str]
     return lines
 
 
-def _entry(site: Site, delivery: Delivery, edition: Edition, lines: list[str]) -> feeds.Entry:
-    view = site.signer.sign(Purpose.VIEW, str(delivery.id))
+def _entry(
+    site: Site, subscriber: Subscriber, delivery: Delivery, edition: Edition, lines: list[str]
+) -> feeds.Entry:
+    path = _view_url(site, subscriber, delivery.id).removeprefix(site.root)
     return feeds.Entry(
-        address=f"{site.settings.base_url}/view/{view}",
+        address=f"{site.settings.base_url}{path}",
         title=f"{edition.issue_date}: {delivery.subject}",
         text="\n".join(lines),
         authors=(),
@@ -153,5 +140,6 @@ def _entry(site: Site, delivery: Delivery, edition: Edition, lines: list[str]) -
     )
 
 
-def _view_url(site: Site, delivery_id: int | None) -> str:
-    return f"{site.root}/view/{site.signer.sign(Purpose.VIEW, str(delivery_id))}"
+def _view_url(site: Site, subscriber: Subscriber, delivery_id: int | None) -> str:
+    value = of_generation(str(delivery_id), subscriber.link_generation)
+    return f"{site.root}/view/{site.signer.sign(Purpose.VIEW, value)}"

@@ -32,19 +32,21 @@ _PREFETCHING = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 def look(site: SiteDep, token: str, paper_id: RowId) -> RedirectResponse:
     """Show where the link leads, without counting: people's programs do not send HEAD."""
     with site.reading() as session:
-        _, paper = _found(session, site.delivery_of(Purpose.CLICK, token), paper_id)
+        delivery_id = site.delivery_of(session, Purpose.CLICK, token)
+        _, paper = _found(session, delivery_id, paper_id)
     return RedirectResponse(_address(paper), 302)
 
 
 @router.get("/click/{token}/{paper_id}")
 def click(site: SiteDep, request: Request, token: str, paper_id: RowId) -> RedirectResponse:
     """Redirect to the paper, and count the click once if counting is on."""
-    delivery_id = site.delivery_of(Purpose.CLICK, token)
     if not site.settings.count_clicks:
         with site.reading() as session:
+            delivery_id = site.delivery_of(session, Purpose.CLICK, token)
             _, paper = _found(session, delivery_id, paper_id)
         return RedirectResponse(_address(paper), 302)
     with site.writing() as session:
+        delivery_id = site.delivery_of(session, Purpose.CLICK, token)
         delivery, paper = _found(session, delivery_id, paper_id)
         by_machine = _prefetched(request) or _at_once(delivery)
         _count(session, delivery_id, paper_id, ClickBy.MACHINE if by_machine else ClickBy.PERSON)

@@ -1,5 +1,7 @@
 """Double opt-in: the link in the confirmation mail shows a button, the button confirms."""
 
+import re
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
@@ -9,7 +11,7 @@ from newsletter.core.tokens import Purpose
 from newsletter.ranking.profiles import feedback
 from newsletter.subscribers import accounts, signup
 from newsletter.subscribers.accounts import row_id
-from newsletter.web.site import READ, SiteDep
+from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
 
@@ -24,10 +26,11 @@ def confirmation_page(site: SiteDep, token: str) -> HTMLResponse:
 @router.post("/confirm/{token}")
 def confirm(site: SiteDep, token: str) -> HTMLResponse:
     """Make a pending subscriber active; confirming twice changes nothing."""
-    public_id = site.signer.verify(Purpose.CONFIRM, token, expires=True)
+    public_id, delivery_id = _request_in(site, token)
     with site.writing() as session:
-        confirmed = signup.confirm(session, public_id)
+        confirmed = signup.confirm(session, public_id, delivery_id)
         _judge(session, public_id, confirmed.liked)
+        subscriber = accounts.find(session, public_id)
     if not confirmed.active:
         return site.message(
             "This subscription has ended",
@@ -35,7 +38,19 @@ def confirm(site: SiteDep, token: str) -> HTMLResponse:
             "front page.",
             status=410,
         )
-    return site.page("confirmed.html", preferences_url=site.preferences_url(public_id))
+    # Only the first press gets a way in; the link may lie about in a mailbox for days.
+    is_first = confirmed.is_new and subscriber is not None
+    return site.page(
+        "confirmed.html",
+        preferences_url=site.preferences_url(subscriber) if is_first and subscriber else "",
+    )
+
+
+def _request_in(site: Site, token: str) -> tuple[str, int | None]:
+    """Who confirms, and the mail that the link stands in."""
+    value = site.signer.verify(Purpose.CONFIRM, token, expires=True)
+    public_id, _, delivery_id = value.partition(":")
+    return public_id, int(delivery_id) if re.fullmatch(r"[0-9]{1,18}", delivery_id) else None
 
 
 def _judge(session: Session, public_id: str, liked: tuple[int, ...]) -> None:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 
-from newsletter.core.models import DigestItem, Paper, Signal, Subscriber
+from newsletter.core.models import DigestItem, Paper, Signal
 from newsletter.core.tokens import Purpose
 from newsletter.ranking.profiles import feedback
 from newsletter.sending import ledger
@@ -24,17 +24,14 @@ DONE = {
 }
 
 
-def _item(
-    session: Session, site: Site, token: str, paper_id: int
-) -> tuple[DigestItem, Subscriber, Paper]:
+def _item(session: Session, site: Site, token: str, paper_id: int) -> tuple[DigestItem, Paper]:
     """Find the paper and the digest that the link came from.
 
     The token belongs to a delivery: only papers in that digest can be rated with it.
     """
-    delivery_id = site.delivery_of(Purpose.FEEDBACK, token)
+    delivery_id = site.delivery_of(session, Purpose.FEEDBACK, token)
     found = session.exec(
-        select(DigestItem, Subscriber, Paper)
-        .join(Subscriber, col(Subscriber.id) == col(DigestItem.subscriber_id))
+        select(DigestItem, Paper)
         .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
         .where(DigestItem.delivery_id == delivery_id, DigestItem.paper_id == paper_id)
     ).one_or_none()
@@ -47,7 +44,7 @@ def _item(
 def feedback_page(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
     """The paper and one button."""
     with site.reading() as session:
-        _, _, paper = _item(session, site, token, paper_id)
+        _, paper = _item(session, site, token, paper_id)
     return site.page("feedback.html", paper=paper, button=BUTTONS[signal])
 
 
@@ -55,12 +52,11 @@ def feedback_page(site: SiteDep, token: str, paper_id: RowId, signal: Signal) ->
 def give_feedback(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
     """Record the signal; repeating it changes nothing, the opposite one replaces it."""
     with site.writing() as session:
-        item, subscriber, paper = _item(session, site, token, paper_id)
+        item, paper = _item(session, site, token, paper_id)
         ledger.settle_arrived(session, delivery_id=item.delivery_id)
         feedback.record(session, item.subscriber_id, paper_id, signal, topic_id=item.topic_id)
     return site.page(
         "feedback_done.html",
         title=DONE[signal],
         paper=paper,
-        preferences_url=site.preferences_url(subscriber.public_id),
     )

@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from newsletter.core.errors import InputError
 from newsletter.core.models import Cadence, DigestLength, Subscriber, SubscriberStatus
+from newsletter.ranking.profiles.draft import read_draft
 from newsletter.subscribers import accounts
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.preferences import (
@@ -85,13 +86,16 @@ def preview(site: SiteDep, token: str, form: forms.FormDep) -> HTMLResponse:
     """The form as it was typed, and what today's digest would be with it. Nothing is stored."""
     shown, error = None, ""
     try:
+        # Writers wait for one another: nothing is computed before the rows are given back.
         with site.trying() as session:
             subscriber = subscriber_of(session, site, token)
             _write(session, subscriber, form)
             session.refresh(subscriber)
-            profile = today.profile_of(site, session, subscriber)
-            session.expunge(subscriber)  # keep its values after the transaction
-        shown = today.rank_today(site, subscriber, profile)
+            draft = read_draft(session, subscriber)
+        with today.one_preview(row_id(subscriber)):
+            with site.reading() as session:
+                profile = today.profile_of(site, session, subscriber, draft)
+            shown = today.rank_today(site, subscriber, profile)
     except InputError as refused:
         error = str(refused)
         with site.reading() as session:
@@ -105,6 +109,20 @@ def _write(session: Session, subscriber: Subscriber, form: Form) -> None:
     wanted = forms.read_preferences(form, preferences_of(subscriber))
     set_preferences(session, row_id(subscriber), wanted)
     set_topics(session, subscriber, forms.read_topics(form))
+
+
+@router.post("/preferences/{token}/sign-out")
+def sign_out(site: SiteDep, token: str) -> HTMLResponse:
+    """End all links that were mailed so far, but for those that unsubscribe."""
+    with site.writing() as session:
+        accounts.end_links(session, subscriber_of(session, site, token).public_id)
+    return site.message(
+        "All links are signed out",
+        "Links in earlier mails, and your private feed, no longer open anything. Links to "
+        "unsubscribe still work.",
+        "Your next digest has new links. To come back before that, ask for a link by mail under "
+        "Your data.",
+    )
 
 
 @router.post("/preferences/{token}/pause")

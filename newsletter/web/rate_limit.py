@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
 
-from fastapi import HTTPException, Request
+from fastapi import Depends, HTTPException, Request
 from sqlalchemy import delete
 from sqlmodel import Session, col
 
 from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import RateLimit
+from newsletter.subscribers.validation import mailbox_of
 from newsletter.web.site import Site
 
 
@@ -23,9 +24,14 @@ class Limited(StrEnum):
     ACCOUNT_LINK = "account link"
 
 
-# A lecture hall behind one address signs up together; a script does it all night.
+# By network: a lecture hall behind one address signs up together; a script does it all night.
 MOST = {Limited.SIGN_UP: 30, Limited.ACCOUNT_LINK: 15}
 WINDOW = timedelta(hours=1)
+# What strangers can make us mail, over all networks: the queue stays one hour's worth long.
+MOST_MAILS = 1000
+# To one mailbox, under whatever spellings: a confirmation, a link to the account, some to spare.
+MOST_TO_MAILBOX = 5
+MAILBOX_WINDOW = timedelta(days=1)
 
 
 def network_of(request: Request) -> str:
@@ -42,7 +48,7 @@ def network_of(request: Request) -> str:
 
 
 def limit(site: Site, request: Request, what: Limited) -> None:
-    """Count one more, in a transaction of its own.
+    """Count one more of this network, in a transaction of its own.
 
     Raises:
         HTTPException: 429, with the seconds to wait.
@@ -50,15 +56,53 @@ def limit(site: Site, request: Request, what: Limited) -> None:
     now = utc_now()
     key = site.signer.keyed_hash(f"limit {what}", network_of(request))
     with site.writing() as session:
-        count, until = _count(session, key, now)
+        count, until = _count(session, key, now, WINDOW)
     if count > MOST[what]:
-        wait = max(1, round((until - now).total_seconds()))
-        raise HTTPException(429, headers={"Retry-After": str(wait)})
+        raise _too_many(now, until)
 
 
-def _count(session: Session, key: str, now: datetime) -> tuple[int, datetime]:
+def may_mail(site: Site, email: str) -> bool:
+    """Count one more mail that a stranger asks for; whether its mailbox may have it.
+
+    Raises:
+        HTTPException: 429, too many were asked for, to whomever.
+    """
+    now = utc_now()
+    mailbox = site.signer.keyed_hash("limit mailbox", mailbox_of(email))
+    with site.writing() as session:
+        count, _ = _count(session, mailbox, now, MAILBOX_WINDOW)
+        if count > MOST_TO_MAILBOX:
+            return False
+        key = site.signer.keyed_hash("limit", "mails")
+        total, until = _count(session, key, now, WINDOW)
+    if total > MOST_MAILS:
+        raise _too_many(now, until)
+    return True
+
+
+def _too_many(now: datetime, until: datetime) -> HTTPException:
+    wait = max(1, round((until - now).total_seconds()))
+    return HTTPException(429, headers={"Retry-After": str(wait)})
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Refuse what a page of another site makes a visitor's browser post.
+
+    Browsers say where a request comes from (Fetch Metadata); programs say nothing, and may.
+
+    Raises:
+        HTTPException: 403.
+    """
+    if request.headers.get("sec-fetch-site", "").strip().lower() == "cross-site":
+        raise HTTPException(403)
+
+
+FromHere = Depends(refuse_other_sites)
+
+
+def _count(session: Session, key: str, now: datetime, window: timedelta) -> tuple[int, datetime]:
     session.execute(delete(RateLimit).where(col(RateLimit.until) < now))
-    inserted = upsert(session, "rate_limit").values(key=key, until=now + WINDOW, count=1)
+    inserted = upsert(session, "rate_limit").values(key=key, until=now + window, count=1)
     counted = inserted.on_conflict_do_update(
         index_elements=["key"], set_={"count": col(RateLimit.count) + 1}
     )

@@ -15,7 +15,6 @@ from newsletter.core.tokens import Purpose
 from newsletter.messages.digest import CANDIDATE_WINDOW
 from newsletter.ranking import explanations, ranker
 from newsletter.ranking.profiles import evidence, feedback, profiles
-from newsletter.subscribers import accounts
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.preferences import FULL, LESS, StatedInterest, interests_of, weigh
 from newsletter.web.forms import FormDep, text_of
@@ -51,12 +50,9 @@ def subscriber_of(session: Session, site: Site, token: str) -> Subscriber:
 
     Raises:
         HTTPException: 410, the subscriber was erased.
-        TokenError: the link is not ours.
+        TokenError: the link is not ours, or was signed out.
     """
-    subscriber = accounts.find(session, site.signer.verify(Purpose.PREFERENCES, token))
-    if subscriber is None:
-        raise HTTPException(410)
-    return subscriber
+    return site.subscriber_of(session, Purpose.PREFERENCES, token)
 
 
 def _page(

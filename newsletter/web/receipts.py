@@ -51,7 +51,7 @@ def _of(
     session: Session, site: Site, token: str, paper_id: int
 ) -> tuple[Subscriber, Paper, Frozen]:
     """The paper in the digest that the link came from, and whose digest it is."""
-    delivery_id = site.delivery_of(Purpose.RECEIPT, token)
+    delivery_id = site.delivery_of(session, Purpose.RECEIPT, token)
     found = session.exec(
         select(DigestItem, Paper, Delivery)
         .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
@@ -83,7 +83,6 @@ def receipt_page(
         action=f"{site.root}/receipt/{token}/{paper_id}",
         saved=saved,
         undone=undone,
-        preferences_url=site.preferences_url(subscriber.public_id),
     )
 
 

@@ -1,5 +1,6 @@
 """Sign-up: a form, a mail, a button. The answer never tells whether an address is known."""
 
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -17,13 +18,15 @@ from newsletter.subscribers.validation import (
     MOST_INTERESTS,
     InterestInput,
     TopicRequest,
+    normalise_email,
     parse_topic,
 )
 from newsletter.web import forms
 from newsletter.web.bodies import Form, UploadedFile
 from newsletter.web.preferences import ZONE_OPTIONS
-from newsletter.web.rate_limit import Limited, limit
+from newsletter.web.rate_limit import FromHere, Limited, limit, may_mail
 from newsletter.web.site import READ, Site, SiteDep
+from newsletter.web.steady import SteadyPage
 
 router = APIRouter()
 # Papers to pick from: a screen or two.
@@ -40,7 +43,7 @@ def sign_up_page(site: SiteDep) -> HTMLResponse:
     return _form(site, dict.fromkeys(FIELDS, ""), frozenset())
 
 
-@router.post("/sign-up")
+@router.post("/sign-up", dependencies=[FromHere])
 def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLResponse:
     """Store the request, and ask the address to confirm it."""
     typed = {name: forms.text_of(form, name) for name in FIELDS}
@@ -48,6 +51,7 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
     # A person never sees this field; a script fills in every one.
     if forms.text_of(form, "website"):
         return _sent(site)
+    begun = time.monotonic()
     limit(site, request, Limited.SIGN_UP)
     left_out = ""
     try:
@@ -65,7 +69,7 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
         _store(site, typed["email"], wanted)
     except InputError as error:
         return _form(site, typed, picked, error=str(error))
-    return _sent(site, left_out)
+    return SteadyPage(_sent(site, left_out), begun=begun)
 
 
 def _topic(typed: dict[str, str]) -> TopicRequest:
@@ -110,6 +114,9 @@ def _clue(session: Session, reference: bibliography.Reference) -> InterestInput:
 
 
 def _store(site: Site, email: str, wanted: SignUpRequest) -> None:
+    signup.check(email, wanted)
+    if not may_mail(site, normalise_email(email)):
+        return
     try:
         with site.writing() as session:
             signup.sign_up(

@@ -1,5 +1,6 @@
 """What every page needs: settings, database, signer, templates."""
 
+import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,20 +8,24 @@ from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from newsletter.core import one_line
 from newsletter.core.config import Settings, bundled
 from newsletter.core.database import read_scope, session_scope, trial_scope
 from newsletter.core.errors import TokenError
-from newsletter.core.tokens import Purpose, Signer
+from newsletter.core.models import Delivery, Subscriber
+from newsletter.core.tokens import Purpose, Signer, generation_in, of_generation
 from newsletter.messages import wording
+from newsletter.subscribers import accounts
 from newsletter.web.candidate_cache import CandidateCache
 from newsletter.web.page_cache import Kept
+
+SIGNED_OUT = "this link was signed out; the next digest has a new one"
 
 
 @dataclass(frozen=True)
@@ -104,20 +109,46 @@ class Site:
         """A page with a title and a few words."""
         return self.page("message.html", status=status, title=title, paragraphs=paragraphs)
 
-    def delivery_of(self, purpose: Purpose, token: str) -> int:
-        """The delivery that ``token`` names.
+    def subscriber_of(
+        self, session: Session, purpose: Purpose, token: str, *, expires: bool = False
+    ) -> Subscriber:
+        """The subscriber whose link this is.
 
         Raises:
-            TokenError: the token is not ours, or names no delivery.
+            HTTPException: 410, they were erased.
+            TokenError: the link is not ours, has expired, or was signed out.
         """
-        value = self.signer.verify(purpose, token)
-        if not value.isdigit():
-            raise TokenError("this link does not belong to a digest")
+        value = self.signer.verify(purpose, token, expires=expires)
+        public_id, generation = generation_in(value)
+        found = accounts.find(session, public_id)
+        if found is None:
+            raise HTTPException(410)
+        if found.link_generation != generation:
+            raise TokenError(SIGNED_OUT)
+        return found
+
+    def delivery_of(self, session: Session, purpose: Purpose, token: str) -> int:
+        """The delivery that ``token`` names; there may be no such row any more.
+
+        Raises:
+            TokenError: the token is not ours, names no delivery, or was signed out.
+        """
+        value, generation = generation_in(self.signer.verify(purpose, token))
+        if not re.fullmatch(r"[0-9]{1,18}", value):
+            raise TokenError("this link names no digest")
+        known = session.exec(
+            select(Subscriber.link_generation)
+            .join(Delivery, col(Delivery.subscriber_id) == col(Subscriber.id))
+            .where(Delivery.id == int(value))
+        ).first()
+        if known is not None and known != generation:
+            raise TokenError(SIGNED_OUT)
         return int(value)
 
-    def preferences_url(self, public_id: str) -> str:
+    def preferences_url(self, subscriber: Subscriber) -> str:
         """Where a subscriber changes what they get."""
-        return f"{self.root}/preferences/{self.signer.sign(Purpose.PREFERENCES, public_id)}"
+        value = of_generation(subscriber.public_id, subscriber.link_generation)
+        return f"{self.root}/preferences/{self.signer.sign(Purpose.PREFERENCES, value)}"
 
     def unsubscribe_url(self, public_id: str) -> str:
         """Where a subscriber leaves."""

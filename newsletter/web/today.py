@@ -1,8 +1,11 @@
 """Previews of today's digest, ranked within the request. Nothing is stored."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
@@ -13,6 +16,7 @@ from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
 from newsletter.ranking.candidates import SubscriberProfile
 from newsletter.ranking.profiles import profiles
+from newsletter.ranking.profiles.draft import Draft
 from newsletter.subscribers.accounts import row_id
 from newsletter.web.ratings import subscriber_of
 from newsletter.web.site import READ, Site, SiteDep
@@ -28,10 +32,41 @@ class Today:
     reason: str = ""
 
 
-def profile_of(site: Site, session: Session, subscriber: Subscriber) -> SubscriberProfile:
-    """What ranking needs of a subscriber, as the session sees it."""
-    own = row_id(subscriber)
-    [profile] = profiles.load_profiles(session, [own], site.settings.feature_model)
+# Ranking takes a processor each; other pages want one too.
+MOST_PREVIEWS = 2
+_running: set[int] = set()
+_lock = Lock()
+
+
+@contextmanager
+def one_preview(subscriber_id: int) -> Iterator[None]:
+    """Rank one preview for a subscriber at a time, and `MOST_PREVIEWS` in this process.
+
+    Raises:
+        HTTPException: 429, one of theirs is being ranked; 503, others' are.
+    """
+    with _lock:
+        if subscriber_id in _running:
+            raise HTTPException(429, headers={"Retry-After": "5"})
+        if len(_running) >= MOST_PREVIEWS:
+            raise HTTPException(503, headers={"Retry-After": "5"})
+        _running.add(subscriber_id)
+    try:
+        yield
+    finally:
+        with _lock:
+            _running.discard(subscriber_id)
+
+
+def profile_of(
+    site: Site,
+    session: Session,
+    subscriber: Subscriber,
+    draft: Draft | None = None,
+) -> SubscriberProfile:
+    """What ranking needs of a subscriber, as the session sees it, or as ``draft`` has it."""
+    own, model = row_id(subscriber), site.settings.feature_model
+    [profile] = profiles.load_profiles(session, [own], model, draft=draft)
     return profile
 
 
@@ -49,6 +84,8 @@ def today_page(site: SiteDep, token: str) -> HTMLResponse:
     """Preview today's digest with the saved preferences."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        profile = profile_of(site, session, subscriber)
-    today = rank_today(site, subscriber, profile)
+    with one_preview(row_id(subscriber)):
+        with site.reading() as session:
+            profile = profile_of(site, session, subscriber)
+        today = rank_today(site, subscriber, profile)
     return site.page("today.html", today=today, action=f"{site.root}/preferences/{token}")

@@ -5,8 +5,11 @@ even read: RFC 8058 sends ``List-Unsubscribe=One-Click``, urlencoded or multipar
 program that sends it wrongly means the same.
 """
 
+from collections.abc import Callable
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from sqlmodel import Session
 
 from newsletter.core.models import Cadence, SubscriberStatus
 from newsletter.core.tokens import Purpose
@@ -27,9 +30,33 @@ def unsubscribe_page(site: SiteDep, token: str) -> HTMLResponse:
         return _done(site)
     return site.page(
         "unsubscribe.html",
-        preferences_url=site.preferences_url(public_id),
+        action=f"{site.root}/unsubscribe/{token}",
         active=subscriber.status == SubscriberStatus.ACTIVE,
         weekly=subscriber.cadence == Cadence.WEEKLY,
+    )
+
+
+@router.post("/unsubscribe/{token}/weekly")
+def weekly(site: SiteDep, token: str) -> HTMLResponse:
+    """One digest a week instead of none."""
+    return _fewer(site, token, accounts.make_weekly, "You get one digest a week")
+
+
+@router.post("/unsubscribe/{token}/pause")
+def pause(site: SiteDep, token: str) -> HTMLResponse:
+    """No digests for now, instead of none ever."""
+    return _fewer(site, token, accounts.pause, "Your digests are paused")
+
+
+def _fewer(
+    site: Site, token: str, change: Callable[[Session, str], object], title: str
+) -> HTMLResponse:
+    """The link may be forwarded, and opens no preferences: it can only mean less mail."""
+    public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
+    with site.writing() as session:
+        change(session, public_id)
+    return site.message(
+        title, "To change it again, follow the link to your preferences in any digest."
     )
 
 

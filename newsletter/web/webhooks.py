@@ -1,23 +1,29 @@
 """Providers' webhooks: verified, mapped to our outcomes, and recorded once."""
 
 import logging
+from datetime import timedelta
+from hashlib import sha256
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
+from sqlmodel import Session, col
 from starlette.concurrency import run_in_threadpool
 
 from newsletter.core.config import Settings
 from newsletter.core.database import session_scope, utc_now
 from newsletter.core.errors import FetchError, InputError, TokenError
+from newsletter.core.models import UsedToken
 from newsletter.core.tokens import Signer
 from newsletter.inbound.apply import apply
 from newsletter.inbound.providers import mailgun, postmark, sendgrid, ses
-from newsletter.inbound.providers.base import Reader, WebhookRequest
+from newsletter.inbound.providers.base import ProviderEvent, Reader, WebhookRequest
 from newsletter.web.bodies import read_body
 
 __all__ = ["router_for"]
 
+# Longer than any token is fresh.
+REMEMBERED = timedelta(days=1)
 logger = logging.getLogger(__name__)
 
 
@@ -64,6 +70,8 @@ def _record(
     except FetchError as error:
         return PlainTextResponse(f"try again: {error}", 503)
     with session_scope(engine) as session:
+        if not all(_is_first_use(session, signer, provider, event, request) for event in events):
+            return PlainTextResponse("refused: the token came with another body before", 403)
         for event in events:
             recorded = apply(
                 session,
@@ -77,3 +85,23 @@ def _record(
             if not recorded.matched:
                 logger.info("%s event %s is about no delivery of ours", provider, event.event_id)
     return PlainTextResponse(f"{len(events)} taken")
+
+
+def _is_first_use(
+    session: Session,
+    signer: Signer,
+    provider: str,
+    event: ProviderEvent,
+    request: WebhookRequest,
+) -> bool:
+    """Whether no other body came with this token; the same body may come again."""
+    if not event.once:
+        return True
+    session.execute(delete(UsedToken).where(col(UsedToken.until) < request.at))
+    token = signer.keyed_hash(f"token of {provider}", event.once)
+    body = sha256(request.body).hexdigest()
+    known = session.get(UsedToken, token)
+    if known is None:
+        session.add(UsedToken(token=token, body=body, until=request.at + REMEMBERED))
+        session.flush()
+    return known is None or known.body == body

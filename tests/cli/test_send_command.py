@@ -67,7 +67,7 @@ class Command:
             "DATABASE_URL": url,
             "SMTP_URL": relay,
             "FROM": "papers@site.example",
-            "SECRET_KEYS": "a key that only tests know",
+            "SECRET_KEYS": "a key that only tests know 0123456789",
         } | settings
         self._environment = {f"NEWSLETTER_{name}": value for name, value in values.items()}
         self._folder = folder

@@ -19,6 +19,7 @@ class Sink:
     accepted: list[Envelope] = field(default_factory=list)
     port: int = 0
     connections: int = 0
+    greeted: list[str] = field(default_factory=list)
     policy_for_all: bool = False
 
     async def handle_EHLO(  # noqa: N802  (the library's name)
@@ -30,6 +31,7 @@ class Sink:
         responses: list[str],
     ) -> list[str]:
         self.connections += 1
+        self.greeted.append(hostname)
         session.host_name = hostname
         return responses
 

@@ -17,7 +17,7 @@ from newsletter.web import create_app
 from tests.support.factories import make_digest, make_edition, make_paper
 from tests.support.live_site import serving
 
-OLD_KEY, NEW_KEY = "old key" * 5, "new key" * 5
+OLD_KEY, NEW_KEY = "an old key of these tests no. 0001", "a new key of these tests no. 0002"
 SIGNER = Signer((OLD_KEY,))
 EMAIL, NAME = "countess@reader.example", "Countess Zerlina"
 

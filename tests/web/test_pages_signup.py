@@ -191,6 +191,7 @@ def test_nobody_learns_whether_an_address_is_known(engine: Engine) -> None:
     assert sorted(notes(engine)) == [
         (DeliveryKind.ACCOUNT_LINK, "active@reader.example"),
         (DeliveryKind.ACCOUNT_LINK, "left@reader.example"),
+        (DeliveryKind.CONFIRMATION, bounced),
         (DeliveryKind.CONFIRMATION, "left@reader.example"),
         (DeliveryKind.CONFIRMATION, "new@reader.example"),
     ]

@@ -140,3 +140,48 @@ def test_papers_of_a_quiet_fortnight_are_offered_where_this_week_has_too_few(
     with visit(engine) as client:
         page = client.get(f"{preferences(reader)}/sharpen").text
     assert page.count("Not relevant</button>") == 10
+
+
+def test_a_preview_holds_up_no_writer_and_only_one_is_ranked_for_a_subscriber(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from newsletter.web import today
+
+    reader = add_reader(engine)
+    link = preferences(reader)
+    form = {"topic-0-name": "Engines", "topic-0-keywords": "engine"}
+    seen: list[int] = []
+
+    with visit(engine) as client:
+
+        def while_ranking(*_: object) -> today.Today:
+            if not seen:
+                seen.append(
+                    client.post("/sign-up", data={"email": "new@reader.example"}).status_code
+                )
+                seen.append(client.post(f"{link}/preview", data=form).status_code)
+                seen.append(client.get(f"{link}/today").status_code)
+            return today.Today(None, "it is a test")
+
+        monkeypatch.setattr(today, "rank_today", while_ranking)
+        assert client.post(f"{link}/preview", data=form).status_code == 200
+        assert seen == [200, 429, 429]
+        assert client.post(f"{link}/preview", data=form).status_code == 200
+
+
+def test_a_preview_of_a_thousand_interests_is_the_most(engine: Engine) -> None:
+    reader = add_reader(engine)
+    link = preferences(reader)
+    form = {
+        f"topic-{topic}-{field}": value
+        for topic in range(20)
+        for field, value in (
+            ("name", f"Topic {topic}"),
+            ("keywords", "\n".join(f"word {topic} {number}" for number in range(190))),
+        )
+    }
+    with visit(engine) as client:
+        for path in (link, f"{link}/preview"):
+            answer = client.post(path, data=form)
+            assert answer.status_code == 422
+            assert "3800 interests in all; at most 1000" in answer.text

@@ -22,6 +22,7 @@ from newsletter.core.models.events import (
     KeptMail,
     Permanence,
     Reason,
+    UsedToken,
 )
 from newsletter.core.models.papers import (
     Announcement,
@@ -92,5 +93,6 @@ __all__ = [
     "SuppressionReason",
     "SuppressionRemoval",
     "Topic",
+    "UsedToken",
     "hash_of_value",
 ]

@@ -7,6 +7,7 @@ from typing import ClassVar
 from sqlalchemy import Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from newsletter.core.database import UtcDateTime
 from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
 
 UNPROVEN = "unproven mail"
@@ -83,6 +84,16 @@ class DeliveryEvent(SQLModel, table=True):
     detail: str = text_column()
 
 
+class UsedToken(SQLModel, table=True):
+    """A provider's token that signs no body, and the hash of the body it came with first."""
+
+    __tablename__: ClassVar[str] = "used_token"
+
+    token: str = Field(primary_key=True, max_length=64)  # a keyed hash
+    body: str = Field(max_length=64)
+    until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+
+
 class KeptMail(SQLModel, table=True):
     """An inbound message that matched no delivery, kept for the operator."""
 
@@ -95,5 +106,5 @@ class KeptMail(SQLModel, table=True):
     kind: str = Field(max_length=20)  # `newsletter.inbound.bounces.Kind`
     sender: str = text_column()
     subject: str = text_column()
-    size: int = 0  # of the whole mail, in bytes; the content is cut at a mebibyte
+    size: int = 0  # of the whole mail, in bytes; the content is cut
     content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

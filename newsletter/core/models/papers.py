@@ -57,6 +57,8 @@ class Paper(SQLModel, table=True):
     published_precision: str = Field(default="day", max_length=5)
     first_seen_at: datetime = utc_column()
     announcement: Announcement = status_column(Announcement)
+    # "retracted" or "withdrawn", as a source or a notice said: such a paper is never picked.
+    standing: str = Field(default="", max_length=10)
     upvotes: int = 0
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, String, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Column, Index, Integer, String, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.database import UtcDateTime
@@ -116,14 +116,23 @@ class Subscriber(SQLModel, table=True):
     consent_wording: str = Field(default="", max_length=40)
     confirmed_at: datetime | None = utc_column(nullable=True)
     unsubscribed_at: datetime | None = utc_column(nullable=True)
+    # Links name the generation they were made in; older ones open nothing but "unsubscribe".
+    link_generation: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default="0", default=0)
+    )
 
 
 class SignUp(SQLModel, table=True):
-    """The request of a sign-up. Anyone may have typed it, so it counts only once confirmed."""
+    """The request of a sign-up. Anyone may have typed it, so it counts only once confirmed.
+
+    It belongs to the one confirmation mail that it caused: another sign-up has a row of its own.
+    """
 
     __tablename__: ClassVar[str] = "sign_up"
 
-    subscriber_id: int = foreign_key("subscriber.id", index=False, primary_key=True)
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = foreign_key("subscriber.id")
+    delivery_id: int | None = foreign_key("delivery.id", nullable=True)
     asked_at: datetime = utc_column()
     asked: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 

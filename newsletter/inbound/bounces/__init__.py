@@ -1,7 +1,7 @@
-"""Inbound mail to normalised outcomes: pure, bounded, for hostile bytes.
+"""From inbound mail to normalised outcomes: pure and bounded, for hostile bytes.
 
 `read` takes a mail, `read_reply` a relay's own refusal. Reports in machine-readable parts are
-taken at their word (RFC 3464, 5965, 8098); letters are read by evidence; what servers say is
+believed (RFC 3464, 5965, 8098); free text is judged by evidence; servers' words are
 mapped by one table of phrases.
 """
 

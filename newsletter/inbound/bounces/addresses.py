@@ -1,4 +1,4 @@
-"""Mail addresses as they stand in reports, letters and headers."""
+"""Find mail addresses in reports, free text and headers."""
 
 import re
 
@@ -36,5 +36,5 @@ def tidy(address: str) -> str:
 
 
 def is_role(address: str) -> bool:
-    """Whether it belongs to a mail system rather than to a person."""
+    """Whether an address belongs to a mail system rather than a person."""
     return bool(_ROLE.match(address))

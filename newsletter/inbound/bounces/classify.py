@@ -1,4 +1,4 @@
-"""Bytes of an inbound mail to one outcome: what sort it is, about whom, and why."""
+"""Classify the bytes of an inbound mail: its kind, whom it is about, and why."""
 
 import re
 from dataclasses import replace
@@ -34,7 +34,7 @@ _CLIENT = re.compile(r"\[(?:ipv6:)?([\d.]{7,15}|[\da-f:]{3,39})\]", re.IGNORECAS
 
 
 def read(data: bytes) -> Outcome:
-    """What the mail in ``data`` says; never raises, whatever the bytes.
+    """Read the mail in ``data``; never raises for any bytes.
 
     Only the first mebibyte is looked at (`newsletter.inbound.bounces.mime.LONGEST_MAIL`).
     """
@@ -107,7 +107,7 @@ def _complaint_about(addresses: tuple[str, ...], detail: str) -> Outcome:
 
 
 def _returned_to(clues: Clues) -> tuple[str, ...]:
-    """Whom the returned message was for; a name that was blacked out only for want of others."""
+    """The recipients of the returned message; a redacted name only if there is no other."""
     hidden = ("redacted", "undisclosed")
     named = tuple(each for each in clues.returned_to if not each.lower().startswith(hidden))
     return named or clues.returned_to
@@ -144,7 +144,7 @@ def _bounce(clues: Clues, data: bytes) -> Outcome | None:
 
 
 def _only_one(clues: Clues) -> str:
-    """The one address that the returned message was for; nothing when there are several."""
+    """The one recipient of the returned message; nothing if there are several."""
     return clues.returned_to[0] if len(clues.returned_to) == 1 else ""
 
 

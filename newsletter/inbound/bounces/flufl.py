@@ -1,4 +1,4 @@
-"""flufl.bounce, asked about letters that our own reading is not sure of."""
+"""flufl.bounce, asked about mails that our own reading is not sure of."""
 
 import email
 import logging

@@ -1,4 +1,4 @@
-"""Reports written as letters: which addresses failed, told by where they stand.
+"""Reports in free text: which addresses failed, judged by their position.
 
 No table of vendors: whatever the wording, a failed address starts a line or follows words of
 failure, stands under a heading that announces it, and is whom the returned message was for;

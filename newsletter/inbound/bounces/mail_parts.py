@@ -1,4 +1,4 @@
-"""A mail taken apart by what its parts are for: report, words, what it returns, whose it is."""
+"""The parts of a mail by purpose: report, text, returned message, identity."""
 
 import re
 from dataclasses import dataclass, field
@@ -86,7 +86,7 @@ LONGEST_LINE = 200
 
 @dataclass
 class Clues:
-    """What a mail is made of. Headers of returned messages are lower-case dictionaries."""
+    """The parts of a mail. Headers of returned messages are lower-case dictionaries."""
 
     headers: Headers
     letter: str = ""

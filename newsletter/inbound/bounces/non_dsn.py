@@ -1,4 +1,4 @@
-"""Bounces that come as letters, without a report: is it one, about whom, why, and for how long."""
+"""Bounces in free text without a report: is it one, about whom, why, and for how long."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What an inbound mail or a provider's event says, in one vocabulary."""
+"""The outcome of an inbound mail or provider's event, in one vocabulary."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from newsletter.core.models import Permanence, Reason
 
 
 class Kind(StrEnum):
-    """What sort of mail came in."""
+    """The kind of inbound mail."""
 
     BOUNCE = "bounce"
     COMPLAINT = "complaint"

@@ -1,4 +1,4 @@
-"""By which words one tells sorts of mail apart: tables of patterns, no decisions.
+"""Patterns that tell kinds of mail apart: tables only, no decisions.
 
 In the tables a bar between spaces parts patterns; a bar inside a group is the pattern's own.
 """

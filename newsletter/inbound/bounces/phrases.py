@@ -1,4 +1,4 @@
-"""What mail systems write when they refuse a message, and what it means.
+"""Phrases that mail systems write when they refuse a message, and their meaning.
 
 One place for foreign vocabulary: phrases, separated by bars, and our word for them. They match
 in lower-case text with single spaces, without host names and addresses ("_" is a space at an

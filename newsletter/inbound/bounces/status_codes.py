@@ -1,4 +1,4 @@
-"""Status codes (RFC 3463), reply codes (RFC 5321), and words that tell whether all is lost."""
+"""Status codes (RFC 3463), reply codes (RFC 5321), and words that tell permanent from transient."""
 
 import re
 

@@ -1,10 +1,12 @@
 """Mailgun's webhooks: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/
 
-The signature is in the body: an HMAC-SHA256 over timestamp and token.
+The signature is in the body: an HMAC-SHA256 over timestamp and token, and nothing else. So a token
+is good for one body, and for a quarter of an hour.
 """
 
 import hmac
 from collections.abc import Mapping
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -29,6 +31,7 @@ from newsletter.inbound.providers.base import (
     text_of,
 )
 
+WINDOW = timedelta(minutes=15)
 _KINDS = {
     "failed": Kind.BOUNCE,
     "complained": Kind.COMPLAINT,
@@ -55,8 +58,9 @@ def reader(settings: Settings) -> Reader | None:
 
     def read(request: WebhookRequest) -> list[ProviderEvent]:
         payload = json_object(request.body)
-        _verify(part_of(payload, "signature"), key, request)
-        event = _event(part_of(payload, "event-data"), request)
+        signature = part_of(payload, "signature")
+        _verify(signature, key, request)
+        event = _event(part_of(payload, "event-data"), request, text_of(signature.get("token")))
         return [event] if event else []
 
     return read
@@ -68,10 +72,10 @@ def _verify(signature: Mapping[str, Any], key: bytes, request: WebhookRequest) -
     given = text_of(signature.get("signature"))
     if not hmac.compare_digest(given.encode(), expected.encode()):
         raise TokenError("the signature does not match")
-    require_fresh(moment_of(timestamp), request)
+    require_fresh(moment_of(timestamp), request, WINDOW)
 
 
-def _event(event: Mapping[str, Any], request: WebhookRequest) -> ProviderEvent | None:
+def _event(event: Mapping[str, Any], request: WebhookRequest, token: str) -> ProviderEvent | None:
     kind = _KINDS.get(text_of(event.get("event")))
     event_id = text_of(event.get("id"))
     if kind is None or not event_id:
@@ -84,7 +88,8 @@ def _event(event: Mapping[str, Any], request: WebhookRequest) -> ProviderEvent |
         message_ids=tuple(filter(None, [text_of(headers.get("message-id")).strip("<> ")])),
         marks=marks_of(part_of(event, "user-variables")),
     )
-    return ProviderEvent(event_id, event_moment(event.get("timestamp"), request), outcome)
+    at = event_moment(event.get("timestamp"), request)
+    return ProviderEvent(event_id, at, outcome, once=token)
 
 
 def _recipient(event: Mapping[str, Any], kind: Kind) -> BouncedRecipient:

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
 
 from newsletter.core.config import Settings
 from newsletter.core.errors import FetchError, TokenError
@@ -30,8 +31,19 @@ from newsletter.inbound.providers.base import (
     text_of,
 )
 
-# Both what signs and what confirms is Amazon's own host; anything else is an attacker's.
-_AMAZON = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(?:\.cn)?/[^\s]{0,2000}$")
+# SNS's own hosts, one for each region: "sns.s3-us-west-2.amazonaws.com" is somebody's bucket.
+_REGION = r"(?:af|ap|ca|cn|eu|il|me|mx|sa|us)(?:-gov|-iso[a-z]?)?-(?:[a-z]{4,12})-[0-9]"
+_HOST = rf"https://sns\.(?:cn-[a-z]+-[0-9]\.amazonaws\.com\.cn|(?!cn-){_REGION}\.amazonaws\.com)"
+_ADDRESSES = {
+    "SigningCertURL": re.compile(rf"{_HOST}/SimpleNotificationService-[0-9a-f]{{1,64}}\.pem"),
+    "SubscribeURL": re.compile(
+        rf"{_HOST}/\?Action=ConfirmSubscription&[\w=&%:.~-]{{1,2000}}", re.ASCII
+    ),
+}
+# The name in the certificates that sign, by itself or with a region.
+_NAME = re.compile(rf"sns\.(?:{_REGION}\.)?amazonaws\.com(?:\.cn)?")
+SMALLEST_KEY = 2048
+LARGEST_ANSWER = 64 * 1024
 # Fields that are signed, in this order, where they are present.
 _SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
@@ -42,6 +54,7 @@ _SIGNED = {
 _SIGNED["UnsubscribeConfirmation"] = _SIGNED["SubscriptionConfirmation"]
 _HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
 SECONDS = 10
+COMMON_NAME = NameOID.COMMON_NAME
 
 Fetch = Callable[[str], bytes]
 
@@ -53,13 +66,18 @@ def fetch_from_amazon(url: str) -> bytes:
     Raises:
         FetchError: no answer came.
     """
+    body = b""
     try:
-        answer = httpx.get(url, timeout=SECONDS, follow_redirects=False)
-        answer.raise_for_status()
+        with httpx.stream("GET", url, timeout=SECONDS, follow_redirects=False) as answer:
+            answer.raise_for_status()
+            for chunk in answer.iter_bytes():
+                body += chunk
+                if len(body) > LARGEST_ANSWER:
+                    raise FetchError("answered too much", where=url[:120], transient=False)
     except httpx.HTTPError as error:
         what = f"no answer ({type(error).__name__})"
         raise FetchError(what, where=url[:120], transient=True) from error
-    return answer.content
+    return body
 
 
 def reader(settings: Settings, fetch: Fetch = fetch_from_amazon) -> Reader | None:
@@ -108,7 +126,7 @@ def _verify(message: dict[str, Any], request: WebhookRequest, topic: str, fetch:
 
 def _amazon_url(message: dict[str, Any], name: str) -> str:
     url = str(message.get(name, ""))
-    if not _AMAZON.match(url):
+    if not _ADDRESSES[name].fullmatch(url):
         raise TokenError(f"{name} is not an Amazon URL")
     return url
 
@@ -120,6 +138,11 @@ def _public_key(pem: bytes, request: WebhookRequest) -> rsa.RSAPublicKey:
         raise TokenError("the signing certificate cannot be read") from error
     key = certificate.public_key()
     is_valid = certificate.not_valid_before_utc <= request.at <= certificate.not_valid_after_utc
-    if not is_valid or not isinstance(key, rsa.RSAPublicKey):
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < SMALLEST_KEY:
+        raise TokenError("the signing certificate's key is too short")
+    names = [str(each.value) for each in certificate.subject.get_attributes_for_oid(COMMON_NAME)]
+    if len(names) != 1 or not _NAME.fullmatch(names[0]):
+        raise TokenError("the signing certificate has another name than Amazon's")
+    if not is_valid:
         raise TokenError("the signing certificate is not valid")
     return key

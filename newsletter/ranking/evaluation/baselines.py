@@ -23,7 +23,7 @@ Ranker = Callable[[csr_matrix, csr_matrix, csr_matrix], Iterator[Vectors]]
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a baseline reached, on how many subscribers, in how long."""
+    """The result of a baseline: quality, number of subscribers, seconds."""
 
     name: str
     quality: Quality

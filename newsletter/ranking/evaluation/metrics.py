@@ -1,4 +1,4 @@
-"""Measures of a ranking against what was truly liked: plain means over subscribers. Pure."""
+"""Measures of a ranking against true likes: plain means over subscribers. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

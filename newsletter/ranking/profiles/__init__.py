@@ -1,1 +1,1 @@
-"""What subscribers stated and judged, and the topic vectors learned from it."""
+"""What subscribers stated and rated, and the topic vectors learned from it."""

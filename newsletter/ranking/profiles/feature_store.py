@@ -67,12 +67,12 @@ def current(session: Session, model: str = DEFAULT) -> tuple[str, Basis]:
 
 
 def is_stored(session: Session) -> bool:
-    """Whether a feature space was fitted and kept."""
+    """Whether a feature space is stored."""
     return _newest(session) is not None
 
 
 def _for_now(session: Session, model: str) -> Basis:
-    """A space that is in no row, for pages that look before anything was trained.
+    """An unsaved space, for pages that are opened before any training.
 
     Kept in this process until the papers have grown: fitting takes seconds.
     """
@@ -112,7 +112,7 @@ def fit(session: Session, model: str) -> Fitted:
 
 
 def put(session: Session, fitted: Fitted) -> None:
-    """Store a space in place of the one there was; two may store the same at once."""
+    """Store a space in place of the previous one; two processes may store the same one."""
     space = fitted.basis.space
     session.execute(delete(Space).where(col(Space.id) != space.id))
     new = upsert(session, "feature_space").values(
@@ -168,7 +168,7 @@ def _put_vectors(session: Session, space_id: str, vectors: Mapping[int, bytes]) 
 def put_collaboration(
     session: Session, basis: Basis, others: Collaboration | None
 ) -> tuple[str, Basis]:
-    """Keep what others liked beside the current space, in place of what was kept before."""
+    """Store what others liked with the current space, replacing the previous value."""
     row = session.get_one(Space, basis.space.id)
     row.collaboration = None if others is None else others.dump()
     digest = "" if row.collaboration is None else hashlib.sha256(row.collaboration).hexdigest()
@@ -185,13 +185,17 @@ def load_candidates(
 ) -> Candidates:
     """Papers first seen since then, and not after ``until``; missing vectors are computed.
 
-    Reads only.
+    What was retracted or withdrawn is left out. Reads only.
 
     Raises:
         SettingsError: the encoder of the space is not installed.
     """
     key, basis = current(session, model)
-    wanted = select(Paper).where(col(Paper.first_seen_at) >= since).order_by(col(Paper.id))
+    wanted = (
+        select(Paper)
+        .where(col(Paper.first_seen_at) >= since, Paper.standing == "")
+        .order_by(col(Paper.id))
+    )
     if until is not None:
         wanted = wanted.where(col(Paper.first_seen_at) <= until)
     papers = session.exec(wanted).all()
@@ -255,7 +259,7 @@ def _vectors(
 
 
 def text_of(paper: Paper) -> PaperText:
-    """What of a stored paper is turned into features."""
+    """The text of a stored paper that becomes features."""
     return PaperText(paper.title, paper.abstract, tuple(paper.categories))
 
 

@@ -51,7 +51,7 @@ def record(
 
 
 def withdraw(session: Session, subscriber_id: int, paper_id: int, signal: Signal) -> bool:
-    """Take a signal back; returns whether there was one."""
+    """Undo a signal; returns whether there was one."""
     removed = session.execute(
         delete(Feedback)
         .where(
@@ -68,7 +68,7 @@ def withdraw(session: Session, subscriber_id: int, paper_id: int, signal: Signal
 
 
 def _learn_anew(session: Session, subscriber_id: int) -> None:
-    """Drop what was learned; `profiles` builds it from the rows where it is next needed."""
+    """Delete a profile; `profiles` rebuilds it from rows when it is next needed."""
     topics = select(Topic.id).where(Topic.subscriber_id == subscriber_id)
     session.execute(delete(Profile).where(col(Profile.topic_id).in_(topics)))
 

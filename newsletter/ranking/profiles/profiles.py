@@ -31,6 +31,7 @@ from newsletter.ranking import topic_vectors
 from newsletter.ranking.candidates import SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import DEFAULT
 from newsletter.ranking.profiles import evidence, feature_store
+from newsletter.ranking.profiles.draft import Draft
 from newsletter.ranking.profiles.feature_store import load_candidates
 from newsletter.ranking.topic_vectors import Basis, Sums
 
@@ -116,6 +117,8 @@ def load_profiles(
     model: str = DEFAULT,
     now: datetime | None = None,
     before: datetime | None = None,
+    *,
+    draft: Draft | None = None,
 ) -> list[SubscriberProfile]:
     """What ranking needs of these subscribers, in their order; unknown ids are left out.
 
@@ -123,18 +126,20 @@ def load_profiles(
     on the spot from its rows. ``model`` counts where no feature space is stored. ``now`` is the
     moment that mails and signals are counted back from: the present if not given. Papers that were
     mailed or judged from ``before`` on count as not seen yet: as a digest of then was made.
+    ``draft`` stands for the stored wishes of its subscriber.
     """
     now = now or utc_now()
     key, basis = feature_store.current(session, model)
     subscribers = {
         row.id: row for row in feature_store.rows(session, Subscriber, "id", subscriber_ids)
     }
-    topics = _topics(session, subscriber_ids)
+    if draft is not None:
+        subscribers[draft.subscriber.id] = draft.subscriber
+    topics = _topics(session, subscriber_ids, draft)
     flat = [topic for several in topics.values() for topic in several]
-    following, mutes = _interests(session, flat)
-    profiles = _topic_profiles(
-        session, key, basis, [topic for topic in flat if not topic.paused], following, now=now
-    )
+    following, mutes = _interests(session, flat, draft)
+    shown = [topic for topic in flat if not topic.paused]
+    profiles = _topic_profiles(session, key, basis, shown, following, now=now, draft=draft)
     oldest = now - LOOK_BACK
     last = _last_digests(session, subscriber_ids, before)
     seen = _seen(session, subscriber_ids, oldest, before)
@@ -165,10 +170,17 @@ def load_profiles(
     ]
 
 
-def _topics(session: Session, subscriber_ids: Sequence[int]) -> dict[int, list[Topic]]:
+def _topics(
+    session: Session, subscriber_ids: Sequence[int], draft: Draft | None
+) -> dict[int, list[Topic]]:
     """Topics by subscriber; one that is in no row, with an id below zero, for who has none."""
     topics: dict[int, list[Topic]] = defaultdict(list)
-    for topic in feature_store.rows(session, Topic, "subscriber_id", subscriber_ids):
+    stored = (
+        feature_store.rows(session, Topic, "subscriber_id", subscriber_ids)
+        if draft is None
+        else draft.topics
+    )
+    for topic in stored:
         topics[topic.subscriber_id].append(topic)
     for number in subscriber_ids:
         topics[number].sort(key=lambda topic: topic.id or 0)
@@ -179,13 +191,19 @@ def _topics(session: Session, subscriber_ids: Sequence[int]) -> dict[int, list[T
 
 
 def _interests(
-    session: Session, topics: Sequence[Topic]
+    session: Session, topics: Sequence[Topic], draft: Draft | None
 ) -> tuple[dict[int, list[Interest]], dict[int, list[Interest]]]:
     """What each topic follows, and what each subscriber mutes: a mute holds for all topics."""
     following: dict[int, list[Interest]] = defaultdict(list)
     mutes: dict[int, list[Interest]] = defaultdict(list)
     owner = {topic.id or 0: topic.subscriber_id for topic in topics}
-    for number, interests in evidence.interests_of(session, list(owner)).items():
+    if draft is None:
+        stated = evidence.interests_of(session, list(owner))
+    else:
+        stated = defaultdict(list)
+        for each in draft.interests:
+            stated[each.topic_id].append(each)
+    for number, interests in stated.items():
         following[number] = [each for each in interests if each.weight >= 0]
         mutes[owner[number]] += [each for each in interests if each.weight < 0]
     return following, mutes
@@ -199,10 +217,13 @@ def _topic_profiles(
     following: dict[int, list[Interest]],
     *,
     now: datetime,
+    draft: Draft | None,
 ) -> dict[int, TopicProfile]:
     numbers = [topic.id for topic in topics if topic.id is not None and topic.id > 0]
     stored: dict[int | None, Profile] = {
-        row.topic_id: row for row in feature_store.rows(session, Profile, "topic_id", numbers)
+        row.topic_id: row
+        for row in feature_store.rows(session, Profile, "topic_id", numbers)
+        if draft is None or row.topic_id in draft.profiled
     }
     ready = [t for t in topics if t.id in stored and stored[t.id].feature_space == key]
     missing = [t for t in topics if t.id not in stored or stored[t.id].feature_space != key]

@@ -29,7 +29,7 @@ def examine(
     yield _database(settings)
     relays: tuple[Relay, ...] = ()
     if settings.smtp_url is not None:
-        relays = parse_relays(settings.smtp_url.get_secret_value())
+        relays = parse_relays(settings.relay_url, settings.ehlo_name)
     for target in relays:
         yield from connectivity.relay(target)
     with client or httpx.Client() as web:

@@ -26,13 +26,14 @@ from newsletter.sending.ledger.leases import (
     sending,
 )
 from newsletter.sending.ledger.refused import FEWEST_REFUSED, PERMANENT, by_kind, take_back, tried
-from newsletter.sending.ledger.states import COUNTED, COUNTED_AS, LEASE, RESENDS, UNFINISHED
+from newsletter.sending.ledger.states import COUNTED, COUNTED_AS, LEASE, MISSED, RESENDS, UNFINISHED
 
 __all__ = [
     "COUNTED",
     "COUNTED_AS",
     "FEWEST_REFUSED",
     "LEASE",
+    "MISSED",
     "PERMANENT",
     "RESENDS",
     "UNFINISHED",

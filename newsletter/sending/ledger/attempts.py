@@ -100,11 +100,15 @@ def _may_be_sent() -> ColumnElement[bool]:
     is_digest = ROW.kind == DeliveryKind.DIGEST
     # A person who left or was erased can come back through a confirmation.
     own_wish = (SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED)
+    # So may whoever bounced: signing up asks them once a month at most.
+    is_confirmation = ROW.kind == DeliveryKind.CONFIRMATION
+    has_bounced = _suppression.reason == SuppressionReason.BOUNCED
     suppressed = (
         exists()
         .where(
             _suppression.address_hash == _subscriber.address_hash,
             or_(is_digest, _suppression.reason.not_in(own_wish)),
+            ~and_(is_confirmation, has_bounced),
         )
         .correlate(DELIVERY, _subscriber_table)
     )

@@ -26,6 +26,14 @@ COUNTED_AS = {
     DeliveryStatus.BOUNCED: DeliveryStatus.SENT,
     DeliveryStatus.COMPLAINED: DeliveryStatus.SENT,
 }
+# Statuses of deliveries that did not arrive, or not yet: the same wherever they are counted.
+MISSED = (
+    DeliveryStatus.FAILED,
+    DeliveryStatus.DEFERRED,
+    DeliveryStatus.UNCERTAIN,
+    DeliveryStatus.EXPIRED,
+    DeliveryStatus.BOUNCED,
+)
 COUNTED = tuple(status for status in DeliveryStatus if status not in COUNTED_AS)
 
 # Statements are written against tables, not mapped classes: they move many rows at a time.

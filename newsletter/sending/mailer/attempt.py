@@ -131,4 +131,5 @@ def _render(content: Digest | TransactionalMessage, renderer: Rendering) -> Enve
         message_id=content.message_id,
         created_at=content.created_at,
         public_id=content.public_id,
+        link_generation=content.link_generation,
     )

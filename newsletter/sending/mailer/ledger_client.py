@@ -39,6 +39,7 @@ _NOTES = (
         _delivery.message_id,
         _delivery.created_at,
         SQLModel.metadata.tables["subscriber"].c.public_id,
+        SQLModel.metadata.tables["subscriber"].c.link_generation,
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .where(_delivery.id.in_(bindparam("ids", expanding=True)))
@@ -57,6 +58,7 @@ class TransactionalMessage:
     message_id: str
     created_at: datetime
     public_id: str
+    link_generation: int
 
 
 @dataclass(frozen=True, slots=True)

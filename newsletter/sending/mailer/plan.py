@@ -65,7 +65,9 @@ class SendPlan:
         """
         settings = self.settings
         spare_the_collector()
-        transport: Callable[[], Transport] = RelayPool(parse_relays(settings.relay_url)).transport
+        transport: Callable[[], Transport] = RelayPool(
+            parse_relays(settings.relay_url, settings.ehlo_name)
+        ).transport
         return SendRun(
             engine,
             Renderer(settings, Signer(settings.keys)),

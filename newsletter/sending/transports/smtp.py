@@ -61,6 +61,7 @@ class Relay:
     implicit_tls: bool = False
     starttls: bool | None = None
     weight: int = 1
+    ehlo_name: str | None = None
     timeout: float | None = None
 
     @property
@@ -73,13 +74,18 @@ class Relay:
         except ValueError:
             return False
 
+    @property
+    def takes_any_certificate(self) -> bool:
+        """Whether TLS was not asked for and nobody can listen: any certificate will do."""
+        return self.is_loopback and self.starttls is None and not self.implicit_tls
+
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
 
-def parse_relays(urls: str) -> tuple[Relay, ...]:
+def parse_relays(urls: str, ehlo_name: str | None = None) -> tuple[Relay, ...]:
     """The relays of `parse_relay` URLs, separated by spaces."""
-    return tuple(parse_relay(url) for url in urls.split())
+    return tuple(replace(parse_relay(url), ehlo_name=ehlo_name) for url in urls.split())
 
 
 def parse_relay(url: str) -> Relay:
@@ -294,7 +300,8 @@ class SmtpTransport:
             password=relay.password,
             use_tls=relay.implicit_tls,
             start_tls=None if relay.implicit_tls else relay.starttls,
-            local_hostname=own_name(),
+            local_hostname=relay.ehlo_name or own_name(),
+            validate_certs=not relay.takes_any_certificate,
             timeout=relay.timeout or CONNECT_SECONDS,
         )
         try:
@@ -303,7 +310,10 @@ class SmtpTransport:
                 await client.ehlo()
         except (SMTPException, OSError, SSLError, ValueError) as error:
             client.close()
-            raise RelayError(f"relay {relay}: {_reason(error, relay)}") from error
+            reason = _reason(error, relay)
+            if relay.is_loopback and "certificate" in reason.lower():
+                reason += "; for a relay on this machine drop starttls=true, or use smtp://"
+            raise RelayError(f"relay {relay}: {reason}") from error
         transport = client.transport
         if not isinstance(transport, asyncio.Transport):
             raise RelayError(f"relay {relay}: connection closed by the relay")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from newsletter.core.errors import ParseError
 from newsletter.core.one_line import shortened, tidy
 from newsletter.sources.base import Page, PaperRecord, Problem, Request
-from newsletter.sources.normalise import BadPaperError
+from newsletter.sources.normalise import BadPaperError, NotAPaperError
 
 Raw = TypeVar("Raw")
 
@@ -29,22 +29,31 @@ def read_papers(
     """
     records: list[PaperRecord] = []
     problems: list[Problem] = []
+    notices: list[NotAPaperError] = []
     number = 0
+
+    def page(*, following: Request | None = None, cut_short: bool = False) -> Page:
+        retracted = tuple(notice.retracts for notice in notices if notice.retracts)
+        return Page(tuple(records), tuple(problems), following, cut_short, len(notices), retracted)
+
     remaining = iter(announced)
     while True:
         try:
             raw = next(remaining)
         except StopIteration:
-            return Page(tuple(records), tuple(problems), following())
+            return page(following=following())
         except ParseError as error:
             if not number:
                 raise
             what = f"{error.what}; nothing after paper {number} was read"
             problems.append(Problem(error.where, what))
-            return Page(tuple(records), tuple(problems), cut_short=True)
+            return page(cut_short=True)
         number += 1
         try:
             record = read(raw)
+        except NotAPaperError as notice:
+            notices.append(notice)
+            continue
         except BadPaperError as error:
             problems.append(Problem(f"{where}, paper {number}", str(error)))
             continue
