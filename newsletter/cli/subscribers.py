@@ -16,6 +16,7 @@ from newsletter.cli.common import JsonOption, open_database, print_json
 from newsletter.cli.console import err, out
 from newsletter.cli.subscriber_view import describe, required, row_of
 from newsletter.core import database
+from newsletter.core.csv_cells import split_list
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Cadence, Subscriber, SubscriberStatus, Topic
 from newsletter.core.tokens import Signer
@@ -114,7 +115,7 @@ def import_file(
     report = import_csv(engine, signer, file, confirmed=confirmed)
     if as_json:
         print_json(asdict(report))
-        return
+        raise typer.Exit(1 if report.refused else 0)
     state = "active" if confirmed else "pending: run `newsletter subscribers invite`"
     out.print(
         f"{escape(report.file)}: {report.added} subscribers added ({state}), "
@@ -123,6 +124,8 @@ def import_file(
     )
     _print_remarks("known", report.unchanged)
     _print_remarks("refused", report.refused)
+    if report.refused:
+        raise typer.Exit(1)
 
 
 def _print_remarks(title: str, remarks: list[Remark]) -> None:
@@ -183,7 +186,9 @@ def export_file(
 
 
 def _with_lists(row: dict[str, str]) -> dict[str, Any]:
-    return {name: (cell.split(";") if name in LIST_COLUMNS else cell) for name, cell in row.items()}
+    return {
+        name: (split_list(cell) if name in LIST_COLUMNS else cell) for name, cell in row.items()
+    }
 
 
 @subscriber_commands.command("list")

@@ -125,12 +125,14 @@ def import_suppressions(
     if as_json:
         refused = [{"line": line, "what": what} for line, what in done.refused]
         print_json({"added": done.added, "known": done.known, "refused": refused})
-        return
+        raise typer.Exit(1 if done.refused else 0)
     for line, what in done.refused:
         err.print(escape(f"{path}, line {line}: {what}"))
     out.print(
         f"{done.added} suppressed, {done.known} already suppressed, {len(done.refused)} refused"
     )
+    if done.refused:
+        raise typer.Exit(1)
 
 
 @suppression_commands.command()

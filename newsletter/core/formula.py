@@ -19,6 +19,7 @@ _WORD = re.compile(r"[^\W\d_]{3}|[^\W\d_].*[A-Z]|[A-Z].*[^\W\d_]", re.DOTALL)
 _PLAIN = re.compile(r"[0-9A-Za-z\u0370-\u03ff]+(?:\.\d+)?")
 _SINGLE = re.compile(
     r"\d+(?:\.\d+)?|[^\W\d_][\u0300-\u036f\u20d0-\u20f0′″]*|\w+\([^()]*\)|\([^()]*\)"
+    r"|[√∛∜][^\W_]+|[√∛∜]\([^()]*\)|[d∂][^\W\d_]"
 )
 _FACTOR = re.compile(r"[^\s+\-−±∓/,;=<>≤≥]+(?:\([^()]*\))?")
 
@@ -34,6 +35,7 @@ def script(text: str, *, up: bool) -> str:
         return ""
     if up and text in "∘○":
         return "°"
+    text = text.replace("′′′", "‴").replace("′′", "″")
     if up and all(character in _ALREADY_HIGH for character in text):
         return text.replace("∗", "*")
     if (raised := _in_small(text, up=up)) is not None:

@@ -205,7 +205,9 @@ class Asking:
     def _computed(self, paper: Paper, found: Standing, issue_date: date, *, frozen: bool) -> Why:
         outcome, detail = _OUTCOMES[found.verdict], found.detail
         if outcome is Outcome.SELECTED:
-            detail = f"{detail} This is the ranking of now; {issue_date} is not prepared."
+            detail = (
+                f"{detail} Ranked just now: no digest of {issue_date} is prepared for this reader."
+            )
         if frozen and outcome is Outcome.SELECTED:
             # Preferences or votes changed since.
             outcome = Outcome.RANKED_BELOW
@@ -247,5 +249,6 @@ def _not_a_candidate(paper: Paper) -> Why:
         detail = f"It was {paper.standing}, and such a paper is never picked."
         return Why(paper.id or 0, paper.title, Outcome.RETRACTED, detail)
     days = CANDIDATE_WINDOW.days
-    detail = f"It came in more than {days} days before; a digest holds nothing older."
+    dated = f"It dates from {paper.first_seen_at:%Y-%m-%d}"
+    detail = f"{dated}; a digest holds nothing older than {days} days."
     return Why(paper.id or 0, paper.title, Outcome.TOO_OLD, detail)

@@ -70,7 +70,7 @@ def read_body(text: str) -> Body:
     found: dict[str, str] = {}
     for line in text.split("\n")[:_MOST_LINES]:
         bare = " ".join(line.split())
-        if not any(map(str.isalnum, bare)):
+        if not bare.strip(" .,;:|-–—•"):
             continue
         said = _said(bare) if len(bare) < 1_000 else None
         if said is None:

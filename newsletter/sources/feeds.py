@@ -199,14 +199,14 @@ def _told_apart(page: Page) -> Page:
 def _published(entry: Any) -> datetime | None:
     """The first date that can be read, in our reading or in feedparser's."""
     for name in ("published", "prism_publicationdate", "updated", "created", "dc_date"):
-        # A key that feedparser only lends to another one counts where it stands itself.
         if name in entry and (found := moment(entry[name])):
             return found
-    raw = str(entry.get("published") or entry.get("updated") or "")
+    # Asked for an update that is not there, feedparser would lend the publication.
+    name = "updated" if "published" not in entry and "updated" in entry else "published"
     # A month alone is no day, though feedparser takes it for the first.
-    if re.fullmatch(r"\s*\d{4}(?:-\d\d)?\s*", raw):
+    if re.fullmatch(r"\s*\d{4}(?:-\d\d)?\s*", str(entry.get(name) or "")):
         return None
-    return _moment(entry.get("published_parsed") or entry.get("updated_parsed"))
+    return _moment(entry.get(f"{name}_parsed"))
 
 
 def _names(line: str) -> list[str]:

@@ -101,11 +101,12 @@ def _search(answer: dict[str, Any], where: str, request: Request | None) -> Page
 
 def _only_ids(ids: Sequence[str], where: str) -> ParseError:
     """What to say of a search's answer in a file: it has no papers, only where they are."""
-    address = f"{_URL}efetch.fcgi?db=pubmed&retmode=xml&id={','.join(ids[:3])}"
-    more = ",…" if len(ids) > 3 else ""
+    address = f"{_URL}efetch.fcgi?db=pubmed&retmode=xml&id={','.join(ids[:20])}"
+    ending = "" if len(ids) == 1 else "s"
+    more = ",…" if len(ids) > 20 else ""
     return ParseError(
-        f"it holds {len(ids):,} PubMed ids and no papers: save the answer of {address}{more} "
-        "and ingest that, or let `newsletter ingest pubmed` search",
+        f"it holds {len(ids):,} PubMed id{ending} and no papers: save the answer of "
+        f"{address}{more} and ingest that, or let `newsletter ingest pubmed` search",
         where=where,
     )
 

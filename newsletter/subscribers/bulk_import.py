@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, insert, or_, update
 from sqlmodel import Session, col, select
 
 from newsletter.core.batches import batched
-from newsletter.core.database import session_scope, utc_now
-from newsletter.core.models import Interest, Subscriber, SubscriberStatus, Topic
+from newsletter.core.database import session_scope, upsert, utc_now
+from newsletter.core.models import Interest, Paper, Subscriber, SubscriberStatus, Topic
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.accounts import refusal, subscriber_values
 from newsletter.subscribers.csv_reading import Line, Remark, read_lines
 from newsletter.subscribers.suppression import suppressions
-from newsletter.subscribers.validation import MOST_TOPICS, TopicRequest
+from newsletter.subscribers.validation import MOST_TOPICS
 
 
 @dataclass
@@ -123,7 +123,7 @@ def _import_chunk(
     hashes = {each.first.address: signer.hash_address(each.first.address) for each in wanted}
     suppressed = suppressions(session, list(hashes.values()))
     fresh: list[_Wanted] = []
-    topics: list[tuple[int, TopicRequest]] = []
+    topics: list[tuple[int, Line]] = []
     for each in wanted:
         address = each.first.address
         reason = suppressed.get(hashes[address])
@@ -137,7 +137,7 @@ def _import_chunk(
         else:
             topics += _update_known(session, each, there, confirmed, report)
     topics += _insert_subscribers(session, fresh, hashes, confirmed, report)
-    _insert_topics(session, topics)
+    _insert_topics(session, topics, report)
 
 
 def _known(session: Session, addresses: list[str]) -> dict[str, _Known]:
@@ -163,7 +163,7 @@ def _refuse(report: ImportReport, wanted: _Wanted, reason: str) -> None:
 
 def _update_known(
     session: Session, wanted: _Wanted, known: _Known, confirmed: bool, report: ImportReport
-) -> list[tuple[int, TopicRequest]]:
+) -> list[tuple[int, Line]]:
     """The topics to add to a known subscriber; with consent stated, a pending one is activated."""
     activated = (
         confirmed
@@ -196,7 +196,7 @@ def _update_known(
         for line in wanted.lines
         if line not in new
     ]
-    return [(known.id, line.topic) for line in new]
+    return [(known.id, line) for line in new]
 
 
 def _insert_subscribers(
@@ -205,7 +205,7 @@ def _insert_subscribers(
     hashes: dict[str, str],
     confirmed: bool,
     report: ImportReport,
-) -> list[tuple[int, TopicRequest]]:
+) -> list[tuple[int, Line]]:
     if not fresh:
         return []
     now = utc_now()
@@ -230,7 +230,7 @@ def _insert_subscribers(
     report.added += len(ids)
     report.topics_added += sum(len(each.lines) for each in fresh)
     return [
-        (subscriber_id, line.topic)
+        (subscriber_id, line)
         for subscriber_id, each in zip(ids, fresh, strict=True)
         for line in each.lines
         if subscriber_id is not None
@@ -244,7 +244,7 @@ def _first_status(stated: str, confirmed: bool) -> SubscriberStatus:
     return SubscriberStatus(stated or SubscriberStatus.ACTIVE)
 
 
-def _insert_topics(session: Session, topics: list[tuple[int, TopicRequest]]) -> None:
+def _insert_topics(session: Session, topics: list[tuple[int, Line]], report: ImportReport) -> None:
     if not topics:
         return
     ids = session.scalars(
@@ -252,17 +252,57 @@ def _insert_topics(session: Session, topics: list[tuple[int, TopicRequest]]) -> 
         [
             {
                 "subscriber_id": subscriber_id,
-                "name": request.name,
-                "quota": request.quota,
-                "paused": request.paused,
+                "name": line.topic.name,
+                "quota": line.topic.quota,
+                "paused": line.topic.paused,
             }
-            for subscriber_id, request in topics
+            for subscriber_id, line in topics
         ],
     ).all()
     interests = [
         {"topic_id": topic_id, "kind": clue.kind, "value": clue.value, "weight": clue.weight}
-        for topic_id, (_, request) in zip(ids, topics, strict=True)
-        for clue in request.clues
+        for topic_id, (_, line) in zip(ids, topics, strict=True)
+        for clue in line.topic.clues
     ]
     if interests:
         session.execute(insert(Interest), interests)
+    _insert_judgements(session, list(zip(ids, topics, strict=True)), report)
+
+
+def _insert_judgements(
+    session: Session, topics: list[tuple[int | None, tuple[int, Line]]], report: ImportReport
+) -> None:
+    """Judgements of papers that are here; of others a remark, for they cannot be learned from."""
+    wanted = {identity for _, (_, line) in topics for _, identity in line.judged}
+    if not wanted:
+        return
+    papers: dict[str, int] = {}
+    for chunk in batched(sorted(wanted)):
+        found = session.exec(
+            select(Paper.id, Paper.source, Paper.external_id, Paper.doi).where(
+                or_(col(Paper.external_id).in_(chunk), col(Paper.doi).in_(chunk))
+            )
+        )
+        for paper_id, source, external_id, doi in found:
+            papers |= {
+                key: paper_id or 0 for key in (doi, external_id * (source == "arxiv")) if key
+            }
+    rows = []
+    for topic_id, (subscriber_id, line) in topics:
+        unknown = [identity for _, identity in line.judged if identity not in papers]
+        rows += [
+            {
+                "subscriber_id": subscriber_id,
+                "topic_id": topic_id,
+                "paper_id": papers[identity],
+                "signal": signal,
+                "created_at": utc_now(),
+            }
+            for signal, identity in line.judged
+            if identity in papers
+        ]
+        if unknown:
+            what = f"{len(unknown)} judged papers are not here, so nothing is learned from them"
+            report.unchanged.append(Remark(line.number, line.address, what))
+    if rows:
+        session.connection().execute(upsert(session, "feedback").on_conflict_do_nothing(), rows)

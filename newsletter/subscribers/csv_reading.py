@@ -5,21 +5,22 @@ with a `sep=` line. All of these are read; what cannot be read is refused line b
 """
 
 import codecs
-import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from newsletter.core.csv_cells import FORMULA_STARTS
+from newsletter.core.csv_cells import plain_cell, records, split_list
 from newsletter.core.errors import InputError
+from newsletter.core.models import Signal
 from newsletter.subscribers.validation import (
     LONGEST_NAME,
     Preferences,
     TopicRequest,
     clean_line,
     normalise_email,
+    paper_identity,
     parse_preferences,
     parse_topic,
 )
@@ -31,6 +32,18 @@ PREFERENCE_COLUMNS = {
     "send_hour": "send_hour",
     "max_papers": "max_papers",
     "min_score": "min_score",
+    "weekly_budget": "weekly_budget",
+    "length": "length",
+    "popularity": "popularity",
+    "outside_picks": "outside_picks",
+    "tell_when_nothing": "tell_when_nothing",
+    "vacation_until": "vacation_until",
+}
+# Papers judged, by topic: arXiv ids or DOIs.
+SIGNAL_COLUMNS = {
+    "relevant": Signal.RELEVANT,
+    "not_relevant": Signal.NOT_RELEVANT,
+    "saved": Signal.SAVED,
 }
 LIST_COLUMNS = ("keywords", "categories", "authors", "seed_papers", "mutes")
 COLUMNS = (
@@ -40,8 +53,12 @@ COLUMNS = (
     "topic",
     "text",
     *LIST_COLUMNS,
+    "quota",
+    "paused",
+    *SIGNAL_COLUMNS,
     "status",
 )
+_YES, _NO = {"yes", "true", "1"}, {"no", "false", "0"}
 _ALIASES = {
     "e-mail": "email",
     "email_address": "email",
@@ -49,6 +66,9 @@ _ALIASES = {
     "time_zone": "timezone",
     "seeds": "seed_papers",
 }
+
+
+_ADDRESS = re.compile(r"[^\s@,;\"]{1,64}@[^\s@,;\"]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +82,7 @@ class Line:
     given: tuple[str, ...]
     topic: TopicRequest
     status: str
+    judged: tuple[tuple[Signal, str], ...] = ()  # a signal and a paper's identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +94,44 @@ class Remark:
     reason: str
 
 
-class Reader(Protocol):
-    """What `csv.reader` returns; the standard library gives the type no public name."""
-
-    line_num: int
-
-    def __next__(self) -> list[str]: ...
-
-
 def read_lines(path: Path) -> Iterator[Line | Remark]:
     """Every line of ``path`` after the header: checked, or a remark why it is refused.
 
     Raises:
         InputError: the file cannot be read, or has no email column.
     """
-    text = _decoded(path)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    try:
-        header = [_column(cell) for cell in next(row for row in reader if _is_data(row))]
-    except (StopIteration, csv.Error) as error:
-        raise InputError(
-            "no header line; the first line must name the columns", where=str(path)
-        ) from (error)
+    rows = raw_rows(path)
+    number, first = next(rows, (1, "no lines"))
+    if isinstance(first, str):
+        raise InputError("no header line; the first line must name the columns", where=str(path))
+    header = [_column(cell) for cell in first]
     _check_header(header, path)
-    yield from _rows(reader, header)
+    for number, cells in rows:
+        if isinstance(cells, str):
+            yield Remark(number, "", cells)
+        else:
+            yield _line(number, header, cells)
+
+
+def raw_rows(path: Path) -> Iterator[tuple[int, list[str] | str]]:
+    """Line numbers with the cells of a CSV file, or why a line cannot be read; no blank lines.
+
+    Raises:
+        InputError: the file cannot be read as text.
+    """
+    text = _decoded(path)
+    lines = list(io.StringIO(text, newline=""))
+    width = 0
+
+    def starts_record(cells: list[str]) -> bool:
+        """As many cells as the first line has, one of them nothing but an address."""
+        is_whole = len(cells) == width > 1
+        return is_whole and any(_ADDRESS.fullmatch(cell.strip()) for cell in cells)
+
+    for number, cells in records(lines, _delimiter(text), starts_record):
+        if isinstance(cells, str) or _is_data(cells):
+            width = width or len(cells)
+            yield number, cells
 
 
 def _decoded(path: Path) -> str:
@@ -147,24 +182,9 @@ def _check_header(header: list[str], path: Path) -> None:
         raise InputError(f"column {twice[0]!r} appears twice in the header line", where=str(path))
 
 
-def _rows(reader: Reader, header: list[str]) -> Iterator[Line | Remark]:
-    while True:
-        number = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Remark(number, "", f"is not CSV: {error}")
-            continue
-        if not any(cell.strip() for cell in cells):
-            continue
-        yield _line(number, header, cells)
-
-
 def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
     row = dict.fromkeys(COLUMNS, "")
-    row |= zip(header, (_plain(cell) for cell in cells), strict=False)
+    row |= zip(header, (plain_cell(cell) for cell in cells), strict=False)
     try:
         if any(cell.strip() for cell in cells[len(header) :]):
             raise InputError(
@@ -180,6 +200,7 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
             given=tuple(PREFERENCE_COLUMNS[c] for c in PREFERENCE_COLUMNS if row[c].strip()),
             topic=_topic(row),
             status=row["status"].strip().lower(),
+            judged=_judged(row),
         )
     except InputError as error:
         shown = str(error) if row["email"].strip() else "the email column is empty"
@@ -194,21 +215,45 @@ def _preferences(row: dict[str, str]) -> Preferences:
         send_hour=row["send_hour"],
         max_papers=row["max_papers"],
         min_score=row["min_score"],
+        weekly_budget=row["weekly_budget"],
+        length=row["length"],
+        popularity=row["popularity"],
+        outside_picks=_truth(row, "outside_picks"),
+        tell_when_nothing=_truth(row, "tell_when_nothing"),
+        vacation_until=row["vacation_until"],
     )
 
 
 def _topic(row: dict[str, str]) -> TopicRequest:
+    quota = row["quota"].strip()
+    if quota and not (quota.isascii() and quota.isdigit() and len(quota) < 4):
+        raise InputError(f"{quota[:60]!r}; must be a number from 1 to 50", where="quota")
     return parse_topic(
         name=row["topic"],
         text=row["text"],
-        keywords=row["keywords"].split(";"),
-        categories=row["categories"].split(";"),
-        authors=row["authors"].split(";"),
-        seed_papers=row["seed_papers"].split(";"),
-        mutes=row["mutes"].split(";"),
+        keywords=split_list(row["keywords"]),
+        categories=split_list(row["categories"]),
+        authors=split_list(row["authors"]),
+        seed_papers=split_list(row["seed_papers"]),
+        mutes=split_list(row["mutes"]),
+        quota=int(quota) if quota else None,
+        paused=_truth(row, "paused") or False,
     )
 
 
-def _plain(cell: str) -> str:
-    """A cell without the apostrophe that `csv_writing` puts before a formula."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA_STARTS else cell
+def _judged(row: dict[str, str]) -> tuple[tuple[Signal, str], ...]:
+    return tuple(
+        (signal, paper_identity(value, where=column))
+        for column, signal in SIGNAL_COLUMNS.items()
+        for value in split_list(row[column])
+        if value
+    )
+
+
+def _truth(row: dict[str, str], column: str) -> bool | None:
+    value = row[column].strip().lower()
+    if not value:
+        return None
+    if value not in _YES | _NO:
+        raise InputError(f"{value[:60]!r}; must be yes or no", where=column)
+    return value in _YES

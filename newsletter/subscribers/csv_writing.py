@@ -6,9 +6,17 @@ from typing import TextIO
 
 from sqlmodel import Session, col, select
 
-from newsletter.core.csv_cells import harmless_cell
-from newsletter.core.models import Interest, InterestKind, Subscriber, Topic
-from newsletter.subscribers.csv_reading import COLUMNS
+from newsletter.core.csv_cells import harmless_cell, join_list
+from newsletter.core.models import (
+    Feedback,
+    Interest,
+    InterestKind,
+    Paper,
+    Signal,
+    Subscriber,
+    Topic,
+)
+from newsletter.subscribers.csv_reading import COLUMNS, SIGNAL_COLUMNS
 from newsletter.subscribers.validation import WEEKDAYS
 
 _COLUMN_OF_KIND = {
@@ -56,6 +64,7 @@ def write_csv(rows: Iterator[dict[str, str]], file: TextIO) -> int:
 
 
 def _subscriber_cells(subscriber: Subscriber) -> dict[str, str]:
+    budget, until = subscriber.weekly_budget, subscriber.vacation_until
     return {
         "email": subscriber.email,
         "name": subscriber.name,
@@ -65,18 +74,35 @@ def _subscriber_cells(subscriber: Subscriber) -> dict[str, str]:
         "send_hour": str(subscriber.send_hour),
         "max_papers": str(subscriber.max_papers),
         "min_score": str(subscriber.min_score),
+        "weekly_budget": "" if budget is None else str(budget),
+        "length": subscriber.length,
+        "popularity": str(subscriber.popularity),
+        "outside_picks": _yes_or_no(subscriber.outside_picks),
+        "tell_when_nothing": _yes_or_no(subscriber.tell_when_nothing),
+        "vacation_until": "" if until is None else until.isoformat(),
         "status": subscriber.status,
     }
 
 
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
+
+
 def _topic_cells(session: Session, subscribers: list[int]) -> dict[int, list[dict[str, str]]]:
+    values: dict[int, dict[str, list[str]]] = {}
     cells: dict[int, dict[str, str]] = {}
     by_subscriber: dict[int, list[dict[str, str]]] = {}
     for topic in session.exec(
         select(Topic).where(col(Topic.subscriber_id).in_(subscribers)).order_by(col(Topic.id))
     ):
-        cells[topic.id or 0] = {"topic": topic.name}
-        by_subscriber.setdefault(topic.subscriber_id, []).append(cells[topic.id or 0])
+        number = topic.id or 0
+        values[number] = {}
+        cells[number] = {
+            "topic": topic.name,
+            "quota": "" if topic.quota is None else str(topic.quota),
+            "paused": _yes_or_no(topic.paused),
+        }
+        by_subscriber.setdefault(topic.subscriber_id, []).append(cells[number])
     for interest in session.exec(
         select(Interest)
         .join(Topic, col(Topic.id) == col(Interest.topic_id))
@@ -85,6 +111,37 @@ def _topic_cells(session: Session, subscribers: list[int]) -> dict[int, list[dic
     ):
         muted = interest.kind == InterestKind.KEYWORD and interest.weight < 0
         column = "mutes" if muted else _COLUMN_OF_KIND[interest.kind]
-        row = cells[interest.topic_id]
-        row[column] = f"{row[column]};{interest.value}" if column in row else interest.value
+        values[interest.topic_id].setdefault(column, []).append(interest.value)
+    for number, lists in values.items():
+        for column, found in lists.items():
+            # A text may hold semicolons, and never a line break.
+            cells[number][column] = "\n".join(found) if column == "text" else join_list(found)
+    _add_judgements(session, subscribers, cells, by_subscriber)
     return by_subscriber
+
+
+def _add_judgements(
+    session: Session,
+    subscribers: list[int],
+    cells: dict[int, dict[str, str]],
+    by_subscriber: dict[int, list[dict[str, str]]],
+) -> None:
+    """Judged papers, each on the line of its topic, or on the first."""
+    judged: dict[tuple[int, int | None, Signal], list[str]] = {}
+    rows = session.exec(
+        select(Feedback, Paper.source, Paper.external_id, Paper.doi)
+        .join(Paper, col(Paper.id) == col(Feedback.paper_id))
+        .where(col(Feedback.subscriber_id).in_(subscribers))
+        .order_by(col(Feedback.id))
+    )
+    for feedback, source, external_id, doi in rows:
+        identity = external_id if source == "arxiv" else doi
+        if identity:
+            key = (feedback.subscriber_id, feedback.topic_id, feedback.signal)
+            judged.setdefault(key, []).append(identity)
+    column_of = {signal: column for column, signal in SIGNAL_COLUMNS.items()}
+    for (subscriber_id, topic_id, signal), identities in judged.items():
+        first = by_subscriber.setdefault(subscriber_id, [{}])[0]
+        row = cells.get(topic_id or 0, first)
+        column = column_of[signal]
+        row[column] = ";".join(filter(None, [row.get(column, ""), join_list(identities)]))

@@ -1,6 +1,5 @@
 """The list of addresses that get no mail: list, add, remove, import; each change with a reason."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,16 +8,26 @@ from pathlib import Path
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
+from newsletter.core.csv_cells import plain_cell
 from newsletter.core.errors import InputError, UsageError
 from newsletter.core.models import Subscriber, Suppression, SuppressionReason, SuppressionRemoval
 from newsletter.core.one_line import harmless
 from newsletter.core.tokens import Signer
+from newsletter.subscribers.csv_reading import raw_rows
 from newsletter.subscribers.suppression import OWN_DECISION, suppress
 from newsletter.subscribers.validation import normalise_email
 
 LONGEST_NOTE = 300
 # Names under which providers export the column with the address.
-_ADDRESS_COLUMNS = ("email", "address", "email_address", "emailaddress", "recipient", "e-mail")
+_ADDRESS_COLUMNS = (
+    "email",
+    "address",
+    "email_address",
+    "emailaddress",
+    "recipient",
+    "e-mail",
+    "e-mail_address",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,25 +178,20 @@ def import_file(
 
 
 def _addresses(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers and addresses."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 text: {error.reason}", where=str(path)) from error
-    lines = csv.reader(text.splitlines())
+    """Line numbers and addresses; where there is none, what stands there instead."""
     column = 0
-    for number, cells in enumerate(lines, start=1):
-        if number == 1 and cells and not any("@" in cell for cell in cells):
-            names = [cell.strip().lower() for cell in cells]
-            found = [place for place, name in enumerate(names) if name in _ADDRESS_COLUMNS]
-            if not found:
-                raise InputError(
-                    f"no column named {', '.join(_ADDRESS_COLUMNS)}", where=f"{path}, line 1"
-                )
-            column = found[0]
-        elif cells and len(cells) > column and cells[column].strip():
-            yield number, cells[column].strip()
-        elif any(cell.strip() for cell in cells):
+    for place, (number, cells) in enumerate(raw_rows(path)):
+        if isinstance(cells, str):
             yield number, ""
+        elif place == 0 and not any("@" in cell for cell in cells):
+            column = _address_column(cells, where=f"{path}, line {number}")
+        else:
+            yield number, plain_cell(cells[column]).strip() if len(cells) > column else ""
+
+
+def _address_column(header: list[str], *, where: str) -> int:
+    names = ["_".join(cell.strip().lower().split()) for cell in header]
+    found = [place for place, name in enumerate(names) if name in _ADDRESS_COLUMNS]
+    if not found:
+        raise InputError(f"no column is named {', '.join(_ADDRESS_COLUMNS)}", where=where)
+    return found[0]

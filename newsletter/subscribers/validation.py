@@ -27,6 +27,7 @@ LONGEST_TEXT = 2000
 # More than anyone states by hand; limits what a stranger can store.
 MOST_INTERESTS = 200
 MOST_TOPICS = 20
+LONGEST_LOCAL_PART = 64  # octets (RFC 5321 §4.5.3.1.1)
 MUTE_WEIGHT = -1.0
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -99,10 +100,14 @@ def normalise_email(email: str) -> str:
     where = f"address {shown!r}" if shown else "address"
     if any(unicodedata.category(character) == "Cc" for character in email):
         raise InputError("contains a line break or control character", where=where)
+    if unicodedata.normalize("NFKC", email) != unicodedata.normalize("NFC", email):
+        raise InputError("contains full-width or other look-alike letters", where=where)
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise InputError(str(error), where=where) from error
+    if len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
+        raise InputError("the part before the @ is longer than 64 octets", where=where)
     return f"{checked.local_part}@{checked.ascii_domain}".lower()
 
 

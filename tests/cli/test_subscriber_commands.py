@@ -66,11 +66,11 @@ def test_an_operator_adds_looks_and_erases(shell: Shell) -> None:
 def test_an_import_says_what_it_refused_and_why(shell: Shell) -> None:
     file = shell.folder / "list.csv"
     file.write_text("email,keywords\nada@r.example,x\nbroken,y\n")
-    done = shell.run("import", str(file), "--confirmed")
+    done = shell.run("import", str(file), "--confirmed", code=1)
     assert "1 subscribers added" in done.stdout
     assert "line 3: address 'broken'" in done.stderr
 
-    report = shell.json("import", str(file), "--confirmed")
+    report = json.loads(shell.run("import", str(file), "--confirmed", "--json", code=1).stdout)
     assert report["added"] == 0
     [refused] = report["refused"]
     assert refused["line"] == 3

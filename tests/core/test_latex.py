@@ -49,6 +49,15 @@ CASES = {
         (r"$x \not\in A$ and $a\not=b$", "x ∉ A and a≠b"),
         (r"$\begin{pmatrix} a & b \\ c & d \end{pmatrix}$", "(a, b; c, d)"),
     ],
+    "the sciences": [
+        (r"10$^{-3}$~M$_{\odot}$~yr$^{-1}$, km\,s$^{-1}$, $\rm{km\,s^{-1}}$", "10⁻³ M_⊙ yr⁻¹, km s⁻¹, km s⁻¹"),
+        (r"12$^{\rm h}$30$^{\rm m}$, $5^{\prime\prime}$, 5$^{\rm o}$, [O\,{\sc iii}]", "12ʰ30ᵐ, 5″, 5°, [O iii]"),
+        (r"$^{12}$C/${}^{13}$C, Bi$_2$Se$_3$, YBa$_2$Cu$_3$O$_{7-\delta}$", "¹²C/¹³C, Bi₂Se₃, YBa₂Cu₃O_(7-δ)"),
+        (r"$\sqrt{s}=13$ TeV, $B \to K^{*} \mu^{+}$, $p\bar{p}$, $\Delta m^2_{31}$", "√s=13 TeV, B → K* μ⁺, pp̄, Δm²₃₁"),
+        (r"$C^{1,\alpha}$, $L^\infty$, $\mathbb Z_p$, $\mathbb{F}_{q^2}$, $a \equiv b \pmod{n}$", "C^(1,α), L^∞, ℤₚ, 𝔽_(q²), a ≡ b (mod n)"),
+        (r"$\frac{d}{dx}$, $\frac{\partial u}{\partial t}$, $\mathcal{O}(\frac{1}{\sqrt{n}})$", "d/dx, ∂u/∂t, 𝒪(1/√n)"),
+        (r"$\underset{x}{\arg\min}\, f$, $\overset{d}{=}$, $\lvert x \rvert$", "arg minₓ f, =ᵈ, |x|"),
+    ],
     "symbols and the space around them": [
         (r"$\alpha \beta = \gamma$ in $\Lambda CDM$ and $\Delta E$", "αβ = γ in ΛCDM and ΔE"),
         (r"$n\times n$, $d \times k$, $x\in\mathbb{R}$, $a \leq b$", "n×n, d × k, x∈ℝ, a ≤ b"),

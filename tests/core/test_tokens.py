@@ -1,5 +1,7 @@
 """Tokens: unforgeable, for one purpose each, alive after a key rotation."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from newsletter.core.errors import TokenError
@@ -81,3 +83,47 @@ def test_a_value_that_would_not_fit_a_link_is_refused() -> None:
 def test_signing_without_a_key_says_which_setting_is_missing() -> None:
     with pytest.raises(TokenError, match="NEWSLETTER_SECRET_KEYS"):
         Signer(())
+
+
+def test_links_and_hashes_that_went_out_long_ago_stay_good_in_every_later_version() -> None:
+    """Made once and written down: mail cannot be called back to be signed another way."""
+    signer = Signer((NEW, OLD))
+    link = "abc_123-x.QIlM8XjUbelvh56QSWQ_dw"
+    assert signer.verify(Purpose.UNSUBSCRIBE, link) == "abc_123-x"
+    mailbox = "abc_123-x-ugc6fn5x4m4x3eno"
+    assert signer.verify_mailbox(Purpose.UNSUBSCRIBE, mailbox) == "abc_123-x"
+    assert signer.verp_delivery("bounce+4711-hr2mqln6kwggrhww@papers.example") == 4711
+    assert signer.hash_address("Ada@reader.example") == (
+        "0ebcc8d0d0463fda2600b9fa4875ffc3f7f58c8aadce8d07b8c0cd50aa7d0943"
+    )
+
+
+def test_a_lifetime_counts_from_the_moment_that_is_given() -> None:
+    signer = Signer((NEW,))
+    made = datetime(2026, 11, 20, 7, tzinfo=UTC)
+    token = signer.sign(Purpose.CONFIRM, "abc", lifetime=60, since=made)
+    assert token.partition(".")[0] == f"abc~{int(made.timestamp()) + 60}"
+    with pytest.raises(TokenError, match="expired"):
+        signer.verify(Purpose.CONFIRM, token, expires=True)
+
+
+@pytest.mark.parametrize("length", [200, 201])
+def test_a_token_holds_two_hundred_characters_at_most(length: int) -> None:
+    signer = Signer((NEW,))
+    if length > 200:
+        with pytest.raises(TokenError, match="may contain only"):
+            signer.sign(Purpose.VIEW, "x" * length)
+    else:
+        assert signer.verify(Purpose.VIEW, signer.sign(Purpose.VIEW, "x" * length))
+
+
+def test_an_address_in_any_case_proves_a_mailbox_token_and_no_other_purpose_does() -> None:
+    signer = Signer((NEW, OLD))
+    token = Signer((OLD,)).mailbox_token(Purpose.UNSUBSCRIBE, "AbC")
+    assert signer.verify_mailbox(Purpose.UNSUBSCRIBE, token.upper()) == "abc"
+    for purpose in set(Purpose) - {Purpose.UNSUBSCRIBE}:
+        with pytest.raises(TokenError, match="was not made here"):
+            signer.verify_mailbox(purpose, token)
+    for forged in ("", "abc", "abc-", token[:-1], token.replace("abc", "abd")):
+        with pytest.raises(TokenError):
+            signer.verify_mailbox(Purpose.UNSUBSCRIBE, forged)

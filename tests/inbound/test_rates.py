@@ -17,7 +17,7 @@ from newsletter.core.models import (
     Permanence,
     Reason,
 )
-from newsletter.sending.ledger.rates import Rate, Rates, rates_of, why_pause
+from newsletter.sending.ledger.rates import Rate, Rates, rates_of, verdict, why_pause
 from tests.support.factories import ISSUE_DATE, make_delivery, make_edition, make_subscriber
 
 LIMITS = {"bounce_limit": 0.05, "complaint_limit": 0.003}
@@ -129,3 +129,24 @@ def test_notes_without_an_edition_are_not_counted(engine: Engine) -> None:
             status=DeliveryStatus.SENT,
         )
         assert rates_of(session, edition.id or 0).total.tried == 0
+
+
+@pytest.mark.parametrize(
+    ("tried", "bounced", "complained", "said"),
+    [
+        (1000, 0, 3, "complaints over Gmail's limit of 0.3 %"),
+        (3000, 0, 3, "complaints over the 0.1 % that Gmail advises"),
+        (3001, 0, 3, ""),
+        (1001, 0, 3, "complaints over the 0.1 % that Gmail advises"),
+        (10, 0, 2, ""),  # too few to mean anything
+        (400, 20, 0, "bounces over 5 %"),
+        (401, 20, 0, ""),
+        (100, 19, 0, ""),
+        (1000, 400, 3, "complaints over Gmail's limit of 0.3 %"),
+        (0, 0, 0, ""),
+    ],
+)
+def test_a_rate_is_judged_at_its_limits_and_only_with_enough_cases(
+    tried: int, bounced: int, complained: int, said: str
+) -> None:
+    assert verdict(Rate("there.example", tried, bounced, 0, complained)) == said

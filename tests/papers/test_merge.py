@@ -202,3 +202,21 @@ def test_opinions_move_to_the_merged_paper_and_none_is_there_twice(engine: Engin
         )
         everybody = session.exec(select(Subscriber.status)).all()
         assert everybody == [SubscriberStatus.ACTIVE] * 2
+
+
+@pytest.mark.parametrize(
+    "start",
+    """Editorial|Guest editorial|Preface|Foreword|Erratum|Corrigendum|Corrigenda|Retraction
+    Correction|Author correction|Publisher correction|Expression of concern|Withdrawn
+    In memoriam|Obituary
+    Book review|Book reviews|Letter to the editor|Letters to the editors|Message from
+    Welcome message|Welcome from|Welcome to|Table of contents|Front matter|Frontmatter|Back matter
+    Issue information|Cover|Front cover|Back cover|Masthead|Editorial board|List of reviewers
+    List of contributors|Acknowledgements to|Acknowledgments to|Introduction to the|Proceedings of
+    Report of the|Minutes of""".replace("\n", "|").split("|"),
+)
+def test_what_every_issue_has_is_no_name_in_any_case(start: str) -> None:
+    title = f"{start.strip()} of the twelfth volume and year"
+    for written in (title, title.upper(), title.lower()):
+        assert title_keys(record(1, written)) == []
+    assert title_keys(record(1, f"On {title}"))

@@ -29,10 +29,12 @@ from newsletter.core.models import (
     Paper,
     Subscriber,
     SubscriberStatus,
+    Suppression,
 )
 from newsletter.sending import ledger as deliveries
 from tests.support import factories
 from tests.support.chaos_sink import ChaosSink, running_chaos_sink
+from tests.support.strict_relay import running_strict_relay
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "6"))
 SEED = int(os.environ.get("CHAOS_SEED", "20261120"))
@@ -301,3 +303,72 @@ def test_killed_again_and_again_nobody_is_missing_and_copies_are_explained(
     before = len(sink.taken)
     nursery.code(nursery.start("send", "--date", DATE))
     assert len(sink.taken) == before
+
+
+RELAYS = [
+    "sender refused",
+    "sender refused at MAIL",
+    "account refused",
+    "greylisting",
+    "throttling",
+    "slow after the dot",
+    "421 after three",
+]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("how", RELAYS)
+def test_no_reader_pays_when_a_relay_refuses_delays_or_slows_mail(
+    engine: Engine, database_url: str, edition_id: int, tmp_path: Path, how: str
+) -> None:
+    """A sender is killed on the way; when the relay is put right, everybody gets one mail."""
+    with session_scope(engine) as session:
+        for row in session.exec(select(Delivery)):
+            if row.to_address.startswith("nobody"):
+                row.to_address = row.to_address.replace("nobody", "reader-")
+    slow = 1.5 if how == "slow after the dot" else 0.0
+    with running_strict_relay(how, slow=slow) as relay:
+        nursery = Nursery(
+            {
+                "NEWSLETTER_DATABASE_URL": database_url,
+                "NEWSLETTER_SMTP_URL": f"smtp://127.0.0.1:{relay.port}",
+                "NEWSLETTER_FROM": "papers@site.example",
+                "NEWSLETTER_SECRET_KEYS": "a key that only tests know",
+                "SENDER_LOG": str(tmp_path / "senders.log"),
+            }
+        )
+        arguments = ("send", "--date", DATE, "--connections", str(CONNECTIONS))
+        try:
+            victim = nursery.start(*arguments)
+            until = time.monotonic() + 5
+            while not (relay.taken or relay.refused) and time.monotonic() < until:
+                time.sleep(0.01)
+            kills = int(nursery.kill(victim))
+            codes = [nursery.code(nursery.start(*arguments))]
+            with read_scope(engine) as session:
+                paused = session.get_one(Edition, edition_id).status is EditionStatus.PAUSED
+            assert paused is ("refused" in how)
+            refused = sum(relay.refused.values())
+            relay.calm = how not in {"throttling", "421 after three", "greylisting"}
+            relay.slow = 0.0
+            for _ in range(6):
+                codes.append(nursery.code(nursery.start(*arguments)))
+                nursery.code(nursery.start("retry", "--date", DATE, "--status", "deferred"))
+                if codes[-1] == 0:
+                    break
+        finally:
+            nursery.close()
+        with read_scope(engine) as session:
+            suppressed = session.exec(select(func.count()).select_from(Suppression)).one()
+        ledger = rows(engine)
+        copies = sum(number - 1 for number in relay.copies.values())
+        print(
+            f"\n{engine.dialect.name}, {how}: {kills} kill, exit codes {codes}, {refused} refusals "
+            f"before it was put right, {len(relay.taken)} mails to {len(ledger)} subscribers, "
+            f"{copies} copies, {len(ledger) - len(relay.copies)} missing, {suppressed} suppressed"
+        )
+        assert suppressed == 0
+        assert {row.status for row in ledger} == {DeliveryStatus.SENT}
+        assert set(relay.copies) == {row.to_address for row in ledger}
+        # A kill may cost one copy of what was in the relay's hands.
+        assert copies <= CONNECTIONS * kills

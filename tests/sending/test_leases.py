@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.database import session_scope
 from newsletter.core.models import Delivery, DeliveryStatus
 from newsletter.sending import ledger
-from newsletter.sending.ledger import LEASE, Result
+from newsletter.sending.ledger import LEASE, Result, attempts
 from tests.support import factories
 
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
@@ -259,3 +259,30 @@ def test_retry_leaves_leased_rows_alone(engine: Engine, rows: list[int]) -> None
         again, held = get(session, rows[0]), get(session, rows[1])
         assert (again.status, again.not_before, again.resends) == (DeliveryStatus.QUEUED, None, 0)
         assert held.status is DeliveryStatus.UNCERTAIN
+
+
+def test_what_is_known_to_have_arrived_is_sent_and_nothing_else_is(
+    engine: Engine, rows: list[int]
+) -> None:
+    with session_scope(engine) as session:
+        for number in rows[:2]:
+            row = session.get_one(Delivery, number)
+            row.status, row.not_before, row.lease_owner = (
+                DeliveryStatus.UNCERTAIN,
+                NEXT_HOUR,
+                "one",
+            )
+    with session_scope(engine) as session:
+        assert attempts.settle_arrived(session, delivery_id=rows[0]) == 1
+        assert attempts.settle_arrived(session, delivery_id=rows[2]) == 0, "not mailed yet"
+        known, waiting, queued = (get(session, number) for number in rows)
+        assert (known.status, known.not_before, known.lease_owner) == (
+            DeliveryStatus.SENT,
+            None,
+            None,
+        )
+        assert known.finished_at
+        assert (waiting.status, waiting.lease_owner) == (DeliveryStatus.UNCERTAIN, "one")
+        assert queued.status is DeliveryStatus.QUEUED
+        found = attempts.settle_arrived(session, subscriber_id=waiting.subscriber_id)
+        assert (found, get(session, rows[1]).status) == (1, DeliveryStatus.SENT)

@@ -314,7 +314,7 @@ def test_authors_of_one_element_are_divided() -> None:
     ("body", "said"),
     [
         (b'{"esearchresult": {"count": "2", "idlist": ["38000001", "38000002"]}}', "2 PubMed ids and no papers.*efetch"),
-        (b"<?xml version='1.0'?><eSearchResult><Count>1</Count><IdList><Id>38000001</Id></IdList></eSearchResult>", "1 PubMed ids and no papers.*efetch"),
+        (b"<?xml version='1.0'?><eSearchResult><Count>1</Count><IdList><Id>38000001</Id></IdList></eSearchResult>", "1 PubMed id and no papers.*efetch"),
         (b"2611.00001\n2611.00002\n", "ids and no papers"),
         (b"10.1000/a\nhttps://doi.org/10.1000/b\n", "ids and no papers"),
         (b'["38000001", "38000002"]', "ids and no papers"),

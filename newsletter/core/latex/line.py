@@ -43,6 +43,9 @@ class Line:
 
     def attach(self, shown: str) -> None:
         """A script, right at its base."""
-        self.text = self.text.rstrip() + shown
+        self.text = self.text.rstrip()
+        if shown == "ᵒ" and (not self.text or self.text[-1].isdigit()):
+            shown = "°"
+        self.text += shown
         self.has_loose_space = False
         self.is_name = self.is_name or is_readable_script(shown)

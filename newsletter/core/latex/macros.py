@@ -23,11 +23,12 @@ _SHOWN = {
     overbracket cancel bcancel xcancel MakeUppercase MakeLowercase uppercase lowercase
     title subtitle author caption ac acs acl acf acp acro gls Gls glspl Glspl glsentrylong
     path nolinkurl url mathstrut nohyphens centerline leftline rightline textlatin
-    textgreek textcyr textcyrillic textnumero rotatebox intertext shortintertext vcenter
+    textgreek textcyr textcyrillic textnumero intertext shortintertext vcenter
     substack""",
     "sm": "operatorname DeclareMathOperator",
     "om": "makebox framebox smash hyperref parbox mathchoice xmathstrut",
-    "mm": """texorpdfstring foreignlanguage hyperlink hypertarget colorbox scalebox raisebox
+    "mm": """rotatebox texorpdfstring foreignlanguage hyperlink hypertarget colorbox scalebox
+    raisebox
     adjustbox inputminted""",
     "omm": "textcolor",
     "mmm": "fcolorbox resizebox multicolumn multirow",
@@ -67,7 +68,7 @@ _PARTING = {
 _BUILT = {
     "": "over choose atop verb LaTeX TeX LaTeXe BibTeX today",
     "o": "item",
-    "m": """textsuperscript textsubscript textsuperior textinferior up sp sb footnote url ce cf
+    "m": """pmod textsuperscript textsubscript textsuperior textinferior up sp sb footnote url ce cf
     not widehat widetilde overline underbar bar hat tilde vec dot ddot dddot check breve
     acute grave mathring overrightarrow overleftarrow overleftrightarrow slashed section
     subsection subsubsection paragraph subparagraph part chapter unicode char symbol si
@@ -80,6 +81,8 @@ _BUILT = {
     overset underset href ion ketbra comm dv pdv SI qty SIrange numrange""",
     "ommm": "SIrange",
 }
+# Open what follows them: the space after their names is none.
+OPENING = words("textquotedblleft textquoteleft quotedblbase quotesinglbase lq og slash")
 LETTERS = words("o O l L ss ae AE oe OE aa AA i j DH dh TH th DJ dj NG ng")
 _NAMES = words(
     """arccos arcsin arctan arccot arcsec arccsc arccosh arcsinh arctanh arg cos cosh cot coth
@@ -93,7 +96,6 @@ FUNCTIONS = {name: name for name in _NAMES} | {
     "argmax": "arg max",
     "argmin": "arg min",
     "bmod": "mod",
-    "pmod": "mod",
     "varlimsup": "lim sup",
     "varliminf": "lim inf",
 }
@@ -121,6 +123,7 @@ _SYMBOLS = {
     "RR": "ℝ", "NN": "ℕ", "ZZ": "ℤ", "QQ": "ℚ", "CC": "ℂ", "EE": "𝔼", "PP": "ℙ", "FF": "𝔽",
     "reals": "ℝ", "naturals": "ℕ", "integers": "ℤ", "eps": "ε", "veps": "ε", "vareps": "ε",
     "dots": "…", "dotsc": "…", "mathellipsis": "…", "textellipsis": "…", "dotsb": "⋯",
+    "lq": "‘", "rq": "’", "slash": "/",
     "checkmark": "✓", "cmark": "✓", "xmark": "✗", "ding": "", "star": "⋆", "bigstar": "★",
     "blacksquare": "■", "qed": "∎", "square": "□", "Box": "□", "lozenge": "◊", "imath": "ı",
     "jmath": "ȷ", "hslash": "ℏ", "hbar": "ℏ", "Re": "ℜ", "Im": "ℑ", "wp": "℘", "bullet": "•",

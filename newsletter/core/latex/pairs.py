@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 _FORMULA_SIGN = re.compile(r"[\\^_{}=<>|]")
 _LOOSE_SIGN = re.compile(
-    r"\s*\\[A-Za-z]+\s*|[^$\w\s]{1,3}|[^$\w\s]?\\[A-Za-z][^$]{0,200}?", re.DOTALL
+    r"\s*\\[A-Za-z]+\s*|[\^_][^$\s]{1,60}|[\^_]\{[^$]{1,60}\}|[^$\w\s]{1,3}|[^$\w\s]?\\[A-Za-z][^$]{0,200}?",
+    re.DOTALL,
 )
 _LOOSE_NAME = re.compile(r"\s*[A-Za-z]{1,2}\s*")
 # Words between two dollar signs are two amounts of money, not a formula.

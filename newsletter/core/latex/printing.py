@@ -14,6 +14,8 @@ from newsletter.core.latex.line import Line
 from newsletter.core.latex.macros import MATRICES
 from newsletter.core.latex.tree import Environment, Formula, Group, Macro, Node, Script, Text
 
+_TIGHT = macros.LETTERS | macros.OPENING
+_CLOSING = frozenset({"rvert", "rVert", "rbrace", "rbrack", "rparen"})
 _SPACES = frozenset(" ,;:>\n\r\t")
 _NOTHING = frozenset("!-/@)](+")
 _HEADINGS = words("section subsection subsubsection paragraph subparagraph part chapter")
@@ -51,7 +53,7 @@ def printed(nodes: Sequence[Node], *, in_prose: bool = True) -> str:
 def _after_macro(nodes: Sequence[Node], index: int, value: str) -> str:
     """The space that ended a letter's name ("S\\o ren") goes; that after other names is meant."""
     before = nodes[index - 1] if index else None
-    if isinstance(before, Macro) and before.spaced and before.name in macros.LETTERS:
+    if isinstance(before, Macro) and before.spaced and before.name in _TIGHT:
         return value.lstrip()
     return value
 
@@ -213,6 +215,8 @@ def _add_macro(line: Line, macro: Macro, *, is_base: bool) -> None:
     name = macro.name
     shown = macros.symbol(name) if macro.known else None
     if shown is not None and not macro.arguments:
+        if name in _CLOSING:
+            line.text, line.has_loose_space = line.text.rstrip(), False
         if name == "deg" and not re.search(r"[\d^]$", line.text):
             line.add("deg", name=True)
         elif len(shown) == 1 and shown not in _PREFIXES and _is_relation(shown):
@@ -241,7 +245,7 @@ def _add_macro(line: Line, macro: Macro, *, is_base: bool) -> None:
     else:
         built = _built(macro)
         is_fraction = name in _FRACTIONS
-        is_name = is_fraction or name == "operatorname"
+        is_name = is_fraction or name in {"operatorname", "pmod"}
         line.add(grouped(built) if is_base and is_fraction else built, name=is_name)
 
 
@@ -281,6 +285,8 @@ def _built(macro: Macro) -> str:
     if name in {"dv", "pdv"}:
         sign = "d" if name == "dv" else "∂"
         return fraction(f"{sign}{first}", f"{sign}{second}") if second else f"{sign}/{sign}{first}"
+    if name == "pmod":
+        return f"(mod {first})"
     if name == "ketbra":
         return f"|{first}⟩⟨{second or first}|"
     if name == "comm":
