@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: docs help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos fuzz audit bench-abuse lock clean
+.PHONY: docs help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-match bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos fuzz audit bench-abuse lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -76,6 +76,9 @@ bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages be
 
 latex-macros: setup-dev ## Every LaTeX macro in PAPERS, how often, and what it becomes (ARGS=--list)
 	@"$(BIN)/python" scripts/latex-macros "$(PAPERS)" $(ARGS)
+
+bench-match: setup-dev ## How true the labels are (ARGS="--plot FILE")
+	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/bench-match "$(NEWSLETTER_TEST_CORPUS)/ranking" $(ARGS)
 
 SECONDS ?= 60
 fuzz: setup-dev ## Fuzz each parser of strangers' bytes for a minute (SECONDS=10, ARGS="bounces csv")

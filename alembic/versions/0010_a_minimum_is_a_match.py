@@ -14,16 +14,16 @@ branch_labels = None
 depends_on = None
 
 # The label that a minimum let in stays the same: a good match began at a score of 50 and a strong
-# one at 75; of the match they begin at 55 and 90.
+# one at 75; of the match they begin at 55 and 80.
 TO_MATCH = (
     "UPDATE subscriber SET min_score = CASE WHEN min_score <= 50 THEN min_score * 11 / 10 "
-    "WHEN min_score <= 75 THEN 55 + (min_score - 50) * 7 / 5 "
-    "ELSE 90 + (min_score - 75) * 2 / 5 END, minimum_changed = true WHERE min_score > 0"
+    "WHEN min_score <= 75 THEN 55 + (min_score - 50) "
+    "ELSE 80 + (min_score - 75) * 4 / 5 END, minimum_changed = true WHERE min_score > 0"
 )
 TO_SCORE = (
     "UPDATE subscriber SET min_score = CASE WHEN min_score <= 55 THEN min_score * 10 / 11 "
-    "WHEN min_score <= 90 THEN 50 + (min_score - 55) * 5 / 7 "
-    "ELSE 75 + (min_score - 90) * 5 / 2 END"
+    "WHEN min_score <= 80 THEN 50 + (min_score - 55) "
+    "ELSE 75 + (min_score - 80) * 5 / 4 END"
 )
 
 

@@ -135,7 +135,7 @@ def minimum_notice(minimum: int) -> str:
     """Tells a reader, once, what the minimum that they had set has become."""
     return (
         f"Your minimum, now {minimum}, has a new meaning: the chance in percent that a paper is "
-        "about your topics. From 55 it is a good match, from 90 a strong one. You can change it "
+        "about your topics. From 55 it is a good match, from 80 a strong one. You can change it "
         "in your preferences."
     )
 

@@ -175,7 +175,7 @@ def outside(topic: TopicProfile, lines: str) -> str:
     """The reason of a pick from just outside a topic: which one it is nearest to, and why."""
     first = lines.split("\n", 1)[0]
     nearest = f"Just outside your topics; nearest to “{short(topic.name)}”."
-    return nearest if first.startswith("Close in meaning") else f"{nearest}\n{first}"
+    return nearest if first.startswith("Close") else f"{nearest}\n{first}"
 
 
 def _says_something(word: str) -> bool:

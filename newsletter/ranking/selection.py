@@ -18,7 +18,7 @@ ORDINARY_LIKENESS = 0.5
 SPREAD = 8.0
 SHORTLIST = 32  # a topic: what picks can come from, if no digest may hold more
 # An unusual pick is one from just outside the topics: below the floor, and no further than this.
-NEAR = 0.015
+NEAR = 0.025
 FEWEST_FOR_OUTSIDE = 5  # papers in a digest, before one of them is an unusual pick
 FEWEST_FOR_TWO = 15
 FEWEST_BESIDE = 3  # usual picks that an unusual one stands beside

@@ -162,7 +162,7 @@ def test_copies_of_a_paper_do_not_fill_the_digest() -> None:
 
 def test_the_unusual_pick_is_labelled_stands_last_and_can_be_switched_off() -> None:
     papers = vectors_of(200)
-    topic = topic_of(papers[:40].sum(axis=0), scale=1.0, offset=2.0)
+    topic = topic_of(papers[:40].sum(axis=0), scale=1.0, offset=2.4)
     [with_one] = ranking.rank(candidates_of(papers), [reader(topic, outside_picks=True)])
     [without] = ranking.rank(candidates_of(papers), [reader(topic)])
     outside = [pick for pick in with_one.picks if pick.section == ranking.OUTSIDE]
