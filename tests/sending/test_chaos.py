@@ -326,7 +326,7 @@ def test_no_reader_pays_when_a_relay_refuses_delays_or_slows_mail(
         for row in session.exec(select(Delivery)):
             if row.to_address.startswith("nobody"):
                 row.to_address = row.to_address.replace("nobody", "reader-")
-    slow = 1.5 if how == "slow after the dot" else 0.0
+    slow = 0.5 if how == "slow after the dot" else 0.0
     with running_strict_relay(how, slow=slow) as relay:
         nursery = Nursery(
             {
