@@ -333,7 +333,7 @@ def test_no_reader_pays_when_a_relay_refuses_delays_or_slows_mail(
                 "NEWSLETTER_DATABASE_URL": database_url,
                 "NEWSLETTER_SMTP_URL": f"smtp://127.0.0.1:{relay.port}",
                 "NEWSLETTER_FROM": "papers@site.example",
-                "NEWSLETTER_SECRET_KEYS": "a key that only tests know",
+                "NEWSLETTER_SECRET_KEYS": "a key that only tests know 0123456789",
                 "SENDER_LOG": str(tmp_path / "senders.log"),
             }
         )
