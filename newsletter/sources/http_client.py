@@ -5,9 +5,7 @@ requests, pauses that grow with jitter and obey Retry-After, limits on time and 
 to another scheme and bodies of another type are refused.
 """
 
-import ipaddress
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -23,6 +21,7 @@ import tenacity
 
 from newsletter.core.errors import FetchError, ParseError
 from newsletter.sources.base import Page, Request, Source
+from newsletter.sources.internal_addresses import is_internal_address, is_internal_host
 from newsletter.sources.normalise import moment
 
 LARGEST_BODY = 64 * 1024 * 1024
@@ -173,7 +172,10 @@ class Fetcher:
         self, source: Source, url: httpx.URL, validators: Validators, where: str, turn: Turn
     ) -> Answer | str:
         """One exchange: an answer, or where it is said to be."""
+        is_outside = not is_internal_host(url.host)
         with self.client.stream("GET", url, headers=validators.headers()) as response:
+            if is_outside:
+                _check_peer(response, url, where)
             if response.status_code == 304:
                 return Answer(None, validators)
             if response.has_redirect_location:
@@ -220,7 +222,8 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
     """The next address.
 
     Raises:
-        FetchError: it has another scheme; only http may become https.
+        FetchError: it has another scheme (only http may become https) or an unusual port, or
+            leads inside.
     """
     try:
         target = url.join(location)
@@ -230,21 +233,27 @@ def _redirected(url: httpx.URL, location: str, where: str) -> httpx.URL:
     if target.scheme != url.scheme and (url.scheme, target.scheme) != ("http", "https"):
         what = f"refused: redirected from {url.scheme} to {target.scheme}"
         raise FetchError(what, where=where, transient=False)
-    if not target.host or (_is_internal(target.host) and not _is_internal(url.host)):
+    usual = {None, 80, 443, url.port}
+    if target.port not in usual:
+        what = f"refused: redirected to port {target.port}"
+        raise FetchError(what, where=where, transient=False)
+    if not target.host or (is_internal_host(target.host) and not is_internal_host(url.host)):
         what = f"refused: redirected to {target.host or 'nowhere'}"
         raise FetchError(what, where=where, transient=False)
     return target
 
 
-def _is_internal(host: str) -> bool:
-    """Whether a host is this machine or in its network, in any notation."""
-    if host.rstrip(".").endswith(("localhost", ".local", ".internal")):
-        return True
-    try:
-        found = {str(address[4][0]) for address in socket.getaddrinfo(host, None)}
-    except (OSError, UnicodeError):
-        return False  # does not resolve: the request will report it
-    return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
+def _check_peer(response: httpx.Response, url: httpx.URL, where: str) -> None:
+    """Refuse an answer from inside where the name had led outside when it was looked up.
+
+    Raises:
+        FetchError: somebody's name server gave another address for the connection.
+    """
+    stream = response.extensions.get("network_stream")
+    peer = stream.get_extra_info("server_addr") if stream is not None else None
+    if peer and is_internal_address(str(peer[0])):
+        what = f"refused: {url.host} leads into this network"
+        raise FetchError(what, where=where, transient=False)
 
 
 def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) -> FetchError:

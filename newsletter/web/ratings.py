@@ -198,6 +198,7 @@ def _offered(
             profile,
             max_papers=RANKED,
             min_score=0,
+            fill=True,  # where nothing matches there is something to rate all the same
             since=utc_now() - window,
             budget_left=None,
         )
