@@ -12,8 +12,6 @@ from datetime import date
 from functools import cache
 from zoneinfo import available_timezones
 
-from email_validator import EmailNotValidError, validate_email
-
 from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
 from newsletter.core.models import Cadence, DigestLength, InterestKind
@@ -102,6 +100,9 @@ def normalise_email(email: str) -> str:
         raise InputError("contains a line break or control character", where=where)
     if unicodedata.normalize("NFKC", email) != unicodedata.normalize("NFC", email):
         raise InputError("contains full-width or other look-alike letters", where=where)
+    # A bounce matches a delivery without it, and an MTA starts a process for every bounce.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
