@@ -33,6 +33,9 @@ AUTHOR, CATEGORY = 0.6, 0.25
 WAYS = ("keywords", "text", "likes", "both")
 
 
+_LABELS = (Label.NONE, Label.WORTH, Label.GOOD, Label.STRONG)
+
+
 def label_of(match: float | None) -> Label:
     """The label of a match from 0 to 1; ``None``, where nothing was compared, has none."""
     if match is None or match < WORTH:
@@ -40,6 +43,12 @@ def label_of(match: float | None) -> Label:
     if match < GOOD:
         return Label.WORTH
     return Label.GOOD if match < STRONG else Label.STRONG
+
+
+def labels_of(matches: Sequence[float]) -> list[Label]:
+    """The labels of many matches."""
+    places = np.searchsorted((WORTH, GOOD, STRONG), matches, side="right").tolist()
+    return [_LABELS[place] for place in places]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from newsletter.ranking.candidates import (
     SubscriberProfile,
     TopicProfile,
 )
-from newsletter.ranking.match import WORTH, MatchModel, label_of, shipped
+from newsletter.ranking.match import WORTH, MatchModel, labels_of, shipped
 from newsletter.ranking.matching import Matcher
 from newsletter.ranking.popular import POPULAR, POPULAR_TODAY, popular
 from newsletter.ranking.selection import SHORTLIST, Likeness, pick, room_for
@@ -141,7 +141,7 @@ class Ranker:
             (np.arange(1, len(rows) + 1) - edges[rows]).tolist(),
             np.round(scoring.points(picks.steps[rows, columns]), 1).tolist(),
             matches,
-            [label_of(each) for each in matches],
+            labels_of(matches),
             explanations,
             *passages.passages(candidates, vectors, homes, papers),
             strict=True,

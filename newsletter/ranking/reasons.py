@@ -36,18 +36,23 @@ class _Told(NamedTuple):
     keywords: tuple[str, ...]
     sentences: tuple[str, ...]
     follows: bool
+    kinds: list[int]
+    rows: list[int]
 
 
 def _told(topic: TopicProfile) -> _Told:
     evidence = topic.evidence
     several: tuple[list[str], list[str]] = ([], [])
+    kinds: list[int] = []
+    rows: list[int] = []
     if evidence is not None:
-        for kind, row in zip(evidence.kinds.tolist(), evidence.rows.tolist(), strict=True):
+        kinds, rows = evidence.kinds.tolist(), evidence.rows.tolist()
+        for kind, row in zip(kinds, rows, strict=True):
             if kind < STATED:
                 value = str(evidence.pool.keys[row])
                 several[not is_keyword(kind, value)].append(value)
     follows = bool(topic.followed_authors or topic.followed_categories)
-    return _Told(tuple(several[0]), tuple(several[1]), follows)
+    return _Told(tuple(several[0]), tuple(several[1]), follows, kinds, rows)
 
 
 @dataclass
@@ -86,7 +91,7 @@ class Reasons:
             liked = nearest
         lines = [mentions] if mentions else []
         if liked >= 0:
-            lines.append(self._resembles(topic, paper, liked))
+            lines.append(self._resembles(topic, told, paper, liked))
         if len(lines) < MOST and told.follows:
             lines += self._follows(topic, paper)[: MOST - len(lines)]
         return "\n".join(lines) or f"Close in meaning to your topic “{short(topic.name)}”."
@@ -117,12 +122,12 @@ class Reasons:
         )
         return found
 
-    def _resembles(self, topic: TopicProfile, paper: int, liked: int) -> str:
+    def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> str:
         evidence = topic.evidence
         if evidence is None:
             return ""
-        verb, title = _VERBS[int(evidence.kinds[liked])], evidence.labels[liked]
-        row = int(evidence.rows[liked])
+        verb, title = _VERBS[told.kinds[liked]], evidence.labels[liked]
+        row = told.rows[liked]
         text = evidence.pool.texts[row] if evidence.pool.texts else title
         shared = self._words_of(evidence.pool.keys[row], text, paper)
         if not shared:
