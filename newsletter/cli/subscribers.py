@@ -166,12 +166,15 @@ def export_file(
     output: Annotated[
         Path | None, typer.Option(help="File to write (default: standard output).")
     ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Only this subscriber's lines.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Export all subscribers as CSV, one line per topic, in the format that `import` reads."""
     _, engine = open_database()
     with database.read_scope(engine) as session:
-        rows = export_rows(session)
+        rows = export_rows(session, required(session, profile).email if profile else "")
         if as_json:
             print_json({"subscribers": [_with_lists(row) for row in rows]})
             return

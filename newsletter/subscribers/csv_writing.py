@@ -32,13 +32,14 @@ _COLUMN_OF_KIND = {
 PAGE = 1000
 
 
-def export_rows(session: Session) -> Iterator[dict[str, str]]:
-    """Every subscriber as CSV rows, one a topic, by address; read in chunks."""
+def export_rows(session: Session, email: str = "") -> Iterator[dict[str, str]]:
+    """Every subscriber, or the one with ``email``, as CSV rows, one a topic, by address."""
     after = ""
+    wanted = [Subscriber.email == email] if email else []
     while True:
         subscribers = session.exec(
             select(Subscriber)
-            .where(col(Subscriber.email) > after)
+            .where(col(Subscriber.email) > after, *wanted)
             .order_by(col(Subscriber.email))
             .limit(PAGE)
         ).all()

@@ -26,7 +26,7 @@ MOST_CONNECTIONS = 400
 OTHER_FILES = 100
 # Sent in pieces of a few bytes, a body costs more processor time than any answer.
 SMALL_PIECE = 512
-MOST_SMALL_PIECES = 1000
+MOST_SMALL_PIECES = 200
 # Strangers can make uvicorn say these as often as they like.
 _NOISE = ("Invalid HTTP request", "Unsupported upgrade", "No supported WebSocket", "Exceeded conc")
 

@@ -77,6 +77,18 @@ def test_an_import_says_what_it_refused_and_why(shell: Shell) -> None:
     assert [line["line"] for line in report["unchanged"]] == [2]
 
 
+def test_one_subscribers_profile_is_lines_that_an_import_reads(shell: Shell) -> None:
+    for name in ("ada", "bob"):
+        shell.run("add", f"{name}@r.example", "--keywords", "fuzzing", "--confirmed")
+    file = shell.folder / "ada.csv"
+    shell.run("export", "--profile", "Ada@R.example", "--output", str(file))
+    header, line = file.read_text().splitlines()
+    assert header.startswith("email,name")
+    assert line.startswith("ada@r.example,")
+    assert "already a subscriber" in shell.run("import", str(file), "--confirmed").stderr
+    assert "is not a subscriber" in shell.run("export", "--profile", "x@r.example", code=2).stderr
+
+
 def test_an_export_is_read_again_by_an_import(shell: Shell) -> None:
     shell.run("add", "ada@r.example", "--topic", "One", "--keywords", "x;y", "--confirmed")
     shell.run("export", "--output", "out.csv")
