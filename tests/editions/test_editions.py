@@ -141,6 +141,8 @@ def test_the_next_edition_holds_only_papers_not_sent_before(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
     stock(engine, "ada@reader.example")
+    with session_scope(engine) as session:
+        session.exec(select(Subscriber)).one().tell_when_nothing = False
     prepare_and_send(engine, settings, sink)
     next_day = ISSUE_DATE + timedelta(days=1)
     nothing = prepare(engine, next_day)
@@ -363,7 +365,7 @@ def test_only_due_subscribers_are_prepared(engine: Engine) -> None:
     stock(engine)
     friday = ISSUE_DATE
     with session_scope(engine) as session:
-        sign_up(session, "daily@reader.example")
+        sign_up(session, "daily@reader.example", tell_when_nothing=False)
         sign_up(session, "friday@reader.example", cadence=Cadence.WEEKLY, weekday=4)
         sign_up(session, "monday@reader.example", cadence=Cadence.WEEKLY, weekday=0)
         sign_up(session, "weekdays@reader.example", cadence=Cadence.WEEKDAYS)
@@ -424,9 +426,9 @@ MORNING = datetime(2026, 11, 20, 9, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("now", "counts", "reason"),
     [
-        (NIGHT, {"status": FetchStatus.FAILED}, "a source could not be read"),
+        (NIGHT, {"status": FetchStatus.FAILED}, "hf could not be read"),
         (NIGHT, {"announced": 3, "known": 3}, "nothing was announced"),
-        (MORNING, {"announced": 3, "known": 3}, "a source is late"),
+        (MORNING, {"announced": 3, "known": 3}, "hf is late"),
         (MORNING, {"announced": 3, "new": 3}, "there are no new papers"),
     ],
 )
