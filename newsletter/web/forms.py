@@ -114,7 +114,7 @@ def typed_preferences(form: Form) -> dict[str, Any]:
 def topic_fields(topic: StatedTopic) -> dict[str, Any]:
     """A topic as a form shows it: lists one value a line."""
     return {
-        "id": str(topic.id),
+        "id": str(topic.id or ""),
         "name": topic.request.name,
         "quota": str(topic.request.quota or ""),
         "paused": topic.request.paused,
