@@ -1,5 +1,6 @@
 """Reports: counts that add up, pages that escape, figures for Prometheus."""
 
+import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
+from typer.testing import CliRunner
 
+from newsletter.cli import make_app
+from newsletter.cli.send import print_summary
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import StoppedError
 from newsletter.core.models import (
@@ -120,8 +124,8 @@ def test_a_bounced_delivery_is_reported_with_the_bounce_and_not_with_the_relays_
                         reason=Reason.MAILBOX_FULL,
                         status="5.2.2",
                         detail="552 5.2.2 over quota",
-                        source="report",
-                        dedupe_key="one",
+                        provider="report",
+                        provider_event_id="one",
                         occurred_at=utc_now(),
                     )
                 )
@@ -130,3 +134,25 @@ def test_a_bounced_delivery_is_reported_with_the_bounce_and_not_with_the_relays_
     back, refused = found["came-back@there.example"], found["no@there.example"]
     assert (back.code, back.reason) == (None, "mailbox full: 552 5.2.2 over quota")
     assert (refused.code, refused.reason) == (550, "5.1.1 no mailbox")
+
+
+def test_send_status_and_report_count_alike_who_did_not_get_it(
+    engine: Engine,
+    database_url: str,
+    edition_id: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with read_scope(engine) as session:
+        day = session.get_one(Edition, edition_id).issue_date.isoformat()
+    monkeypatch.setenv("NEWSLETTER_DATABASE_URL", database_url)
+    monkeypatch.setenv("NEWSLETTER_SECRET_KEYS", "k3y-0f-th3-t3sts-al0ne-" * 2)
+    counted = {}
+    for command in ("status", "report"):
+        counted[command] = CliRunner().invoke(make_app(), [command, "--date", day]).stdout
+    assert print_summary(engine, edition_id)
+    counted["send"] = capsys.readouterr().out
+    for command, printed in counted.items():
+        found = re.findall(r"([0-9]+) not delivered", printed)
+        # Failed, deferred, uncertain, expired and bounced; one of each is there.
+        assert found == ["5"], (command, printed)
