@@ -290,7 +290,8 @@ def _topic_name(value: str) -> str:
 
 
 def _paused(value: str | bool, info: ValidationInfo) -> bool:
-    return value != "" and _yes_or_no(value, info)
+    is_blank = isinstance(value, str) and not value.strip()
+    return not is_blank and _yes_or_no(value, info)
 
 
 _Lines = Annotated[tuple[str, ...], _each(clean_line)]

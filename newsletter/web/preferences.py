@@ -137,8 +137,7 @@ def weekly(site: SiteDep, token: str) -> RedirectResponse:
     """Change to one digest a week, offered to people who would otherwise leave."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
-        weekly = {"cadence": Cadence.WEEKLY}
-        wanted = preferences_of(subscriber).model_copy(update=weekly)
+        wanted = preferences_of(subscriber).model_copy(update={"cadence": Cadence.WEEKLY})
         set_preferences(session, row_id(subscriber), wanted)
     return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
 

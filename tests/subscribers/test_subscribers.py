@@ -164,6 +164,36 @@ def test_preferences_are_read_as_people_write_them() -> None:
     assert read.time_zone == "Europe/Berlin"
 
 
+def test_a_blank_keeps_a_preference_but_ends_a_limit_and_a_vacation() -> None:
+    before = Preferences.read(
+        {"send_hour": "9", "weekly_budget": "20", "vacation_until": "2026-12-24"}
+    )
+    assert Preferences.read({"send_hour": " ", "weekly_budget": None}, before) == before
+    after = Preferences.read({"weekly_budget": "", "vacation_until": " "}, before)
+    assert (after.send_hour, after.weekly_budget, after.vacation_until) == (9, None, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ({"quota": "51"}, "quota: 51 papers; must be 1 to 50"),
+        ({"quota": "many"}, "quota: 'many'; must be a number from 1 to 50"),
+        ({"paused": "perhaps"}, "paused: 'perhaps'; must be yes or no"),
+        ({"name": "a\nb"}, "topic: contains a line break or control character"),
+        ({"text": "half a letter: \ud800"}, "text: contains a line break or control character"),
+    ],
+)
+def test_a_topic_that_cannot_be_used_is_refused_by_field(typed: dict[str, str], line: str) -> None:
+    with pytest.raises(InputError) as refused:
+        TypedTopic.read(typed)
+    assert str(refused.value) == line
+
+
+def test_blank_cells_leave_a_topic_without_limit_and_running() -> None:
+    topic = TypedTopic.read({"keywords": ["fuzzing", " "], "quota": " ", "paused": " "})
+    assert (len(topic.clues), topic.quota, topic.paused) == (1, None, False)
+
+
 def test_an_unconfirmed_subscriber_is_pending_until_they_confirm(engine: Engine) -> None:
     with session_scope(engine) as session:
         public_id = add(session, confirmed=False).public_id
