@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from newsletter.core.csv_cells import plain_cell, records, split_list
 from newsletter.core.errors import InputError
@@ -19,11 +18,10 @@ from newsletter.subscribers.validation import (
     LONGEST_NAME,
     Preferences,
     TopicRequest,
+    TypedTopic,
     clean_line,
     normalise_email,
     paper_identity,
-    parse_preferences,
-    parse_topic,
 )
 
 PREFERENCE_COLUMNS = {
@@ -60,8 +58,6 @@ COLUMNS = (
     *SIGNAL_COLUMNS,
     "status",
 )
-_YES_OR_NO = {"outside_picks", "tell_when_nothing", "fill_list"}
-_YES, _NO = {"yes", "true", "1"}, {"no", "false", "0"}
 _ALIASES = {
     "e-mail": "email",
     "email_address": "email",
@@ -224,7 +220,7 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
             number=number,
             address=normalise_email(row["email"]),
             name=clean_line(row["name"], where="name", longest=LONGEST_NAME),
-            preferences=parse_preferences(**stated_preferences(row, PREFERENCE_COLUMNS)),
+            preferences=Preferences.read(stated_preferences(row, PREFERENCE_COLUMNS)),
             given=tuple(PREFERENCE_COLUMNS[c] for c in PREFERENCE_COLUMNS if row[c].strip()),
             topic=stated_topic(row),
             status=row["status"].strip().lower(),
@@ -235,14 +231,10 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
         return Remark(number, plain_cell(email)[:100], shown)
 
 
-def stated_preferences(row: dict[str, str], columns: Iterable[str]) -> dict[str, Any]:
-    """Those ``columns`` of a row that are preferences, as arguments of `parse_preferences`.
-
-    Raises:
-        InputError: a cell that must be yes or no is neither.
-    """
+def stated_preferences(row: dict[str, str], columns: Iterable[str]) -> dict[str, str]:
+    """Those ``columns`` of a row that are preferences, for `Preferences.read`."""
     return {
-        PREFERENCE_COLUMNS[column]: _truth(row, column) if column in _YES_OR_NO else row[column]
+        PREFERENCE_COLUMNS[column]: row[column]
         for column in columns
         if column in PREFERENCE_COLUMNS
     }
@@ -254,20 +246,9 @@ def stated_topic(row: dict[str, str]) -> TopicRequest:
     Raises:
         InputError: names the column and what is wrong with it.
     """
-    quota = row["quota"].strip()
-    if quota and not (quota.isascii() and quota.isdigit() and len(quota) < 4):
-        raise InputError(f"{quota[:60]!r}; must be a number from 1 to 50", where="quota")
-    return parse_topic(
-        name=row["topic"],
-        text=row["text"],
-        keywords=split_list(row["keywords"]),
-        categories=split_list(row["categories"]),
-        authors=split_list(row["authors"]),
-        seed_papers=split_list(row["seed_papers"]),
-        mutes=split_list(row["mutes"]),
-        quota=int(quota) if quota else None,
-        paused=_truth(row, "paused") or False,
-    )
+    lists = {column: split_list(row[column]) for column in LIST_COLUMNS}
+    typed = {column: row[column] for column in ("text", "quota", "paused")}
+    return TypedTopic.read({"name": row["topic"], **typed, **lists})
 
 
 def _judged(row: dict[str, str]) -> tuple[tuple[Signal, str], ...]:
@@ -277,12 +258,3 @@ def _judged(row: dict[str, str]) -> tuple[tuple[Signal, str], ...]:
         for value in split_list(row[column])
         if value
     )
-
-
-def _truth(row: dict[str, str], column: str) -> bool | None:
-    value = row[column].strip().lower()
-    if not value:
-        return None
-    if value not in _YES | _NO:
-        raise InputError(f"{value[:60]!r}; must be yes or no", where=column)
-    return value in _YES

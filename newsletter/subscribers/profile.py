@@ -23,8 +23,8 @@ from newsletter.subscribers.validation import (
     MOST_INTERESTS,
     MOST_TOPICS,
     InterestInput,
+    Preferences,
     TopicRequest,
-    parse_preferences,
 )
 
 _READER = "newsletter.subscribers.profile:read"
@@ -34,7 +34,7 @@ _LONGEST_START = 4096
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the file states. ``preferences`` are checked arguments of `parse_preferences`."""
+    """What the file states. ``preferences`` are checked, for `Preferences.read`."""
 
     preferences: dict[str, Any]
     topics: tuple[TopicRequest, ...]
@@ -87,7 +87,7 @@ def read(data: bytes) -> dict[str, Any]:
         try:
             row = row_of(header, cells)
             stated = stated_preferences(row, header)
-            parse_preferences(**stated)
+            Preferences.read(stated)
             topic = stated_topic(row)
         except InputError as error:
             raise InputError(f"{here}: {error}", where="profile") from error

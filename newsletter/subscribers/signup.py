@@ -40,7 +40,6 @@ from newsletter.subscribers.validation import (
     Preferences,
     TopicRequest,
     normalise_email,
-    parse_preferences,
 )
 
 SOURCE = "sign-up page"
@@ -55,8 +54,8 @@ _SUBSCRIBED = (SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
 class SignUpRequest:
     """What a sign-up form asks for. A blank cadence or time zone leaves it as it is.
 
-    ``liked`` are ids of papers that were picked. ``brought`` and ``preferences`` (arguments of
-    `parse_preferences`) come from a profile of another site; what was typed goes before them.
+    ``liked`` are ids of papers that were picked. ``brought`` and ``preferences`` (for
+    `Preferences.read`) come from a profile of another site; what was typed goes before them.
     """
 
     topic: TopicRequest
@@ -143,7 +142,11 @@ def check(email: str, request: SignUpRequest) -> None:
         InputError: not an address, cadence or time zone.
     """
     normalise_email(email)
-    parse_preferences(cadence=request.cadence, time_zone=request.time_zone)
+    _preferences(request, Preferences())
+
+
+def _preferences(request: SignUpRequest, default: Preferences) -> Preferences:
+    return Preferences.read({"cadence": request.cadence, "time_zone": request.time_zone}, default)
 
 
 def _asked_lately(session: Session, known: Subscriber) -> bool:
@@ -204,11 +207,8 @@ def _waiting(session: Session, known: Subscriber, delivery_id: int | None) -> Si
 
 
 def _take_over(session: Session, subscriber: Subscriber, request: SignUpRequest) -> None:
-    brought = parse_preferences(**request.preferences, default=preferences_of(subscriber))
-    wanted = parse_preferences(
-        cadence=request.cadence, time_zone=request.time_zone, default=brought
-    )
-    set_preferences(session, row_id(subscriber), wanted)
+    brought = Preferences.read(request.preferences, preferences_of(subscriber))
+    set_preferences(session, row_id(subscriber), _preferences(request, brought))
     for topic in request.brought:
         put_topic(session, subscriber, topic)
     # A person who comes back without new interests keeps the old topics.

@@ -3,7 +3,6 @@
 Digests get forwarded with their links: this page shows no address or name (bulk-mail rule 28).
 """
 
-from dataclasses import replace
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
@@ -25,7 +24,7 @@ from newsletter.subscribers.preferences import (
     set_topics,
     topics_of,
 )
-from newsletter.subscribers.validation import MOST_TOPICS, WEEKDAYS, parse_preferences
+from newsletter.subscribers.validation import MOST_TOPICS, WEEKDAYS, Preferences
 from newsletter.web import forms, today
 from newsletter.web.bodies import Form
 from newsletter.web.ratings import subscriber_of
@@ -99,7 +98,7 @@ def fill_in_profile(site: SiteDep, token: str, form: FormWithProfile) -> HTMLRes
             raise InputError("no file was chosen", where="profile")
         brought = profile.parse(file.data, IN_PREFERENCES, where=file.name)
         topics = _with_topics(topics, brought)
-        stated = parse_preferences(**brought.preferences, default=stated)
+        stated = Preferences.read(brought.preferences, stated)
     except InputError as refused:
         error = str(refused)
     return _page(
@@ -189,7 +188,7 @@ def weekly(site: SiteDep, token: str) -> RedirectResponse:
     """Change to one digest a week, offered to people who would otherwise leave."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
-        wanted = replace(preferences_of(subscriber), cadence=Cadence.WEEKLY)
+        wanted = preferences_of(subscriber).model_copy(update={"cadence": Cadence.WEEKLY})
         set_preferences(session, row_id(subscriber), wanted)
     return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
 

@@ -12,7 +12,7 @@ from newsletter.core.database import read_scope
 from newsletter.core.models import Cadence, InterestKind, Topic
 from newsletter.core.tokens import Purpose
 from newsletter.subscribers.preferences import preferences_of, topics_of
-from newsletter.subscribers.validation import Preferences, TopicRequest, parse_topic
+from newsletter.subscribers.validation import Preferences, TopicRequest, TypedTopic
 from tests.support.signing_up import confirm, interests, only
 from tests.support.visits import EMAIL, SIGNER, add_reader, everything, preferences, visit
 
@@ -30,9 +30,19 @@ STATED = Preferences(
     vacation_until=date(2026, 12, 24),
 )
 TOPICS = (
-    parse_topic(name="Looms", keywords=["C++;", "=weft"], mutes=["lace"], quota=3, paused=True),
-    parse_topic(name="=Engines", text="Difference, engines\nand mills", authors=["Lovelace, Ada"]),
-)
+    TypedTopic.read(
+        {
+            "name": "Looms", "keywords": ["C++;", "=weft"], "mutes": ["lace"], "quota": 3,
+            "paused": True,
+        }
+    ),
+    TypedTopic.read(
+        {
+            "name": "=Engines", "text": "Difference, engines\nand mills",
+            "authors": ["Lovelace, Ada"],
+        }
+    ),
+)  # fmt: skip
 
 
 def exported(engine: Engine) -> bytes:
