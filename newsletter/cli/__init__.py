@@ -94,7 +94,7 @@ COMMANDS = {
     "doctor": Entry(
         "doctor",
         "examine_installation",
-        "Check files, relay, TLS, DKIM, SPF, DMARC, DNS, pages, clock; say how to fix each problem.",
+        "Check files, relay, TLS, DKIM, SPF, DMARC, DNS, pages, clock; say how to fix problems.",
     ),
     "dkim": Entry("dkim", "dkim_commands", "Manage the DKIM key that signs mails."),
     "db": Entry("database", "database_commands", "Manage the database."),
