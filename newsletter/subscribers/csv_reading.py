@@ -18,11 +18,10 @@ from newsletter.subscribers.validation import (
     LONGEST_NAME,
     Preferences,
     TopicRequest,
+    TypedTopic,
     clean_line,
     normalise_email,
     paper_identity,
-    parse_preferences,
-    parse_topic,
 )
 
 PREFERENCE_COLUMNS = {
@@ -58,7 +57,6 @@ COLUMNS = (
     *SIGNAL_COLUMNS,
     "status",
 )
-_YES, _NO = {"yes", "true", "1"}, {"no", "false", "0"}
 _ALIASES = {
     "e-mail": "email",
     "email_address": "email",
@@ -196,7 +194,9 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
             number=number,
             address=normalise_email(row["email"]),
             name=clean_line(row["name"], where="name", longest=LONGEST_NAME),
-            preferences=_preferences(row),
+            preferences=Preferences.read(
+                {field: row[column] for column, field in PREFERENCE_COLUMNS.items()}
+            ),
             given=tuple(PREFERENCE_COLUMNS[c] for c in PREFERENCE_COLUMNS if row[c].strip()),
             topic=_topic(row),
             status=row["status"].strip().lower(),
@@ -207,38 +207,10 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
         return Remark(number, row["email"][:100], shown)
 
 
-def _preferences(row: dict[str, str]) -> Preferences:
-    return parse_preferences(
-        cadence=row["cadence"],
-        weekday=row["weekday"],
-        time_zone=row["timezone"],
-        send_hour=row["send_hour"],
-        max_papers=row["max_papers"],
-        min_score=row["min_score"],
-        weekly_budget=row["weekly_budget"],
-        length=row["length"],
-        popularity=row["popularity"],
-        outside_picks=_truth(row, "outside_picks"),
-        tell_when_nothing=_truth(row, "tell_when_nothing"),
-        vacation_until=row["vacation_until"],
-    )
-
-
 def _topic(row: dict[str, str]) -> TopicRequest:
-    quota = row["quota"].strip()
-    if quota and not (quota.isascii() and quota.isdigit() and len(quota) < 4):
-        raise InputError(f"{quota[:60]!r}; must be a number from 1 to 50", where="quota")
-    return parse_topic(
-        name=row["topic"],
-        text=row["text"],
-        keywords=split_list(row["keywords"]),
-        categories=split_list(row["categories"]),
-        authors=split_list(row["authors"]),
-        seed_papers=split_list(row["seed_papers"]),
-        mutes=split_list(row["mutes"]),
-        quota=int(quota) if quota else None,
-        paused=_truth(row, "paused") or False,
-    )
+    lists = {column: split_list(row[column]) for column in LIST_COLUMNS}
+    typed = {column: row[column] for column in ("text", "quota", "paused")}
+    return TypedTopic.read({"name": row["topic"], **typed, **lists})
 
 
 def _judged(row: dict[str, str]) -> tuple[tuple[Signal, str], ...]:
@@ -248,12 +220,3 @@ def _judged(row: dict[str, str]) -> tuple[tuple[Signal, str], ...]:
         for value in split_list(row[column])
         if value
     )
-
-
-def _truth(row: dict[str, str], column: str) -> bool | None:
-    value = row[column].strip().lower()
-    if not value:
-        return None
-    if value not in _YES | _NO:
-        raise InputError(f"{value[:60]!r}; must be yes or no", where=column)
-    return value in _YES

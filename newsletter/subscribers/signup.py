@@ -23,7 +23,7 @@ from newsletter.core.models import (
 )
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.accounts import CONSENT_WORDING, row_id, subscriber_values
-from newsletter.subscribers.preferences import put_topic, topics_of
+from newsletter.subscribers.preferences import preferences_of, put_topic, topics_of
 from newsletter.subscribers.suppression import (
     OWN_DECISION,
     lift_bounced,
@@ -36,7 +36,6 @@ from newsletter.subscribers.validation import (
     Preferences,
     TopicRequest,
     normalise_email,
-    parse_preferences,
 )
 
 SOURCE = "sign-up page"
@@ -136,7 +135,11 @@ def check(email: str, request: SignUpRequest) -> None:
         InputError: not an address, cadence or time zone.
     """
     normalise_email(email)
-    parse_preferences(cadence=request.cadence, time_zone=request.time_zone)
+    _preferences(request, Preferences())
+
+
+def _preferences(request: SignUpRequest, default: Preferences) -> Preferences:
+    return Preferences.read({"cadence": request.cadence, "time_zone": request.time_zone}, default)
 
 
 def _asked_lately(session: Session, known: Subscriber) -> bool:
@@ -197,11 +200,7 @@ def _waiting(session: Session, known: Subscriber, delivery_id: int | None) -> Si
 
 
 def _take_over(session: Session, subscriber: Subscriber, request: SignUpRequest) -> None:
-    wanted = parse_preferences(
-        cadence=request.cadence,
-        time_zone=request.time_zone,
-        default=Preferences(cadence=subscriber.cadence, time_zone=subscriber.time_zone),
-    )
+    wanted = _preferences(request, preferences_of(subscriber))
     subscriber.cadence, subscriber.time_zone = wanted.cadence, wanted.time_zone
     # A person who comes back without new interests keeps the old topics.
     if request.topic.clues or not topics_of(session, row_id(subscriber)):

@@ -3,7 +3,6 @@
 Digests get forwarded with their links: this page shows no address or name (bulk-mail rule 28).
 """
 
-from dataclasses import replace
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -138,7 +137,7 @@ def weekly(site: SiteDep, token: str) -> RedirectResponse:
     """Change to one digest a week, offered to people who would otherwise leave."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
-        wanted = replace(preferences_of(subscriber), cadence=Cadence.WEEKLY)
+        wanted = preferences_of(subscriber).model_copy(update={"cadence": Cadence.WEEKLY})
         set_preferences(session, row_id(subscriber), wanted)
     return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
 

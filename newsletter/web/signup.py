@@ -18,8 +18,8 @@ from newsletter.subscribers.validation import (
     MOST_INTERESTS,
     InterestInput,
     TopicRequest,
+    TypedTopic,
     normalise_email,
-    parse_topic,
 )
 from newsletter.web import forms
 from newsletter.web.bodies import Form, UploadedFile
@@ -73,11 +73,9 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
 
 
 def _topic(typed: dict[str, str]) -> TopicRequest:
-    return parse_topic(
-        text=typed["text"],
-        categories=forms.split("categories", typed["categories"]),
-        authors=forms.split("authors", typed["authors"]),
-        seed_papers=forms.split("seed_papers", typed["seed_papers"]),
+    lists = ("categories", "authors", "seed_papers")
+    return TypedTopic.read(
+        {"text": typed["text"], **{field: forms.split(field, typed[field]) for field in lists}}
     )
 
 
