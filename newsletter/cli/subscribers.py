@@ -19,6 +19,7 @@ from newsletter.core import database
 from newsletter.core.csv_cells import split_list
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Cadence, Subscriber, SubscriberStatus, Topic
+from newsletter.core.secrets import create_private
 from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, transactional
 from newsletter.subscribers.bulk_import import import_csv
@@ -169,6 +170,8 @@ def export_file(
             print_json({"subscribers": [_with_lists(row) for row in rows]})
             return
         try:
+            if output:
+                create_private(output)
             opened = output.open("w", encoding="utf-8", newline="") if output else None
         except OSError as error:
             raise UsageError(f"cannot write {output}: {error.strerror}") from error
