@@ -10,6 +10,7 @@ Import what is heavy in modules of their own: tests/cli/test_start.py lists the 
 commands which run often may not import.
 """
 
+import logging
 import sys
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple, cast
@@ -18,6 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from newsletter import __version__
+from newsletter.cli.say import VisibleRecord, say
 from newsletter.core.errors import DatabaseError, NewsletterError
 
 INTERRUPTED = 3
@@ -92,7 +94,7 @@ COMMANDS = {
     "doctor": Entry(
         "doctor",
         "examine_installation",
-        "Check relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to fix each problem.",
+        "Check files, relay, TLS, DKIM, SPF, DMARC, DNS, pages, clock; say how to fix problems.",
     ),
     "dkim": Entry("dkim", "dkim_commands", "Manage the DKIM key that signs mails."),
     "db": Entry("database", "database_commands", "Manage the database."),
@@ -145,13 +147,13 @@ class LazyGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            typer.echo("interrupted: run the same command again to continue", err=True)
+            say("interrupted: run the same command again to continue", err=True)
             raise typer.Exit(INTERRUPTED) from error
 
 
 def _say_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"newsletter {__version__}")
+        say(f"newsletter {__version__}")
         raise typer.Exit
 
 
@@ -175,6 +177,7 @@ def make_app() -> typer.Typer:
 
 def main() -> None:
     """Run a command; an error of ours becomes one line and its exit code."""
+    logging.setLogRecordFactory(VisibleRecord)
     try:
         make_app()()
     except NewsletterError as error:
@@ -189,5 +192,5 @@ def main() -> None:
 
 
 def _fail(what: str, exit_code: int) -> None:
-    typer.echo(f"error: {what}", err=True)
+    say(f"error: {what}", err=True)
     sys.exit(exit_code)

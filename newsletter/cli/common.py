@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
 from newsletter.core.errors import UsageError
+from newsletter.core.one_line import in_json
 
 
 def parse_date(value: str) -> date:
@@ -67,4 +68,4 @@ def check_port(host: str, port: int) -> None:
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(in_json(json.dumps(value, ensure_ascii=False, default=str)) + "\n")

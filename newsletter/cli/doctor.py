@@ -23,7 +23,7 @@ _SIGNS = {
 def examine_installation(
     as_json: JsonOption = False,
 ) -> None:
-    """Check relay, TLS, DKIM, SPF, DMARC, DNS, pages and clock; say how to fix each problem.
+    """Check files, relay, TLS, DKIM, SPF, DMARC, DNS, pages, clock; say how to fix problems.
 
     Nothing is sent or changed. Exits with 1 when there is a problem.
     """

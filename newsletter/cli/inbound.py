@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError
 
 from newsletter.cli.common import JsonOption, open_database, print_json
 from newsletter.cli.intake import Intake
+from newsletter.cli.say import say
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
 from newsletter.core.errors import DatabaseError, InputError, SettingsError, UsageError
@@ -77,12 +78,12 @@ def _read_files(files: list[str], as_json: bool) -> None:
     except (DatabaseError, SettingsError) as error:
         if not is_pipe:
             raise
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(TRY_AGAIN) from error
     if as_json:
         print_json({"messages": intake.messages})
     if why_not:
-        typer.echo(f"nothing was recorded: {why_not}", err=True)
+        say(f"nothing was recorded: {why_not}", err=True)
     if why_not and is_pipe:
         raise typer.Exit(TRY_AGAIN)
     if intake.failed:
@@ -118,12 +119,8 @@ def _is_missing_file(url: str) -> bool:
         parsed = make_url(url)
     except ArgumentError:
         return False  # database.connect reports what is wrong
-    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in {
-        None,
-        "",
-        ":memory:",
-    }
-    return is_file and not Path(str(parsed.database)).exists()
+    path = database.file_of(parsed)
+    return path is not None and not path.exists()
 
 
 def _show_kept(output: Path | None, as_json: bool) -> None:
@@ -137,8 +134,8 @@ def _show_kept(output: Path | None, as_json: bool) -> None:
         return
     for mail in found:
         line = f"{mail.received_at:%Y-%m-%d %H:%M} {mail.kind:16} {mail.sender} | {mail.subject}"
-        typer.echo(line)
+        say(line)
     if output:
-        typer.echo(f"{written} written to {output}", err=True)
+        say(f"{written} written to {output}", err=True)
     if not found:
-        typer.echo("no unmatched messages", err=True)
+        say("no unmatched messages", err=True)

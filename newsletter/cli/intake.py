@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from newsletter.cli.say import say
 from newsletter.core import database
 from newsletter.core.errors import DatabaseError, InputError
 from newsletter.core.tokens import Signer
@@ -38,7 +38,7 @@ class Intake:
 
     def complain(self, error: InputError) -> None:
         """Report an error, and remember that there was one."""
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         self.failed = True
 
     def handle(self, incoming: Incoming) -> None:
@@ -53,7 +53,7 @@ class Intake:
             incoming.mark_seen()
         self.messages.append(_as_json(incoming, recorded))
         if not self.quiet:
-            typer.echo(_as_line(incoming, recorded))
+            say(_as_line(incoming, recorded))
 
     def _record(self, incoming: Incoming) -> Recorded:
         if self.engine is None or self.signer is None:

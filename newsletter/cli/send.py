@@ -74,7 +74,7 @@ class _Sender:
         )
         reason = tally.stopped or why
         status = lifecycle.finish_if_done(self.engine, edition_id, self.plan.resends)
-        failed = _print_summary(self.engine, edition_id)
+        failed = print_summary(self.engine, edition_id)
         if reason:
             err.print(f"stopped: {reason}", markup=False)
         if reason or self.stop.is_asked or status is EditionStatus.PAUSED:
@@ -296,7 +296,7 @@ def _subscriber(engine: Engine, email: str) -> int:
     return found
 
 
-def _print_summary(engine: Engine, edition_id: int) -> bool:
+def print_summary(engine: Engine, edition_id: int) -> bool:
     """Print the counts and how many got no digest; returns whether there are any."""
     with read_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import date as Date  # noqa: N812  (`date` is the option's name here)
 from typing import Any
 
-import typer
 from sqlmodel import Session, func, select
 
 from newsletter.cli.common import DateOption, JsonOption, open_database, print_json, today
+from newsletter.cli.say import say
 from newsletter.core.database import read_scope
 from newsletter.core.models import (
     DeliveryStatus,
@@ -46,14 +46,14 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         return
     if report is None:
         earlier = f"; the latest is of {latest}" if latest else ""
-        typer.echo(f"no edition of {wanted} yet{earlier}")
+        say(f"no edition of {wanted} yet{earlier}")
     else:
         _print_edition(report)
     _print_sources(sources)
     counted = ", ".join(f"{number} {name}" for name, number in people.items() if number)
-    typer.echo(f"  subscribers: {counted or 'none'}")
+    say(f"  subscribers: {counted or 'none'}")
     for line in advice:
-        typer.echo(f"  {line}")
+        say(f"  {line}")
 
 
 def _as_json(report: reports.Report | None) -> dict[str, Any]:
@@ -103,16 +103,16 @@ def _advice(
 
 
 def _print_edition(report: reports.Report) -> None:
-    typer.echo(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
+    say(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
     later = ", ".join(f"{number} {name}" for name, number in report.later.items() if number)
     for name, number in report.counts.items():
         if number:
             of_these = f", of which {later} later" if name == DeliveryStatus.SENT and later else ""
-            typer.echo(f"{number:>6} {name}{of_these}")
+            say(f"{number:>6} {name}{of_these}")
     if report.without_digest:
-        typer.echo(f"{len(report.without_digest):>6} due, but no papers")
+        say(f"{len(report.without_digest):>6} due, but no papers")
     for line in reports.what_came_back(report):
-        typer.echo(f"  {line}")
+        say(f"  {line}")
 
 
 def _print_sources(sources: Sequence[dict[str, Any]]) -> None:
@@ -121,7 +121,7 @@ def _print_sources(sources: Sequence[dict[str, Any]]) -> None:
         words = source["condition"].replace("_", " ")
         if source["condition"] == "failed" and not source["last_read"]:
             words = source["error"]
-        typer.echo(
+        say(
             f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
             f"{source['failed']} failed{error}"
         )

@@ -1,6 +1,6 @@
 """`newsletter subscribers set`, `unsubscribe`, `rename`: one subscriber, changed in one step."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,11 +12,13 @@ from newsletter.core.errors import UsageError
 from newsletter.core.models import SubscriberStatus
 from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, changes
+from newsletter.subscribers.csv_reading import LIST_COLUMNS, PREFERENCE_COLUMNS
 
 EmailArgument = Annotated[str, typer.Argument(help="The subscriber's address.")]
 
 
 def set_values(
+    context: typer.Context,
     email: EmailArgument,
     name: Annotated[str | None, typer.Option(help="Name used in the greeting.")] = None,
     topic: Annotated[
@@ -43,36 +45,26 @@ def set_values(
     as_json: JsonOption = False,
 ) -> None:
     """Change what is given; everything else stays. An empty list clears that list."""
+    # The options above, by name.
+    typed = {option: value for option, value in context.params.items() if value is not None}
     preferences = {
-        "cadence": cadence,
-        "weekday": weekday,
-        "time_zone": timezone,
-        "send_hour": send_hour,
-        "max_papers": max_papers,
-        "min_score": min_score,
-        "length": length,
-        "vacation_until": vacation_until,
+        field: typed[column] for column, field in PREFERENCE_COLUMNS.items() if column in typed
     }
-    lists = {
-        "keywords": keywords,
-        "categories": categories,
-        "authors": authors,
-        "seed_papers": seed_papers,
-        "mutes": mutes,
-    }
-    given: dict[str, Any] = {key: value for key, value in preferences.items() if value is not None}
-    interests: dict[str, Any] = {
-        key: value.split(";") for key, value in lists.items() if value is not None
-    }
+    interests = {column: typed[column].split(";") for column in LIST_COLUMNS if column in typed}
     if text is not None:
         interests["text"] = [text]
-    if not given and not interests and name is None and topic is None:
+    if not preferences and not interests and name is None and topic is None:
         raise UsageError("nothing to change: give at least one option (see --help)")
     _, engine = open_database()
     with session_scope(engine) as session:
         subscriber = required(session, email)
         changes.change(
-            session, subscriber, name=name, preferences=given, topic=topic, interests=interests
+            session,
+            subscriber,
+            name=name,
+            preferences=preferences,
+            topic=topic,
+            interests=interests,
         )
         described = describe(session, subscriber)
     if as_json:

@@ -19,12 +19,13 @@ from newsletter.core import database
 from newsletter.core.csv_cells import split_list
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Cadence, Subscriber, SubscriberStatus, Topic
+from newsletter.core.secrets import create_private
 from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, transactional
 from newsletter.subscribers.bulk_import import import_csv
-from newsletter.subscribers.csv_reading import LIST_COLUMNS, Remark
+from newsletter.subscribers.csv_reading import LIST_COLUMNS, PREFERENCE_COLUMNS, Remark
 from newsletter.subscribers.csv_writing import export_rows, write_csv
-from newsletter.subscribers.validation import parse_preferences, parse_topic
+from newsletter.subscribers.validation import Preferences, TypedTopic
 
 # More lines than a screen holds help nobody; `--json` prints every one.
 SHOWN_REMARKS = 20
@@ -42,6 +43,7 @@ ConfirmedOption = Annotated[
 
 @subscriber_commands.command()
 def add(
+    context: typer.Context,
     email: EmailArgument,
     name: Annotated[str, typer.Option(help="Name used in the greeting.")] = "",
     topic: Annotated[str, typer.Option(help="Topic name.")] = "",
@@ -62,22 +64,11 @@ def add(
 ) -> None:
     """Add one subscriber, with one topic."""
     settings, engine = open_database("secret_keys")
-    request = parse_topic(
-        name=topic,
-        text=text,
-        keywords=keywords.split(";"),
-        categories=categories.split(";"),
-        authors=authors.split(";"),
-        seed_papers=seed_papers.split(";"),
-        mutes=mutes.split(";"),
-    )
-    wanted = parse_preferences(
-        cadence=cadence,
-        weekday=weekday,
-        time_zone=timezone,
-        send_hour=send_hour,
-        max_papers=max_papers,
-        min_score=min_score,
+    typed = context.params  # the options above, by name
+    lists = {column: typed[column].split(";") for column in LIST_COLUMNS}
+    request = TypedTopic.read({"name": topic, "text": text, **lists})
+    wanted = Preferences.read(
+        {field: typed.get(column) for column, field in PREFERENCE_COLUMNS.items()}
     )
     with database.session_scope(engine) as session:
         added = accounts.add(
@@ -179,6 +170,8 @@ def export_file(
             print_json({"subscribers": [_with_lists(row) for row in rows]})
             return
         try:
+            if output:
+                create_private(output)
             opened = output.open("w", encoding="utf-8", newline="") if output else None
         except OSError as error:
             raise UsageError(f"cannot write {output}: {error.strerror}") from error

@@ -12,7 +12,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import DateTime, Dialect, Engine, create_engine, event, inspect, make_url
+from sqlalchemy import URL, DateTime, Dialect, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import Pool
 from sqlalchemy.types import TypeDecorator
@@ -20,6 +20,7 @@ from sqlmodel import Session, SQLModel
 
 from newsletter.core.config import bundled
 from newsletter.core.errors import DatabaseError
+from newsletter.core.secrets import create_private
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
@@ -185,9 +186,19 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     """
     from alembic import command  # noqa: PLC0415  (see `head`)
 
+    path = file_of(engine.url)
+    if path is not None:
+        create_private(path)  # SQLite's other files take over the permissions of this one
     before = revision(engine)
     command.upgrade(alembic_config(engine), "head")
     return before, head()
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of a SQLite database; None where it is in memory, or a server's."""
+    name = url.database or ""
+    is_file = url.get_backend_name() == "sqlite" and name not in {"", ":memory:"}
+    return Path(name) if is_file and not name.startswith("file:") else None
 
 
 def head() -> str:
@@ -227,10 +238,10 @@ def require_current(engine: Engine) -> None:
     Raises:
         DatabaseError: they are not; the line says which command mends it.
     """
-    path = engine.url.database or ""
-    if engine.dialect.name == "sqlite" and path not in {"", ":memory:"} and not Path(path).exists():
+    path = file_of(engine.url)
+    if path is not None and not path.exists():
         raise DatabaseError(
-            f"no database at {Path(path).absolute()}: run `newsletter db upgrade`, or check that "
+            f"no database at {path.absolute()}: run `newsletter db upgrade`, or check that "
             "this is the right folder with the right settings"
         )
     found, wanted = revision(engine), head()

@@ -10,6 +10,27 @@ UNWANTED = re.compile(
     "\ufff9-\ufffb\ufffe\uffff]"
 )
 
+# What makes a terminal do something else than show a sign: control characters but tab and line
+# feed, lone surrogates (no stream takes them), and what breaks a line or turns its direction.
+_COMMANDS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """``text`` for a terminal or a log: what would command those is shown as a code (``\\x1b``)."""
+    return text if text.isascii() and text.isprintable() else _COMMANDS.sub(_code, text)
+
+
+def in_json(text: str) -> str:
+    """JSON ``text`` for a terminal: the same characters, as JSON's own escapes."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _code(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
 
 def tidy(text: str) -> str:
     """White space collapsed, unwanted characters out, composed form (Unicode NFC)."""

@@ -49,8 +49,22 @@ def _period(text: str) -> int:
 
 
 def others_may_read(path: Path) -> bool:
-    """Whether others than its owner may read or write a file."""
-    return path.exists() and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    """Whether others than its owner may read or write a file.
+
+    Raises:
+        OSError: there is no such file, or it cannot be looked at.
+    """
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read; one that exists keeps its permissions.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    create_private(path)
+    path.write_bytes(data)
 
 
 def create_private(path: Path) -> None:

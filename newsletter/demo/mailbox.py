@@ -12,6 +12,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from newsletter.core.secrets import write_private
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -45,7 +47,7 @@ class Mailbox:
         person = re.sub(r"[^a-z0-9.-]", "_", envelope.rcpt_tos[0].partition("@")[0].lower())
         number = sum(1 for _ in self._folder.glob("*.eml")) + 1
         path = self._folder / f"{number:02}-{person}.eml"
-        path.write_bytes(envelope.original_content or b"")
+        write_private(path, envelope.original_content or b"")
         return f"250 kept as {path.name}"
 
     def letters(self) -> list[Letter]:

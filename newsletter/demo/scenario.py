@@ -14,6 +14,7 @@ from newsletter.core.config import Settings, load_settings
 from newsletter.core.database import session_scope, utc_now
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Cadence, Paper, Signal, Subscriber
+from newsletter.core.secrets import create_private
 from newsletter.core.tokens import Signer
 from newsletter.demo.send import send
 from newsletter.editions import lifecycle, preparation
@@ -65,7 +66,7 @@ def make_settings(folder: Path, *, port: int, smtp_port: int) -> Settings:
         "postal_address": "1 Example Street, 12345 Exampleton",
     }
     path = folder / "newsletter.toml"
-    path.touch(mode=0o600)
+    create_private(path)
     lines = (f'{name} = "{_toml(value)}"\n' for name, value in values.items())
     path.write_text("# Settings of the demo in this folder.\n" + "".join(lines), encoding="utf-8")
     return load_settings(**values)

@@ -1,8 +1,8 @@
 """Freeze rankings in rows: everything a digest consists of, as it will be sent and resent."""
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -32,25 +32,69 @@ _subscriber = SQLModel.metadata.tables["subscriber"].c
 _topic = SQLModel.metadata.tables["topic"].c
 
 
-def freeze(
-    session: Session,
-    edition_id: int,
-    rankings: Sequence[ranker.Ranking],
-    contents: dict[int, dict[str, Any]],
-    *,
-    message_domain: str,
-    now: datetime,
-    why: str,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """The edition that digests are frozen for, and what all of them share.
+
+    ``why`` says what the sources have to do with a digest that has no paper. ``contents`` are the
+    papers frozen so far, by id: each chunk's join them, so that they are read once a preparation.
+    """
+
+    edition_id: int
+    message_domain: str
+    now: datetime
+    why: str
+    contents: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressed:
+    """A ranking that becomes a digest, and the row of its subscriber."""
+
+    ranked: ranker.Ranking
+    person: Any
+
+
+def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -> int:
     """Write the digests of one chunk; returns how many. Skips subscribers who got one meanwhile.
 
     A digest without papers is only for subscribers who asked for it; the reason is always recorded.
-    ``contents`` are the papers frozen so far; this chunk's join them.
     """
     # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
-    session.exec(select(Edition.id).where(Edition.id == edition_id).with_for_update())
-    rankings = _without_mailed(session, _without_lost(session, rankings, contents))
+    session.exec(select(Edition.id).where(Edition.id == issue.edition_id).with_for_update())
+    rankings = _without_mailed(session, _without_lost(session, rankings, issue.contents))
+    mailed = _to_mail(session, issue, rankings)
+    if not mailed:
+        return 0
+    _freeze_papers(session, issue, {pick.paper_id for each in mailed for pick in each.ranked.picks})
+    delivery_of = _queue(session, issue, mailed)
+    _forget_changed_minimums(session, mailed)
+    _freeze_items(session, issue, mailed, delivery_of)
+    return len(mailed)
+
+
+def _to_mail(
+    session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]
+) -> list[_Addressed]:
+    """Who of the chunk gets a digest now; of the rest, why not is recorded.
+
+    Ranked outside this transaction: subscribers erased meanwhile are skipped.
+    """
     ids = [ranked.subscriber_id for ranked in rankings]
+    people = _without_digest(session, issue.edition_id, ids)
+    wanted = [ranked for ranked in rankings if ranked.subscriber_id in people]
+    empty = [ranked for ranked in wanted if not ranked.picks]
+    _note_nothing(session, issue, ids, empty)
+    told = quiet_day.to_tell(session, empty, people, issue.now) if empty else ()
+    return [
+        _Addressed(ranked, people[ranked.subscriber_id])
+        for ranked in wanted
+        if ranked.picks or ranked.subscriber_id in told
+    ]
+
+
+def _without_digest(session: Session, edition_id: int, ids: Sequence[int]) -> dict[int, Any]:
+    """Rows of the subscribers who have no digest of the edition yet, by id."""
     taken = set(
         session.exec(
             select(Delivery.subscriber_id).where(
@@ -70,70 +114,74 @@ def freeze(
             _subscriber.vacation_until,
         ).where(_subscriber.id.in_(ids))
     )
-    # Ranked outside this transaction: subscribers erased meanwhile are skipped, and a topic that
-    # was deleted meanwhile only lends its name to the section.
-    addresses = {person.id: person for person in people if person.id not in taken}
-    wanted = [ranked for ranked in rankings if ranked.subscriber_id in addresses]
-    empty = [ranked for ranked in wanted if not ranked.picks]
-    _note_nothing(session, edition_id, ids, empty, why)
-    told = quiet_day.to_tell(session, empty, addresses, now) if empty else ()
-    mailed = [ranked for ranked in wanted if ranked.picks or ranked.subscriber_id in told]
-    if not mailed:
-        return 0
-    topics = set(
-        session.connection().scalars(
-            sqlalchemy.select(_topic.id).where(_topic.subscriber_id.in_(list(addresses)))
-        )
-    )
-    contents = _freeze_papers(
-        session,
-        edition_id,
-        {pick.paper_id for ranked in mailed for pick in ranked.picks},
-        contents,
-    )
-    occasions = _occasions(session, mailed, addresses)
-    rows = [
-        {
-            "edition_id": edition_id,
-            "subscriber_id": ranked.subscriber_id,
-            "kind": DeliveryKind.DIGEST,
-            "to_address": addresses[ranked.subscriber_id].email,
-            "to_name": addresses[ranked.subscriber_id].name,
-            "length": addresses[ranked.subscriber_id].length,
-            "message_id": f"{secrets.token_hex(16)}@{message_domain}",
-            "occasion": occasions[ranked.subscriber_id],
-            "subject": digest.subject_line(
-                [contents[pick.paper_id]["title"] for pick in ranked.picks],
-                occasions[ranked.subscriber_id],
-            ),
-            "notice": _notice(addresses[ranked.subscriber_id]),
-            "status": DeliveryStatus.QUEUED,
-            "created_at": now,
-        }
-        for ranked in mailed
-    ]
+    return {person.id: person for person in people if person.id not in taken}
+
+
+def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict[int, int]:
+    """Queue a delivery for each; returns their ids by subscriber id."""
+    occasions = _occasions(session, mailed)
+    rows = [_delivery_row(issue, each, occasions[each.person.id]) for each in mailed]
     made = session.connection().execute(
         insert(_delivery).returning(_delivery.c.id, _delivery.c.subscriber_id), rows
     )
-    delivery_of = {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
+    return {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
 
-    heard = [number for number in delivery_of if addresses[number].minimum_changed]
-    if heard:
+
+def _delivery_row(issue: Issue, addressed: _Addressed, occasion: Occasion) -> dict[str, Any]:
+    person = addressed.person
+    titles = [issue.contents[pick.paper_id]["title"] for pick in addressed.ranked.picks]
+    return {
+        "edition_id": issue.edition_id,
+        "subscriber_id": person.id,
+        "kind": DeliveryKind.DIGEST,
+        "to_address": person.email,
+        "to_name": person.name,
+        "length": person.length,
+        "message_id": f"{secrets.token_hex(16)}@{issue.message_domain}",
+        "occasion": occasion,
+        "subject": digest.subject_line(titles, occasion),
+        "notice": _notice(person),
+        "status": DeliveryStatus.QUEUED,
+        "created_at": issue.now,
+    }
+
+
+def _forget_changed_minimums(session: Session, mailed: Sequence[_Addressed]) -> None:
+    """The digests just queued say it (`_notice`), and it is said once."""
+    told = [each.person.id for each in mailed if each.person.minimum_changed]
+    if told:
         session.connection().execute(
             sqlalchemy.update(SQLModel.metadata.tables["subscriber"])
-            .where(_subscriber.id.in_(heard))
+            .where(_subscriber.id.in_(told))
             .values(minimum_changed=False)
         )
+
+
+def _freeze_items(
+    session: Session,
+    issue: Issue,
+    mailed: Sequence[_Addressed],
+    delivery_of: Mapping[int, int],
+) -> None:
+    """Write the papers of each digest, with the sentences that are marked in them."""
+    # A topic that was deleted since the ranking only lends its name to the section.
+    topics = set(
+        session.connection().scalars(
+            sqlalchemy.select(_topic.id).where(
+                _topic.subscriber_id.in_([each.person.id for each in mailed])
+            )
+        )
+    )
 
     # A paper's readers mostly have the same sentences marked.
     @cache
     def marked(paper_id: int, passages: Sequence[str]) -> list[list[int]]:
-        return digest.offsets_of(contents[paper_id]["abstract"], passages)
+        return digest.offsets_of(issue.contents[paper_id]["abstract"], passages)
 
     items = [
         {
-            "delivery_id": delivery_of[ranked.subscriber_id],
-            "subscriber_id": ranked.subscriber_id,
+            "delivery_id": delivery_of[each.person.id],
+            "subscriber_id": each.person.id,
             "paper_id": pick.paper_id,
             "topic_id": pick.topic_id if pick.topic_id in topics else None,
             "section": pick.section,
@@ -145,12 +193,11 @@ def freeze(
             "highlights": marked(pick.paper_id, pick.highlights),
             "in_short": marked(pick.paper_id, (pick.in_short,) if pick.in_short else ()),
         }
-        for ranked in mailed
-        for pick in ranked.picks
+        for each in mailed
+        for pick in each.ranked.picks
     ]
     if items:
         session.connection().execute(insert(_item), items)
-    return len(mailed)
 
 
 def _notice(person: Any) -> str:
@@ -158,10 +205,8 @@ def _notice(person: Any) -> str:
     return digest.minimum_notice(person.min_score) if person.minimum_changed else ""
 
 
-def _occasions(
-    session: Session, rankings: Sequence[ranker.Ranking], people: Mapping[int, Any]
-) -> dict[int, Occasion]:
-    """Why each digest goes out, by subscriber id; ``people`` are their rows."""
+def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occasion]:
+    """Why each digest goes out, by subscriber id."""
     column = _delivery.c
     is_digest = sqlalchemy.and_(
         column.kind == DeliveryKind.DIGEST,
@@ -177,35 +222,31 @@ def _occasions(
                 func.max(sqlalchemy.case((is_digest, column.created_at))),
                 func.max(sqlalchemy.case((asked, 1), else_=0)),
             )
-            .where(column.subscriber_id.in_([ranked.subscriber_id for ranked in rankings]))
+            .where(column.subscriber_id.in_([each.person.id for each in mailed]))
             .group_by(column.subscriber_id)
         )
     }
 
-    def occasion(ranked: ranker.Ranking) -> Occasion:
-        if not ranked.picks:
+    def occasion(addressed: _Addressed) -> Occasion:
+        if not addressed.ranked.picks:
             return Occasion.NOTHING
-        last, was_asked = history.get(ranked.subscriber_id, (None, False))
+        last, was_asked = history.get(addressed.person.id, (None, False))
         if last is None:
             # Subscribers whom the operator imported are used to digests.
             return Occasion.WELCOME if was_asked else Occasion.REGULAR
-        vacation = people[ranked.subscriber_id].vacation_until
+        vacation = addressed.person.vacation_until
         return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
 
-    return {ranked.subscriber_id: occasion(ranked) for ranked in rankings}
+    return {each.person.id: occasion(each) for each in mailed}
 
 
 def _note_nothing(
-    session: Session,
-    edition_id: int,
-    ids: Sequence[int],
-    empty: Sequence[ranker.Ranking],
-    why: str,
+    session: Session, issue: Issue, ids: Sequence[int], empty: Sequence[ranker.Ranking]
 ) -> None:
     """Record why; what an earlier preparation recorded for these subscribers is replaced."""
     session.execute(
         delete(NoDigest).where(
-            col(NoDigest.edition_id) == edition_id, col(NoDigest.subscriber_id).in_(ids)
+            col(NoDigest.edition_id) == issue.edition_id, col(NoDigest.subscriber_id).in_(ids)
         )
     )
     if empty:
@@ -213,9 +254,9 @@ def _note_nothing(
             insert(NoDigest),
             [
                 {
-                    "edition_id": edition_id,
+                    "edition_id": issue.edition_id,
                     "subscriber_id": ranked.subscriber_id,
-                    "reason": quiet_day.reason(ranked, why),
+                    "reason": quiet_day.reason(ranked, issue.why),
                 }
                 for ranked in empty
             ],
@@ -271,30 +312,21 @@ def _without_mailed(
     ]
 
 
-def _freeze_papers(
-    session: Session,
-    edition_id: int,
-    paper_ids: Iterable[int],
-    known: dict[int, dict[str, Any]],
-) -> dict[int, dict[str, Any]]:
-    """Contents of the papers as this edition shows them, by id; new ones are frozen now.
-
-    ``known`` are those from earlier chunks: they are read once a preparation, not once a chunk.
-    """
-    if set(paper_ids) <= known.keys():
-        return known
-    frozen = digest.load_contents(session, edition_id)
-    missing = sorted(set(paper_ids) - set(frozen))
+def _freeze_papers(session: Session, issue: Issue, paper_ids: Set[int]) -> None:
+    """Add the papers to the issue's contents, as this edition shows them; new ones are frozen."""
+    if paper_ids <= issue.contents.keys():
+        return
+    frozen = digest.load_contents(session, issue.edition_id)
+    missing = sorted(paper_ids - frozen.keys())
     if missing:
         found = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
         new = {paper.id or 0: digest.content_of(paper) for paper in found}
         session.execute(
             insert(EditionPaper),
             [
-                {"edition_id": edition_id, "paper_id": paper_id, "content": content}
+                {"edition_id": issue.edition_id, "paper_id": paper_id, "content": content}
                 for paper_id, content in new.items()
             ],
         )
         frozen |= new
-    known |= frozen
-    return known
+    issue.contents.update(frozen)

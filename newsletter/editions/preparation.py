@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Engine, func
@@ -73,20 +72,12 @@ def prepare(
         with read_scope(engine) as session:
             ranker = Ranker(profiles.load_candidates(session, since, model))
     new = nothing = done = 0
-    contents: dict[int, dict[str, Any]] = {}
+    issue = freeze.Issue(edition_id, message_domain, now, why)
     for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
         with session_scope(engine) as session:
-            frozen = freeze.freeze(
-                session,
-                edition_id,
-                rankings,
-                contents,
-                message_domain=message_domain,
-                now=now,
-                why=why,
-            )
+            frozen = freeze.freeze(session, issue, rankings)
         new += frozen
         nothing += sum(not ranked.picks for ranked in rankings)
         done += len(chunk)

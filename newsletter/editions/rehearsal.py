@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
@@ -71,16 +70,7 @@ def rehearse(
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
         with trial_scope(engine) as session:
             trial_id = edition_id or _trial_edition(session, issue_date, now)
-            contents: dict[int, dict[str, Any]] = {}
-            freeze.freeze(
-                session,
-                trial_id,
-                rankings,
-                contents,
-                message_domain=message_domain,
-                now=now,
-                why=why,
-            )
+            freeze.freeze(session, freeze.Issue(trial_id, message_domain, now, why), rankings)
             digests = _load(session, trial_id, _waiting(session, trial_id, chunk))
         yield from digests
 

@@ -8,6 +8,7 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
 from newsletter.core.models import KeptMail
+from newsletter.core.secrets import write_private
 
 # Strangers write these: as much as an operator may ever read, and no more.
 MOST_KEPT = 1000
@@ -60,6 +61,7 @@ def write_kept(session: Session, folder: Path) -> int:
     ids = session.exec(select(KeptMail.id).order_by(col(KeptMail.id))).all()
     for mail_id in ids:
         row = session.get_one(KeptMail, mail_id)
-        (folder / f"{row.received_at:%Y-%m-%d}-{row.id}-{row.kind}.eml").write_bytes(row.content)
+        name = f"{row.received_at:%Y-%m-%d}-{row.id}-{row.kind}.eml"
+        write_private(folder / name, row.content)
         session.expunge(row)
     return len(ids)

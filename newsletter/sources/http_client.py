@@ -23,11 +23,14 @@ from newsletter.core.errors import FetchError, ParseError
 from newsletter.sources.base import Page, Request, Source
 from newsletter.sources.internal_addresses import is_internal_address, is_internal_host
 from newsletter.sources.normalise import moment
+from newsletter.sources.reading_time import limited_reading
 
 LARGEST_BODY = 64 * 1024 * 1024
 # A slow answer from OAI begins within a minute; beyond two something drips bytes to hold us.
 LONGEST_SILENCE = 60.0
 LONGEST_ANSWER = 120.0
+# Processor time, in seconds. Real answers take well under one; 17 MB of formulas took 20.
+LONGEST_READING = 30.0
 _TIMEOUT = httpx.Timeout(LONGEST_SILENCE, connect=10.0)
 _MOST_REDIRECTS = 5
 _ATTEMPTS = 4
@@ -95,11 +98,13 @@ class Fetcher:
         sleep: Callable[[float], None] = time.sleep,
         largest: int = LARGEST_BODY,
         longest: float = LONGEST_ANSWER,
+        longest_reading: float = LONGEST_READING,
     ) -> None:
         self.turns = turns
         self.sleep = sleep
         self.largest = largest
         self.longest = longest
+        self.longest_reading = longest_reading
         agent = f"newsletter/{version('newsletter')}"
         self.client = httpx.Client(
             transport=transport,
@@ -137,7 +142,9 @@ class Fetcher:
             if answer.body is None:
                 return Page(), validators
             asked = replace(request, charset=answer.charset)
-            return source.parse(answer.body, where=where, request=asked), answer.validators
+            with limited_reading(self.longest_reading, where):
+                page = source.parse(answer.body, where=where, request=asked)
+            return page, answer.validators
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_transient),
@@ -184,7 +191,9 @@ class Fetcher:
             if response.status_code != 200:
                 if when := _retry_after(response) or _asked_pause(source, response, body):
                     turn.ask_not_before(when)
-                raise _refusal(source, response, body, where)
+                with limited_reading(self.longest_reading, where):
+                    refusal = _refusal(source, response, body, where)
+                raise refusal
             _check_type(response, where)
             found = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
             return Answer(body, found, response.charset_encoding)

@@ -6,7 +6,6 @@ click and a send run, cannot undo each other. Callers own the transaction.
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -30,12 +29,12 @@ from newsletter.core.models import (
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.suppression import suppress, suppressions
 from newsletter.subscribers.validation import (
+    DEFAULT_TOPIC,
     LONGEST_NAME,
     Preferences,
     TopicRequest,
     clean_line,
     normalise_email,
-    parse_topic,
 )
 
 _row = SQLModel.metadata.tables["subscriber"].c
@@ -110,7 +109,7 @@ def add(
     )
     session.add(subscriber)
     session.flush()
-    for topic in topics or [parse_topic()]:
+    for topic in topics or [TopicRequest(DEFAULT_TOPIC, ())]:
         add_topic(session, row_id(subscriber), topic)
     return subscriber
 
@@ -132,7 +131,7 @@ def subscriber_values(
         "address_hash": address_hash,
         "name": name,
         "status": status,
-        **asdict(preferences),
+        **preferences.model_dump(),
         "created_at": now,
         "consent_at": now,
         "consent_source": source[:200],

@@ -1,7 +1,6 @@
 """What an operator changes about a subscriber: preferences, one topic, the address."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import update
 from sqlmodel import Session, col, select
@@ -22,11 +21,11 @@ from newsletter.subscribers.suppression import suppressions
 from newsletter.subscribers.validation import (
     DEFAULT_TOPIC,
     LONGEST_NAME,
+    Preferences,
     TopicRequest,
+    TypedTopic,
     clean_line,
     normalise_email,
-    parse_preferences,
-    parse_topic,
 )
 
 
@@ -35,13 +34,13 @@ def change(
     subscriber: Subscriber,
     *,
     name: str | None = None,
-    preferences: Mapping[str, Any] | None = None,
+    preferences: Mapping[str, str | None] | None = None,
     topic: str | None = None,
     interests: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write what is given and leave the rest as it is.
 
-    ``preferences`` are arguments of `parse_preferences`. ``interests`` maps a column
+    ``preferences`` are read by `Preferences.read`. ``interests`` maps a column
     ("keywords", "text", …) to its new values; an empty one clears it. They go to the topic named
     ``topic``, which is made if there is none, or to the only one.
 
@@ -52,7 +51,7 @@ def change(
         subscriber.name = clean_line(name, where="name", longest=LONGEST_NAME)
         session.add(subscriber)
     if preferences:
-        wanted = parse_preferences(**preferences, default=preferences_of(subscriber))
+        wanted = Preferences.read(preferences, preferences_of(subscriber))
         set_preferences(session, row_id(subscriber), wanted)
     if interests or topic is not None:
         _change_topic(session, subscriber, topic, interests or {})
@@ -71,12 +70,14 @@ def _change_topic(
     place = _place_of(known, name)
     before = known[place] if place is not None else None
     values = {column: _values(before, column) for column in COLUMN_KINDS} | dict(interests)
-    request = parse_topic(
-        name=before.request.name if before else name or DEFAULT_TOPIC,
-        text="\n".join(values.pop("text")),
-        quota=before.request.quota if before else None,
-        paused=before.request.paused if before else False,
-        **values,
+    request = TypedTopic.read(
+        {
+            **values,
+            "name": before.request.name if before else name or DEFAULT_TOPIC,
+            "text": "\n".join(values["text"]),
+            "quota": before.request.quota if before else None,
+            "paused": before.request.paused if before else False,
+        }
     )
     if place is None:
         wanted.append((None, request))

@@ -7,7 +7,7 @@ with a `sep=` line. All of these are read; what cannot be read is refused line b
 import codecs
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +18,10 @@ from newsletter.subscribers.validation import (
     LONGEST_NAME,
     Preferences,
     TopicRequest,
+    TypedTopic,
     clean_line,
     normalise_email,
     paper_identity,
-    parse_preferences,
-    parse_topic,
 )
 
 PREFERENCE_COLUMNS = {
@@ -37,6 +36,7 @@ PREFERENCE_COLUMNS = {
     "popularity": "popularity",
     "outside_picks": "outside_picks",
     "tell_when_nothing": "tell_when_nothing",
+    "fill_list": "fill_list",
     "vacation_until": "vacation_until",
 }
 # Papers judged, by topic: arXiv ids or DOIs.
@@ -58,7 +58,6 @@ COLUMNS = (
     *SIGNAL_COLUMNS,
     "status",
 )
-_YES, _NO = {"yes", "true", "1"}, {"no", "false", "0"}
 _ALIASES = {
     "e-mail": "email",
     "email_address": "email",
@@ -101,11 +100,11 @@ def read_lines(path: Path) -> Iterator[Line | Remark]:
         InputError: the file cannot be read, or has no email column.
     """
     rows = raw_rows(path)
-    number, first = next(rows, (1, "no lines"))
-    if isinstance(first, str):
-        raise InputError("no header line; the first line must name the columns", where=str(path))
-    header = [_column(cell) for cell in first]
-    _check_header(header, path)
+    header = header_of(rows, where=str(path))
+    if "email" not in header:
+        raise InputError(
+            f"no column 'email' in the header line ({', '.join(header)[:100]})", where=str(path)
+        )
     for number, cells in rows:
         if isinstance(cells, str):
             yield Remark(number, "", cells)
@@ -119,7 +118,20 @@ def raw_rows(path: Path) -> Iterator[tuple[int, list[str] | str]]:
     Raises:
         InputError: the file cannot be read as text.
     """
-    text = _decoded(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", where=str(path)) from error
+    return rows_of(data, where=str(path))
+
+
+def rows_of(data: bytes, *, where: str) -> Iterator[tuple[int, list[str] | str]]:
+    """`raw_rows` of the bytes of a file; ``where`` names it.
+
+    Raises:
+        InputError: they are no text.
+    """
+    text = _decoded(data, where)
     lines = list(io.StringIO(text, newline=""))
     width = 0
 
@@ -134,11 +146,44 @@ def raw_rows(path: Path) -> Iterator[tuple[int, list[str] | str]]:
             yield number, cells
 
 
-def _decoded(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", where=str(path)) from error
+def header_of(rows: Iterator[tuple[int, list[str] | str]], *, where: str) -> list[str]:
+    """The names of the columns, from the first of ``rows``.
+
+    Raises:
+        InputError: it does not name columns that we know, each once.
+    """
+    _, first = next(rows, (1, "no lines"))
+    if isinstance(first, str):
+        raise InputError("no header line; the first line must name the columns", where=where)
+    header = [_column(cell) for cell in first]
+    unknown = [name for name in header if name and name not in COLUMNS]
+    if unknown and "email" in header:
+        raise InputError(
+            f"unknown column {unknown[0][:60]!r}; known columns: {', '.join(COLUMNS)}", where=where
+        )
+    twice = [name for name in header if name and header.count(name) > 1]
+    if twice:
+        raise InputError(f"column {twice[0][:60]!r} appears twice in the header line", where=where)
+    return header
+
+
+def row_of(header: list[str], cells: list[str]) -> dict[str, str]:
+    """The cells of a line by column; blank where it has none.
+
+    Raises:
+        InputError: there are more cells than columns.
+    """
+    if any(cell.strip() for cell in cells[len(header) :]):
+        raise InputError(
+            f"{len(cells)} cells, but the header has {len(header)}; quote cells that hold "
+            "the delimiter",
+            where="line",
+        )
+    row = dict.fromkeys(COLUMNS, "")
+    return row | dict(zip(header, map(plain_cell, cells), strict=False))
+
+
+def _decoded(data: bytes, where: str) -> str:
     encoding = "utf-8-sig"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
@@ -147,7 +192,7 @@ def _decoded(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(
-            "is not UTF-8; in a spreadsheet, save it as 'CSV UTF-8'", where=f"{path}, line {line}"
+            "is not UTF-8; in a spreadsheet, save it as 'CSV UTF-8'", where=f"{where}, line {line}"
         ) from error
 
 
@@ -167,78 +212,43 @@ def _column(cell: str) -> str:
     return _ALIASES.get(name, name)
 
 
-def _check_header(header: list[str], path: Path) -> None:
-    if "email" not in header:
-        raise InputError(
-            f"no column 'email' in the header line ({', '.join(header)[:100]})", where=str(path)
-        )
-    unknown = [name for name in header if name and name not in COLUMNS]
-    if unknown:
-        raise InputError(
-            f"unknown column {unknown[0]!r}; known columns: {', '.join(COLUMNS)}", where=str(path)
-        )
-    twice = [name for name in header if name and header.count(name) > 1]
-    if twice:
-        raise InputError(f"column {twice[0]!r} appears twice in the header line", where=str(path))
-
-
 def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
-    row = dict.fromkeys(COLUMNS, "")
-    row |= zip(header, (plain_cell(cell) for cell in cells), strict=False)
+    email = cells[header.index("email")] if len(cells) > header.index("email") else ""
     try:
-        if any(cell.strip() for cell in cells[len(header) :]):
-            raise InputError(
-                f"{len(cells)} cells, but the header has {len(header)}; quote cells that hold "
-                "the delimiter",
-                where="line",
-            )
+        row = row_of(header, cells)
         return Line(
             number=number,
             address=normalise_email(row["email"]),
             name=clean_line(row["name"], where="name", longest=LONGEST_NAME),
-            preferences=_preferences(row),
+            preferences=Preferences.read(stated_preferences(row, PREFERENCE_COLUMNS)),
             given=tuple(PREFERENCE_COLUMNS[c] for c in PREFERENCE_COLUMNS if row[c].strip()),
-            topic=_topic(row),
+            topic=stated_topic(row),
             status=row["status"].strip().lower(),
             judged=_judged(row),
         )
     except InputError as error:
-        shown = str(error) if row["email"].strip() else "the email column is empty"
-        return Remark(number, row["email"][:100], shown)
+        shown = str(error) if email.strip() else "the email column is empty"
+        return Remark(number, plain_cell(email)[:100], shown)
 
 
-def _preferences(row: dict[str, str]) -> Preferences:
-    return parse_preferences(
-        cadence=row["cadence"],
-        weekday=row["weekday"],
-        time_zone=row["timezone"],
-        send_hour=row["send_hour"],
-        max_papers=row["max_papers"],
-        min_score=row["min_score"],
-        weekly_budget=row["weekly_budget"],
-        length=row["length"],
-        popularity=row["popularity"],
-        outside_picks=_truth(row, "outside_picks"),
-        tell_when_nothing=_truth(row, "tell_when_nothing"),
-        vacation_until=row["vacation_until"],
-    )
+def stated_preferences(row: dict[str, str], columns: Iterable[str]) -> dict[str, str]:
+    """Those ``columns`` of a row that are preferences, for `Preferences.read`."""
+    return {
+        PREFERENCE_COLUMNS[column]: row[column]
+        for column in columns
+        if column in PREFERENCE_COLUMNS
+    }
 
 
-def _topic(row: dict[str, str]) -> TopicRequest:
-    quota = row["quota"].strip()
-    if quota and not (quota.isascii() and quota.isdigit() and len(quota) < 4):
-        raise InputError(f"{quota[:60]!r}; must be a number from 1 to 50", where="quota")
-    return parse_topic(
-        name=row["topic"],
-        text=row["text"],
-        keywords=split_list(row["keywords"]),
-        categories=split_list(row["categories"]),
-        authors=split_list(row["authors"]),
-        seed_papers=split_list(row["seed_papers"]),
-        mutes=split_list(row["mutes"]),
-        quota=int(quota) if quota else None,
-        paused=_truth(row, "paused") or False,
-    )
+def stated_topic(row: dict[str, str]) -> TopicRequest:
+    """The topic of a row.
+
+    Raises:
+        InputError: names the column and what is wrong with it.
+    """
+    lists = {column: split_list(row[column]) for column in LIST_COLUMNS}
+    typed = {column: row[column] for column in ("text", "quota", "paused")}
+    return TypedTopic.read({"name": row["topic"], **typed, **lists})
 
 
 def _judged(row: dict[str, str]) -> tuple[tuple[Signal, str], ...]:
@@ -248,12 +258,3 @@ def _judged(row: dict[str, str]) -> tuple[tuple[Signal, str], ...]:
         for value in split_list(row[column])
         if value
     )
-
-
-def _truth(row: dict[str, str], column: str) -> bool | None:
-    value = row[column].strip().lower()
-    if not value:
-        return None
-    if value not in _YES | _NO:
-        raise InputError(f"{value[:60]!r}; must be yes or no", where=column)
-    return value in _YES

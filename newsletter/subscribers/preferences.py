@@ -1,7 +1,7 @@
 """What a subscriber changes about themselves: preferences, topics, interests."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
@@ -39,16 +39,16 @@ class StatedTopic:
 
 
 def preferences_of(subscriber: Subscriber) -> Preferences:
-    """The preferences in a subscriber's row."""
-    return Preferences(
-        **{each.name: getattr(subscriber, each.name) for each in fields(Preferences)}
+    """The preferences in a subscriber's row, which were checked when they were written."""
+    return Preferences.model_construct(
+        **{name: getattr(subscriber, name) for name in Preferences.model_fields}
     )
 
 
 def set_preferences(session: Session, subscriber_id: int, wanted: Preferences) -> None:
-    """Write preferences that `values.parse_preferences` has checked."""
+    """Write checked preferences."""
     session.execute(
-        update(Subscriber).where(col(Subscriber.id) == subscriber_id).values(asdict(wanted))
+        update(Subscriber).where(col(Subscriber.id) == subscriber_id).values(wanted.model_dump())
     )
 
 

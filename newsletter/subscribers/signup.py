@@ -4,7 +4,7 @@ Anyone can type any address. So the request waits beside the subscriber, and
 nothing of theirs changes until the address confirms.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,6 @@ from newsletter.core.database import utc_now
 from newsletter.core.models import (
     Delivery,
     DeliveryKind,
-    InterestKind,
     SignUp,
     Subscriber,
     SubscriberStatus,
@@ -23,7 +22,13 @@ from newsletter.core.models import (
 )
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.accounts import CONSENT_WORDING, row_id, subscriber_values
-from newsletter.subscribers.preferences import put_topic, topics_of
+from newsletter.subscribers.preferences import (
+    preferences_of,
+    put_topic,
+    set_preferences,
+    topics_of,
+)
+from newsletter.subscribers.profile import topic_as_json, topic_from_json
 from newsletter.subscribers.suppression import (
     OWN_DECISION,
     lift_bounced,
@@ -32,11 +37,9 @@ from newsletter.subscribers.suppression import (
 )
 from newsletter.subscribers.transactional import queue_note
 from newsletter.subscribers.validation import (
-    InterestInput,
     Preferences,
     TopicRequest,
     normalise_email,
-    parse_preferences,
 )
 
 SOURCE = "sign-up page"
@@ -51,13 +54,16 @@ _SUBSCRIBED = (SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
 class SignUpRequest:
     """What a sign-up form asks for. A blank cadence or time zone leaves it as it is.
 
-    ``liked`` are ids of papers that were picked.
+    ``liked`` are ids of papers that were picked. ``brought`` and ``preferences`` (for
+    `Preferences.read`) come from a profile of another site; what was typed goes before them.
     """
 
     topic: TopicRequest
     cadence: str = ""
     time_zone: str = ""
     liked: tuple[int, ...] = ()
+    brought: tuple[TopicRequest, ...] = ()
+    preferences: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,11 @@ def check(email: str, request: SignUpRequest) -> None:
         InputError: not an address, cadence or time zone.
     """
     normalise_email(email)
-    parse_preferences(cadence=request.cadence, time_zone=request.time_zone)
+    _preferences(request, Preferences())
+
+
+def _preferences(request: SignUpRequest, default: Preferences) -> Preferences:
+    return Preferences.read({"cadence": request.cadence, "time_zone": request.time_zone}, default)
 
 
 def _asked_lately(session: Session, known: Subscriber) -> bool:
@@ -197,12 +207,10 @@ def _waiting(session: Session, known: Subscriber, delivery_id: int | None) -> Si
 
 
 def _take_over(session: Session, subscriber: Subscriber, request: SignUpRequest) -> None:
-    wanted = parse_preferences(
-        cadence=request.cadence,
-        time_zone=request.time_zone,
-        default=Preferences(cadence=subscriber.cadence, time_zone=subscriber.time_zone),
-    )
-    subscriber.cadence, subscriber.time_zone = wanted.cadence, wanted.time_zone
+    brought = Preferences.read(request.preferences, preferences_of(subscriber))
+    set_preferences(session, row_id(subscriber), _preferences(request, brought))
+    for topic in request.brought:
+        put_topic(session, subscriber, topic)
     # A person who comes back without new interests keeps the old topics.
     if request.topic.clues or not topics_of(session, row_id(subscriber)):
         put_topic(session, subscriber, request.topic)
@@ -213,20 +221,21 @@ def _as_json(request: SignUpRequest) -> dict[str, Any]:
         "cadence": request.cadence,
         "time_zone": request.time_zone,
         "liked": list(request.liked),
-        "topic": request.topic.name,
-        "clues": [[clue.kind.value, clue.value, clue.weight] for clue in request.topic.clues],
+        **topic_as_json(request.topic),
+        "brought": [topic_as_json(topic) for topic in request.brought],
+        "preferences": request.preferences,
     }
 
 
 def _from_json(asked: dict[str, Any]) -> SignUpRequest:
-    clues = [
-        InterestInput(InterestKind(kind), value, weight) for kind, value, weight in asked["clues"]
-    ]
     return SignUpRequest(
-        topic=TopicRequest(asked["topic"], tuple(clues)),
+        topic=topic_from_json(asked),
         cadence=asked["cadence"],
         time_zone=asked["time_zone"],
         liked=tuple(asked["liked"]),
+        # A request that an earlier version kept has neither.
+        brought=tuple(topic_from_json(topic) for topic in asked.get("brought", [])),
+        preferences=asked.get("preferences", {}),
     )
 
 

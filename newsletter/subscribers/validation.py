@@ -6,11 +6,15 @@ either gives the one form the tables hold or raises `InputError` with a line for
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from functools import cache
+from typing import Annotated
 from zoneinfo import available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
@@ -29,26 +33,8 @@ LONGEST_LOCAL_PART = 64  # octets (RFC 5321 §4.5.3.1.1)
 MUTE_WEIGHT = -1.0
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
+_YES, _NO = {"yes", "true", "1"}, {"no", "false", "0"}
 _CATEGORY = re.compile(r"^(?P<archive>[A-Za-z][A-Za-z-]*)(?:\.(?P<subject>[A-Za-z-]+))?$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preferences:
-    """How often, when and how much. Times of day are in ``time_zone``."""
-
-    cadence: Cadence = Cadence.DAILY
-    weekday: int = 0
-    send_hour: int = 7
-    time_zone: str = "UTC"
-    max_papers: int = 10
-    min_score: int = 0
-    weekly_budget: int | None = None
-    length: DigestLength = DigestLength.NORMAL
-    popularity: int = 20
-    outside_picks: bool = True
-    tell_when_nothing: bool = False
-    fill_list: bool = False
-    vacation_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,143 +144,49 @@ def category_name(value: str, *, where: str = "category") -> str:
     return f"{found['archive'].lower()}.{subject}"
 
 
-def parse_topic(
-    *,
-    name: str = "",
-    text: str = "",
-    keywords: Iterable[str] = (),
-    categories: Iterable[str] = (),
-    authors: Iterable[str] = (),
-    seed_papers: Iterable[str] = (),
-    mutes: Iterable[str] = (),
-    quota: int | None = None,
-    paused: bool = False,
-) -> TopicRequest:
-    """Make a topic from typed values, without blanks and repetitions.
+# An `InputError` in a validator passes through pydantic as it is: one line that names the field.
+def _one_of(choices: type[StrEnum]) -> BeforeValidator:
+    def read(value: str, info: ValidationInfo) -> StrEnum:
+        try:
+            return choices(value.strip().lower())
+        except ValueError as error:
+            what = f"{value[:60]!r}; must be one of: {', '.join(choices)}"
+            raise InputError(what, where=info.field_name or "") from error
 
-    Raises:
-        InputError: names the field and what is wrong with it.
-    """
-    clues: dict[tuple[InterestKind, str], InterestInput] = {}
+    return BeforeValidator(read)
 
-    def put(kind: InterestKind, value: str, weight: float = 1.0) -> None:
+
+def _number(least: int, most: int) -> BeforeValidator:
+    def read(value: str | int | None, info: ValidationInfo) -> int | None:
+        value = "" if value is None else str(value).strip()
         if not value:
-            return
-        known = clues.setdefault((kind, value.casefold()), InterestInput(kind, value, weight))
-        if known.weight * weight < 0:
-            raise InputError(f"{value!r} is both wanted and muted", where="mutes")
+            return None
+        # Spreadsheets write 7 as 7.0 when a column held decimals.
+        digits = value.removesuffix(".0")
+        plain = digits.isascii() and digits.isdigit() and len(digits) <= 3
+        if not plain or not least <= int(digits) <= most:
+            what = f"{value[:60]!r}; must be a number from {least} to {most}"
+            raise InputError(what, where=info.field_name or "")
+        return int(digits)
 
-    for line in text.splitlines():
-        put(
-            InterestKind.TEXT,
-            clean_line(line.replace("\t", " "), where="text", longest=LONGEST_TEXT),
-        )
-    for keyword in keywords:
-        put(InterestKind.KEYWORD, clean_line(keyword, where="keywords"))
-    for category in categories:
-        put(InterestKind.CATEGORY, category_name(category, where="categories"))
-    for author in authors:
-        put(InterestKind.AUTHOR, clean_line(author, where="authors"))
-    for seed in seed_papers:
-        if seed.strip():
-            put(InterestKind.SEED_PAPER, paper_identity(seed, where="seed_papers"))
-    for mute in mutes:
-        put(InterestKind.KEYWORD, clean_line(mute, where="mutes"), MUTE_WEIGHT)
-    if len(clues) > MOST_INTERESTS:
-        raise InputError(f"{len(clues)} interests; the maximum is {MOST_INTERESTS}", where="topic")
-    if quota is not None and not 1 <= quota <= 50:
-        raise InputError(f"{quota} papers; must be 1 to 50", where="quota")
-    shown = clean_line(name, where="topic", longest=LONGEST_NAME) or DEFAULT_TOPIC
-    return TopicRequest(shown, tuple(clues.values()), quota, paused)
+    return BeforeValidator(read)
 
 
-def parse_preferences(
-    *,
-    cadence: str = "",
-    weekday: str = "",
-    send_hour: str = "",
-    time_zone: str = "",
-    max_papers: str = "",
-    min_score: str = "",
-    weekly_budget: str | None = None,
-    length: str = "",
-    popularity: str = "",
-    outside_picks: bool | None = None,
-    tell_when_nothing: bool | None = None,
-    fill_list: bool | None = None,
-    vacation_until: str | None = None,
-    default: Preferences | None = None,
-) -> Preferences:
-    """Make preferences from typed values; a blank or None keeps ``default``'s value.
-
-    A blank weekly budget means no limit; a blank vacation date ends the vacation.
-
-    Raises:
-        InputError: names the field and what it may be.
-    """
-    default = default or Preferences()
-    return replace(
-        default,
-        cadence=_cadence(cadence) if cadence.strip() else default.cadence,
-        weekday=_weekday(weekday) if weekday.strip() else default.weekday,
-        send_hour=_number(send_hour, "send_hour", 0, 23, default.send_hour),
-        time_zone=_time_zone(time_zone) if time_zone.strip() else default.time_zone,
-        max_papers=_number(max_papers, "max_papers", 1, 50, default.max_papers),
-        min_score=_number(min_score, "min_score", 0, 100, default.min_score),
-        weekly_budget=_budget(weekly_budget)
-        if weekly_budget is not None
-        else default.weekly_budget,
-        length=_length(length) if length.strip() else default.length,
-        popularity=_number(popularity, "popularity", 0, 100, default.popularity),
-        outside_picks=default.outside_picks if outside_picks is None else outside_picks,
-        tell_when_nothing=(
-            default.tell_when_nothing if tell_when_nothing is None else tell_when_nothing
-        ),
-        fill_list=default.fill_list if fill_list is None else fill_list,
-        vacation_until=_day(vacation_until)
-        if vacation_until is not None
-        else default.vacation_until,
-    )
+def _yes_or_no(value: str | bool, info: ValidationInfo) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower()
+    if word not in _YES | _NO:
+        raise InputError(f"{word[:60]!r}; must be yes or no", where=info.field_name or "")
+    return word in _YES
 
 
-def _budget(value: str) -> int | None:
-    # 50 papers a day, seven days a week, is the most that anything else allows.
-    return _number(value, "weekly_budget", 1, 350, 0) or None
-
-
-def _length(value: str) -> DigestLength:
-    try:
-        return DigestLength(value.strip().lower())
-    except ValueError as error:
-        choices = ", ".join(DigestLength)
-        raise InputError(f"{value[:60]!r}; must be one of: {choices}", where="length") from error
-
-
-def _day(value: str) -> date | None:
-    if not value.strip():
-        return None
-    try:
-        return date.fromisoformat(value.strip())
-    except ValueError as error:
-        raise InputError(
-            f"{value[:60]!r} is not a date like 2026-12-24", where="vacation_until"
-        ) from error
-
-
-def _cadence(value: str) -> Cadence:
-    try:
-        return Cadence(value.strip().lower())
-    except ValueError as error:
-        choices = ", ".join(Cadence)
-        raise InputError(f"{value[:60]!r}; must be one of: {choices}", where="cadence") from error
-
-
-def _weekday(value: str) -> int:
-    value = value.strip().lower()
+def _weekday(value: str | int) -> int:
+    word = str(value).strip().lower()
     for number, name in enumerate(WEEKDAYS):
-        if value in {str(number), name, name[:3]}:
+        if word in {str(number), name, name[:3]}:
             return number
-    raise InputError(f"{value[:60]!r}; must be a day's name, or 0 (Monday) to 6", where="weekday")
+    raise InputError(f"{word[:60]!r}; must be a day's name, or 0 (Monday) to 6", where="weekday")
 
 
 @cache
@@ -309,13 +201,148 @@ def _time_zone(value: str) -> str:
     return zone
 
 
-def _number(value: str, where: str, least: int, most: int, default: int) -> int:
-    value = value.strip()
-    if not value:
-        return default
-    # Spreadsheets write 7 as 7.0 when a column held decimals.
-    digits = value.removesuffix(".0")
-    plain = digits.isascii() and digits.isdigit() and len(digits) <= 3
-    if not plain or not least <= int(digits) <= most:
-        raise InputError(f"{value[:60]!r}; must be a number from {least} to {most}", where=where)
-    return int(digits)
+def _day(value: str | date | None) -> date | None:
+    if value is None or isinstance(value, date):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return date.fromisoformat(value.strip())
+    except ValueError as error:
+        raise InputError(
+            f"{value[:60]!r} is not a date like 2026-12-24", where="vacation_until"
+        ) from error
+
+
+_YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
+_Percent = Annotated[int, _number(0, 100)]
+
+
+class Preferences(BaseModel):
+    """How often, when and how much. Times of day are in ``time_zone``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cadence: Annotated[Cadence, _one_of(Cadence)] = Cadence.DAILY
+    weekday: Annotated[int, BeforeValidator(_weekday)] = 0
+    send_hour: Annotated[int, _number(0, 23)] = 7
+    time_zone: Annotated[str, BeforeValidator(_time_zone)] = "UTC"
+    max_papers: Annotated[int, _number(1, 50)] = 10
+    min_score: _Percent = 0
+    # 50 papers a day, seven days a week, is the most that anything else allows.
+    weekly_budget: Annotated[int | None, _number(1, 350)] = None
+    length: Annotated[DigestLength, _one_of(DigestLength)] = DigestLength.NORMAL
+    popularity: _Percent = 20
+    outside_picks: _YesOrNo = True
+    tell_when_nothing: _YesOrNo = False
+    fill_list: _YesOrNo = False
+    vacation_until: Annotated[date | None, BeforeValidator(_day)] = None
+
+    @classmethod
+    def read(
+        cls, typed: Mapping[str, str | bool | None], default: "Preferences | None" = None
+    ) -> "Preferences":
+        """Preferences from what was typed, by field; a blank or None keeps ``default``'s value.
+
+        A blank weekly budget means no limit; a blank vacation date ends the vacation.
+
+        Raises:
+            InputError: names the field and what it may be.
+        """
+        given = {name: value for name, value in typed.items() if _is_given(name, value)}
+        checked = cls.model_validate(given)
+        return (default or cls()).model_copy(
+            update={name: getattr(checked, name) for name in given}
+        )
+
+
+def _is_given(name: str, value: str | bool | None) -> bool:
+    if isinstance(value, str) and name not in {"weekly_budget", "vacation_until"}:
+        return bool(value.strip())
+    return value is not None
+
+
+def _each(clean: Callable[..., str]) -> BeforeValidator:
+    def read(values: Iterable[str], info: ValidationInfo) -> tuple[str, ...]:
+        return tuple(clean(value, where=info.field_name) for value in values if value.strip())
+
+    return BeforeValidator(read)
+
+
+def _paragraphs(text: str) -> tuple[str, ...]:
+    lines = (line.replace("\t", " ") for line in text.splitlines())
+    return tuple(clean_line(line, where="text", longest=LONGEST_TEXT) for line in lines)
+
+
+def _quota(value: str | int | None) -> int | None:
+    if isinstance(value, str):
+        digits = value.strip()
+        if not re.fullmatch(r"[0-9]{0,3}", digits):
+            raise InputError(f"{digits[:60]!r}; must be a number from 1 to 50", where="quota")
+        value = int(digits) if digits else None
+    if value is not None and not 1 <= value <= 50:
+        raise InputError(f"{value} papers; must be 1 to 50", where="quota")
+    return value
+
+
+def _topic_name(value: str) -> str:
+    return clean_line(value, where="topic", longest=LONGEST_NAME) or DEFAULT_TOPIC
+
+
+def _paused(value: str | bool, info: ValidationInfo) -> bool:
+    is_blank = isinstance(value, str) and not value.strip()
+    return not is_blank and _yes_or_no(value, info)
+
+
+_Lines = Annotated[tuple[str, ...], _each(clean_line)]
+
+
+class TypedTopic(BaseModel):
+    """A topic as it was typed, each value cleaned and checked; see `read`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: Annotated[tuple[str, ...], BeforeValidator(_paragraphs)] = ()
+    keywords: _Lines = ()
+    categories: Annotated[tuple[str, ...], _each(category_name)] = ()
+    authors: _Lines = ()
+    seed_papers: Annotated[tuple[str, ...], _each(paper_identity)] = ()
+    mutes: _Lines = ()
+    quota: Annotated[int | None, BeforeValidator(_quota)] = None
+    paused: Annotated[bool, BeforeValidator(_paused)] = False
+    name: Annotated[str, BeforeValidator(_topic_name)] = DEFAULT_TOPIC
+
+    @classmethod
+    def read(cls, typed: Mapping[str, object]) -> TopicRequest:
+        """Make a topic from what was typed, by field, without blanks and repetitions.
+
+        ``text`` holds a statement a line, ``quota`` and ``paused`` may be words; the other
+        interests are lists.
+
+        Raises:
+            InputError: names the field and what is wrong with it.
+        """
+        topic = cls.model_validate(typed)
+        return TopicRequest(topic.name, topic._clues(), topic.quota, topic.paused)
+
+    def _clues(self) -> tuple[InterestInput, ...]:
+        wanted = {
+            InterestKind.TEXT: self.text,
+            InterestKind.KEYWORD: self.keywords,
+            InterestKind.CATEGORY: self.categories,
+            InterestKind.AUTHOR: self.authors,
+            InterestKind.SEED_PAPER: self.seed_papers,
+        }
+        stated = [InterestInput(kind, each) for kind, values in wanted.items() for each in values]
+        stated += [InterestInput(InterestKind.KEYWORD, each, MUTE_WEIGHT) for each in self.mutes]
+        clues: dict[tuple[InterestKind, str], InterestInput] = {}
+        for clue in stated:
+            if not clue.value:
+                continue
+            known = clues.setdefault((clue.kind, clue.value.casefold()), clue)
+            if known.weight * clue.weight < 0:
+                raise InputError(f"{clue.value!r} is both wanted and muted", where="mutes")
+        if len(clues) > MOST_INTERESTS:
+            what = f"{len(clues)} interests; the maximum is {MOST_INTERESTS}"
+            raise InputError(what, where="topic")
+        return tuple(clues.values())

@@ -3,6 +3,7 @@
 Digests get forwarded with all their links, so none of those is enough (bulk-mail rule 28).
 """
 
+import io
 import json
 import time
 from contextlib import suppress
@@ -18,6 +19,7 @@ from newsletter.ranking.profiles import feedback
 from newsletter.subscribers import accounts, data_export, signup
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bibliography.writing import as_bibtex
+from newsletter.subscribers.csv_writing import export_rows, write_csv
 from newsletter.subscribers.preferences import topics_of
 from newsletter.subscribers.validation import normalise_email
 from newsletter.web import forms
@@ -103,6 +105,16 @@ def export_bibtex(site: SiteDep, token: str) -> Response:
         subscriber = _subscriber(session, site, token)
         judged = feedback.judged(session, row_id(subscriber))
     return attachment(as_bibtex(feedback.liked(judged)), "application/x-bibtex", "my-papers.bib")
+
+
+@router.post("/account/{token}/profile.csv")
+def export_profile(site: SiteDep, token: str) -> Response:
+    """Topics, preferences and ratings in the form that another site takes over."""
+    text = io.StringIO()
+    with site.reading() as session:
+        subscriber = _subscriber(session, site, token)
+        write_csv(export_rows(session, subscriber.email), text)
+    return attachment(text.getvalue(), "text/csv", "my-profile.csv")
 
 
 @router.post("/account/{token}/erase")

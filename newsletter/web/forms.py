@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, fields
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -13,8 +12,7 @@ from newsletter.subscribers.validation import (
     MOST_TOPICS,
     Preferences,
     TopicRequest,
-    parse_preferences,
-    parse_topic,
+    TypedTopic,
 )
 from newsletter.web.bodies import Form, UploadedFile, read_form
 
@@ -66,22 +64,11 @@ def read_preferences(form: Form, default: Preferences) -> Preferences:
     Raises:
         InputError: names the field and what it may be.
     """
-    return parse_preferences(
-        cadence=text_of(form, "cadence"),
-        weekday=text_of(form, "weekday"),
-        send_hour=text_of(form, "send_hour"),
-        time_zone=text_of(form, "time_zone"),
-        max_papers=text_of(form, "max_papers"),
-        min_score=text_of(form, "min_score"),
-        weekly_budget=_given(form, "weekly_budget"),
-        length=text_of(form, "length"),
-        popularity=text_of(form, "popularity"),
-        outside_picks=_ticked(form, "outside_picks"),
-        tell_when_nothing=_ticked(form, "tell_when_nothing"),
-        fill_list=_ticked(form, "fill_list"),
-        vacation_until=_given(form, "vacation_until"),
-        default=default,
-    )
+    typed = {
+        name: _ticked(form, name) if field.annotation is bool else _given(form, name)
+        for name, field in Preferences.model_fields.items()
+    }
+    return Preferences.read(typed, default)
 
 
 def _given(form: Form, name: str) -> str | None:
@@ -97,24 +84,22 @@ def preference_fields(stated: Preferences) -> dict[str, Any]:
     """Preferences as a form shows them."""
     return {
         name: "" if value is None else value if isinstance(value, bool) else str(value)
-        for name, value in asdict(stated).items()
+        for name, value in stated.model_dump().items()
     }
 
 
 def typed_preferences(form: Form) -> dict[str, Any]:
     """Preferences as they were typed, to show them again."""
     return {
-        each.name: _ticked(form, each.name) or False
-        if each.type is bool
-        else text_of(form, each.name)
-        for each in fields(Preferences)
+        name: _ticked(form, name) or False if field.annotation is bool else text_of(form, name)
+        for name, field in Preferences.model_fields.items()
     }
 
 
 def topic_fields(topic: StatedTopic) -> dict[str, Any]:
     """A topic as a form shows it: lists one value a line."""
     return {
-        "id": str(topic.id),
+        "id": str(topic.id or ""),
         "name": topic.request.name,
         "quota": str(topic.request.quota or ""),
         "paused": topic.request.paused,
@@ -156,16 +141,10 @@ def read_topics(form: Form) -> list[tuple[int | None, TopicRequest]]:
 def _topic(typed: dict[str, Any]) -> tuple[int | None, TopicRequest]:
     if typed["id"] and not re.fullmatch(r"\d{1,18}", typed["id"]):
         raise InputError("this topic no longer exists; reload the page", where="topics")
-    if typed["quota"] and not re.fullmatch(r"\d{1,3}", typed["quota"]):
-        raise InputError(f"{typed['quota'][:20]!r}; must be a number from 1 to 50", where="quota")
     try:
-        request = parse_topic(
-            name=typed["name"],
-            text=typed["text"],
-            **{field: split(field, typed[field]) for field in LISTS},
-            quota=int(typed["quota"]) if typed["quota"] else None,
-            paused=typed["paused"],
-        )
+        lists = {field: split(field, typed[field]) for field in LISTS}
+        plain = {field: typed[field] for field in ("name", "text", "quota", "paused")}
+        request = TypedTopic.read(plain | lists)
     except InputError as error:
         shown = typed["name"][:60] or "new topic"
         raise InputError(error.what, where=f"{shown}, {error.where}") from error

@@ -3,27 +3,28 @@
 Digests get forwarded with their links: this page shows no address or name (bulk-mail rule 28).
 """
 
-from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 from sqlmodel import Session
 
-from newsletter.core.errors import InputError
+from newsletter.core.errors import InputError, LimitError
 from newsletter.core.models import Cadence, DigestLength, Subscriber, SubscriberStatus
 from newsletter.ranking.profiles.draft import read_draft
-from newsletter.subscribers import accounts
+from newsletter.subscribers import accounts, profile
 from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.bibliography import IN_PREFERENCES
 from newsletter.subscribers.preferences import (
+    StatedTopic,
     preferences_of,
     set_preferences,
     set_topics,
     topics_of,
 )
-from newsletter.subscribers.validation import WEEKDAYS
+from newsletter.subscribers.validation import MOST_TOPICS, WEEKDAYS, Preferences
 from newsletter.web import forms, today
 from newsletter.web.bodies import Form
 from newsletter.web.ratings import subscriber_of
@@ -45,6 +46,9 @@ TIME_ZONES = sorted(
 )  # fmt: skip
 # Rendered once: four hundred options took most of the page's time.
 ZONE_OPTIONS = Markup("\n").join(Markup("<option>{}</option>").format(zone) for zone in TIME_ZONES)
+
+
+FormWithProfile = Annotated[Form, Depends(forms.with_file(IN_PREFERENCES.largest_file))]
 
 
 @router.api_route("/preferences/{token}", methods=READ)
@@ -79,6 +83,52 @@ def save_preferences(site: SiteDep, token: str, form: forms.FormDep) -> Response
             site, subscriber, token, forms.typed_preferences(form), typed, error=str(error)
         )
     return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
+
+
+@router.post("/preferences/{token}/profile")
+def fill_in_profile(site: SiteDep, token: str, form: FormWithProfile) -> HTMLResponse:
+    """The form with what a profile of another site says, to look at. Nothing is stored."""
+    with site.reading() as session:
+        subscriber = subscriber_of(session, site, token)
+        topics = topics_of(session, row_id(subscriber))
+    stated, error = preferences_of(subscriber), ""
+    try:
+        file = forms.file_of(form, "library")
+        if file is None:
+            raise InputError("no file was chosen", where="profile")
+        brought = profile.parse(file.data, IN_PREFERENCES, where=file.name)
+        topics = _with_topics(topics, brought)
+        stated = Preferences.read(brought.preferences, stated)
+    except InputError as refused:
+        error = str(refused)
+    return _page(
+        site,
+        subscriber,
+        token,
+        forms.preference_fields(stated),
+        [forms.topic_fields(topic) for topic in topics],
+        error=error,
+        brought=not error,
+    )
+
+
+def _with_topics(own: list[StatedTopic], brought: profile.Profile) -> list[StatedTopic]:
+    """One's topics with those of a profile; topics of one name become one.
+
+    Raises:
+        LimitError: together they are too many.
+    """
+    found = {topic.request.name.casefold(): topic for topic in own}
+    for request in brought.topics:
+        same = found.get(request.name.casefold())
+        united = profile.united(same.request, request) if same else request
+        # 0: a topic that has no row yet.
+        found[request.name.casefold()] = StatedTopic(same.id if same else 0, united)
+    if len(found) > MOST_TOPICS:
+        raise LimitError(
+            f"together with yours, {len(found)} topics; at most {MOST_TOPICS}", where="topics"
+        )
+    return list(found.values())
 
 
 @router.post("/preferences/{token}/preview")
@@ -138,7 +188,7 @@ def weekly(site: SiteDep, token: str) -> RedirectResponse:
     """Change to one digest a week, offered to people who would otherwise leave."""
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
-        wanted = replace(preferences_of(subscriber), cadence=Cadence.WEEKLY)
+        wanted = preferences_of(subscriber).model_copy(update={"cadence": Cadence.WEEKLY})
         set_preferences(session, row_id(subscriber), wanted)
     return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
 
@@ -161,6 +211,7 @@ def _page(
     saved: bool = False,
     error: str = "",
     shown: today.Today | None = None,
+    brought: bool = False,
 ) -> HTMLResponse:
     return site.page(
         "preferences.html",
@@ -171,6 +222,8 @@ def _page(
         saved=saved,
         error=error,
         today=shown,
+        brought=brought,
+        largest_profile=IN_PREFERENCES.largest_in_words,
         status_name=subscriber.status.value,
         paused=subscriber.status == SubscriberStatus.PAUSED,
         active=subscriber.status == SubscriberStatus.ACTIVE,

@@ -1,6 +1,7 @@
 """Sign-up: a form, a mail, a button. The answer never tells whether an address is known."""
 
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -11,15 +12,17 @@ from sqlmodel import Session, col, select
 from newsletter.core.errors import InputError, LimitError
 from newsletter.core.models import InterestKind, PaperAlias
 from newsletter.papers import browse
-from newsletter.subscribers import bibliography, signup
+from newsletter.subscribers import bibliography, profile, signup
+from newsletter.subscribers.profile import Profile
 from newsletter.subscribers.signup import SignUpRequest
 from newsletter.subscribers.validation import (
     DEFAULT_TOPIC,
     MOST_INTERESTS,
     InterestInput,
+    Preferences,
     TopicRequest,
+    TypedTopic,
     normalise_email,
-    parse_topic,
 )
 from newsletter.web import forms
 from newsletter.web.bodies import Form, UploadedFile
@@ -54,18 +57,25 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
     begun = time.monotonic()
     limit(site, request, Limited.SIGN_UP)
     left_out = ""
+    file = forms.file_of(form, "library")
     try:
-        topic = _topic(typed)
-        try:
-            topic = _with_references(site, topic, forms.file_of(form, "library"))
-        except LimitError as error:
-            left_out = str(error)
         wanted = SignUpRequest(
-            topic=topic,
+            topic=_topic(typed),
             cadence=typed["cadence"],
             time_zone=typed["time_zone"],
             liked=tuple(sorted(picked)),
         )
+        if file is not None and profile.is_profile(file.name, file.data):
+            try:
+                brought = profile.parse(file.data, bibliography.AT_SIGN_UP, where=file.name)
+                wanted = _with_profile(wanted, brought)
+            except InputError as error:
+                left_out = str(error)
+        else:
+            try:
+                wanted = replace(wanted, topic=_with_references(site, wanted.topic, file))
+            except LimitError as error:
+                left_out = str(error)
         _store(site, typed["email"], wanted)
     except InputError as error:
         return _form(site, typed, picked, error=str(error))
@@ -73,11 +83,29 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
 
 
 def _topic(typed: dict[str, str]) -> TopicRequest:
-    return parse_topic(
-        text=typed["text"],
-        categories=forms.split("categories", typed["categories"]),
-        authors=forms.split("authors", typed["authors"]),
-        seed_papers=forms.split("seed_papers", typed["seed_papers"]),
+    lists = ("categories", "authors", "seed_papers")
+    return TypedTopic.read(
+        {"text": typed["text"], **{field: forms.split(field, typed[field]) for field in lists}}
+    )
+
+
+def _with_profile(wanted: SignUpRequest, brought: Profile) -> SignUpRequest:
+    """``wanted`` with a profile of another site; what the form was changed to goes before it.
+
+    Raises:
+        LimitError: a typed topic and its namesake in the file are too large together.
+    """
+    name = wanted.topic.name.casefold()
+    same = [topic for topic in brought.topics if topic.name.casefold() == name]
+    others = tuple(topic for topic in brought.topics if topic not in same)
+    untouched = Preferences()
+    return replace(
+        wanted,
+        topic=profile.united(wanted.topic, same[0]) if same else wanted.topic,
+        brought=others,
+        preferences=brought.preferences,
+        cadence=wanted.cadence if wanted.cadence != untouched.cadence else "",
+        time_zone=wanted.time_zone if wanted.time_zone != untouched.time_zone else "",
     )
 
 

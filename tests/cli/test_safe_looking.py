@@ -11,7 +11,7 @@ from newsletter.core.database import session_scope
 from newsletter.core.models import Cadence, EditionStatus, SubscriberStatus
 from newsletter.ranking.profiles import training
 from newsletter.subscribers.accounts import add_topic, row_id
-from newsletter.subscribers.validation import parse_topic
+from newsletter.subscribers.validation import TypedTopic
 from tests.support import factories
 from tests.support.command import Newsletter, dump
 
@@ -21,7 +21,7 @@ NEXT_DAY = (factories.ISSUE_DATE + timedelta(days=1)).isoformat()
 
 def add_reader(session: Session, email: str, **fields: object) -> None:
     reader = factories.make_subscriber(session, email, **fields)
-    topic = parse_topic(name="Things", keywords=["thing"], categories=["cs.SE"])
+    topic = TypedTopic.read({"name": "Things", "keywords": ["thing"], "categories": ["cs.SE"]})
     add_topic(session, row_id(reader), topic)
 
 

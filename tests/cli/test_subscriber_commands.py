@@ -55,7 +55,11 @@ def test_an_operator_adds_looks_and_erases(shell: Shell) -> None:
     assert topic["mutes"] == ["crypto"]
     assert "fuzzing, testing" in shell.run("show", "ada@reader.example").stdout
     assert "ada@reader.example" in shell.run("list").stdout
-    assert shell.json("list", "--status", "pending") == {"subscribers": []}
+    assert shell.json("list", "--status", "pending") == {
+        "subscribers": [],
+        "filters": {"status": "pending"},
+        "of": 1,
+    }
 
     erased = shell.json("erase", "ada@reader.example", "--yes")
     assert erased == {"email": "ada@reader.example", "erased": True}

@@ -26,7 +26,7 @@ from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, signup
 from newsletter.subscribers.signup import SignUpRequest
 from newsletter.subscribers.suppression import GRAVITY, OWN_DECISION, suppress, suppressions
-from newsletter.subscribers.validation import parse_topic
+from newsletter.subscribers.validation import TypedTopic
 
 SIGNER = Signer(("a key for tests" * 3,))
 EMAIL = "ada@reader.example"
@@ -42,7 +42,7 @@ def session(engine: Engine) -> Iterator[Session]:
 
 
 def sign_up(session: Session, *keywords: str, email: str = EMAIL, **fields: Any) -> None:
-    request = SignUpRequest(topic=parse_topic(keywords=list(keywords)), **fields)
+    request = SignUpRequest(topic=TypedTopic.read({"keywords": list(keywords)}), **fields)
     signup.sign_up(session, SIGNER, email=email, request=request, message_domain="papers.example")
     session.flush()
 
@@ -211,7 +211,7 @@ def test_a_sign_up_without_interests_still_gets_a_topic(session: Session) -> Non
 
 
 def test_picked_papers_come_with_the_confirmation(session: Session) -> None:
-    request = SignUpRequest(topic=parse_topic(), liked=(3, 1))
+    request = SignUpRequest(topic=TypedTopic.read({}), liked=(3, 1))
     signup.sign_up(session, SIGNER, email=EMAIL, request=request, message_domain="papers.example")
     assert signup.confirm(session, ada(session).public_id).liked == (3, 1)
 

@@ -21,10 +21,10 @@ from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, signup
 from newsletter.subscribers.preferences import set_topics, topics_of
 from newsletter.subscribers.validation import (
+    Preferences,
+    TypedTopic,
     normalise_email,
     paper_identity,
-    parse_preferences,
-    parse_topic,
 )
 from tests.support.factories import make_paper
 
@@ -107,12 +107,14 @@ def test_an_invalid_seed_paper_is_refused(typed: str) -> None:
 
 
 def test_interests_are_cleaned_and_repetitions_dropped() -> None:
-    topic = parse_topic(
-        name="  Program   repair ",
-        keywords=["program repair", "Program Repair", " ", "fuzzing"],
-        categories=["CS.se", "cond-mat.STR-EL", "neuroscience"],
-        seed_papers=["arXiv:2401.12345v1", "2401.12345"],
-        mutes=["blockchain"],
+    topic = TypedTopic.read(
+        {
+            "name": "  Program   repair ",
+            "keywords": ["program repair", "Program Repair", " ", "fuzzing"],
+            "categories": ["CS.se", "cond-mat.STR-EL", "neuroscience"],
+            "seed_papers": ["arXiv:2401.12345v1", "2401.12345"],
+            "mutes": ["blockchain"],
+        }
     )
     assert topic.name == "Program repair"
     assert [(clue.kind, clue.value, clue.weight) for clue in topic.clues] == [
@@ -128,7 +130,7 @@ def test_interests_are_cleaned_and_repetitions_dropped() -> None:
 
 def test_a_word_cannot_be_both_wanted_and_muted() -> None:
     with pytest.raises(InputError, match="both wanted and muted"):
-        parse_topic(keywords=["GANs"], mutes=["gans"])
+        TypedTopic.read({"keywords": ["GANs"], "mutes": ["gans"]})
 
 
 @pytest.mark.parametrize(
@@ -150,16 +152,46 @@ def test_a_word_cannot_be_both_wanted_and_muted() -> None:
 )
 def test_a_preference_out_of_range_is_refused_by_name(field: str, value: str) -> None:
     with pytest.raises(InputError) as refused:
-        parse_preferences(**{field: value})  # type: ignore[arg-type]
+        Preferences.read({field: value})
     assert refused.value.where == {"time_zone": "timezone"}.get(field, field)
 
 
 def test_preferences_are_read_as_people_write_them() -> None:
-    read = parse_preferences(
-        cadence="Weekly", weekday="Fri", send_hour="7.0", time_zone="europe/berlin"
+    read = Preferences.read(
+        {"cadence": "Weekly", "weekday": "Fri", "send_hour": "7.0", "time_zone": "europe/berlin"}
     )
     assert (read.cadence, read.weekday, read.send_hour) == ("weekly", 4, 7)
     assert read.time_zone == "Europe/Berlin"
+
+
+def test_a_blank_keeps_a_preference_but_ends_a_limit_and_a_vacation() -> None:
+    before = Preferences.read(
+        {"send_hour": "9", "weekly_budget": "20", "vacation_until": "2026-12-24"}
+    )
+    assert Preferences.read({"send_hour": " ", "weekly_budget": None}, before) == before
+    after = Preferences.read({"weekly_budget": "", "vacation_until": " "}, before)
+    assert (after.send_hour, after.weekly_budget, after.vacation_until) == (9, None, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ({"quota": "51"}, "quota: 51 papers; must be 1 to 50"),
+        ({"quota": "many"}, "quota: 'many'; must be a number from 1 to 50"),
+        ({"paused": "perhaps"}, "paused: 'perhaps'; must be yes or no"),
+        ({"name": "a\nb"}, "topic: contains a line break or control character"),
+        ({"text": "half a letter: \ud800"}, "text: contains a line break or control character"),
+    ],
+)
+def test_a_topic_that_cannot_be_used_is_refused_by_field(typed: dict[str, str], line: str) -> None:
+    with pytest.raises(InputError) as refused:
+        TypedTopic.read(typed)
+    assert str(refused.value) == line
+
+
+def test_blank_cells_leave_a_topic_without_limit_and_running() -> None:
+    topic = TypedTopic.read({"keywords": ["fuzzing", " "], "quota": " ", "paused": " "})
+    assert (len(topic.clues), topic.quota, topic.paused) == (1, None, False)
 
 
 def test_an_unconfirmed_subscriber_is_pending_until_they_confirm(engine: Engine) -> None:
@@ -223,7 +255,7 @@ def test_pausing_does_not_bring_back_an_unsubscribed_reader(engine: Engine) -> N
 
 def test_erasing_leaves_a_keyed_hash_and_nothing_else(engine: Engine) -> None:
     with session_scope(engine) as session:
-        ada = add(session, topics=[parse_topic(keywords=["fuzzing"])])
+        ada = add(session, topics=[TypedTopic.read({"keywords": ["fuzzing"]})])
         paper = make_paper(session)
         session.add(
             Feedback(subscriber_id=ada.id or 0, paper_id=paper.id or 0, signal=Signal.RELEVANT)
@@ -246,9 +278,9 @@ def test_topics_are_replaced_by_those_in_the_form(engine: Engine) -> None:
         ada = add(
             session,
             topics=[
-                parse_topic(name="One", keywords=["fuzzing", "testing"]),
-                parse_topic(name="Two", keywords=["proofs"]),
-                parse_topic(name="Three"),
+                TypedTopic.read({"name": "One", "keywords": ["fuzzing", "testing"]}),
+                TypedTopic.read({"name": "Two", "keywords": ["proofs"]}),
+                TypedTopic.read({"name": "Three"}),
             ],
         )
         one, two, _three = topics_of(session, ada.id or 0)
@@ -256,9 +288,17 @@ def test_topics_are_replaced_by_those_in_the_form(engine: Engine) -> None:
             session,
             ada,
             [
-                (one.id, parse_topic(name="Two", keywords=["fuzzing"], mutes=["testing"])),
-                (two.id, parse_topic(name="One", categories=["cs.LO"], quota=3, paused=True)),
-                (None, parse_topic(name="New", authors=["Ada Lovelace"])),
+                (
+                    one.id,
+                    TypedTopic.read({"name": "Two", "keywords": ["fuzzing"], "mutes": ["testing"]}),
+                ),
+                (
+                    two.id,
+                    TypedTopic.read(
+                        {"name": "One", "categories": ["cs.LO"], "quota": 3, "paused": True}
+                    ),
+                ),
+                (None, TypedTopic.read({"name": "New", "authors": ["Ada Lovelace"]})),
             ],
         )
         after = {topic.request.name: topic for topic in topics_of(session, ada.id or 0)}
@@ -274,4 +314,4 @@ def test_nobody_can_write_into_anothers_topic(engine: Engine) -> None:
         ada, eve = add(session), add(session, "eve@reader.example")
         [adas] = topics_of(session, ada.id or 0)
         with pytest.raises(InputError, match="no longer exists"):
-            set_topics(session, eve, [(adas.id, parse_topic(name="Mine now"))])
+            set_topics(session, eve, [(adas.id, TypedTopic.read({"name": "Mine now"}))])

@@ -14,7 +14,7 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, Subscriber
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.subscribers import accounts
-from newsletter.subscribers.validation import parse_topic
+from newsletter.subscribers.validation import TypedTopic
 from newsletter.web import create_app
 from tests.support.factories import make_digest, make_edition, make_paper
 from tests.support.live_site import serving
@@ -45,7 +45,7 @@ def everything(engine: Engine) -> dict[str, list[str]]:
 def add_reader(engine: Engine, email: str = EMAIL, **fields: Any) -> str:
     """An active subscriber with one topic; returns the public id."""
     values: dict[str, Any] = {
-        "topics": [parse_topic(name="Engines", keywords=["engine"])],
+        "topics": [TypedTopic.read({"name": "Engines", "keywords": ["engine"]})],
         "confirmed": True,
         "source": "test",
     }

@@ -16,7 +16,7 @@ from newsletter.core.tokens import Purpose
 from newsletter.ranking.profiles import feedback
 from newsletter.subscribers import accounts
 from newsletter.subscribers.accounts import row_id
-from newsletter.subscribers.validation import parse_topic
+from newsletter.subscribers.validation import TypedTopic
 from tests.conftest import require_program
 from tests.support.factories import make_paper
 from tests.support.visits import EMAIL, SIGNER, everything
@@ -116,7 +116,9 @@ def test_the_whole_way_from_sign_up_to_unsubscribe(
 
 def subscribe(site: Service) -> str:
     with session_scope(site.engine) as session:
-        topic = parse_topic(name="Repair", keywords=["program repair", "agents"], mutes=["quantum"])
+        topic = TypedTopic.read(
+            {"name": "Repair", "keywords": ["program repair", "agents"], "mutes": ["quantum"]}
+        )
         return accounts.add(
             session, SIGNER, email=EMAIL, topics=[topic], confirmed=True, source="test"
         ).public_id

@@ -12,7 +12,7 @@ from newsletter.core.database import read_scope, session_scope
 from newsletter.core.models import Feedback, Interest, Subscriber, SubscriberStatus
 from newsletter.core.tokens import Purpose, Signer
 from newsletter.subscribers import accounts
-from newsletter.subscribers.validation import parse_topic
+from newsletter.subscribers.validation import TypedTopic
 from newsletter.web import create_app
 from tests.support.factories import make_digest, make_edition, make_paper
 from tests.support.live_site import serving
@@ -34,7 +34,7 @@ def client(engine: Engine) -> Iterator[httpx.Client]:
 def ada(engine: Engine) -> str:
     """The public id of an active subscriber with one topic."""
     with session_scope(engine) as session:
-        topic = parse_topic(name="Engines", keywords=["engine"], mutes=["steam"])
+        topic = TypedTopic.read({"name": "Engines", "keywords": ["engine"], "mutes": ["steam"]})
         return accounts.add(
             session, SIGNER, email=EMAIL, name=NAME, topics=[topic], confirmed=True, source="test"
         ).public_id

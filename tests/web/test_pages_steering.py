@@ -220,7 +220,7 @@ def test_rule_28_a_fresh_link_is_mailed_and_no_digest_link_exports_or_erases(
             (Purpose.VIEW, str(delivery)),
             (Purpose.FEED, reader),
         ):
-            for tail in ("", "/erase", "/export.json", "/export.bib"):
+            for tail in ("", "/erase", "/export.json", "/export.bib", "/profile.csv"):
                 link = f"/account/{SIGNER.sign(purpose, value)}{tail}"
                 answer = client.post(link) if tail else client.get(link)
                 assert answer.status_code == 404, link

@@ -13,6 +13,7 @@ from newsletter.core.database import utc_now
 from newsletter.core.errors import DatabaseError, SettingsError
 from newsletter.sending.doctor import connectivity, dns_records
 from newsletter.sending.doctor.dns import DnsError, DnsResolver
+from newsletter.sending.doctor.exposure import private_files, trusted_proxies
 from newsletter.sending.doctor.findings import Finding, ok, problem, warning
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
@@ -27,6 +28,8 @@ def examine(
     """Yield findings as soon as they are known; nothing is sent or changed."""
     yield from _settings(settings)
     yield _database(settings)
+    yield from private_files(settings)
+    yield from trusted_proxies(settings)
     relays: tuple[Relay, ...] = ()
     if settings.smtp_url is not None:
         relays = parse_relays(settings.relay_url, settings.ehlo_name)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from newsletter.core.secrets import write_private
 from newsletter.messages.envelope import Envelope
 
 # File systems allow names of 255 bytes, addresses may have 320; the delivery's number tells apart.
@@ -21,7 +22,7 @@ class FileTransport:
         # An address may hold a slash or start with a dot; a file name may not.
         name = re.sub(r"[^A-Za-z0-9@._+-]", "_", envelope.recipient).lstrip(".")[:LONGEST_NAME]
         path = self._folder / f"{name}-{envelope.delivery_id}.eml"
-        path.write_bytes(envelope.data)
+        write_private(path, envelope.data)
         return f"written to {path}"
 
     async def close(self) -> None:
