@@ -54,4 +54,4 @@ def test_an_installed_wheel_does_the_main_job_away_from_the_checkout(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "out").glob("*.eml"))) == 5
+    assert len(list((tmp_path / "out").glob("*.eml"))) == 6

@@ -107,12 +107,12 @@ def test_a_suppressed_address_is_not_begun(engine: Engine, edition: Edition) -> 
     [
         (SuppressionReason.UNSUBSCRIBED, True),
         (SuppressionReason.ERASED, True),
-        (SuppressionReason.BOUNCED, False),
+        (SuppressionReason.BOUNCED, True),  # who signs up is asked, once a month at most
         (SuppressionReason.COMPLAINED, False),
         (SuppressionReason.OPERATOR, False),
     ],
 )
-def test_a_confirmation_reaches_former_subscribers_but_not_bounced_addresses(
+def test_a_confirmation_reaches_who_may_come_back_and_nobody_else(
     engine: Engine, reason: SuppressionReason, goes: bool
 ) -> None:
     with session_scope(engine) as session:

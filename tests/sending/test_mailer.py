@@ -53,7 +53,9 @@ from tests.support import factories
 from tests.support.chaos_sink import running_chaos_sink
 from tests.support.smtp_sink import Sink, running_sink
 
-SETTINGS = Settings(**{"from": "papers@site.example", "secret_keys": "a key that tests know"})  # type: ignore[arg-type]
+SETTINGS = Settings(
+    **{"from": "papers@site.example", "secret_keys": "0123456789abcdef0123456789abcdef"}
+)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ from newsletter.sending.transports.smtp import Relay, SmtpTransport
 from tests.support import factories
 from tests.support.smtp_sink import Sink, running_sink
 
-SETTINGS = Settings(**{"from": "papers@site.example", "secret_keys": "a key that tests know"})  # type: ignore[arg-type]
+SETTINGS = Settings(
+    **{"from": "papers@site.example", "secret_keys": "0123456789abcdef0123456789abcdef"}
+)  # type: ignore[arg-type]
 ELSEWHERE = "another machine:4711:1:0badcafe"
 
 

@@ -67,7 +67,7 @@ def readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE.keys())
 def test_five_megabytes_of_hostile_pieces_are_one_clear_line(piece: bytes) -> None:
     data = (piece * (FIVE_MEGABYTES // len(piece)))[:FIVE_MEGABYTES]
-    with pytest.raises(InputError, match=r"holds (no|more)|within our limits|too long"):
+    with pytest.raises(InputError, match=r"contains (no|more)|within our limits|too long"):
         parse(data, IN_PREFERENCES)
 
 
@@ -91,7 +91,7 @@ def test_the_caller_sets_the_limits_of_a_file() -> None:
         parse(data, Limits(1024, 2), where="mine.bib")
     with pytest.raises(LimitError, match=r"^mine\.bib: is larger than 1 KB$"):
         parse(b"x" * 1025, Limits(1024, 2), where="mine.bib")
-    with pytest.raises(InputError, match="no entry"):
+    with pytest.raises(InputError, match="contains no BibTeX or RIS entry"):
         parse(b"x" * 1024, Limits(1024, 2))
 
 
