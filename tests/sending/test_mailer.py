@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import col, delete, select
 
-from newsletter.core.config import Settings
+from newsletter.core.config import load_settings
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import StoppedError
 from newsletter.core.models import (
@@ -53,9 +53,8 @@ from tests.support import factories
 from tests.support.chaos_sink import running_chaos_sink
 from tests.support.smtp_sink import Sink, running_sink
 
-SETTINGS = Settings(
-    **{"from": "papers@site.example", "secret_keys": "0123456789abcdef0123456789abcdef"}
-)  # type: ignore[arg-type]
+KEY = "0123456789abcdef0123456789abcdef"
+SETTINGS = load_settings(from_address="papers@site.example", secret_keys=KEY)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
-from newsletter.core.config import Settings
+from newsletter.core.config import load_settings
 from newsletter.core.database import session_scope, utc_now
 from newsletter.core.errors import RelayError
 from newsletter.core.models import Delivery, DeliveryStatus
@@ -24,9 +24,8 @@ from newsletter.sending.transports.smtp import Relay, SmtpTransport
 from tests.support import factories
 from tests.support.smtp_sink import Sink, running_sink
 
-SETTINGS = Settings(
-    **{"from": "papers@site.example", "secret_keys": "0123456789abcdef0123456789abcdef"}
-)  # type: ignore[arg-type]
+KEY = "0123456789abcdef0123456789abcdef"
+SETTINGS = load_settings(from_address="papers@site.example", secret_keys=KEY)
 ELSEWHERE = "another machine:4711:1:0badcafe"
 
 
