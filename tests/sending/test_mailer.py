@@ -53,7 +53,7 @@ from tests.support import factories
 from tests.support.chaos_sink import running_chaos_sink
 from tests.support.smtp_sink import Sink, running_sink
 
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = "8f3a1c9e7b2d4f60a5c8e1d7b3f92046"
 SETTINGS = load_settings(from_address="papers@site.example", secret_keys=KEY)
 
 

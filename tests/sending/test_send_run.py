@@ -24,7 +24,7 @@ from newsletter.sending.transports.smtp import Relay, SmtpTransport
 from tests.support import factories
 from tests.support.smtp_sink import Sink, running_sink
 
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = "8f3a1c9e7b2d4f60a5c8e1d7b3f92046"
 SETTINGS = load_settings(from_address="papers@site.example", secret_keys=KEY)
 ELSEWHERE = "another machine:4711:1:0badcafe"
 
