@@ -30,6 +30,7 @@ from newsletter.core.models.papers import (
     FetchStatus,
     Paper,
     PaperAlias,
+    PaperLookup,
     SourceState,
 )
 from newsletter.core.models.ranking import PaperVector, Profile, Space
@@ -78,6 +79,7 @@ __all__ = [
     "Pace",
     "Paper",
     "PaperAlias",
+    "PaperLookup",
     "PaperVector",
     "Permanence",
     "Profile",
