@@ -233,9 +233,7 @@ class MatchFeatures:
 
 def is_keyword(kind: int, value: str) -> bool:
     """Whether a stated interest is looked for as it stands; a sentence is not."""
-    return kind == _KEYWORD or (
-        kind != _REFERENCE and len(phrase_of(value)) <= LONGEST_PHRASE
-    )
+    return kind == _KEYWORD or (kind != _REFERENCE and len(phrase_of(value)) <= LONGEST_PHRASE)
 
 
 def _stated(topic: TopicProfile) -> list[str]:

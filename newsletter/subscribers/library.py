@@ -5,6 +5,7 @@ waits beside it until the paper comes in. Both are told from what was typed by t
 so another upload is a difference, and what was typed stays.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.batches import batched
 from newsletter.core.errors import InputError
+from newsletter.core.identifiers import canonical_doi, split_arxiv_id
 from newsletter.core.models import Interest, InterestKind, PaperAlias, Profile, Subscriber, Topic
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bibliography import Reference
@@ -21,6 +23,7 @@ from newsletter.subscribers.validation import LONGEST_VALUE, InterestInput
 # The newest entries stand last in most files, and say what somebody works on.
 MOST_PAPERS = 150
 _LONGEST_NAME = 300
+_NUMBERED = re.compile(r"(?:pmid|pmc):[1-9]\d{0,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,15 @@ def seeds_of(session: Session, names: Iterable[str]) -> dict[str, str]:
         )
         found |= {by_number[paper]: name for paper, name in session.exec(query_names)}
     return found
+
+
+def is_name(name: str) -> bool:
+    """Whether a paper can be known by ``name``: an arXiv id, a DOI, or a number of PubMed's."""
+    return (
+        split_arxiv_id(name)[0] == name
+        or canonical_doi(name) == name
+        or _NUMBERED.fullmatch(name) is not None
+    ) and len(name) <= _LONGEST_NAME
 
 
 def papers_of(session: Session, subscriber: Subscriber) -> list[InterestInput]:

@@ -177,11 +177,12 @@ class StatedInterest:
     kind: InterestKind
     value: str
     weight: float
+    is_of_library: bool = False
 
     @property
     def lead(self) -> str:
         """The words that lead to the value in a sentence."""
-        return _LEADS[self.kind]
+        return "In your bibliography:" if self.is_of_library else _LEADS[self.kind]
 
 
 _LEADS = {
@@ -200,7 +201,10 @@ def interests_of(session: Session, topic_id: int) -> list[StatedInterest]:
     rows = session.exec(
         select(Interest).where(Interest.topic_id == topic_id).order_by(col(Interest.id))
     )
-    return [StatedInterest(row.id or 0, row.kind, row.value, row.weight) for row in rows]
+    return [
+        StatedInterest(row.id or 0, row.kind, row.value, row.weight, row.reference is not None)
+        for row in rows
+    ]
 
 
 def weigh(session: Session, subscriber_id: int, interest_id: int, weight: float) -> bool:
