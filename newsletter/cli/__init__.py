@@ -101,6 +101,11 @@ COMMANDS = {
         "jobs",
         "Show the queue: what waits, runs and failed, and which workers live.",
     ),
+    "operator-link": Entry(
+        "operator_link",
+        "operator_link",
+        "Print a link that opens the operator's pages; it works once, within 15 minutes.",
+    ),
     "doctor": Entry(
         "doctor",
         "examine_installation",
