@@ -18,6 +18,7 @@ from newsletter.core.models import (
     Delivery,
     DeliveryKind,
     DeliveryStatus,
+    Edition,
     NoDigest,
     Occasion,
     Paper,
