@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from newsletter.core.errors import InputError
-from newsletter.core.models import Suppression
-from newsletter.inbound.history import history
-from newsletter.subscribers import accounts
+from newsletter.core.models import Subscriber, Suppression
+from newsletter.inbound.history import history_of
 from newsletter.subscribers.suppression import OWN_DECISION
+from newsletter.subscribers.validation import normalise_email
 from newsletter.web.forms import text_of
 from newsletter.web.operator.access import ChangeDep, Operator, OperatorDep
 from newsletter.web.operator.shell import DoneDep, show
@@ -31,7 +31,7 @@ def found_page(site: SiteDep, operator: OperatorDep, form: ChangeDep) -> Respons
     email = text_of(form, "email").strip()
     try:
         with site.reading() as session:
-            return _shown(site, operator, session, email)
+            return _shown(site, operator, session, normalise_email(email))
     except InputError as error:
         return show(
             site,
@@ -58,12 +58,8 @@ def mail_page(
 def _shown(
     site: Site, operator: Operator, session: Session, email: str, *, done: str = ""
 ) -> HTMLResponse:
-    """The history of an address.
-
-    Raises:
-        InputError: not an address.
-    """
-    found = history(session, site.signer, email)
+    """The history of an address as it is stored."""
+    found = history_of(session, site.signer, email)
     suppression = session.get(Suppression, site.signer.hash_address(found.email))
     return show(
         site,
@@ -73,7 +69,7 @@ def _shown(
         done=done,
         email=found.email,
         found=found,
-        subscriber=accounts.find_by_email(session, found.email),
+        subscriber=session.exec(select(Subscriber).where(Subscriber.email == email)).first(),
         suppression=suppression,
         is_own=suppression is not None and suppression.reason in OWN_DECISION,
     )
