@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date as Date  # noqa: N812  (`date` is the option's name here)
+from datetime import timedelta
 from typing import Any
 
 from sqlmodel import Session, func, select
@@ -16,8 +17,13 @@ from newsletter.core.models import (
     Subscriber,
     SubscriberStatus,
 )
+from newsletter.core.one_line import shortened
 from newsletter.editions import report as reports
+from newsletter.editions.broadcasts import latest
 from newsletter.sending import ledger
+
+# Broadcasts of this long ago are still shown.
+SHOWN = timedelta(days=4)
 
 
 def status(date: DateOption = None, as_json: JsonOption = False) -> None:
@@ -30,6 +36,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         latest = session.exec(select(func.max(Edition.issue_date))).one()
         sources = reports.sources_now(session, settings.sources)
         people = _people(session)
+        broadcasts = _broadcasts(session, wanted)
     advice = _advice(wanted, report, sources, people)
     if as_json:
         shown = _as_json(report)
@@ -40,6 +47,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
                 "latest_edition": latest_edition,
                 "sources": sources,
                 "subscribers": people,
+                "broadcasts": broadcasts,
                 "advice": advice,
             }
         )
@@ -49,6 +57,13 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         say(f"no edition of {wanted} yet{earlier}")
     else:
         _print_edition(report)
+    for each in broadcasts:
+        counts = ", ".join(f"{number} {name}" for name, number in each["counts"].items() if number)
+        subject = shortened(each["subject"], 60)
+        say(f"  broadcast {each['broadcast']} of {each['date']} “{subject}”: {each['status']}")
+        say(
+            f"    {counts or 'no message yet'}" + (f"; paused: {each['note']}" * bool(each["note"]))
+        )
     _print_sources(sources)
     counted = ", ".join(f"{number} {name}" for name, number in people.items() if number)
     say(f"  subscribers: {counted or 'none'}")
@@ -64,6 +79,23 @@ def _as_json(report: reports.Report | None) -> dict[str, Any]:
     shown["without_digest"] = len(report.without_digest)
     del shown["undelivered"]
     return shown
+
+
+def _broadcasts(session: Session, wanted: Date) -> list[dict[str, Any]]:
+    """Broadcasts of the four days before, and those that are still open."""
+    return [
+        {
+            "broadcast": each.id,
+            "date": each.issue_date.isoformat(),
+            "subject": each.subject,
+            "status": each.status.value,
+            "note": each.note,
+            "prepared": sum(counts.values()),
+            "counts": {status.value: number for status, number in counts.items()},
+        }
+        for each in latest(session, wanted - SHOWN)
+        for counts in [ledger.counts(session, ledger.OfBroadcast(each.id or 0))]
+    ]
 
 
 def _people(session: Session) -> dict[str, int]:

@@ -15,11 +15,12 @@ from sqlalchemy import Engine, bindparam
 from sqlmodel import Session, SQLModel, col, func, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
-from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, Edition, EditionStatus
+from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, EditionStatus
 from newsletter.messages import digest
+from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.messages.digest import Contents, Digest
 from newsletter.sending import ledger
-from newsletter.sending.ledger import Outlook, Result
+from newsletter.sending.ledger import Of, OfBroadcast, Outlook, Result
 from newsletter.sending.mailer import flight_log, lease_owner, rate_limit
 from newsletter.sending.mailer.rate_limit import Limits
 from newsletter.sending.mailer.reputation import ReputationWatch
@@ -44,6 +45,11 @@ _NOTES = (
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .where(_delivery.id.in_(bindparam("ids", expanding=True)))
 )
+_BROADCASTS = _NOTES.add_columns(
+    _delivery.to_name,
+    _delivery.subject,
+    SQLModel.metadata.tables["broadcast"].c.body,
+).join(SQLModel.metadata.tables["broadcast"])
 # A row whose digest cannot be read fails alone.
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
 
@@ -61,6 +67,9 @@ class TransactionalMessage:
     link_generation: int
 
 
+Content = Digest | TransactionalMessage | BroadcastMessage
+
+
 @dataclass(frozen=True, slots=True)
 class BegunDelivery:
     """A begun delivery: what to render, and which attempt it is, from 1 on.
@@ -70,7 +79,7 @@ class BegunDelivery:
 
     delivery_id: int
     attempts: int
-    content: Digest | TransactionalMessage | str  # a text says why it cannot be read
+    content: Content | str  # a text says why it cannot be read
     go_at: datetime | None  # not to be handed over earlier, for a rate's sake
     begun_at: float
 
@@ -92,10 +101,10 @@ class Begun:
 
 @dataclass(slots=True)
 class LedgerClient:
-    """The ledger as one run sees it; ``edition_id`` None is for the messages of no edition."""
+    """The ledger as one run sees it."""
 
     engine: Engine
-    edition_id: int | None
+    of: Of
     limits: Limits
     resends: int
     subscriber_id: int | None
@@ -110,9 +119,9 @@ class LedgerClient:
         """Take over from dead processes; returns how many deliveries wait."""
         self.recover()
         with read_scope(self.engine) as session:
-            waiting = ledger.statuses(session, self.edition_id)
-            if self.edition_id is not None:
-                self._contents = Contents(digest.load_contents(session, self.edition_id))
+            waiting = ledger.statuses(session, self.of)
+            if isinstance(self.of, int):
+                self._contents = Contents(digest.load_contents(session, self.of))
         return sum(waiting[status] for status in ledger.UNFINISHED)
 
     def recover(self) -> None:
@@ -169,7 +178,7 @@ class LedgerClient:
     def _claim(self, session: Session, limit: int) -> list[int]:
         return ledger.claim(
             session,
-            self.edition_id,
+            self.of,
             owner=self.owner,
             now=utc_now(),
             limit=limit,
@@ -212,13 +221,14 @@ class LedgerClient:
         return begun
 
     def halted(self, session: Session) -> str:
-        """Why no delivery of the edition may begin; "" while it is being sent."""
-        if self.edition_id is None:
+        """Why no delivery may begin; "" while the edition or broadcast is being sent."""
+        if self.of is None:
             return ""
-        edition = session.get_one(Edition, self.edition_id)
-        if edition.status in {EditionStatus.SENDING, EditionStatus.SENT}:
+        issue = ledger.issue(session, self.of)
+        if issue.status in {EditionStatus.SENDING, EditionStatus.SENT}:
             return ""
-        return edition.note or f"the edition of {edition.issue_date} is {edition.status}"
+        what = "broadcast" if isinstance(self.of, OfBroadcast) else "edition"
+        return issue.note or f"the {what} of {issue.issue_date} is {issue.status}"
 
     def _within_domain_limits(
         self, session: Session, ids: Sequence[int], now: datetime, go_at: dict[int, datetime]
@@ -265,7 +275,7 @@ class LedgerClient:
     def outlook(self) -> tuple[str, Outlook]:
         """Why nothing may begin, or "", and what to wait for."""
         with read_scope(self.engine) as session:
-            return self.halted(session), ledger.outlook(session, self.edition_id, self.resends)
+            return self.halted(session), ledger.outlook(session, self.of, self.resends)
 
     def why_pause(self) -> str:
         """Why bounces or complaints stop the run; "" if they do not."""
@@ -273,22 +283,22 @@ class LedgerClient:
             return self.reputation.why_pause(session)
 
     def pause(self, reason: str, kind: str = "") -> bool:
-        """Pause the edition in all processes with a reason; returns True.
+        """Pause the edition or broadcast in all processes with a reason; returns True.
 
         Deliveries refused as ``kind`` says are queued again in the same commit, so that whoever
         resumes mails them, and nobody takes them for dead.
         """
-        if self.edition_id is not None:
+        if self.of is not None:
             with session_scope(self.engine) as session:
-                edition = session.get_one(Edition, self.edition_id)
-                if edition.status is EditionStatus.SENDING:
-                    edition.status, edition.note = EditionStatus.PAUSED, reason
+                issue = ledger.issue(session, self.of)
+                if issue.status is EditionStatus.SENDING:
+                    issue.status, issue.note = EditionStatus.PAUSED, reason
                 self._take_back(session, kind)
         return True
 
     def _take_back(self, session: Session, kind: str) -> None:
-        if kind and self.edition_id is not None:
-            ledger.take_back(session, ledger.by_kind(session, self.edition_id).get(kind, []))
+        if kind and self.of is not None:
+            ledger.take_back(session, ledger.by_kind(session, self.of).get(kind, []))
 
     def close(self, kind: str = "") -> None:
         """Release deliveries that were not handed over; all results are recorded by now.
@@ -308,30 +318,33 @@ class LedgerClient:
         go_at: Mapping[int, datetime],
         begun_at: float,
     ) -> list[BegunDelivery]:
-        contents = (self._notes if self.edition_id is None else self._digests)(session, [*begun])
+        contents = self._contents_of(session, [*begun])
         return [
             BegunDelivery(number, attempt, contents[number], go_at.get(number), begun_at)
             for number, attempt in begun.items()
             if number in contents
         ]
 
-    def _notes(
-        self, session: Session, ids: Sequence[int]
-    ) -> dict[int, Digest | TransactionalMessage | str]:
-        rows = session.connection().execute(_NOTES, {"ids": ids})
-        return {row.id: TransactionalMessage(*row) for row in rows}
+    def _contents_of(self, session: Session, ids: Sequence[int]) -> Mapping[int, Content | str]:
+        if isinstance(self.of, int):
+            return self._digests(session, self.of, ids)
+        if self.of is None:
+            rows = session.connection().execute(_NOTES, {"ids": ids})
+            return {row.id: TransactionalMessage(*row) for row in rows}
+        copies = session.connection().execute(_BROADCASTS, {"ids": ids})
+        return {copy[0]: BroadcastMessage(*copy) for copy in map(tuple, copies)}
 
     def _digests(
-        self, session: Session, ids: Sequence[int]
-    ) -> dict[int, Digest | TransactionalMessage | str]:
+        self, session: Session, edition_id: int, ids: Sequence[int]
+    ) -> dict[int, Content | str]:
         """Digests by delivery, or the reason why one cannot be read."""
         try:
             return {**digest.load(session, ids, self._contents)}
         except UNREADABLE:
             pass
         # A preparation may have added papers since this run began; if not, a row is damaged.
-        self._contents = Contents(digest.load_contents(session, self.edition_id or 0))
-        found: dict[int, Digest | TransactionalMessage | str] = {}
+        self._contents = Contents(digest.load_contents(session, edition_id))
+        found: dict[int, Content | str] = {}
         for number in ids:
             try:
                 found |= digest.load(session, [number], self._contents)

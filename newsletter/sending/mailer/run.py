@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from newsletter.core.database import utc_now
 from newsletter.core.errors import RelayError, SlowDownError, StoppedError
 from newsletter.core.models import DeliveryStatus
-from newsletter.sending.ledger import LEASE, RESENDS, Result
+from newsletter.sending.ledger import LEASE, RESENDS, Of, Result
 from newsletter.sending.mailer import flight_log, lease_owner
 from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, deferred, make_ready
 from newsletter.sending.mailer.backlog import Backlog
@@ -45,7 +45,7 @@ SOON = timedelta(seconds=10)
 
 
 class SendRun:
-    """Drains what is due of one edition, or with ``edition_id`` None the messages of none.
+    """Drains what is due of one edition or broadcast, or with None the messages of neither.
 
     ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
     uncertain ones are held; what comes back pauses it at ``threshold``, and unless
@@ -59,7 +59,7 @@ class SendRun:
         renderer: Rendering,
         transport: Callable[[], Transport],
         *,
-        edition_id: int | None,
+        edition_id: Of,
         connections: int = 4,
         limit: int | None = None,
         only: int | None = None,
