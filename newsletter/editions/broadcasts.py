@@ -29,6 +29,7 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.messages.broadcast import BroadcastMessage
+from newsletter.sending import ledger
 
 # Rows per transaction: SQLite's other writers wait for one of these.
 BATCH = 500
@@ -233,14 +234,27 @@ def sample(subscriber: Subscriber | None, subject: str, body: str, domain: str) 
     )
 
 
-def latest(session: Session, since: date) -> Sequence[Broadcast]:
-    """Broadcasts of ``since`` and later, and older ones that are still open; the oldest first."""
+def shown(session: Session, since: date) -> list[dict[str, Any]]:
+    """Broadcasts of ``since`` and later, and older ones that are still open, with their counts."""
     over = (EditionStatus.SENT, EditionStatus.CANCELLED)
-    return session.exec(
+    found = session.exec(
         select(Broadcast)
         .where((col(Broadcast.issue_date) >= since) | col(Broadcast.status).not_in(over))
         .order_by(col(Broadcast.id))
     ).all()
+    return [
+        {
+            "broadcast": each.id,
+            "date": each.issue_date.isoformat(),
+            "subject": each.subject,
+            "status": each.status.value,
+            "note": each.note,
+            "prepared": sum(counts.values()),
+            "counts": {status.value: number for status, number in counts.items()},
+        }
+        for each in found
+        for counts in [ledger.counts(session, ledger.OfBroadcast(each.id or 0))]
+    ]
 
 
 def total(session: Session, broadcast_id: int) -> int:

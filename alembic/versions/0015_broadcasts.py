@@ -1,7 +1,7 @@
 """broadcasts: a message of the operator's, to each subscriber once
 
-Revision ID: 0014
-Revises: 0013
+Revision ID: 0015
+Revises: 0014
 """
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from alembic.operations import BatchOperations
 from alembic import op
 from newsletter.core.database import UtcDateTime
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
