@@ -187,7 +187,7 @@ class Renderer:
             "reason": transactional.digest_reason(self._site, message.to_address),
             "site_name": self._site,
             "postal_address": self._postal_address,
-            "links": links | {"view": ""},
+            "links": links | {"view": "", "subscribe": f"{self._base_url}/sign-up"},
         }
         return _rendered("broadcast", values)
 
