@@ -22,8 +22,9 @@ from newsletter.core.tokens import Signer
 from newsletter.editions import broadcasts
 from newsletter.editions.broadcasts import Audience
 from newsletter.messages.broadcast import BroadcastMessage, blocks_of
+from newsletter.messages.broadcast_renderer import BroadcastRenderer
+from newsletter.messages.builder import MessageMaker
 from newsletter.messages.lint import LARGEST_HTML
-from newsletter.messages.renderer import Renderer
 from newsletter.messages.wording import count_in_words, one_line
 from newsletter.sending.ledger import OfBroadcast
 from newsletter.sending.mailer import SendPlan
@@ -111,8 +112,9 @@ def broadcast(
         raise typer.Exit(Sender(engine, plan, 1, stop).issue(OfBroadcast(number)))
 
 
-def _renderer(settings: Settings) -> Renderer:
-    return Renderer(settings, Signer(settings.keys))
+def _renderer(settings: Settings) -> BroadcastRenderer:
+    signer = Signer(settings.keys)
+    return BroadcastRenderer(settings, signer, MessageMaker(settings, signer))
 
 
 def _subject(typed: str) -> str:
@@ -138,7 +140,7 @@ def _body(file: Path) -> str:
 
 
 def _check_size(settings: Settings, message: BroadcastMessage, file: Path) -> None:
-    size = len(_renderer(settings).broadcast_parts(message).html.encode())
+    size = len(_renderer(settings).parts(message)[0].encode())
     if size > LARGEST_HTML:
         raise UsageError(
             f"--file {file}: {size // 1024} KB as a mail, and Gmail cuts off what is over "
@@ -148,15 +150,15 @@ def _check_size(settings: Settings, message: BroadcastMessage, file: Path) -> No
 
 def _preview(settings: Settings, message: BroadcastMessage, output: Path | None) -> None:
     renderer = _renderer(settings)
-    parts = renderer.broadcast_parts(message)
+    html, text = renderer.parts(message)
     if output is None:
-        out.print(escape(f"Subject: {message.subject}\n\n{parts.text}"))
+        out.print(escape(f"Subject: {message.subject}\n\n{text}"))
         return
     if output.suffix not in {".html", ".eml"}:
         raise UsageError(f"--output {output}: the name must end in .html or .eml")
     is_page = output.suffix == ".html"
     try:
-        output.write_bytes(parts.html.encode() if is_page else renderer.broadcast(message).data)
+        output.write_bytes(html.encode() if is_page else renderer.envelope(message).data)
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror}") from error
     err.print(f"wrote {output}: open it in {'a browser' if is_page else 'a mail program'}")
@@ -171,7 +173,7 @@ def _send_test(settings: Settings, message: BroadcastMessage, to: str) -> None:
         public_id=NOBODY,
         subject=f"[Test] {message.subject}",
     )
-    envelope = _renderer(settings).broadcast(copy)
+    envelope = _renderer(settings).envelope(copy)
     answer = asyncio.run(hand_over(parse_relays(settings.relay_url), envelope))
     out.print(f"a test copy was sent to {address}: {answer}", markup=False)
 
@@ -215,4 +217,4 @@ async def _write(
     renderer, transport = _renderer(settings), FileTransport(folder)
     for number, reader in enumerate(readers, start=1):
         own = broadcasts.sample(reader, message.subject, message.body, settings.from_domain)
-        await transport.send(renderer.broadcast(replace(own, delivery_id=number)))
+        await transport.send(renderer.envelope(replace(own, delivery_id=number)))

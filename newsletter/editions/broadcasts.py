@@ -210,6 +210,7 @@ def _row(
         "message_id": f"{secrets.token_hex(16)}@{message_domain}",
         "subject": subject,
         "notice": "",
+        "read_here": False,
         "status": DeliveryStatus.QUEUED,
         "attempts": 0,
         "resends": 0,

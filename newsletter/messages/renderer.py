@@ -14,16 +14,9 @@ from newsletter.core.config import Settings
 from newsletter.core.models import DigestLength, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
-from newsletter.messages import (
-    broadcast,
-    mime,
-    paper_card,
-    size_limit,
-    templates,
-    transactional,
-    wording,
-)
+from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
 from newsletter.messages.broadcast import BroadcastMessage
+from newsletter.messages.broadcast_renderer import BroadcastRenderer
 from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
 from newsletter.messages.envelope import Envelope
@@ -85,6 +78,7 @@ class Renderer:
         self._postal_address = wording.one_line(settings.postal_address or "")
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
+        self._broadcasts = BroadcastRenderer(settings, signer, self._maker)
         self._count_clicks = settings.count_clicks
         self._fragments = Fragments(self._base_url, count_clicks=settings.count_clicks)
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
@@ -144,52 +138,12 @@ class Renderer:
         return _rendered("digest", values)
 
     def broadcast(self, message: BroadcastMessage) -> Envelope:
-        """One subscriber's copy of a broadcast, signed when there is a key.
+        """One subscriber's copy of a broadcast.
 
         Raises:
             RenderError: an address, the subject or the Message-ID cannot be sent.
-            InputError: the Markdown cannot be used.
         """
-        html, text = self.broadcast_parts(message)
-        unsubscribe = self._signer.sign(Purpose.UNSUBSCRIBE, message.public_id)
-        to = Addressed(
-            delivery_id=message.delivery_id,
-            unsubscribe=unsubscribe,
-            unsubscribe_mailbox=self._mailbox(message.public_id),
-            to_address=message.to_address,
-            to_name=message.to_name,
-            message_id=message.message_id,
-            subject=message.subject,
-            created_at=message.created_at,
-        )
-        return self._maker.envelope(
-            to, [mime.quoted_printable(text)], [mime.quoted_printable(html)]
-        )
-
-    def broadcast_parts(self, message: BroadcastMessage) -> Parts:
-        """The bodies of a broadcast as they are sent.
-
-        Raises:
-            InputError: the Markdown cannot be used.
-        """
-        blocks = broadcast.blocks_of(message.body)
-        mine = of_generation(message.public_id, message.link_generation)
-        tokens = {
-            "preferences": self._signer.sign(Purpose.PREFERENCES, mine),
-            "unsubscribe": self._signer.sign(Purpose.UNSUBSCRIBE, message.public_id),
-        }
-        links = {page: f"{self._base_url}/{page}/{token}" for page, token in tokens.items()}
-        values = {
-            "subject": wording.one_line(message.subject),
-            "preheader": shortened(broadcast.preheader(blocks), _LONGEST_WORDS),
-            "blocks": blocks,
-            "body": broadcast.as_text(blocks),
-            "reason": transactional.digest_reason(self._site, message.to_address),
-            "site_name": self._site,
-            "postal_address": self._postal_address,
-            "links": links | {"view": "", "subscribe": f"{self._base_url}/sign-up"},
-        }
-        return _rendered("broadcast", values)
+        return self._broadcasts.envelope(message)
 
     def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
         """Asks an address to confirm; the link ends `letters.CONFIRM_SECONDS` after creation.
