@@ -24,17 +24,28 @@ from newsletter.sending.ledger import OfBroadcast
 # What the commands below change: the edition of a date, or a broadcast.
 Which = date | OfBroadcast
 
+# What trying again can help.
+RETRYABLE = (
+    DeliveryStatus.FAILED,
+    DeliveryStatus.EXPIRED,
+    DeliveryStatus.DEFERRED,
+    DeliveryStatus.UNCERTAIN,
+)
 # Any number that nobody else uses for advisory locks of two numbers.
 _EDITIONS = 0x65646974
 
 
 def find(session: Session, issue_date: date) -> Edition:
-    """The edition of a date.
+    """The edition of a date, locked where the database locks rows.
+
+    Of two changes at once the second sees what the first has made of it.
 
     Raises:
         UsageError: there is none.
     """
-    edition = session.exec(select(Edition).where(Edition.issue_date == issue_date)).first()
+    edition = session.exec(
+        select(Edition).where(Edition.issue_date == issue_date).with_for_update()
+    ).first()
     if edition is None:
         raise UsageError(
             f"no edition of {issue_date}: create it with `newsletter prepare --date {issue_date}`"
@@ -92,7 +103,7 @@ def start_sending(engine: Engine, of: int | OfBroadcast) -> None:
         UsageError: it was cancelled.
     """
     with session_scope(engine) as session:
-        issue = ledger.issue(session, of)
+        issue = ledger.issue(session, of, locked=True)
         if issue.status == EditionStatus.CANCELLED:
             raise UsageError(f"{called(issue)} was cancelled")
         if issue.status == EditionStatus.SENT and not ledger.is_unfinished(session, of):
@@ -152,7 +163,7 @@ def finish_if_done(
     In a cancelled one, deliveries put back meanwhile are cancelled too.
     """
     with session_scope(engine) as session:
-        issue = ledger.issue(session, of)
+        issue = ledger.issue(session, of, locked=True)
         if issue.status == EditionStatus.CANCELLED:
             ledger.cancel(session, of, utc_now())
         elif issue.status == EditionStatus.SENDING and not ledger.is_unfinished(
@@ -228,6 +239,19 @@ def pause(engine: Engine, which: Which) -> None:
         if issue.status in {EditionStatus.SENT, EditionStatus.CANCELLED}:
             raise UsageError(f"{called(issue)} is already {issue.status}")
         issue.status = EditionStatus.PAUSED
+
+
+def resume(engine: Engine, issue_date: date) -> None:
+    """Let a send run go on with a paused edition: the next one that comes by, or one at work.
+
+    Raises:
+        UsageError: no such edition, or it is not paused.
+    """
+    with session_scope(engine) as session:
+        edition = find(session, issue_date)
+        if edition.status != EditionStatus.PAUSED:
+            raise UsageError(f"the edition of {issue_date} is {edition.status}, not paused")
+        edition.status, edition.note = EditionStatus.READY, ""
 
 
 def cancel(engine: Engine, which: Which) -> int:

@@ -138,11 +138,7 @@ class Renderer:
         return _rendered("digest", values)
 
     def broadcast(self, message: BroadcastMessage) -> Envelope:
-        """One subscriber's copy of a broadcast.
-
-        Raises:
-            RenderError: an address, the subject or the Message-ID cannot be sent.
-        """
+        """One subscriber's copy of a broadcast; raises as `BroadcastRenderer.envelope`."""
         return self._broadcasts.envelope(message)
 
     def confirmation(self, **to: Unpack[Addressee]) -> Envelope:

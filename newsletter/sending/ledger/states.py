@@ -67,11 +67,11 @@ def belongs(of: Of) -> ColumnElement[bool]:
     )
 
 
-def issue(session: Session, of: int | OfBroadcast) -> Edition | Broadcast:
+def issue(session: Session, of: int | OfBroadcast, *, locked: bool = False) -> Edition | Broadcast:
     """The edition or broadcast that deliveries belong to: it holds their common status."""
     if isinstance(of, OfBroadcast):
-        return session.get_one(Broadcast, of.id)
-    return session.get_one(Edition, of)
+        return session.get_one(Broadcast, of.id, with_for_update=locked)
+    return session.get_one(Edition, of, with_for_update=locked)
 
 
 def is_open(resends: int) -> ColumnElement[bool]:
