@@ -32,6 +32,7 @@ from newsletter.core.models.papers import (
     FetchStatus,
     Paper,
     PaperAlias,
+    PaperLookup,
     SourceState,
 )
 from newsletter.core.models.ranking import PaperVector, Profile, Space
@@ -82,6 +83,7 @@ __all__ = [
     "Pace",
     "Paper",
     "PaperAlias",
+    "PaperLookup",
     "PaperVector",
     "Permanence",
     "Profile",

@@ -139,4 +139,5 @@ def _render(content: Content, renderer: Rendering) -> Envelope:
         created_at=content.created_at,
         public_id=content.public_id,
         link_generation=content.link_generation,
+        remark=content.remark,
     )
