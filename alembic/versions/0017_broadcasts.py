@@ -1,7 +1,7 @@
 """broadcasts: a message of the operator's, to each subscriber once
 
-Revision ID: 0016
-Revises: 0015
+Revision ID: 0017
+Revises: 0016
 """
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from alembic.operations import BatchOperations
 from alembic import op
 from newsletter.core.database import UtcDateTime
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
