@@ -15,7 +15,6 @@ from newsletter.core.models import DigestLength, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
 from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
-from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.messages.broadcast_renderer import BroadcastRenderer
 from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
@@ -79,7 +78,7 @@ class Renderer:
         self._postal_address = wording.one_line(settings.postal_address or "")
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
-        self._broadcasts = BroadcastRenderer(settings, signer, self._maker)
+        self.broadcast = BroadcastRenderer(settings, signer, self._maker).envelope
         self._count_clicks = settings.count_clicks
         self._fragments = Fragments(self._base_url, count_clicks=settings.count_clicks)
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
@@ -137,10 +136,6 @@ class Renderer:
             for card in section["papers"]
         )
         return _rendered("digest", values)
-
-    def broadcast(self, message: BroadcastMessage) -> Envelope:
-        """One subscriber's copy of a broadcast; raises as `BroadcastRenderer.envelope`."""
-        return self._broadcasts.envelope(message)
 
     def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
         """Asks an address to confirm; the link ends `transactional.CONFIRM_SECONDS` after creation.

@@ -48,11 +48,23 @@ _NOTES = (
     .outerjoin(_sign_up, _sign_up.c.delivery_id == _delivery.id)
     .where(_delivery.id.in_(bindparam("ids", expanding=True)))
 )
-_BROADCASTS = _NOTES.add_columns(
-    _delivery.to_name,
-    _delivery.subject,
-    SQLModel.metadata.tables["broadcast"].c.body,
-).join(SQLModel.metadata.tables["broadcast"])
+_BROADCASTS = (
+    sqlalchemy.select(
+        _delivery.id,
+        _delivery.kind,
+        _delivery.to_address,
+        _delivery.message_id,
+        _delivery.created_at,
+        SQLModel.metadata.tables["subscriber"].c.public_id,
+        SQLModel.metadata.tables["subscriber"].c.link_generation,
+        _delivery.to_name,
+        _delivery.subject,
+        SQLModel.metadata.tables["broadcast"].c.body,
+    )
+    .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
+    .join(SQLModel.metadata.tables["broadcast"])
+    .where(_delivery.id.in_(bindparam("ids", expanding=True)))
+)
 # A row whose digest cannot be read fails alone.
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
 
@@ -343,7 +355,7 @@ class LedgerClient:
             rows = session.connection().execute(_NOTES, {"ids": ids})
             return {row.id: TransactionalMessage(*row) for row in rows}
         copies = session.connection().execute(_BROADCASTS, {"ids": ids})
-        return {copy[0]: BroadcastMessage(*copy) for copy in map(tuple, copies)}
+        return {copy.id: BroadcastMessage(*copy) for copy in copies}
 
     def _digests(
         self, session: Session, edition_id: int, ids: Sequence[int]
