@@ -223,7 +223,6 @@ def sample(subscriber: Subscriber | None, subject: str, body: str, domain: str) 
     """The message as ``subscriber`` would get it, or a reader of no subscription; no row of it."""
     return BroadcastMessage(
         delivery_id=0,
-        kind=DeliveryKind.BROADCAST,
         to_address=subscriber.email if subscriber else f"reader@{domain}",
         message_id=f"{secrets.token_hex(16)}@{domain}",
         created_at=utc_now(),

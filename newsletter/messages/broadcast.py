@@ -13,7 +13,6 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from newsletter.core.errors import InputError
-from newsletter.core.models import DeliveryKind
 from newsletter.core.one_line import UNWANTED
 from newsletter.messages.wording import one_line, safe_url
 
@@ -32,7 +31,6 @@ class BroadcastMessage:
     """One subscriber's copy of a broadcast, as the ledger holds it."""
 
     delivery_id: int
-    kind: DeliveryKind
     to_address: str
     message_id: str
     created_at: datetime

@@ -21,7 +21,7 @@ from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.messages.digest import Contents, Digest
 from newsletter.sending import ledger
 from newsletter.sending.ledger import Of, OfBroadcast, Outlook, Result
-from newsletter.sending.mailer import flight_log, lease_owner, rate_limit
+from newsletter.sending.mailer import broadcast_copies, flight_log, lease_owner, rate_limit
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.reputation import ReputationWatch
 from newsletter.sending.mailer.retry_policy import DomainWatch
@@ -46,23 +46,6 @@ _NOTES = (
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .outerjoin(_sign_up, _sign_up.c.delivery_id == _delivery.id)
-    .where(_delivery.id.in_(bindparam("ids", expanding=True)))
-)
-_BROADCASTS = (
-    sqlalchemy.select(
-        _delivery.id,
-        _delivery.kind,
-        _delivery.to_address,
-        _delivery.message_id,
-        _delivery.created_at,
-        SQLModel.metadata.tables["subscriber"].c.public_id,
-        SQLModel.metadata.tables["subscriber"].c.link_generation,
-        _delivery.to_name,
-        _delivery.subject,
-        SQLModel.metadata.tables["broadcast"].c.body,
-    )
-    .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
-    .join(SQLModel.metadata.tables["broadcast"])
     .where(_delivery.id.in_(bindparam("ids", expanding=True)))
 )
 # A row whose digest cannot be read fails alone.
@@ -354,8 +337,7 @@ class LedgerClient:
         if self.of is None:
             rows = session.connection().execute(_NOTES, {"ids": ids})
             return {row.id: TransactionalMessage(*row) for row in rows}
-        copies = session.connection().execute(_BROADCASTS, {"ids": ids})
-        return {copy.id: BroadcastMessage(*copy) for copy in copies}
+        return {**broadcast_copies.load(session, ids)}
 
     def _digests(
         self, session: Session, edition_id: int, ids: Sequence[int]
