@@ -15,6 +15,7 @@ from newsletter.core.models import DigestLength, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
 from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
+from newsletter.messages.broadcast_renderer import BroadcastRenderer
 from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
 from newsletter.messages.envelope import Envelope
@@ -77,6 +78,7 @@ class Renderer:
         self._postal_address = wording.one_line(settings.postal_address or "")
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
+        self.broadcast = BroadcastRenderer(settings, signer, self._maker).envelope
         self._count_clicks = settings.count_clicks
         self._fragments = Fragments(self._base_url, count_clicks=settings.count_clicks)
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
