@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from newsletter.core.author_names import is_suffix
 from newsletter.core.identifiers import without_version
 from newsletter.sources import PaperRecord
 
@@ -91,6 +92,8 @@ def folded(text: str) -> str:
 def family_name(author: str) -> str:
     """The last part of "Ana María López", or what stands before the comma in "López, A."."""
     name = author.split(",", maxsplit=1)[0].split()
+    if len(name) > 1 and is_suffix(name[-1]):
+        name.pop()
     return folded(name[-1]) if name else ""
 
 

@@ -26,6 +26,7 @@ from newsletter.papers.identity import (
     title_keys,
 )
 from newsletter.papers.merge import unite
+from newsletter.papers.orcids import store_orcids
 from newsletter.papers.tables import ALIAS, PAPER
 from newsletter.sources import PaperRecord
 from newsletter.sources.normalise import own_id
@@ -73,6 +74,7 @@ class _Row:
     changed: bool = False
     text: dict[str, str | None] = field(default_factory=dict)
     names: set[Key] = field(default_factory=set)
+    orcids: dict[str, str] = field(default_factory=dict)  # names by ORCID
 
 
 def store(
@@ -163,6 +165,7 @@ class _Group:
             if self._corrects_doi(record, row):
                 row.values["doi"] = None
             revised = _merge(row, record)
+        row.orcids |= {orcid: name for name, orcid in record.orcids}
         for key in (*strong, *titles):
             if key not in self.by_key:
                 self.by_key[key] = row
@@ -228,6 +231,7 @@ class _Group:
                 _set_text(first, abstract=other.values["abstract"])
         _fill(first, other.values)
         first.names |= other.names
+        first.orcids |= other.orcids
         for key, row in self.by_key.items():
             if row is other:
                 self.by_key[key] = first
@@ -265,6 +269,8 @@ class _Group:
         ]
         if aliases:
             connection.execute(insert(ALIAS), aliases)
+        rows = (*self.new, *self.rows.values())
+        store_orcids(self.session, {row.id: row.orcids for row in rows if row.id and row.orcids})
 
     def _number(self) -> None:
         """Read the ids of the rows that were just inserted."""

@@ -3,6 +3,7 @@
 from sqlalchemy import Table
 
 from newsletter.core.models import (
+    AuthorOrcid,
     DigestItem,
     EditionPaper,
     Feedback,
@@ -20,6 +21,7 @@ def _table(model: type) -> Table:
 
 PAPER = _table(Paper)
 ALIAS = _table(PaperAlias)
+AUTHOR_ORCID = _table(AuthorOrcid)
 STATE = _table(SourceState)
 LOG = _table(FetchLog)
 DIGEST_ITEM = _table(DigestItem)

@@ -12,9 +12,8 @@ from xml.etree.ElementTree import Element
 
 from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import split_arxiv_id
-from newsletter.sources.arxiv_rss import split_authors
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
-from newsletter.sources.normalise import given_first, is_withdrawn, make, moment
+from newsletter.sources.normalise import is_withdrawn, make, moment
 from newsletter.sources.parsing.json import read_papers
 from newsletter.sources.parsing.xml import child, children, elements, local, text
 
@@ -138,7 +137,7 @@ def _raw(body: Element, datestamp: str) -> PaperRecord:
         version=len(versions) or 1,
         title=text(body, "title"),
         abstract=text(body, "abstract"),
-        authors=split_authors(text(body, "authors")),
+        author_lines=[" ".join(text(body, "authors").split())],
         categories=text(body, "categories").split(),
         doi=text(body, "doi").split(" ")[0],
         published=first,
@@ -185,7 +184,7 @@ def _dublin_core(body: Element, identifier: str) -> PaperRecord:
         arxiv=arxiv_id,
         title=text(_in_english(children(body, "title"))),
         abstract=text(_in_english(descriptions)),
-        authors=[given_first(text(element)) for element in children(body, "creator")],
+        authors=[text(element) for element in children(body, "creator")],
         categories=[text(element) for element in children(body, "subject")],
         doi=next((i for i in identifiers if re.match(r"(doi:|https?://doi\.org/|10\.)", i)), None),
         url=next((i for i in identifiers if i.startswith("http")), None),

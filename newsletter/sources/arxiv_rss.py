@@ -93,7 +93,7 @@ def _paper(item: Element) -> PaperRecord:
         version=version or 1,
         title=title[: end.start()] if end else title,
         abstract=abstract[opening.end() :] if opening else abstract,
-        authors=split_authors(read_markup(text(item, "creator"))),
+        author_lines=[" ".join(read_markup(text(item, "creator")).split())],
         categories=[e.get("term") or text(e) for e in children(item, "category")],
         doi=text(item, "DOI"),
         announcement=announcement,
@@ -102,9 +102,3 @@ def _paper(item: Element) -> PaperRecord:
         if announcement == "new"
         else None,
     )
-
-
-def split_authors(line: str) -> list[str]:
-    """Names out of one comma-joined line, affiliations in brackets left out."""
-    names = re.sub(r"\([^()]*\)", "", line).split(",")
-    return [part for name in names for part in re.split(r"\s+and\s+", name.strip())]

@@ -26,6 +26,7 @@ from newsletter.core.models.events import (
 )
 from newsletter.core.models.papers import (
     Announcement,
+    AuthorOrcid,
     FetchLog,
     FetchStatus,
     Paper,
@@ -54,6 +55,7 @@ from newsletter.core.models.subscribers import (
 __all__ = [
     "UNPROVEN",
     "Announcement",
+    "AuthorOrcid",
     "Cadence",
     "ClickBy",
     "Delivery",
