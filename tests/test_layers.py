@@ -31,6 +31,7 @@ INSIDE = {
         ["config", "identifiers", "tokens"],
         ["database"],
         ["models"],
+        ["operator_sessions"],
     ],
     "sending": [["ledger", "transports"], ["doctor", "mailer", "metrics"]],
     "sending/ledger": [["states", "rates"], ["counts", "leases"], ["attempts"]],

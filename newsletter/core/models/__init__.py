@@ -24,6 +24,7 @@ from newsletter.core.models.events import (
     Reason,
     UsedToken,
 )
+from newsletter.core.models.operator import OperatorSession
 from newsletter.core.models.papers import (
     Announcement,
     AuthorOrcid,
@@ -77,6 +78,7 @@ __all__ = [
     "Label",
     "NoDigest",
     "Occasion",
+    "OperatorSession",
     "Pace",
     "Paper",
     "PaperAlias",
