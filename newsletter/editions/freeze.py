@@ -21,7 +21,7 @@ from newsletter.core.models import (
     Occasion,
     Paper,
 )
-from newsletter.editions import quiet_day
+from newsletter.editions import news, quiet_day
 from newsletter.messages import digest
 from newsletter.ranking import ranker
 
@@ -49,10 +49,11 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class _Addressed:
-    """A ranking that becomes a digest, and the row of its subscriber."""
+    """A ranking that becomes a digest, the row of its subscriber, and news of papers they know."""
 
     ranked: ranker.Ranking
     person: Any
+    told: Sequence[news.News] = ()
 
 
 def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -> int:
@@ -70,6 +71,7 @@ def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -
     delivery_of = _queue(session, issue, mailed)
     _forget_changed_minimums(session, mailed)
     _freeze_items(session, issue, mailed, delivery_of)
+    news.freeze(session, delivery_of, {each.person.id: each.told for each in mailed})
     return len(mailed)
 
 
@@ -86,10 +88,14 @@ def _to_mail(
     empty = [ranked for ranked in wanted if not ranked.picks]
     _note_nothing(session, issue, ids, empty)
     told = quiet_day.to_tell(session, empty, people, issue.now) if empty else ()
+    untold = news.untold(session, list(people), issue.now)
     return [
-        _Addressed(ranked, people[ranked.subscriber_id])
+        _Addressed(ranked, people[ranked.subscriber_id], untold.get(ranked.subscriber_id, ()))
         for ranked in wanted
-        if ranked.picks or ranked.subscriber_id in told
+        if ranked.picks
+        or ranked.subscriber_id in told
+        # News alone is worth a mail, but not while all topics are paused.
+        or (ranked.subscriber_id in untold and ranked.reason != ranker.PAUSED)
     ]
 
 
@@ -139,7 +145,9 @@ def _delivery_row(issue: Issue, addressed: _Addressed, occasion: Occasion) -> di
         "length": person.length,
         "message_id": f"{secrets.token_hex(16)}@{issue.message_domain}",
         "occasion": occasion,
-        "subject": digest.subject_line(titles, occasion),
+        "subject": digest.subject_line(titles, occasion)
+        if titles or not addressed.told
+        else digest.news_subject(addressed.told[0].kind, [each.title for each in addressed.told]),
         "notice": _notice(person),
         "status": DeliveryStatus.QUEUED,
         "created_at": issue.now,

@@ -9,7 +9,14 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import UsageError
-from newsletter.core.models import Delivery, DeliveryStatus, DigestItem, Edition, EditionStatus
+from newsletter.core.models import (
+    Delivery,
+    DeliveryStatus,
+    DigestItem,
+    DigestNews,
+    Edition,
+    EditionStatus,
+)
 from newsletter.sending import ledger
 
 
@@ -143,5 +150,6 @@ def cancel(engine: Engine, issue_date: date) -> int:
         never = select(Delivery.id).where(
             Delivery.edition_id == edition.id, Delivery.status == DeliveryStatus.CANCELLED
         )
-        session.execute(delete(DigestItem).where(col(DigestItem.delivery_id).in_(never)))
+        for told in (DigestNews, DigestItem):
+            session.execute(delete(told).where(col(told.delivery_id).in_(never)))
         return ended

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Delivery, DeliveryStatus, Edition, Occasion, Paper, Subscriber
-from newsletter.editions import quiet_day
+from newsletter.editions import news, quiet_day
 from newsletter.messages import digest
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
@@ -82,6 +82,8 @@ def build_unsaved(
         for pick in ranked.picks
     ]
     why = quiet_day.reason(ranked, ranker.NO_NEW)
+    own = subscriber.id or 0
+    told = news.untold(session, [own], utc_now()).get(own, ())
     titles = [paper.title for _, paper in items]
     return Digest(
         delivery_id=0,
@@ -90,7 +92,9 @@ def build_unsaved(
         to_address=subscriber.email,
         to_name=subscriber.name,
         message_id="preview@localhost",
-        subject=digest.subject_line(titles),
+        subject=digest.subject_line(titles)
+        if titles or not told
+        else digest.news_subject(told[0].kind, [each.title for each in told]),
         preheader=digest.preheader_line(titles) or why,
         issue_date=issue_date,
         created_at=utc_now(),
@@ -98,5 +102,6 @@ def build_unsaved(
         length=subscriber.length,
         occasion=Occasion.REGULAR if titles else Occasion.NOTHING,
         reason="" if titles else why,
+        news=tuple(digest.NewsItem(n.paper_id, n.title, n.said, n.url) for n in told),
         notice=digest.minimum_notice(subscriber.min_score) if subscriber.minimum_changed else "",
     )

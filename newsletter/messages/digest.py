@@ -12,7 +12,7 @@ import sqlalchemy
 from sqlalchemy import Text, bindparam, cast
 from sqlmodel import Session, SQLModel, select
 
-from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
+from newsletter.core.models import ChangeKind, DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.core.one_line import shortened
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
@@ -91,6 +91,15 @@ class DigestSection:
     note: str = ""
 
 
+class NewsItem(NamedTuple):
+    """What became of a paper that the reader knows; without a ``url`` its page says more."""
+
+    paper_id: int
+    title: str
+    said: str
+    url: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """Everything a message is made of. Frozen in rows, so a retry gives the same bytes.
@@ -114,6 +123,7 @@ class Digest:
     reason: str = ""
     link_generation: int = 0
     notice: str = ""  # said once, after the first sentence
+    news: tuple[NewsItem, ...] = ()
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
@@ -128,6 +138,12 @@ SUBJECT_TITLE = 60
 # Before what all papers of a section have in common, where they have more reasons than that.
 EACH = "All of these:"
 
+_NEWS = {
+    ChangeKind.RETRACTED: "Retracted",
+    ChangeKind.WITHDRAWN: "Withdrawn",
+    ChangeKind.PUBLISHED: "Published",
+    ChangeKind.REVISED: "New version",
+}
 BEFORE_TITLE = {Occasion.WELCOME: "Welcome! ", Occasion.BEST_OF: "While you were away: "}
 
 
@@ -149,6 +165,13 @@ def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -
     if not more:
         return first
     return f"{first} + {more} more paper{'s' if more > 1 else ''}"
+
+
+def news_subject(kind: ChangeKind, titles: Sequence[str]) -> str:
+    """The subject of a digest that holds only news: the first, and how many more there are."""
+    more = len(titles) - 1
+    first = f"{_NEWS[kind]}: {shortened(titles[0], SUBJECT_TITLE)}"
+    return f"{first} + {more} more" if more else first
 
 
 def preheader_line(titles: Sequence[str]) -> str:
@@ -271,6 +294,13 @@ _ITEMS = (
     .order_by(_item.delivery_id, _item.position)
 )
 
+_told = SQLModel.metadata.tables["digest_news"].c
+_NEWS_ITEMS = (
+    sqlalchemy.select(_told.delivery_id, _told.paper_id, _told.title, _told.said, _told.url)
+    .where(_told.delivery_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_told.delivery_id, _told.position)
+)
+
 
 def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> dict[int, Digest]:
     """Digests frozen in rows, by delivery id."""
@@ -282,6 +312,9 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
         spans = _spans_in(marked), _spans_in(said)
         paper = DigestPaper(contents[paper_id], position, label, explanation, *spans)
         items[delivery_id].append((section, paper))
+    news: dict[int, tuple[NewsItem, ...]] = {}
+    for delivery_id, *told in connection.execute(_NEWS_ITEMS, {"ids": delivery_ids}):
+        news[delivery_id] = (*news.get(delivery_id, ()), NewsItem(*told))
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}
     return {
@@ -303,6 +336,7 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
             occasion=row.occasion,
             notice=row.notice,
             reason=reasons.get(row.id, ""),
+            news=news.get(row.id, ()),
         )
         for row in rows
     }

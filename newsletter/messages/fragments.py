@@ -111,6 +111,7 @@ class Fragments:
         self._click_url = f"{click_url}/{slot('click')}" if click_url else ""
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
+        self.news = lru_cache(maxsize=_MOST_PAPERS)(self._make_news)
         # Explanations repeat, as topics and keywords do.
         self.why = lru_cache(maxsize=_MOST_PAPERS)(_why)
 
@@ -132,6 +133,13 @@ class Fragments:
             templates.render_block(template, "section", {"section": section}, closed="paper")
             for template in self._templates
         )
+
+    def _make_news(self, news: tuple[paper_card.NewsCard, ...]) -> HtmlAndText:
+        """What became of papers that the reader knows; many readers know the same."""
+        html, text = (
+            templates.render_block(template, "told", {"news": news}) for template in self._templates
+        )
+        return HtmlAndText(_fragment(html), _fragment(text))
 
     def _make_paper(self, paper: CardKey) -> HtmlAndText:
         """A card with the slots ``token``, ``receipt``, ``why``; ``click`` where clicks count."""

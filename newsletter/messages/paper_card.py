@@ -1,6 +1,7 @@
 """Papers as templates need them: clean texts and safe links. Pure except for a log line."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from newsletter.core.models import DigestLength, Signal
 from newsletter.core.one_line import shortened
 from newsletter.messages import wording
-from newsletter.messages.digest import DigestPaper, DigestSection, FrozenPaper
+from newsletter.messages.digest import DigestPaper, DigestSection, FrozenPaper, NewsItem
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,26 @@ class Card:
     links: tuple[tuple[str, str], ...]
     actions: tuple[tuple[str, str], ...]
     receipt_url: str
+
+
+class NewsCard(NamedTuple):
+    """What became of a paper that the reader knows, as a template fills it in."""
+
+    title: str
+    said: str
+    url: str
+
+
+def news(items: Sequence[NewsItem], base_url: str) -> tuple[NewsCard, ...]:
+    """Cards of news; what has no address of its own leads to the paper's page."""
+    return tuple(
+        NewsCard(
+            _brief(item.title, LONGEST_TITLE) or "Untitled",
+            _brief(item.said, LONGEST_EXPLANATION),
+            (item.url and _safe(item.url, item.paper_id)) or f"{base_url}/paper/{item.paper_id}",
+        )
+        for item in items
+    )
 
 
 def heading(section: DigestSection) -> tuple[str, str]:

@@ -131,6 +131,7 @@ class Renderer:
         values["sections"] = [
             _section_values(section, papers, urls) for section, papers in _placed(digest, plan)
         ]
+        values["news"] = self._news(digest)
         return _rendered("digest", values)
 
     def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
@@ -225,8 +226,13 @@ class Renderer:
                 for_html["why"] = why
                 put(fragment(shown(paper, length, explained=bool(why))))
             put(around.foot)
+        if digest.news:
+            put(self._fragments.news(self._news(digest)))
         put(frame.foot)
         return html, text
+
+    def _news(self, digest: Digest) -> tuple[paper_card.NewsCard, ...]:
+        return paper_card.news(digest.news, self._base_url)
 
     def _plan(self, digest: Digest, tokens: dict[str, str], words: dict[str, str]) -> Shape:
         """The papers and lengths that fit under the size at which mailboxes cut."""
@@ -240,6 +246,8 @@ class Renderer:
         taken = sum(
             pair.html.filled_size(sizes) for part in (frame, *around) for pair in part.pairs()
         )
+        if digest.news:
+            taken += self._fragments.news(self._news(digest)).html.filled_size(sizes)
 
         def size_of(paper: DigestPaper, length: DigestLength) -> int:
             why = paper_card.explanation(paper.explanation)
@@ -251,7 +259,11 @@ class Renderer:
 
     def _frame_of(self, digest: Digest, *, noticed: bool) -> Wrapper:
         return self._frame(
-            digest.occasion, digest.issue_date, digest.coverage, noticed, not digest.papers
+            digest.occasion,
+            digest.issue_date,
+            digest.coverage,
+            noticed,
+            not digest.papers and not digest.news,
         )
 
     def _make_frame(
@@ -271,6 +283,7 @@ class Renderer:
         coverage: str,
     ) -> dict[str, Any]:
         return words | {
+            "news": (),
             "heading": transactional.digest_heading(occasion, issue_date),
             "coverage": wording.one_line(coverage),
             "site_name": self._site,

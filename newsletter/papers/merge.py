@@ -8,9 +8,11 @@ from sqlmodel import Session
 from newsletter.papers.tables import (
     ALIAS,
     AUTHOR_ORCID,
+    CHANGE,
     DIGEST_ITEM,
     EDITION_PAPER,
     FEEDBACK,
+    NEWS,
     PAPER,
 )
 
@@ -47,6 +49,8 @@ def unite(session: Session, first: int, second: int) -> int:
     session.execute(update(ALIAS).where(ALIAS.c.paper_id == drop).values(paper_id=keep))
     _move(session, FEEDBACK, keep, drop, "subscriber_id", "signal")
     _move(session, AUTHOR_ORCID, keep, drop, "orcid")
+    _move(session, CHANGE, keep, drop, "kind", "version")
+    session.execute(update(NEWS).where(NEWS.c.paper_id == drop).values(paper_id=keep))
     kept, dropped = PAPER.c.id == keep, PAPER.c.id == drop
     if drop in mailed:
         _freeze_also(session, keep, drop)

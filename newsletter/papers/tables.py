@@ -5,11 +5,13 @@ from sqlalchemy import Table
 from newsletter.core.models import (
     AuthorOrcid,
     DigestItem,
+    DigestNews,
     EditionPaper,
     Feedback,
     FetchLog,
     Paper,
     PaperAlias,
+    PaperChange,
     SourceState,
 )
 
@@ -25,5 +27,7 @@ AUTHOR_ORCID = _table(AuthorOrcid)
 STATE = _table(SourceState)
 LOG = _table(FetchLog)
 DIGEST_ITEM = _table(DigestItem)
+CHANGE = _table(PaperChange)
+NEWS = _table(DigestNews)
 EDITION_PAPER = _table(EditionPaper)
 FEEDBACK = _table(Feedback)

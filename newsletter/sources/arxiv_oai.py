@@ -14,6 +14,7 @@ from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import split_arxiv_id
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
 from newsletter.sources.normalise import is_withdrawn, make, moment
+from newsletter.sources.notices import Standing
 from newsletter.sources.parsing.json import read_papers
 from newsletter.sources.parsing.xml import child, children, elements, local, text
 
@@ -142,6 +143,7 @@ def _raw(body: Element, datestamp: str) -> PaperRecord:
         doi=text(body, "doi").split(" ")[0],
         published=first,
         announcement=_kind(body, first, datestamp, revised=len(versions) > 1),
+        standing=_standing(body),
     )
 
 
@@ -161,6 +163,7 @@ def _arxiv(body: Element, datestamp: str) -> PaperRecord:
         doi=text(body, "doi").split(" ")[0],
         published=created,
         announcement=_kind(body, created, datestamp, revised=bool(text(body, "updated"))),
+        standing=_standing(body),
     )
 
 
@@ -203,8 +206,12 @@ def _in_english(found: Iterator[Element] | list[Element]) -> Element | None:
     return next(english, candidates[0] if candidates else None)
 
 
+def _standing(body: Element) -> Standing:
+    return "withdrawn" if is_withdrawn(text(body, "comments"), text(body, "abstract")) else ""
+
+
 def _kind(body: Element, created: str, datestamp: str, *, revised: bool) -> AnnouncementKind:
-    if is_withdrawn(text(body, "comments"), text(body, "abstract")):
+    if _standing(body):
         return "replace"
     first, listed = moment(created), moment(datestamp)
     if first is None or listed is None:

@@ -24,6 +24,7 @@ from newsletter.core.models.events import (
     Reason,
     UsedToken,
 )
+from newsletter.core.models.news import ChangeKind, DigestNews, PaperChange
 from newsletter.core.models.operator import OperatorSession
 from newsletter.core.models.papers import (
     Announcement,
@@ -58,6 +59,7 @@ __all__ = [
     "Announcement",
     "AuthorOrcid",
     "Cadence",
+    "ChangeKind",
     "ClickBy",
     "Delivery",
     "DeliveryEvent",
@@ -65,6 +67,7 @@ __all__ = [
     "DeliveryStatus",
     "DigestItem",
     "DigestLength",
+    "DigestNews",
     "Edition",
     "EditionPaper",
     "EditionStatus",
@@ -82,6 +85,7 @@ __all__ = [
     "Pace",
     "Paper",
     "PaperAlias",
+    "PaperChange",
     "PaperVector",
     "Permanence",
     "Profile",

@@ -5,7 +5,16 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, Integer, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.database import UtcDateTime
@@ -106,6 +115,10 @@ class Subscriber(SQLModel, table=True):
     outside_picks: bool = True  # one or two papers from outside the usual
     weekly_budget: int | None = None  # papers a week, over all digests
     tell_when_nothing: bool = False  # on each day without papers, not once a week
+    # Whether to tell that a new version of a known paper has another abstract.
+    tell_revisions: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, default=False)
+    )
     fill_list: bool = False  # with popular papers, where matches leave room
     minimum_changed: bool = False  # min_score was converted; told in the next digest
     vacation_until: date | None = None
