@@ -11,17 +11,17 @@ import sqlalchemy
 from sqlalchemy import delete, func, insert
 from sqlmodel import Session, SQLModel, col, select
 
+from newsletter.core import bulk
+from newsletter.core.database import upsert
 from newsletter.core.models import (
     Delivery,
     DeliveryKind,
     DeliveryStatus,
-    Edition,
-    EditionPaper,
     NoDigest,
     Occasion,
     Paper,
 )
-from newsletter.editions import news, quiet_day
+from newsletter.editions import lifecycle, news, quiet_day
 from newsletter.messages import digest
 from newsletter.ranking import ranker
 
@@ -60,9 +60,13 @@ def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -
     """Write the digests of one chunk; returns how many. Skips subscribers who got one meanwhile.
 
     A digest without papers is only for subscribers who asked for it; the reason is always recorded.
+
+    Raises:
+        UsageError: the edition was cancelled meanwhile.
+        IntegrityError: another preparation wrote digests of the same subscribers at this moment;
+            again in a new transaction, with an ``issue`` without contents, skips these.
     """
-    # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
-    session.exec(select(Edition.id).where(Edition.id == issue.edition_id).with_for_update())
+    lifecycle.hold_open(session, issue.edition_id)
     rankings = _without_mailed(session, _without_lost(session, rankings, issue.contents))
     mailed = _to_mail(session, issue, rankings)
     if not mailed:
@@ -127,6 +131,10 @@ def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict
     """Queue a delivery for each; returns their ids by subscriber id."""
     occasions = _occasions(session, mailed)
     rows = [_delivery_row(issue, each, occasions[each.person.id]) for each in mailed]
+    if (ids := bulk.new_ids(session, _delivery, len(rows))) is not None:
+        numbered = [row | {"id": number} for row, number in zip(rows, ids, strict=True)]
+        bulk.insert_rows(session, _delivery, numbered)
+        return {row["subscriber_id"]: row["id"] for row in numbered}
     made = session.connection().execute(
         insert(_delivery).returning(_delivery.c.id, _delivery.c.subscriber_id), rows
     )
@@ -204,8 +212,7 @@ def _freeze_items(
         for each in mailed
         for pick in each.ranked.picks
     ]
-    if items:
-        session.connection().execute(insert(_item), items)
+    bulk.insert_rows(session, _item, items)
 
 
 def _notice(person: Any) -> str:
@@ -328,13 +335,16 @@ def _freeze_papers(session: Session, issue: Issue, paper_ids: Set[int]) -> None:
     missing = sorted(paper_ids - frozen.keys())
     if missing:
         found = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
-        new = {paper.id or 0: digest.content_of(paper) for paper in found}
-        session.execute(
-            insert(EditionPaper),
-            [
-                {"edition_id": issue.edition_id, "paper_id": paper_id, "content": content}
-                for paper_id, content in new.items()
-            ],
-        )
-        frozen |= new
+        rows = [
+            {
+                "edition_id": issue.edition_id,
+                "paper_id": paper.id,
+                "content": digest.content_of(paper),
+            }
+            for paper in sorted(found, key=lambda paper: paper.id or 0)
+        ]
+        # Another process may be freezing the same paper, and then its form of it counts.
+        new = upsert(session, "edition_paper").on_conflict_do_nothing()
+        session.connection().execute(new, rows)
+        frozen = digest.load_contents(session, issue.edition_id)
     issue.contents.update(frozen)
