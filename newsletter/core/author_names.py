@@ -59,6 +59,17 @@ _INITIALS = re.compile(r"(?:[^\W\d_]{1,2}\.[ -]*|[^\W\d_](?:[ -]+|$)){1,5}|[A-Z]
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
+# Nearly every name is letters and full stops, and ends in a family name: nothing to be done. A
+# word of these kinds, or one that is short, asks for a closer look.
+_PLAIN = re.compile(r"[^\W\d_]+(?:[.]? [^\W\d_]+|['’-][^\W\d_]+|[.]-?[^\W\d_]+)*")
+_LAST = re.compile(
+    r"(?:^| )(?!(?:others|junior|senior|mbbs|mbchb|frcp|facs|frcs|mrcp|pharm)$)\S{4,}$"
+)
+_NEVER_PLAIN = re.compile(
+    rf"(?:^| )(?:{_GROUPS}|(?:and|und|et|for|on|by|dr|prof|sir|dame|mrs?|ms|professor)[. ])", re.I
+)
+
+
 def names_in(line: str) -> list[str]:
     """The authors that one string names, in order, each once.
 
@@ -79,6 +90,8 @@ def one_name(text: str) -> list[str]:
 
     "Doe, Jane" is turned, "Jane Doe (for the ATLAS Collaboration)" gives both.
     """
+    if _PLAIN.fullmatch(text) and _LAST.search(text) and not _NEVER_PLAIN.search(text):
+        return [text]
     text = _prepared(text)
     text, groups = _without_brackets(text)
     if GROUP.search(text):
