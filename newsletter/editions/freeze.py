@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -14,15 +14,17 @@ from sqlmodel import Session, SQLModel, col, select
 from newsletter.core import bulk
 from newsletter.core.database import upsert
 from newsletter.core.models import (
+    Cadence,
     Delivery,
     DeliveryKind,
     DeliveryStatus,
+    Edition,
     NoDigest,
     Occasion,
     Paper,
 )
-from newsletter.editions import lifecycle, news, quiet_day
-from newsletter.messages import digest
+from newsletter.editions import known_papers, lifecycle, quiet_day
+from newsletter.messages import digest, news
 from newsletter.ranking import ranker
 
 # Rows by the hundred thousand go through tables, not objects: a third of the time.
@@ -53,7 +55,7 @@ class _Addressed:
 
     ranked: ranker.Ranking
     person: Any
-    told: Sequence[news.News] = ()
+    told: Sequence[known_papers.News] = ()
 
 
 def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -> int:
@@ -75,7 +77,7 @@ def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -
     delivery_of = _queue(session, issue, mailed)
     _forget_changed_minimums(session, mailed)
     _freeze_items(session, issue, mailed, delivery_of)
-    news.freeze(session, delivery_of, {each.person.id: each.told for each in mailed})
+    known_papers.freeze(session, delivery_of, {each.person.id: each.told for each in mailed})
     return len(mailed)
 
 
@@ -92,7 +94,7 @@ def _to_mail(
     empty = [ranked for ranked in wanted if not ranked.picks]
     _note_nothing(session, issue, ids, empty)
     told = quiet_day.to_tell(session, empty, people, issue.now) if empty else ()
-    untold = news.untold(session, list(people), issue.now)
+    untold = known_papers.untold(session, list(people), issue.now)
     return [
         _Addressed(ranked, people[ranked.subscriber_id], untold.get(ranked.subscriber_id, ()))
         for ranked in wanted
@@ -118,6 +120,8 @@ def _without_digest(session: Session, edition_id: int, ids: Sequence[int]) -> di
             _subscriber.email,
             _subscriber.name,
             _subscriber.length,
+            _subscriber.read_here,
+            _subscriber.cadence,
             _subscriber.tell_when_nothing,
             _subscriber.min_score,
             _subscriber.minimum_changed,
@@ -129,8 +133,12 @@ def _without_digest(session: Session, edition_id: int, ids: Sequence[int]) -> di
 
 def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict[int, int]:
     """Queue a delivery for each; returns their ids by subscriber id."""
-    occasions = _occasions(session, mailed)
-    rows = [_delivery_row(issue, each, occasions[each.person.id]) for each in mailed]
+    history = _history(session, mailed)
+    issue_date = session.get_one(Edition, issue.edition_id).issue_date
+    rows = [
+        _delivery_row(issue, each, issue_date, *history.get(each.person.id, (None, False)))
+        for each in mailed
+    ]
     if (ids := bulk.new_ids(session, _delivery, len(rows))) is not None:
         numbered = [row | {"id": number} for row, number in zip(rows, ids, strict=True)]
         bulk.insert_rows(session, _delivery, numbered)
@@ -141,8 +149,16 @@ def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict
     return {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
 
 
-def _delivery_row(issue: Issue, addressed: _Addressed, occasion: Occasion) -> dict[str, Any]:
+def _delivery_row(
+    issue: Issue, addressed: _Addressed, issue_date: date, last: datetime | None, was_asked: bool
+) -> dict[str, Any]:
     person = addressed.person
+    occasion = _occasion(addressed, last, was_asked)
+    first_day = (
+        _first_day(issue_date, last)
+        if occasion is Occasion.REGULAR and person.cadence is Cadence.WEEKLY
+        else None
+    )
     titles = [issue.contents[pick.paper_id]["title"] for pick in addressed.ranked.picks]
     return {
         "edition_id": issue.edition_id,
@@ -153,9 +169,11 @@ def _delivery_row(issue: Issue, addressed: _Addressed, occasion: Occasion) -> di
         "length": person.length,
         "message_id": f"{secrets.token_hex(16)}@{issue.message_domain}",
         "occasion": occasion,
-        "subject": digest.subject_line(titles, occasion)
+        "read_here": person.read_here,
+        "covers_from": first_day,
+        "subject": digest.subject_line(titles, occasion, is_weekly=first_day is not None)
         if titles or not addressed.told
-        else digest.news_subject(addressed.told[0].kind, [each.title for each in addressed.told]),
+        else news.subject_line(addressed.told[0].kind, [each.title for each in addressed.told]),
         "notice": _notice(person),
         "status": DeliveryStatus.QUEUED,
         "created_at": issue.now,
@@ -220,8 +238,10 @@ def _notice(person: Any) -> str:
     return digest.minimum_notice(person.min_score) if person.minimum_changed else ""
 
 
-def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occasion]:
-    """Why each digest goes out, by subscriber id."""
+def _history(
+    session: Session, mailed: Sequence[_Addressed]
+) -> dict[int, tuple[datetime | None, bool]]:
+    """By subscriber id: when the last digest was made, and whether they confirmed by mail."""
     column = _delivery.c
     is_digest = sqlalchemy.and_(
         column.kind == DeliveryKind.DIGEST,
@@ -229,8 +249,8 @@ def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occa
         column.status != DeliveryStatus.CANCELLED,
     )
     asked = column.kind == DeliveryKind.CONFIRMATION
-    history = {
-        number: (last, was_asked)
+    return {
+        number: (last, bool(was_asked))
         for number, last, was_asked in session.connection().execute(
             sqlalchemy.select(
                 column.subscriber_id,
@@ -242,17 +262,24 @@ def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occa
         )
     }
 
-    def occasion(addressed: _Addressed) -> Occasion:
-        if not addressed.ranked.picks:
-            return Occasion.NOTHING
-        last, was_asked = history.get(addressed.person.id, (None, False))
-        if last is None:
-            # Subscribers whom the operator imported are used to digests.
-            return Occasion.WELCOME if was_asked else Occasion.REGULAR
-        vacation = addressed.person.vacation_until
-        return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
 
-    return {each.person.id: occasion(each) for each in mailed}
+def _occasion(addressed: _Addressed, last: datetime | None, was_asked: bool) -> Occasion:
+    """Why a digest goes out."""
+    if not addressed.ranked.picks:
+        return Occasion.NOTHING
+    if last is None:
+        # Subscribers whom the operator imported are used to digests.
+        return Occasion.WELCOME if was_asked else Occasion.REGULAR
+    vacation = addressed.person.vacation_until
+    return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
+
+
+def _first_day(issue_date: date, last: datetime | None) -> date:
+    """The first day that a weekly digest covers: the one after the last digest's."""
+    if last is None:
+        return issue_date - timedelta(days=6)
+    earliest = issue_date - digest.CANDIDATE_WINDOW
+    return min(issue_date, max(earliest, last.date() + timedelta(days=1)))
 
 
 def _note_nothing(

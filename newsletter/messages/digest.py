@@ -12,8 +12,9 @@ import sqlalchemy
 from sqlalchemy import Text, bindparam, cast
 from sqlmodel import Session, SQLModel, select
 
-from newsletter.core.models import ChangeKind, DigestLength, EditionPaper, Label, Occasion, Paper
+from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.core.one_line import shortened
+from newsletter.messages.news import NewsItem, load_news
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
@@ -91,15 +92,6 @@ class DigestSection:
     note: str = ""
 
 
-class NewsItem(NamedTuple):
-    """What became of a paper that the reader knows; without a ``url`` its page says more."""
-
-    paper_id: int
-    title: str
-    said: str
-    url: str = ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """Everything a message is made of. Frozen in rows, so a retry gives the same bytes.
@@ -123,6 +115,8 @@ class Digest:
     reason: str = ""
     link_generation: int = 0
     notice: str = ""  # said once, after the first sentence
+    read_here: bool = False  # titles lead to this site's page of the paper
+    covers_from: date | None = None  # first day of a weekly digest
     news: tuple[NewsItem, ...] = ()
 
     @property
@@ -138,12 +132,6 @@ SUBJECT_TITLE = 60
 # Before what all papers of a section have in common, where they have more reasons than that.
 EACH = "All of these:"
 
-_NEWS = {
-    ChangeKind.RETRACTED: "Retracted",
-    ChangeKind.WITHDRAWN: "Withdrawn",
-    ChangeKind.PUBLISHED: "Published",
-    ChangeKind.REVISED: "New version",
-}
 BEFORE_TITLE = {Occasion.WELCOME: "Welcome! ", Occasion.BEST_OF: "While you were away: "}
 
 
@@ -156,22 +144,18 @@ def minimum_notice(minimum: int) -> str:
     )
 
 
-def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -> str:
+def subject_line(
+    titles: Sequence[str], occasion: Occasion = Occasion.REGULAR, *, is_weekly: bool = False
+) -> str:
     """The subject of a digest: its first paper, and how many more there are."""
     if not titles:
         return "No new papers for you today"
-    first = BEFORE_TITLE.get(occasion, "") + shortened(titles[0], SUBJECT_TITLE)
+    before = "Your week: " if is_weekly else BEFORE_TITLE.get(occasion, "")
+    first = before + shortened(titles[0], SUBJECT_TITLE)
     more = len(titles) - 1
     if not more:
         return first
     return f"{first} + {more} more paper{'s' if more > 1 else ''}"
-
-
-def news_subject(kind: ChangeKind, titles: Sequence[str]) -> str:
-    """The subject of a digest that holds only news: the first, and how many more there are."""
-    more = len(titles) - 1
-    first = f"{_NEWS[kind]}: {shortened(titles[0], SUBJECT_TITLE)}"
-    return f"{first} + {more} more" if more else first
 
 
 def preheader_line(titles: Sequence[str]) -> str:
@@ -268,6 +252,8 @@ _ROWS = (
         _delivery.length,
         _delivery.occasion,
         _delivery.notice,
+        _delivery.read_here,
+        _delivery.covers_from,
         _delivery.edition_id,
         _delivery.subscriber_id,
         SQLModel.metadata.tables["subscriber"].c.public_id,
@@ -294,13 +280,6 @@ _ITEMS = (
     .order_by(_item.delivery_id, _item.position)
 )
 
-_told = SQLModel.metadata.tables["digest_news"].c
-_NEWS_ITEMS = (
-    sqlalchemy.select(_told.delivery_id, _told.paper_id, _told.title, _told.said, _told.url)
-    .where(_told.delivery_id.in_(bindparam("ids", expanding=True)))
-    .order_by(_told.delivery_id, _told.position)
-)
-
 
 def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> dict[int, Digest]:
     """Digests frozen in rows, by delivery id."""
@@ -312,9 +291,7 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
         spans = _spans_in(marked), _spans_in(said)
         paper = DigestPaper(contents[paper_id], position, label, explanation, *spans)
         items[delivery_id].append((section, paper))
-    news: dict[int, tuple[NewsItem, ...]] = {}
-    for delivery_id, *told in connection.execute(_NEWS_ITEMS, {"ids": delivery_ids}):
-        news[delivery_id] = (*news.get(delivery_id, ()), NewsItem(*told))
+    told = load_news(connection, delivery_ids)
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}
     return {
@@ -335,8 +312,10 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
             length=row.length,
             occasion=row.occasion,
             notice=row.notice,
+            read_here=row.read_here,
+            covers_from=row.covers_from,
             reason=reasons.get(row.id, ""),
-            news=news.get(row.id, ()),
+            news=told.get(row.id, ()),
         )
         for row in rows
     }

@@ -38,6 +38,7 @@ PREFERENCE_COLUMNS = {
     "tell_when_nothing": "tell_when_nothing",
     "tell_revisions": "tell_revisions",
     "fill_list": "fill_list",
+    "read_here": "read_here",
     "vacation_until": "vacation_until",
 }
 # Papers judged, by topic: arXiv ids or DOIs.

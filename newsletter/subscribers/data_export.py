@@ -25,6 +25,7 @@ _KEPT = (
     "tell_when_nothing",
     "tell_revisions",
     "fill_list",
+    "read_here",
     "vacation_until",
     "created_at",
     "consent_at",

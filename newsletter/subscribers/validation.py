@@ -237,6 +237,7 @@ class Preferences(BaseModel):
     tell_when_nothing: _YesOrNo = False
     tell_revisions: _YesOrNo = False
     fill_list: _YesOrNo = False
+    read_here: _YesOrNo = False
     vacation_until: Annotated[date | None, BeforeValidator(_day)] = None
 
     @classmethod

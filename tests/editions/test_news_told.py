@@ -86,7 +86,7 @@ def test_a_retraction_is_told_in_the_next_digest_beside_new_papers_and_only_once
 ) -> None:
     add_papers(engine, 1)
     for length in DigestLength:
-        add_reader(engine, f"{length}@reader.example", length=length)
+        add_reader(engine, f"reads-{length}@reader.example", length=length)
     mailed(engine, settings, sink, DAYS[0])
     sighted(engine, 1, version=2, standing="withdrawn")
     add_papers(engine, 2)

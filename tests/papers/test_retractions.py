@@ -46,7 +46,6 @@ from tests.support.command import Newsletter
         "Withdrawal of the article “A miracle cure”",
         "Removal notice to A miracle cure",
         "Withdrawal notice",
-        "Erratum",
         "Addendum to A miracle cure",
         "Retraction notice to “A miracle cure” [J. Frogs 12 (2025) 3]",
         "Retraction Note: A miracle cure",

@@ -27,6 +27,7 @@ STATED = Preferences(
     weekly_budget=40,
     tell_revisions=True,
     fill_list=True,
+    read_here=True,
     outside_picks=False,
     vacation_until=date(2026, 12, 24),
 )

@@ -120,6 +120,7 @@ class Subscriber(SQLModel, table=True):
         default=False, sa_column=Column(Boolean, nullable=False, default=False)
     )
     fill_list: bool = False  # with popular papers, where matches leave room
+    read_here: bool = False  # titles in mails lead to this site's page of the paper
     minimum_changed: bool = False  # min_score was converted; told in the next digest
     vacation_until: date | None = None
     created_at: datetime = utc_column()
