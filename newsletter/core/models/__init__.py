@@ -33,6 +33,7 @@ from newsletter.core.models.papers import (
     FetchStatus,
     Paper,
     PaperAlias,
+    PaperLookup,
     SourceState,
 )
 from newsletter.core.models.ranking import PaperVector, Profile, Space
@@ -86,6 +87,7 @@ __all__ = [
     "Paper",
     "PaperAlias",
     "PaperChange",
+    "PaperLookup",
     "PaperVector",
     "Permanence",
     "Profile",

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    Text,
     UniqueConstraint,
 )
 from sqlmodel import Field, SQLModel
@@ -149,6 +150,10 @@ class SignUp(SQLModel, table=True):
     delivery_id: int | None = foreign_key("delivery.id", nullable=True)
     asked_at: datetime = utc_column()
     asked: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    # What the confirmation mail says of an uploaded file, in words of ours.
+    remark: str = Field(
+        default="", sa_column=Column(Text, nullable=False, server_default="", default="")
+    )
 
 
 class Topic(SQLModel, table=True):
@@ -187,6 +192,9 @@ class Interest(SQLModel, table=True):
         ),
     )
     weight: float = 1.0
+    # Of an entry of a bibliography: what its paper is known by, "" where that is nothing. Null for
+    # what was typed.
+    reference: str | None = Field(default=None, max_length=300)
 
 
 class Feedback(SQLModel, table=True):
