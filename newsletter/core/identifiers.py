@@ -32,7 +32,9 @@ _DOI_TAILS = re.compile(
     r"(?:/(?:full|full-?text|abstract|abs|summary|meta|pdf|epdf|pdfdirect|epub|html|xml|references|"
     r"metrics|citations|cited-?by|related|comments|supplementary|(?:tables|figures)(?:/\d+)?|"
     r"suppl_file/.*|-/.*)"
-    r"|\.(?:full|full-?text|abstract|abs|short|long|pdf|html?|xml|epub|supplementary-material)"
+    r"|/type/\w+"
+    r"|\.(?:full|full-?text|abstract|abs|short|long|pdf(?:\+html)?|html?|xml|epub"
+    r"|supplementary-material)"
     r"|;jsessionid=.*|[;&?][A-Za-z_.-]+=.*|[?#].*|/)$",
     re.I | re.DOTALL,
 )
