@@ -15,6 +15,7 @@ from newsletter.core.models import DigestLength, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
 from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
+from newsletter.messages.broadcast_renderer import BroadcastRenderer
 from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
 from newsletter.messages.envelope import Envelope
@@ -78,6 +79,7 @@ class Renderer:
         self._postal_address = wording.one_line(settings.postal_address or "")
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
+        self.broadcast = BroadcastRenderer(settings, signer, self._maker).envelope
         self._count_clicks = settings.count_clicks
         self._fragments = Fragments(self._base_url, count_clicks=settings.count_clicks)
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
@@ -127,7 +129,7 @@ class Renderer:
         numbers = count(1)
         values["sections"] = [
             _section_values(digest, section, papers, links, numbers)
-            for section, papers in _placed(digest, plan)
+            for section, papers in size_limit.placed(digest, plan)
         ]
         values["news"] = news_cards(digest.news, self._base_url)
         values["footnotes"] = "".join(
@@ -223,7 +225,7 @@ class Renderer:
         put(frame.head)
         footnotes: list[bytes] = []
         number = 0
-        for index, (section, papers) in enumerate(_placed(digest, plan)):
+        for index, (section, papers) in enumerate(size_limit.placed(digest, plan)):
             if index and frame.between:
                 put(frame.between)
             around = self._fragments.section(*paper_card.heading(section))
@@ -365,16 +367,6 @@ def _words_in(digest: Digest) -> int:
         key = paper_card.shown(paper, digest.length, explained=True, is_lead=index == 0)
         words += paper_card.words_in(key) + len(paper.explanation.split())
     return words
-
-
-def _placed(digest: Digest, plan: Shape) -> Iterator[tuple[DigestSection, Sequence[PaperAtLength]]]:
-    """Sections with the papers that stay; a section that lost all of them is left out."""
-    start = 0
-    for section in digest.sections:
-        lengths = plan.lengths[start : start + len(section.papers)]
-        start += len(section.papers)
-        if lengths:
-            yield section, list(zip(section.papers, lengths, strict=False))
 
 
 def _section_values(

@@ -4,6 +4,7 @@ One file per owner. Times are UTC, keys are integers, and rows that belong to a 
 with the subscriber.
 """
 
+from newsletter.core.models.broadcasts import Broadcast
 from newsletter.core.models.deliveries import Delivery, DeliveryKind, DeliveryStatus, Pace
 from newsletter.core.models.editions import (
     DigestItem,
@@ -59,6 +60,7 @@ __all__ = [
     "UNPROVEN",
     "Announcement",
     "AuthorOrcid",
+    "Broadcast",
     "Cadence",
     "ChangeKind",
     "ClickBy",
