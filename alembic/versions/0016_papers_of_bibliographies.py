@@ -1,7 +1,7 @@
 """papers of bibliographies, and how often a source was asked for them
 
-Revision ID: 0020
-Revises: 0019
+Revision ID: 0016
+Revises: 0015
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from newsletter.core.database import UtcDateTime
 
-revision = "0020"
-down_revision = "0019"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
