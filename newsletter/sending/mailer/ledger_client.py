@@ -7,7 +7,7 @@ for rendering, in a transaction that holds up nobody.
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy
@@ -24,6 +24,7 @@ from newsletter.sending.mailer import flight_log, lease_owner, rate_limit
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.reputation import ReputationWatch
 from newsletter.sending.mailer.retry_policy import DomainWatch
+from newsletter.sending.mailer.shared_clock import SharedClock
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class LedgerClient:
     owner: str
     domains: DomainWatch = field(default_factory=DomainWatch)
     reputation: ReputationWatch = field(init=False)
+    clock: SharedClock = field(default_factory=SharedClock)
     _claimed: list[int] = field(default_factory=list)
     _contents: Contents = field(default_factory=lambda: Contents({}))
 
@@ -113,6 +115,8 @@ class LedgerClient:
 
     def open(self) -> int:
         """Take over from dead processes; returns how many deliveries wait."""
+        with read_scope(self.engine) as session:
+            self.clock.set_by(session)
         self.recover()
         with read_scope(self.engine) as session:
             waiting = ledger.statuses(session, self.edition_id)
@@ -128,14 +132,15 @@ class LedgerClient:
         with session_scope(self.engine) as session:
             for owner in dead:
                 _settle(session, owner, flight_log.read(folder, owner))
-            ledger.recover(session, now=utc_now(), dead_owners=dead)
+            ledger.recover(session, now=self.clock.now(), dead_owners=dead)
         for owner in dead:
             flight_log.forget(folder, owner)
 
     def renew(self) -> None:
         """Renew this run's leases."""
         with session_scope(self.engine) as session:
-            ledger.renew(session, self.owner, utc_now())
+            self.clock.set_by(session)
+            ledger.renew(session, self.owner, self.clock.now())
 
     def moments(self, want: int) -> list[datetime]:
         """When up to ``want`` messages may go, at least one; none are given without a rate."""
@@ -143,9 +148,14 @@ class LedgerClient:
             return []
         with session_scope(self.engine) as session:
             given = rate_limit.reserve_slots(
-                session, "all", self.options.limits.rate, most=want, now=utc_now(), at_least=1
+                session,
+                "all",
+                self.options.limits.rate,
+                most=want,
+                now=self.clock.now(),
+                at_least=1,
             ).given
-        return list(given)
+        return [self.clock.to_local(moment) for moment in given]
 
     def record_and_begin(
         self, results: Sequence[Result], want: int, moments: Sequence[datetime]
@@ -154,7 +164,7 @@ class LedgerClient:
         turn, claimed = Begun(), self._claimed
         go_at: dict[int, datetime] = {}
         with session_scope(self.engine) as session:
-            ledger.record(session, results, owner=self.owner)
+            ledger.record(session, self._to_record(results), owner=self.owner)
             begun: dict[int, int] = {}
             begun_at = 0.0
             if want:
@@ -173,12 +183,21 @@ class LedgerClient:
                 turn.jobs = self._load(session, begun, go_at, begun_at)
         return turn
 
+    def _to_record(self, results: Sequence[Result]) -> Sequence[Result]:
+        """Results with the shared time of their next try."""
+        if not self.clock.ahead:
+            return results
+        return [
+            replace(result, retry_at=result.retry_at and self.clock.to_shared(result.retry_at))
+            for result in results
+        ]
+
     def _claim(self, session: Session, limit: int) -> list[int]:
         return ledger.claim(
             session,
             self.edition_id,
             owner=self.owner,
-            now=utc_now(),
+            now=self.clock.now(),
             limit=limit,
             subscriber_id=self.options.only,
             resends=self.options.resends,
@@ -191,7 +210,7 @@ class LedgerClient:
 
         Returns the number of the attempt by delivery.
         """
-        now = utc_now()
+        now = self.clock.now()
         group = self._within_domain_limits(session, ids, now, go_at)
         if self.options.limits.warm_up and group:
             allowed = rate_limit.reserve_today(
@@ -242,15 +261,15 @@ class LedgerClient:
         later: dict[int, datetime] = {}
         closed: dict[int, datetime] = {}
         for domain, numbers in by_domain.items():
-            closed_until = self.domains.closed_until(domain, now)
+            closed_until = self.domains.closed_until(domain, utc_now())
             rate = self.options.limits.domains.get(domain)
             if closed_until is not None:
-                closed |= dict.fromkeys(numbers, closed_until)
+                closed |= dict.fromkeys(numbers, self.clock.to_shared(closed_until))
             elif rate is not None:
                 moments = rate_limit.reserve_slots(
                     session, f"domain:{domain}", rate, most=len(numbers), now=now
                 )
-                go_at |= zip(numbers, moments.given, strict=False)
+                go_at |= zip(numbers, map(self.clock.to_local, moments.given), strict=False)
                 rest = numbers[len(moments.given) :]
                 later |= {
                     number: moments.following + timedelta(seconds=place / rate)
@@ -267,14 +286,15 @@ class LedgerClient:
         with session_scope(self.engine) as session:
             number = ledger.put_back(session, ids, owner=self.owner)
             if self.options.limits.warm_up:
-                rate_limit.give_back_today(session, number, now=utc_now())
+                rate_limit.give_back_today(session, number, now=self.clock.now())
 
     def outlook(self) -> tuple[str, Outlook]:
         """Why nothing may begin, or "", and what to wait for."""
         with read_scope(self.engine) as session:
-            return self.halted(session), ledger.outlook(
-                session, self.edition_id, self.options.resends
-            )
+            found = ledger.outlook(session, self.edition_id, self.options.resends)
+            if found.next_queued is not None:
+                found = replace(found, next_queued=self.clock.to_local(found.next_queued))
+            return self.halted(session), found
 
     def why_pause(self) -> str:
         """Why bounces or complaints stop the run; "" if they do not."""
