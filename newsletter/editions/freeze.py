@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -14,9 +14,11 @@ from sqlmodel import Session, SQLModel, col, select
 from newsletter.core import bulk
 from newsletter.core.database import upsert
 from newsletter.core.models import (
+    Cadence,
     Delivery,
     DeliveryKind,
     DeliveryStatus,
+    Edition,
     NoDigest,
     Occasion,
     Paper,
@@ -112,6 +114,8 @@ def _without_digest(session: Session, edition_id: int, ids: Sequence[int]) -> di
             _subscriber.email,
             _subscriber.name,
             _subscriber.length,
+            _subscriber.read_here,
+            _subscriber.cadence,
             _subscriber.tell_when_nothing,
             _subscriber.min_score,
             _subscriber.minimum_changed,
@@ -123,8 +127,12 @@ def _without_digest(session: Session, edition_id: int, ids: Sequence[int]) -> di
 
 def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict[int, int]:
     """Queue a delivery for each; returns their ids by subscriber id."""
-    occasions = _occasions(session, mailed)
-    rows = [_delivery_row(issue, each, occasions[each.person.id]) for each in mailed]
+    history = _history(session, mailed)
+    issue_date = session.get_one(Edition, issue.edition_id).issue_date
+    rows = [
+        _delivery_row(issue, each, issue_date, *history.get(each.person.id, (None, False)))
+        for each in mailed
+    ]
     if (ids := bulk.new_ids(session, _delivery, len(rows))) is not None:
         numbered = [row | {"id": number} for row, number in zip(rows, ids, strict=True)]
         bulk.insert_rows(session, _delivery, numbered)
@@ -135,8 +143,16 @@ def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict
     return {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
 
 
-def _delivery_row(issue: Issue, addressed: _Addressed, occasion: Occasion) -> dict[str, Any]:
+def _delivery_row(
+    issue: Issue, addressed: _Addressed, issue_date: date, last: datetime | None, was_asked: bool
+) -> dict[str, Any]:
     person = addressed.person
+    occasion = _occasion(addressed, last, was_asked)
+    first_day = (
+        _first_day(issue_date, last)
+        if occasion is Occasion.REGULAR and person.cadence is Cadence.WEEKLY
+        else None
+    )
     titles = [issue.contents[pick.paper_id]["title"] for pick in addressed.ranked.picks]
     return {
         "edition_id": issue.edition_id,
@@ -147,7 +163,9 @@ def _delivery_row(issue: Issue, addressed: _Addressed, occasion: Occasion) -> di
         "length": person.length,
         "message_id": f"{secrets.token_hex(16)}@{issue.message_domain}",
         "occasion": occasion,
-        "subject": digest.subject_line(titles, occasion),
+        "read_here": person.read_here,
+        "covers_from": first_day,
+        "subject": digest.subject_line(titles, occasion, is_weekly=first_day is not None),
         "notice": _notice(person),
         "status": DeliveryStatus.QUEUED,
         "created_at": issue.now,
@@ -212,8 +230,10 @@ def _notice(person: Any) -> str:
     return digest.minimum_notice(person.min_score) if person.minimum_changed else ""
 
 
-def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occasion]:
-    """Why each digest goes out, by subscriber id."""
+def _history(
+    session: Session, mailed: Sequence[_Addressed]
+) -> dict[int, tuple[datetime | None, bool]]:
+    """By subscriber id: when the last digest was made, and whether they confirmed by mail."""
     column = _delivery.c
     is_digest = sqlalchemy.and_(
         column.kind == DeliveryKind.DIGEST,
@@ -221,8 +241,8 @@ def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occa
         column.status != DeliveryStatus.CANCELLED,
     )
     asked = column.kind == DeliveryKind.CONFIRMATION
-    history = {
-        number: (last, was_asked)
+    return {
+        number: (last, bool(was_asked))
         for number, last, was_asked in session.connection().execute(
             sqlalchemy.select(
                 column.subscriber_id,
@@ -234,17 +254,24 @@ def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occa
         )
     }
 
-    def occasion(addressed: _Addressed) -> Occasion:
-        if not addressed.ranked.picks:
-            return Occasion.NOTHING
-        last, was_asked = history.get(addressed.person.id, (None, False))
-        if last is None:
-            # Subscribers whom the operator imported are used to digests.
-            return Occasion.WELCOME if was_asked else Occasion.REGULAR
-        vacation = addressed.person.vacation_until
-        return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
 
-    return {each.person.id: occasion(each) for each in mailed}
+def _occasion(addressed: _Addressed, last: datetime | None, was_asked: bool) -> Occasion:
+    """Why a digest goes out."""
+    if not addressed.ranked.picks:
+        return Occasion.NOTHING
+    if last is None:
+        # Subscribers whom the operator imported are used to digests.
+        return Occasion.WELCOME if was_asked else Occasion.REGULAR
+    vacation = addressed.person.vacation_until
+    return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
+
+
+def _first_day(issue_date: date, last: datetime | None) -> date:
+    """The first day that a weekly digest covers: the one after the last digest's."""
+    if last is None:
+        return issue_date - timedelta(days=6)
+    earliest = issue_date - digest.CANDIDATE_WINDOW
+    return min(issue_date, max(earliest, last.date() + timedelta(days=1)))
 
 
 def _note_nothing(

@@ -88,8 +88,8 @@ def put_shares(engine: Engine, edition_id: int, first: int) -> None:
     async def put() -> None:
         async with open_queue(engine) as app:
             for share in range(first, first + HOSTS):
-                lock = f"send:{edition_id}:{share}"
-                await queue.put(app, "send", lock, edition_id=edition_id, share=share)
+                lock = f"send:edition:{edition_id}:{share}"
+                await queue.put(app, "send", lock, kind="edition", number=edition_id, share=share)
 
     asyncio.run(put())
 

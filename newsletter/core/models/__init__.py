@@ -4,6 +4,7 @@ One file per owner. Times are UTC, keys are integers, and rows that belong to a 
 with the subscriber.
 """
 
+from newsletter.core.models.broadcasts import Broadcast
 from newsletter.core.models.deliveries import Delivery, DeliveryKind, DeliveryStatus, Pace
 from newsletter.core.models.editions import (
     DigestItem,
@@ -31,6 +32,7 @@ from newsletter.core.models.papers import (
     FetchStatus,
     Paper,
     PaperAlias,
+    PaperLookup,
     SourceState,
 )
 from newsletter.core.models.ranking import PaperVector, Profile, Space
@@ -55,6 +57,7 @@ from newsletter.core.models.subscribers import (
 __all__ = [
     "UNPROVEN",
     "Announcement",
+    "Broadcast",
     "Cadence",
     "ClickBy",
     "Delivery",
@@ -80,6 +83,7 @@ __all__ = [
     "Pace",
     "Paper",
     "PaperAlias",
+    "PaperLookup",
     "PaperVector",
     "Permanence",
     "Profile",

@@ -4,13 +4,15 @@ Leases and the sending rate are moments in rows that other machines wrote. By it
 machine ten minutes ahead would find every lease over and send again what others are sending.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlmodel import Session
 
 from newsletter.core.database import utc_now
+from newsletter.sending.ledger import Result
 
 # Less than this is the way to the database and back, and matters to no lease.
 EXACT = timedelta(seconds=0.1)
@@ -42,6 +44,15 @@ class SharedClock:
     def to_shared(self, at: datetime) -> datetime:
         """A moment of this machine's clock, for a row."""
         return at + self.ahead
+
+    def to_record(self, results: Sequence[Result]) -> Sequence[Result]:
+        """Results with the shared time of their next try."""
+        if not self.ahead:
+            return results
+        return [
+            replace(result, retry_at=result.retry_at and self.to_shared(result.retry_at))
+            for result in results
+        ]
 
     def to_local(self, at: datetime) -> datetime:
         """A moment from a row, to wait for."""
