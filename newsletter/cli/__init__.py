@@ -121,6 +121,11 @@ COMMANDS = {
         "Check files, relay, TLS, DKIM, SPF, DMARC, DNS, pages, clock; say how to fix problems.",
     ),
     "dkim": Entry("dkim", "dkim_commands", "Manage the DKIM key that signs mails."),
+    "prune": Entry(
+        "prune",
+        "prune",
+        "Remove the words of old digests, old events, kept mails and logs of fetches.",
+    ),
     "db": Entry("database", "database_commands", "Manage the database."),
 }
 
