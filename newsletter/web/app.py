@@ -17,6 +17,7 @@ from newsletter.web import (
     clicks,
     confirm,
     feedback,
+    library,
     metrics,
     papers,
     preferences,
@@ -29,6 +30,7 @@ from newsletter.web import (
 )
 from newsletter.web.bodies import Bodies
 from newsletter.web.middleware import Failures, SecurityHeaders, UnderPath
+from newsletter.web.operator import routes as operator
 from newsletter.web.site import Site
 
 MESSAGES = {
@@ -69,6 +71,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
         signup,
         confirm,
         preferences,
+        library,
         ratings,
         receipts,
         today,
@@ -78,6 +81,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
         unsubscribe,
         account,
         metrics,
+        operator,
     )
     for part in parts:
         app.include_router(part.router)

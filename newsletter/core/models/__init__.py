@@ -24,12 +24,14 @@ from newsletter.core.models.events import (
     Reason,
     UsedToken,
 )
+from newsletter.core.models.operator import OperatorSession
 from newsletter.core.models.papers import (
     Announcement,
     FetchLog,
     FetchStatus,
     Paper,
     PaperAlias,
+    PaperLookup,
     SourceState,
 )
 from newsletter.core.models.ranking import PaperVector, Profile, Space
@@ -75,9 +77,11 @@ __all__ = [
     "Label",
     "NoDigest",
     "Occasion",
+    "OperatorSession",
     "Pace",
     "Paper",
     "PaperAlias",
+    "PaperLookup",
     "PaperVector",
     "Permanence",
     "Profile",
