@@ -3,14 +3,14 @@
 Both are computed from papers, interests and feedback: the old ones go, and the next `train` or
 `prepare` makes new ones.
 
-Revision ID: 0015
-Revises: 0014
+Revision ID: 0017
+Revises: 0016
 """
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
