@@ -195,7 +195,7 @@ def test_one_by_one_and_all_at_once_explain_alike(
     candidates, pool = candidates_of(vectors_of(60)), vectors_of(9, seed=9)
     profiles = [
         reader(with_evidence(pool[: 1 + seed % 9], seed), topic_of(vectors_of(1, seed)[0]))
-        for seed in range(60)
+        for seed in range(20)
     ]
     together = ranking.rank(candidates, profiles)
     monkeypatch.setattr(attribution, "KEPT", kept)
