@@ -7,7 +7,7 @@ for rendering, in a transaction that holds up nobody.
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy
@@ -15,15 +15,17 @@ from sqlalchemy import Engine, bindparam
 from sqlmodel import Session, SQLModel, col, func, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
-from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, Edition, EditionStatus
+from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, EditionStatus
 from newsletter.messages import digest
+from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.messages.digest import Contents, Digest
 from newsletter.sending import ledger
-from newsletter.sending.ledger import Outlook, Result
-from newsletter.sending.mailer import flight_log, lease_owner, rate_limit
+from newsletter.sending.ledger import Of, OfBroadcast, Outlook, Result
+from newsletter.sending.mailer import broadcast_copies, flight_log, lease_owner, rate_limit
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.reputation import ReputationWatch
 from newsletter.sending.mailer.retry_policy import DomainWatch
+from newsletter.sending.mailer.shared_clock import SharedClock
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,9 @@ class TransactionalMessage:
     remark: str  # on what came with a sign-up
 
 
+Content = Digest | TransactionalMessage | BroadcastMessage
+
+
 @dataclass(frozen=True, slots=True)
 class BegunDelivery:
     """A begun delivery: what to render, and which attempt it is, from 1 on.
@@ -74,7 +79,7 @@ class BegunDelivery:
 
     delivery_id: int
     attempts: int
-    content: Digest | TransactionalMessage | str  # a text says why it cannot be read
+    content: Content | str  # a text says why it cannot be read
     go_at: datetime | None  # not to be handed over earlier, for a rate's sake
     begun_at: float
 
@@ -103,25 +108,28 @@ class LedgerClient:
     owner: str
     domains: DomainWatch = field(default_factory=DomainWatch)
     reputation: ReputationWatch = field(init=False)
+    clock: SharedClock = field(default_factory=SharedClock)
     _claimed: list[int] = field(default_factory=list)
     _contents: Contents = field(default_factory=lambda: Contents({}))
 
     def __post_init__(self) -> None:
         """Watch what comes back about the run's edition."""
-        self.reputation = ReputationWatch(self.edition_id, self.options.threshold)
+        self.reputation = ReputationWatch(self.of, self.options.threshold)
 
     @property
-    def edition_id(self) -> int | None:
-        """The edition that is sent; None is for the messages of none."""
-        return self.options.edition_id
+    def of(self) -> Of:
+        """The edition or broadcast that is sent; None is for the messages of neither."""
+        return self.options.of
 
     def open(self) -> int:
         """Take over from dead processes; returns how many deliveries wait."""
+        with read_scope(self.engine) as session:
+            self.clock.set_by(session)
         self.recover()
         with read_scope(self.engine) as session:
-            waiting = ledger.statuses(session, self.edition_id)
-            if self.edition_id is not None:
-                self._contents = Contents(digest.load_contents(session, self.edition_id))
+            waiting = ledger.statuses(session, self.of)
+            if isinstance(self.of, int):
+                self._contents = Contents(digest.load_contents(session, self.of))
         return sum(waiting[status] for status in ledger.UNFINISHED)
 
     def recover(self) -> None:
@@ -132,14 +140,15 @@ class LedgerClient:
         with session_scope(self.engine) as session:
             for owner in dead:
                 _settle(session, owner, flight_log.read(folder, owner))
-            ledger.recover(session, now=utc_now(), dead_owners=dead)
+            ledger.recover(session, now=self.clock.now(), dead_owners=dead)
         for owner in dead:
             flight_log.forget(folder, owner)
 
     def renew(self) -> None:
         """Renew this run's leases."""
         with session_scope(self.engine) as session:
-            ledger.renew(session, self.owner, utc_now())
+            self.clock.set_by(session)
+            ledger.renew(session, self.owner, self.clock.now())
 
     def moments(self, want: int) -> list[datetime]:
         """When up to ``want`` messages may go, at least one; none are given without a rate."""
@@ -147,9 +156,14 @@ class LedgerClient:
             return []
         with session_scope(self.engine) as session:
             given = rate_limit.reserve_slots(
-                session, "all", self.options.limits.rate, most=want, now=utc_now(), at_least=1
+                session,
+                "all",
+                self.options.limits.rate,
+                most=want,
+                now=self.clock.now(),
+                at_least=1,
             ).given
-        return list(given)
+        return [self.clock.to_local(moment) for moment in given]
 
     def record_and_begin(
         self, results: Sequence[Result], want: int, moments: Sequence[datetime]
@@ -158,7 +172,7 @@ class LedgerClient:
         turn, claimed = Begun(), self._claimed
         go_at: dict[int, datetime] = {}
         with session_scope(self.engine) as session:
-            ledger.record(session, results, owner=self.owner)
+            ledger.record(session, self.clock.to_record(results), owner=self.owner)
             begun: dict[int, int] = {}
             begun_at = 0.0
             if want:
@@ -180,9 +194,9 @@ class LedgerClient:
     def _claim(self, session: Session, limit: int) -> list[int]:
         return ledger.claim(
             session,
-            self.edition_id,
+            self.of,
             owner=self.owner,
-            now=utc_now(),
+            now=self.clock.now(),
             limit=limit,
             subscriber_id=self.options.only,
             resends=self.options.resends,
@@ -195,7 +209,7 @@ class LedgerClient:
 
         Returns the number of the attempt by delivery.
         """
-        now = utc_now()
+        now = self.clock.now()
         group = self._within_domain_limits(session, ids, now, go_at)
         if self.options.limits.warm_up and group:
             allowed = rate_limit.reserve_today(
@@ -223,13 +237,14 @@ class LedgerClient:
         return begun
 
     def halted(self, session: Session) -> str:
-        """Why no delivery of the edition may begin; "" while it is being sent."""
-        if self.edition_id is None:
+        """Why no delivery may begin; "" while the edition or broadcast is being sent."""
+        if self.of is None:
             return ""
-        edition = session.get_one(Edition, self.edition_id)
-        if edition.status in {EditionStatus.SENDING, EditionStatus.SENT}:
+        issue = ledger.issue(session, self.of)
+        if issue.status in {EditionStatus.SENDING, EditionStatus.SENT}:
             return ""
-        return edition.note or f"the edition of {edition.issue_date} is {edition.status}"
+        what = "broadcast" if isinstance(self.of, OfBroadcast) else "edition"
+        return issue.note or f"the {what} of {issue.issue_date} is {issue.status}"
 
     def _within_domain_limits(
         self, session: Session, ids: Sequence[int], now: datetime, go_at: dict[int, datetime]
@@ -246,15 +261,15 @@ class LedgerClient:
         later: dict[int, datetime] = {}
         closed: dict[int, datetime] = {}
         for domain, numbers in by_domain.items():
-            closed_until = self.domains.closed_until(domain, now)
+            closed_until = self.domains.closed_until(domain, utc_now())
             rate = self.options.limits.domains.get(domain)
             if closed_until is not None:
-                closed |= dict.fromkeys(numbers, closed_until)
+                closed |= dict.fromkeys(numbers, self.clock.to_shared(closed_until))
             elif rate is not None:
                 moments = rate_limit.reserve_slots(
                     session, f"domain:{domain}", rate, most=len(numbers), now=now
                 )
-                go_at |= zip(numbers, moments.given, strict=False)
+                go_at |= zip(numbers, map(self.clock.to_local, moments.given), strict=False)
                 rest = numbers[len(moments.given) :]
                 later |= {
                     number: moments.following + timedelta(seconds=place / rate)
@@ -271,14 +286,14 @@ class LedgerClient:
         with session_scope(self.engine) as session:
             number = ledger.put_back(session, ids, owner=self.owner)
             if self.options.limits.warm_up:
-                rate_limit.give_back_today(session, number, now=utc_now())
+                rate_limit.give_back_today(session, number, now=self.clock.now())
 
     def outlook(self) -> tuple[str, Outlook]:
         """Why nothing may begin, or "", and what to wait for."""
         with read_scope(self.engine) as session:
-            return self.halted(session), ledger.outlook(
-                session, self.edition_id, self.options.resends
-            )
+            found = ledger.outlook(session, self.of, self.options.resends)
+            at = found.next_queued and self.clock.to_local(found.next_queued)
+            return self.halted(session), replace(found, next_queued=at)
 
     def why_pause(self) -> str:
         """Why bounces or complaints stop the run; "" if they do not."""
@@ -286,22 +301,22 @@ class LedgerClient:
             return self.reputation.why_pause(session)
 
     def pause(self, reason: str, kind: str = "") -> bool:
-        """Pause the edition in all processes with a reason; returns True.
+        """Pause the edition or broadcast in all processes with a reason; returns True.
 
         Deliveries refused as ``kind`` says are queued again in the same commit, so that whoever
         resumes mails them, and nobody takes them for dead.
         """
-        if self.edition_id is not None:
+        if self.of is not None:
             with session_scope(self.engine) as session:
-                edition = session.get_one(Edition, self.edition_id)
-                if edition.status is EditionStatus.SENDING:
-                    edition.status, edition.note = EditionStatus.PAUSED, reason
+                issue = ledger.issue(session, self.of)
+                if issue.status is EditionStatus.SENDING:
+                    issue.status, issue.note = EditionStatus.PAUSED, reason
                 self._take_back(session, kind)
         return True
 
     def _take_back(self, session: Session, kind: str) -> None:
-        if kind and self.edition_id is not None:
-            ledger.take_back(session, ledger.by_kind(session, self.edition_id).get(kind, []))
+        if kind and self.of is not None:
+            ledger.take_back(session, ledger.by_kind(session, self.of).get(kind, []))
 
     def close(self, kind: str = "") -> None:
         """Release deliveries that were not handed over; all results are recorded by now.
@@ -321,30 +336,32 @@ class LedgerClient:
         go_at: Mapping[int, datetime],
         begun_at: float,
     ) -> list[BegunDelivery]:
-        contents = (self._notes if self.edition_id is None else self._digests)(session, [*begun])
+        contents = self._contents_of(session, [*begun])
         return [
             BegunDelivery(number, attempt, contents[number], go_at.get(number), begun_at)
             for number, attempt in begun.items()
             if number in contents
         ]
 
-    def _notes(
-        self, session: Session, ids: Sequence[int]
-    ) -> dict[int, Digest | TransactionalMessage | str]:
-        rows = session.connection().execute(_NOTES, {"ids": ids})
-        return {row.id: TransactionalMessage(*row) for row in rows}
+    def _contents_of(self, session: Session, ids: Sequence[int]) -> Mapping[int, Content | str]:
+        if isinstance(self.of, int):
+            return self._digests(session, self.of, ids)
+        if self.of is None:
+            rows = session.connection().execute(_NOTES, {"ids": ids})
+            return {row.id: TransactionalMessage(*row) for row in rows}
+        return {**broadcast_copies.load(session, ids)}
 
     def _digests(
-        self, session: Session, ids: Sequence[int]
-    ) -> dict[int, Digest | TransactionalMessage | str]:
+        self, session: Session, edition_id: int, ids: Sequence[int]
+    ) -> dict[int, Content | str]:
         """Digests by delivery, or the reason why one cannot be read."""
         try:
             return {**digest.load(session, ids, self._contents)}
         except UNREADABLE:
             pass
         # A preparation may have added papers since this run began; if not, a row is damaged.
-        self._contents = Contents(digest.load_contents(session, self.edition_id or 0))
-        found: dict[int, Digest | TransactionalMessage | str] = {}
+        self._contents = Contents(digest.load_contents(session, edition_id))
+        found: dict[int, Content | str] = {}
         for number in ids:
             try:
                 found |= digest.load(session, [number], self._contents)
