@@ -3,14 +3,14 @@
 Both are computed from papers, interests and feedback: the old ones go, and the next `train` or
 `prepare` makes new ones.
 
-Revision ID: 0017
-Revises: 0016
+Revision ID: 0020
+Revises: 0019
 """
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
