@@ -215,8 +215,8 @@ def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occa
     )
     asked = column.kind == DeliveryKind.CONFIRMATION
     history = {
-        number: (last, was_asked)
-        for number, last, was_asked in session.connection().execute(
+        subscriber_id: (last, was_asked)
+        for subscriber_id, last, was_asked in session.connection().execute(
             sqlalchemy.select(
                 column.subscriber_id,
                 func.max(sqlalchemy.case((is_digest, column.created_at))),
@@ -291,8 +291,8 @@ def _without_mailed(
     item = _item.c
     picked = {pick.paper_id for ranked in rankings for pick in ranked.picks}
     had = {
-        (number, paper_id)
-        for number, paper_id in session.connection().execute(
+        (subscriber_id, paper_id)
+        for subscriber_id, paper_id in session.connection().execute(
             sqlalchemy.select(item.subscriber_id, item.paper_id).where(
                 item.subscriber_id.in_([ranked.subscriber_id for ranked in rankings]),
                 item.paper_id.in_(picked),

@@ -87,10 +87,10 @@ def retry(engine: Engine, issue_date: date, statuses: Sequence[DeliveryStatus]) 
         edition = find(session, issue_date)
         if edition.status == EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {issue_date} was cancelled")
-        number = ledger.requeue(session, edition.id or 0, statuses)
-        if number and edition.status == EditionStatus.SENT:
+        count = ledger.requeue(session, edition.id or 0, statuses)
+        if count and edition.status == EditionStatus.SENT:
             edition.status, edition.finished_at = EditionStatus.READY, None
-        return number
+        return count
 
 
 def unfinished(engine: Engine, since: datetime, resends: int = ledger.RESENDS) -> list[int]:
@@ -109,7 +109,9 @@ def unfinished(engine: Engine, since: datetime, resends: int = ledger.RESENDS) -
             .order_by(col(Edition.issue_date))
         )
         return [
-            number or 0 for number in found if ledger.is_unfinished(session, number or 0, resends)
+            edition_id or 0
+            for edition_id in found
+            if ledger.is_unfinished(session, edition_id or 0, resends)
         ]
 
 

@@ -167,8 +167,8 @@ class LedgerClient:
                 begun = self._begin(session, group, turn, go_at)
         self._claimed = claimed  # not before the commit: what was rolled back is not ours
         if begun:
-            for number, moment in zip(begun, moments, strict=False):
-                go_at[number] = max(moment, go_at.get(number, moment))
+            for delivery_id, at in zip(begun, moments, strict=False):
+                go_at[delivery_id] = max(at, go_at.get(delivery_id, at))
             with read_scope(self.engine) as session:
                 turn.jobs = self._load(session, begun, go_at, begun_at)
         return turn
@@ -237,37 +237,41 @@ class LedgerClient:
         rows = session.exec(
             select(Delivery.id, Delivery.to_address).where(col(Delivery.id).in_(ids))
         )
-        for number, address in rows:
-            by_domain.setdefault(domain_of(address), []).append(number or 0)
+        for delivery_id, address in rows:
+            by_domain.setdefault(domain_of(address), []).append(delivery_id or 0)
         later: dict[int, datetime] = {}
         closed: dict[int, datetime] = {}
-        for domain, numbers in by_domain.items():
+        for domain, delivery_ids in by_domain.items():
             closed_until = self.domains.closed_until(domain, now)
             rate = self.options.limits.domains.get(domain)
             if closed_until is not None:
-                closed |= dict.fromkeys(numbers, closed_until)
+                closed |= dict.fromkeys(delivery_ids, closed_until)
             elif rate is not None:
                 moments = rate_limit.reserve_slots(
-                    session, f"domain:{domain}", rate, most=len(numbers), now=now
+                    session, f"domain:{domain}", rate, most=len(delivery_ids), now=now
                 )
-                go_at |= zip(numbers, moments.given, strict=False)
-                rest = numbers[len(moments.given) :]
+                go_at |= zip(delivery_ids, moments.given, strict=False)
+                rest = delivery_ids[len(moments.given) :]
                 later |= {
-                    number: moments.following + timedelta(seconds=place / rate)
-                    for place, number in enumerate(rest)
+                    delivery_id: moments.following + timedelta(seconds=index / rate)
+                    for index, delivery_id in enumerate(rest)
                 }
         ledger.postpone(session, later, owner=self.owner)
         ledger.postpone(
             session, closed, owner=self.owner, reason="its domain defers all mail for now"
         )
-        return [number for number in ids if number not in later and number not in closed]
+        return [
+            delivery_id
+            for delivery_id in ids
+            if delivery_id not in later and delivery_id not in closed
+        ]
 
     def put_back(self, ids: Sequence[int]) -> None:
         """Undo the begin of deliveries whose content no relay was given."""
         with session_scope(self.engine) as session:
-            number = ledger.put_back(session, ids, owner=self.owner)
+            count = ledger.put_back(session, ids, owner=self.owner)
             if self.options.limits.warm_up:
-                rate_limit.give_back_today(session, number, now=utc_now())
+                rate_limit.give_back_today(session, count, now=utc_now())
 
     def outlook(self) -> tuple[str, Outlook]:
         """Why nothing may begin, or "", and what to wait for."""
@@ -319,9 +323,11 @@ class LedgerClient:
     ) -> list[BegunDelivery]:
         contents = (self._notes if self.edition_id is None else self._digests)(session, [*begun])
         return [
-            BegunDelivery(number, attempt, contents[number], go_at.get(number), begun_at)
-            for number, attempt in begun.items()
-            if number in contents
+            BegunDelivery(
+                delivery_id, attempt, contents[delivery_id], go_at.get(delivery_id), begun_at
+            )
+            for delivery_id, attempt in begun.items()
+            if delivery_id in contents
         ]
 
     def _notes(
@@ -341,11 +347,11 @@ class LedgerClient:
         # A preparation may have added papers since this run began; if not, a row is damaged.
         self._contents = Contents(digest.load_contents(session, self.edition_id or 0))
         found: dict[int, Digest | TransactionalMessage | str] = {}
-        for number in ids:
+        for delivery_id in ids:
             try:
-                found |= digest.load(session, [number], self._contents)
+                found |= digest.load(session, [delivery_id], self._contents)
             except UNREADABLE as error:
-                found[number] = f"its digest cannot be read: {type(error).__name__} {error}"
+                found[delivery_id] = f"its digest cannot be read: {type(error).__name__} {error}"
         return found
 
 
@@ -363,9 +369,9 @@ def _settle(session: Session, owner: str, left: flight_log.Flight | None) -> Non
     # An earlier attempt in the log, recorded long ago, says nothing about this one.
     known = {result.delivery_id for result in answered}
     untouched = [
-        number
-        for number, attempt in begun.items()
-        if number not in known and left.in_air.get(number) != attempt
+        delivery_id
+        for delivery_id, attempt in begun.items()
+        if delivery_id not in known and left.in_air.get(delivery_id) != attempt
     ]
     ledger.put_back(session, untouched, owner=owner)
     logger.info("took over from %s: %d begun, %d untouched", owner, len(begun), len(untouched))
