@@ -31,6 +31,7 @@ from newsletter.core.models.papers import (
     FetchStatus,
     Paper,
     PaperAlias,
+    PaperLookup,
     SourceState,
 )
 from newsletter.core.models.ranking import PaperVector, Profile, Space
@@ -80,6 +81,7 @@ __all__ = [
     "Pace",
     "Paper",
     "PaperAlias",
+    "PaperLookup",
     "PaperVector",
     "Permanence",
     "Profile",

@@ -65,7 +65,6 @@ class SendPlan:
             SettingsError: a setting that sending needs is missing or bad.
         """
         settings = self.settings
-        spare_the_collector()
         transport: Callable[[], Transport] = RelayPool(
             parse_relays(settings.relay_url, settings.ehlo_name)
         ).transport
