@@ -134,9 +134,7 @@ def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict
         for each in mailed
     ]
     if (ids := bulk.new_ids(session, _delivery, len(rows))) is not None:
-        numbered = [
-            row | {"id": subscriber_id} for row, subscriber_id in zip(rows, ids, strict=True)
-        ]
+        numbered = [row | {"id": delivery_id} for row, delivery_id in zip(rows, ids, strict=True)]
         bulk.insert_rows(session, _delivery, numbered)
         return {row["subscriber_id"]: row["id"] for row in numbered}
     made = session.connection().execute(

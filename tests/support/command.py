@@ -1,13 +1,11 @@
 """The command line in a process of its own, for tests of what an operator does."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 
-ROOT = Path(__file__).parents[2]
+from tests.support import preloaded
 
 
 class Newsletter:
@@ -26,18 +24,15 @@ class Newsletter:
 
     def run(self, *arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:
         """Exit code, standard output and standard error; a traceback fails the test."""
-        done = subprocess.run(
-            [sys.executable, "-c", "from newsletter.cli import main; main()", *arguments],
-            env=os.environ | self._environment | {"PYTHONPATH": str(ROOT)},
-            cwd=self._folder,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        done = preloaded.run(
+            arguments,
+            environment=os.environ | self._environment,
+            folder=self._folder,
+            stdin=stdin.encode(),
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.returncode, done.stdout, done.stderr
+        said, errors = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in errors, errors
+        return done.returncode, said, errors
 
 
 def dump(engine: Engine) -> dict[str, list[str]]:
