@@ -342,11 +342,9 @@ class LedgerClient:
     ) -> list[BegunDelivery]:
         contents = self._contents_of(session, [*begun])
         return [
-            BegunDelivery(
-                delivery_id, attempt, contents[delivery_id], go_at.get(delivery_id), begun_at
-            )
-            for delivery_id, attempt in begun.items()
-            if delivery_id in contents
+            BegunDelivery(each, attempt, contents[each], go_at.get(each), begun_at)
+            for each, attempt in begun.items()
+            if each in contents
         ]
 
     def _contents_of(self, session: Session, ids: Sequence[int]) -> Mapping[int, Content | str]:
