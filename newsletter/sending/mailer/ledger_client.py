@@ -15,13 +15,19 @@ from sqlalchemy import Engine, bindparam
 from sqlmodel import Session, SQLModel, col, func, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
-from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, EditionStatus
+from newsletter.core.models import Delivery, DeliveryStatus, EditionStatus
 from newsletter.messages import digest
-from newsletter.messages.broadcast import BroadcastMessage
-from newsletter.messages.digest import Contents, Digest
+from newsletter.messages.digest import Contents
 from newsletter.sending import ledger
 from newsletter.sending.ledger import Of, OfBroadcast, Outlook, Result
 from newsletter.sending.mailer import broadcast_copies, flight_log, lease_owner, rate_limit
+from newsletter.sending.mailer.begun import (
+    Begun,
+    BegunDelivery,
+    Content,
+    TransactionalMessage,
+    domain_of,
+)
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.reputation import ReputationWatch
 from newsletter.sending.mailer.retry_policy import DomainWatch
@@ -51,52 +57,6 @@ _NOTES = (
 )
 # A row whose digest cannot be read fails alone.
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionalMessage:
-    """A message of no edition: a confirmation, or a link to one's account."""
-
-    delivery_id: int
-    kind: DeliveryKind
-    to_address: str
-    message_id: str
-    created_at: datetime
-    public_id: str
-    link_generation: int
-    remark: str  # on what came with a sign-up
-
-
-Content = Digest | TransactionalMessage | BroadcastMessage
-
-
-@dataclass(frozen=True, slots=True)
-class BegunDelivery:
-    """A begun delivery: what to render, and which attempt it is, from 1 on.
-
-    ``begun_at`` is of the process's clock (`time.monotonic`), and never too late.
-    """
-
-    delivery_id: int
-    attempts: int
-    content: Content | str  # a text says why it cannot be read
-    go_at: datetime | None  # not to be handed over earlier, for a rate's sake
-    begun_at: float
-
-    @property
-    def domain(self) -> str:
-        """The recipient's, by which limits go; "" where nothing can be read."""
-        return "" if isinstance(self.content, str) else domain_of(self.content.to_address)
-
-
-@dataclass(slots=True)
-class Begun:
-    """The result of a turn. ``halted`` says why nothing more may begin; "" otherwise."""
-
-    jobs: list[BegunDelivery] = field(default_factory=list)
-    suppressed: int = 0
-    halted: str = ""
-    is_empty: bool = False  # nothing could be claimed
 
 
 @dataclass(slots=True)
@@ -394,8 +354,3 @@ def _settle(session: Session, owner: str, left: flight_log.Flight | None) -> Non
     ]
     ledger.put_back(session, untouched, owner=owner)
     logger.info("took over from %s: %d begun, %d untouched", owner, len(begun), len(untouched))
-
-
-def domain_of(address: str) -> str:
-    """The recipient's domain, by which limits go."""
-    return address.rpartition("@")[2].lower()
