@@ -15,6 +15,7 @@ from newsletter.core.models import (
     Delivery,
     DeliveryStatus,
     DigestItem,
+    DigestNews,
     Edition,
     EditionStatus,
 )
@@ -273,5 +274,6 @@ def cancel(engine: Engine, which: Which) -> int:
         never = select(Delivery.id).where(
             ledger.belongs(of), Delivery.status == DeliveryStatus.CANCELLED
         )
-        session.execute(delete(DigestItem).where(col(DigestItem.delivery_id).in_(never)))
+        for told in (DigestNews, DigestItem):
+            session.execute(delete(told).where(col(told.delivery_id).in_(never)))
         return ended

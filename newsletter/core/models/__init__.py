@@ -25,9 +25,11 @@ from newsletter.core.models.events import (
     Reason,
     UsedToken,
 )
+from newsletter.core.models.news import ChangeKind, DigestNews, PaperChange
 from newsletter.core.models.operator import OperatorSession
 from newsletter.core.models.papers import (
     Announcement,
+    AuthorOrcid,
     FetchLog,
     FetchStatus,
     Paper,
@@ -57,8 +59,10 @@ from newsletter.core.models.subscribers import (
 __all__ = [
     "UNPROVEN",
     "Announcement",
+    "AuthorOrcid",
     "Broadcast",
     "Cadence",
+    "ChangeKind",
     "ClickBy",
     "Delivery",
     "DeliveryEvent",
@@ -66,6 +70,7 @@ __all__ = [
     "DeliveryStatus",
     "DigestItem",
     "DigestLength",
+    "DigestNews",
     "Edition",
     "EditionPaper",
     "EditionStatus",
@@ -83,6 +88,7 @@ __all__ = [
     "Pace",
     "Paper",
     "PaperAlias",
+    "PaperChange",
     "PaperLookup",
     "PaperVector",
     "Permanence",
