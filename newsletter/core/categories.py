@@ -41,8 +41,8 @@ neurology; nursing; nutrition; obstetrics and gynecology; occupational and envir
 oncology; ophthalmology; orthopedics; otolaryngology; pain medicine; palliative medicine;
 pathology; pediatrics; pharmacology and therapeutics; primary care research; psychiatry and clinical
 psychology; public and global health; radiology and imaging; rehabilitation medicine and physical
-therapy; respiratory medicine; rheumatology; sexual and reproductive health; sports medicine; surgery;
-toxicology; transplantation; urology
+therapy; respiratory medicine; rheumatology; sexual and reproductive health; sports medicine;
+surgery; toxicology; transplantation; urology
 """
 
 
