@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-import numpy as np
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, select
@@ -18,6 +17,7 @@ from newsletter.core.models import (
     Edition,
     EditionStatus,
     EventKind,
+    Interest,
     InterestKind,
     Paper,
     PaperAlias,
@@ -25,7 +25,7 @@ from newsletter.core.models import (
     Signal,
 )
 from newsletter.ranking import explanations, ranker, scoring
-from newsletter.ranking.profiles import evidence, feature_store, feedback, profiles
+from newsletter.ranking.profiles import evidence, feature_store, feedback, packing, profiles
 from newsletter.subscribers.preferences import LESS, interests_of, weigh
 from tests.support.profiles import (
     LENIENT,
@@ -193,10 +193,14 @@ def test_a_judgement_on_a_page_is_learned_at_once_without_a_training(session: Se
     row = session.exec(select(Profile)).one()
     assert row.version == version + 1
     assert row.like_weight == pytest.approx(1, rel=0.01)
-    learned = np.frombuffer(row.coefficients, "<f4")
+    basis = feature_store.current(session)[1]
+    learned = packing.unpack([row], basis.dimensions)
     train(session, reader)
-    trained = np.frombuffer(session.exec(select(Profile)).one().coefficients, "<f4")
-    assert learned == pytest.approx(trained, abs=1e-3)
+    trained = packing.unpack([session.exec(select(Profile)).one()], basis.dimensions)
+    assert learned.likes == pytest.approx(trained.likes, abs=1e-3)
+    assert learned.texts == pytest.approx(trained.texts, abs=1e-3)
+    assert learned.likes.any()
+    assert learned.texts.any()
     feedback.record(session, reader, papers[3], Signal.NOT_RELEVANT, topic_id=topic)
     row = session.exec(select(Profile)).one()
     assert row.like_weight == 0
@@ -249,3 +253,26 @@ def test_who_only_gets_what_is_popular_has_a_budget_too(session: Session) -> Non
     assert len(rank_for(session, reader)[0].picks) == 3
     send(session, reader, papers[:3], days_ago=1)
     assert rank_for(session, reader)[0].reason == "your weekly budget of 3 papers is used up"
+
+
+def test_titles_of_a_bibliography_rank_papers_and_are_never_quoted_as_interests(
+    session: Session,
+) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org")
+    topic = add_topic(session, reader, "Library", (InterestKind.TEXT, "Program repair", 1.0))
+    session.exec(select(Interest)).one().reference = "10.1000/1"
+    session.flush()
+    [found] = rank_for(session, reader)
+    assert {pick.paper_id for pick in found.picks[:2]} == set(papers[:2])
+    for pick in found.picks:
+        assert "repair" not in pick.explanation.lower()
+        assert "keyword" not in pick.explanation
+    assert found.picks[0].match is not None
+    [profile] = profiles.load_profiles(session, [reader])
+    candidates = profiles.load_candidates(session, NOW - timedelta(days=30))
+    place = candidates.ids.index(papers[0])
+    parts = explanations.split(candidates, profile, profile.topics[0], place).parts
+    assert [part.kind for part in parts if part.kind in {"text", "keyword"}] == []
+    assert "reference" in {part.kind for part in parts}
+    assert topic == profile.topics[0].topic_id
