@@ -44,6 +44,7 @@ PAGES = (
     *("/sign-ups", "/suppressions", "/bounces", "/forecast", "/jobs"),
     *(f"/editions/{DATE}{part}" for part in ("", "/cancel", "/without")),
 )
+DARK = ("", "/subscribers/1", "/bounces", "/suppressions", f"/editions/{DATE}")
 
 
 @pytest.fixture(scope="module")
@@ -144,15 +145,18 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_a_small_phone(
         page.set_viewport_size({"width": width, "height": 800})
         for path in PAGES:
             page.goto(f"{url}/operator{path}")
+            assert "owned" not in page.title()
             wide = page.evaluate("document.scrollingElement.scrollWidth")
             if wide > width:
                 found.append(f"{path}: {wide} pixels wide in a window of {width}")
+            # What is dark is the same everywhere: a few pages have all of it.
+            if scheme == "dark" and path not in DARK:
+                continue
             results = Axe().run(page)
             found += [
                 f"{path}, {scheme}: {each['id']} {each['help']} {each['nodes'][0]['html'][:150]}"
                 for each in results.response["violations"]
             ]
-            assert "owned" not in page.title()
     assert not found, "\n".join(found)
     assert [line for line in errors if "Content Security Policy" in line] == []
 
