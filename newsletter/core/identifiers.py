@@ -32,7 +32,9 @@ _DOI_TAILS = re.compile(
     r"(?:/(?:full|full-?text|abstract|abs|summary|meta|pdf|epdf|pdfdirect|epub|html|xml|references|"
     r"metrics|citations|cited-?by|related|comments|supplementary|(?:tables|figures)(?:/\d+)?|"
     r"suppl_file/.*|-/.*)"
-    r"|\.(?:full|full-?text|abstract|abs|short|long|pdf|html?|xml|epub|supplementary-material)"
+    r"|/type/\w+"
+    r"|\.(?:full|full-?text|abstract|abs|short|long|pdf(?:\+html)?|html?|xml|epub"
+    r"|supplementary-material)"
     r"|;jsessionid=.*|[;&?][A-Za-z_.-]+=.*|[?#].*|/)$",
     re.I | re.DOTALL,
 )
@@ -52,6 +54,12 @@ _OWN_VERSION = re.compile(
     r"|^(10\.(?:22541|31234|31219|36227|35542|33774)/\S+?)[./_-]?v\d+$"
 )
 _ARXIV_DOI = "10.48550/arxiv."
+# As people write it and as it stands in addresses; eight digits today, nine leave room.
+_PUBMED = re.compile(
+    r"(?:(?:https?://)?(?:pubmed\.ncbi\.nlm\.nih\.gov|(?:www\.)?ncbi\.nlm\.nih\.gov/pubmed)/"
+    r"|pmid\s*[:=]?\s*)(?P<id>\d{1,9})/?",
+    re.I | re.ASCII,
+)
 # Nothing longer is looked at.
 _LONGEST_ARXIV = 200
 _LONGEST_DOI = 2_000
@@ -134,3 +142,34 @@ def arxiv_of_doi(doi: str | None) -> str | None:
     if doi is None or not doi.startswith(_ARXIV_DOI):
         return None
     return split_arxiv_id(doi.removeprefix(_ARXIV_DOI))[0]
+
+
+_ORCID = re.compile(
+    r"(?:https?://(?:www\.)?orcid\.org/)?(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dxX])/?"
+)
+
+
+def canonical_orcid(value: object) -> str:
+    """``0000-0002-1825-0097`` out of an id or an address; "" where its check digit is wrong.
+
+    ISO 7064 MOD 11-2, see support.orcid.org on the structure of the identifier.
+    """
+    found = _ORCID.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    digits = "".join(found.groups()).upper()
+    total = 0
+    for digit in digits[:-1]:
+        total = (total + int(digit)) * 2
+    check = (12 - total % 11) % 11
+    return "-".join(found.groups()).upper() if digits[-1] == "0123456789X"[check] else ""
+
+
+def pubmed_name(value: str) -> str | None:
+    """``PMID: 38000001``, its address or the bare number → ``pmid:38000001``; None for others."""
+    value = value.strip()
+    named = _PUBMED.fullmatch(value)
+    number = named["id"] if named else value
+    if not (number.isascii() and number.isdigit() and 1 <= len(number) <= 9 and int(number)):
+        return None
+    return f"pmid:{int(number)}"

@@ -1,7 +1,7 @@
 """The values that ranking takes and returns: no database, no behaviour."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -14,12 +14,14 @@ from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
 
 EvidenceKind = Literal[
-    "keyword", "text", "seed_paper", "relevant", "saved", "clicked", "not_relevant"
+    "keyword", "text", "reference", "seed_paper", "relevant", "saved", "clicked", "not_relevant"
 ]
-# Codes of kinds are places in this tuple: stated ones first, then likes, then the dislike.
+# Codes of kinds are places in this tuple: stated ones first, then likes, then the dislike. A
+# reference is the title of a paper that is not here: it counts like a text and is never quoted.
 KINDS: tuple[EvidenceKind, ...] = (
     "keyword",
     "text",
+    "reference",
     "seed_paper",
     "relevant",
     "saved",
@@ -29,7 +31,7 @@ KINDS: tuple[EvidenceKind, ...] = (
 CROWD = 10  # papers that a paper is compared with most closely
 COMPARED = 1_000  # papers at most that it is compared with at all
 ITSELF = 0.995  # so alike that it is the same paper
-STATED, LIKED = 2, 6  # codes below the first are stated, from there below the second liked
+STATED, LIKED = 3, 7  # codes below the first are stated, from there below the second liked
 
 
 class Sentences(NamedTuple):
@@ -66,6 +68,8 @@ class Candidates:
     sentences: SentencesOf | None = None
     background: Vectors | None = None  # (k, d) content of some ordinary papers
     word_vectors: WordVectors | None = None
+    # By paper id: (name, ORCID) of the authors whose source tells one.
+    orcids: Mapping[int, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -144,7 +148,10 @@ class TopicProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberProfile:
-    """The data of one subscriber that ranking needs. Mutes and follows ignore case."""
+    """The data of one subscriber that ranking needs. Mutes and follows ignore case.
+
+    Authors are names as the reader wrote them, or ORCIDs; see `persons` for whom they fit.
+    """
 
     subscriber_id: int
     topics: tuple[TopicProfile, ...]

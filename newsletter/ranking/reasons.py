@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from newsletter.ranking import attribution
-from newsletter.ranking.candidates import STATED, Candidates, TopicProfile
+from newsletter.core.persons import Fit
+from newsletter.ranking import attribution, scoring
+from newsletter.ranking.candidates import KINDS, Candidates, TopicProfile
 from newsletter.ranking.explanations import short
 from newsletter.ranking.match_features import is_keyword
 from newsletter.ranking.words import phrase_of, spelled, stem, tokens
@@ -26,7 +27,9 @@ SHARED = 2  # words named that two papers have in common
 SHORTEST_SHARED = 4  # letters; shorter ones are hardly ever what a paper is about
 # Words that are rare enough to say something: at most this share of the day's papers has them.
 COMMON = 0.15
-_VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
+_SAID = {"seed_paper": "named", "relevant": "liked", "saved": "saved", "clicked": "opened"}
+_VERBS = {KINDS.index(kind): verb for kind, verb in _SAID.items()}
+_QUOTED = {KINDS.index(kind) for kind in ("keyword", "text")}
 _COUNT = {1: "one", 2: "two", 3: "three"}
 
 
@@ -48,7 +51,7 @@ def _told(topic: TopicProfile) -> _Told:
     if evidence is not None:
         kinds, rows = evidence.kinds.tolist(), evidence.rows.tolist()
         for kind, row in zip(kinds, rows, strict=True):
-            if kind < STATED:
+            if kind in _QUOTED:
                 value = str(evidence.pool.keys[row])
                 several[not is_keyword(kind, value)].append(value)
     follows = bool(topic.followed_authors or topic.followed_categories)
@@ -60,6 +63,7 @@ class Reasons:
     """Makes the reasons for one set of candidates; what readers have in common is kept."""
 
     products: attribution.ProductCache
+    found: scoring.Matches
     _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
     _shared: dict[tuple[int | str, int], str] = field(default_factory=dict)
@@ -163,17 +167,24 @@ class Reasons:
         return self._stems[paper]
 
     def _follows(self, topic: TopicProfile, paper: int) -> list[str]:
-        authors = [
-            f"By {short(name)}, whom you follow."
-            for name in (self.candidates.authors[paper] if topic.followed_authors else ())
-            if name.casefold() in topic.followed_authors
-        ]
+        authors = []
+        if known := scoring.author_on(topic, self.found, paper):
+            authors = [_by(*known)]
         categories = [
             f"In {short(name)}, a category you follow."
             for name in (self.candidates.categories[paper] if topic.followed_categories else ())
             if name.casefold() in topic.followed_categories
         ]
         return authors[:1] + categories[:1]
+
+
+def _by(followed: str, named: scoring.Named) -> str:
+    name = short(named.name)
+    if named.fit is Fit.SURE:
+        return f"By {name}, whom you follow."
+    if name.casefold() == followed.casefold():
+        return f"Possibly by {name}, whom you follow; several people have that name."
+    return f"Possibly by {short(followed)}, whom you follow: the paper names {name}."
 
 
 def outside(topic: TopicProfile, lines: str) -> str:

@@ -39,6 +39,7 @@ from newsletter.subscribers.preferences import (
 from newsletter.subscribers.validation import MOST_TOPICS, WEEKDAYS, Preferences
 from newsletter.web import forms, today
 from newsletter.web.bodies import MOST_FIELDS, Form
+from newsletter.web.library import part_of
 from newsletter.web.ratings import subscriber_of
 from newsletter.web.site import READ, Site, SiteDep
 
@@ -309,11 +310,13 @@ def _page(
     brought: bool = False,
 ) -> HTMLResponse:
     with site.reading() as session:
+        part = part_of(session, subscriber)
         examples = _examples(session, subscriber)
         named = [value for topic in topics for value in topic["seed_papers"].splitlines()]
         seeds = titles_of(session, named)
     return site.page(
         "preferences.html",
+        library=part,
         status=422 if wrong.said else 200,
         wrong=wrong,
         tab=tab.value,

@@ -74,6 +74,18 @@ class PaperAlias(SQLModel, table=True):
     external_id: str = Field(max_length=300)
 
 
+class AuthorOrcid(SQLModel, table=True):
+    """The ORCID of one of a paper's authors, from a source that tells them."""
+
+    __tablename__: ClassVar[str] = "author_orcid"
+    __table_args__ = (UniqueConstraint("paper_id", "orcid"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    paper_id: int = foreign_key("paper.id", index=False)
+    name: str = Field(max_length=200)  # as this source writes it
+    orcid: str = Field(max_length=19, index=True)
+
+
 class SourceState(SQLModel, table=True):
     """Where a source was left off."""
 
@@ -106,3 +118,13 @@ class FetchLog(SQLModel, table=True):
     errors: list[dict[str, str]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
+
+
+class PaperLookup(SQLModel, table=True):
+    """How often a source was asked for a paper that a reader named and that is not here."""
+
+    __tablename__: ClassVar[str] = "paper_lookup"
+
+    name: str = Field(primary_key=True, max_length=300)
+    asked: int = 0
+    asked_at: datetime = utc_column()

@@ -5,7 +5,17 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, Integer, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.database import UtcDateTime
@@ -106,6 +116,10 @@ class Subscriber(SQLModel, table=True):
     outside_picks: bool = True  # one or two papers from outside the usual
     weekly_budget: int | None = None  # papers a week, over all digests
     tell_when_nothing: bool = False  # on each day without papers, not once a week
+    # Whether to tell that a new version of a known paper has another abstract.
+    tell_revisions: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, default=False)
+    )
     fill_list: bool = False  # with popular papers, where matches leave room
     read_here: bool = False  # titles in mails lead to this site's page of the paper
     minimum_changed: bool = False  # min_score was converted; told in the next digest
@@ -136,6 +150,10 @@ class SignUp(SQLModel, table=True):
     delivery_id: int | None = foreign_key("delivery.id", nullable=True)
     asked_at: datetime = utc_column()
     asked: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    # What the confirmation mail says of an uploaded file, in words of ours.
+    remark: str = Field(
+        default="", sa_column=Column(Text, nullable=False, server_default="", default="")
+    )
 
 
 class Topic(SQLModel, table=True):
@@ -174,6 +192,9 @@ class Interest(SQLModel, table=True):
         ),
     )
     weight: float = 1.0
+    # Of an entry of a bibliography: what its paper is known by, "" where that is nothing. Null for
+    # what was typed.
+    reference: str | None = Field(default=None, max_length=300)
 
 
 class Feedback(SQLModel, table=True):
