@@ -4,6 +4,7 @@ A name comes out with the given name first: ``Jane K. Rowe``, ``C. King Jr.``, `
 Collaboration``. Affiliations, footnote marks, degrees, addresses and "et al." are left out.
 """
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -130,7 +131,8 @@ def is_suffix(word: str) -> bool:
 
 def _prepared(text: str) -> str:
     """Without addresses, marks, titles and "et al."."""
-    text = re.sub(r"[^\S\n]+", " ", text[:LONGEST_LINE])
+    # Some feeds escape twice.
+    text = re.sub(r"[^\S\n]+", " ", html.unescape(text[:LONGEST_LINE]))
     text = _WEB.sub(" ", text)
     if "@" in text:
         without = _EMAIL.sub(" ", text).strip()
