@@ -28,7 +28,7 @@ STRONG, GOOD, WORTH = 0.8, 0.55, 0.04
 # add up to more, a dense field resembles the topic, and all of them count for less.
 MOST_A_DAY = 8.0
 # What follows are worth by themselves. Stated by the reader, not fitted: no data tells.
-AUTHOR, CATEGORY = 0.6, 0.25
+AUTHOR, CATEGORY, CITES = 0.6, 0.25, 0.3
 # How an interest was told; each has a model of its own.
 WAYS = ("keywords", "text", "likes", "both")
 
@@ -151,10 +151,10 @@ def tempered(match: Vectors) -> Vectors:
     return np.asarray(match * share / (1 - match + match * share), np.float32)
 
 
-def with_follows(match: Vectors, author: Vectors, category: Vectors) -> Vectors:
-    """Matches with what a followed author and a followed category add; chances are independent.
+def with_follows(match: Vectors, author: Vectors, category: Vectors, cites: Vectors) -> Vectors:
+    """Matches with what a followed author and category, and citing a liked paper, add.
 
-    ``author`` and ``category`` say how surely each is there, 0 to 1.
+    The three say how surely each is there, 0 to 1; chances are taken for independent.
     """
-    rest = (1 - match) * (1 - AUTHOR * author) * (1 - CATEGORY * category)
+    rest = (1 - match) * (1 - AUTHOR * author) * (1 - CATEGORY * category) * (1 - CITES * cites)
     return np.asarray(1 - rest, np.float32)

@@ -8,10 +8,17 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from itertools import islice
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from newsletter.core.author_names import LONGEST_LINE, names_in, one_name
-from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, canonical_orcid, split_arxiv_id
+from newsletter.core.identifiers import (
+    arxiv_of_doi,
+    canonical_doi,
+    canonical_orcid,
+    split_arxiv_id,
+    without_version,
+)
 from newsletter.core.markup import Plain
 from newsletter.core.one_line import shortened, tidy
 from newsletter.core.text import clean
@@ -46,6 +53,7 @@ _RAW = 4
 # A collaboration's paper can name thousands; a digest shows a few.
 MOST_AUTHORS = 500
 MOST_CATEGORIES = 50
+MOST_REFERENCES = 1_000
 LONGEST_NAME = 200
 LONGEST_URL = 2_000
 _LARGEST = 2**31 - 1  # PostgreSQL's integer
@@ -78,6 +86,7 @@ def make(
     doi: object = None,
     guessed_doi: object = None,
     related_dois: Iterable[object] = (),
+    references: Iterable[tuple[str, object]] = (),
     published: object = None,
     announcement: AnnouncementKind = "new",
     standing: Standing = "",
@@ -122,6 +131,7 @@ def make(
         abstract=_text(abstract, LONGEST_ABSTRACT),
         authors=names,
         orcids=orcids,
+        references=_references(references),
         categories=_names(categories, MOST_CATEGORIES),
         url=web_address(url) or _own_address(arxiv_id, found_doi),
         version=_count(version) or 1,
@@ -180,6 +190,21 @@ def _authors(
             names.setdefault(shortened(name, LONGEST_NAME), "")
     kept = tuple(names)[:MOST_AUTHORS]
     return kept, tuple((name, names[name]) for name in kept if names[name])
+
+
+def _references(told: Iterable[tuple[str, object]]) -> tuple[tuple[str, str], ...]:
+    """Ids of cited papers in the form in which papers are known; others are left out."""
+    found: dict[tuple[str, str], None] = {}
+    for kind, value in islice(told, MOST_REFERENCES):
+        doi = canonical_doi(value) if kind == "doi" else None
+        arxiv_id = arxiv_of_doi(doi) or (split_arxiv_id(value)[0] if kind == "arxiv" else None)
+        if arxiv_id:
+            found["arxiv", arxiv_id] = None
+        elif doi:
+            found["doi", without_version(doi)] = None
+        elif kind not in {"doi", "arxiv"} and isinstance(value, str) and 0 < len(value) < 100:
+            found[kind, value] = None
+    return tuple(found)
 
 
 def _own_address(arxiv_id: str | None, doi: str | None) -> str:

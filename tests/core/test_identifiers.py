@@ -12,6 +12,8 @@ SICI = "10.1175/1520-0477(1996)077<0935:wotwsm>2.0.co;2"
     [
         ("https://www.frontiersin.org/articles/10.3389/fpsyg.2026.00001/full", "10.3389/fpsyg.2026.00001"),
         ("https://onlinelibrary.wiley.com/doi/10.1002/anie.202600001?af=R", "10.1002/anie.202600001"),
+        ("https://www.biorxiv.org/content/10.1101/2026.01.01.123456v3.full.pdf+html", "10.1101/2026.01.01.123456"),
+        ("https://www.cambridge.org/core/product/identifier/10.1017/S1/type/journal_article", "10.1017/s1"),
         ("http://onlinelibrary.wiley.com/doi/10.1046/j.1095-8339.2003.t01-1-00158.x/abstract", "10.1046/j.1095-8339.2003.t01-1-00158.x"),
         ("https://iopscience.iop.org/article/10.1088/1742-6596/1/1/012001/meta", "10.1088/1742-6596/1/1/012001"),
         ("https://www.biorxiv.org/content/10.1101/2026.01.01.123456v1?rss=1", "10.1101/2026.01.01.123456"),

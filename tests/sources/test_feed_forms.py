@@ -204,6 +204,9 @@ def test_the_charset_in_the_header_reaches_the_reader() -> None:
         ("2026年11月25日", (25, 0)),
         ("Wed, 25 Nov 2026 24:00:00 GMT", (26, 0)),
         ("Wed, 25 Nov 2026 10:00 CET", (25, 9)),
+        ("Wed, 25 Nov 26 10:00 EST", (25, 15)),
+        ("Wednesday, November 25, 2026 - 10:00", (25, 10)),
+        ("November 25, 2026 at 10:00", (25, 10)),
         ("2026-11-25T10:00:00Z", (25, 10)),
     ],
 )
