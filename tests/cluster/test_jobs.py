@@ -10,7 +10,7 @@ from procrastinate.periodic import PeriodicDeferrer
 from sqlalchemy import Engine, text
 from sqlmodel import col, func, select
 
-from newsletter.cluster import overview, queue, schema, work
+from newsletter.cluster import queue, schema, work
 from newsletter.cluster.site import Site
 from newsletter.cluster.tasks import open_queue
 from newsletter.cluster.worker import NewsletterWorker
@@ -18,6 +18,7 @@ from newsletter.core import database
 from newsletter.core.database import read_scope, session_scope
 from newsletter.core.errors import DatabaseError
 from newsletter.core.models import Delivery, Edition, EditionStatus, Subscriber
+from newsletter.sending import queue_overview
 from tests.support.readers import add_readers, digest_rows, settings_for
 from tests.support.smtp_sink import running_sink
 
@@ -222,7 +223,7 @@ def test_a_job_that_fails_waits_for_its_next_try_and_the_line_has_no_traceback(
     assert "\n" not in line
     assert [job[:2] for job in jobs(queue_engine)] == [("newsletter:ingest", "todo")]
     with queue_engine.connect() as connection:
-        found = overview.look_at(connection)
+        found = queue_overview.look_at(connection)
     assert found.counts == {"waiting": 1, "running": 0, "failed": 0}
     assert found.jobs[0].attempts == 1
     assert found.jobs[0].not_before is not None
