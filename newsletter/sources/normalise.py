@@ -29,13 +29,20 @@ from newsletter.sources.notices import Standing, is_no_paper, standing_of
 _PAPER = r"(?:paper|article|manuscript|submission|work|preprint|version|note|draft|letter)"
 # As authors and arXiv's administrators write it, in a comment or in place of an abstract.
 _WITHDRAWN = re.compile(
-    rf"^\W*(?:{_PAPER}\s+)?(?:has\s+been\s+|is\s+|was\s+)?(?:withdrawn|retracted)\b"
+    rf"^\W*(?:{_PAPER}\s+)?(?:has\s+been\s+|is\s+(?:being\s+)?|was\s+)?(?:withdrawn|retracted)"
+    r"(?=\W*$|\s*[^\w\s]|\s+(?:by|due|because|for|as|since|pending|until|on|after|owing|per|and|"
+    r"while|this|see|at|temporarily)\b|\s+from\s+(?:arxiv|publication|submission|the\s+arxiv))"
     rf"|\b(?:this|the|our|present)\s+(?:\w+\s+){{0,2}}{_PAPER}\s+"
-    r"(?:(?:has|have|had)\s+been|is\s+being|is|was|will\s+be)\s+(?:\w+\s+)?(?:withdrawn|retracted)\b"
-    r"|\b(?:authors?|i|we)\s+(?:(?:have|has|had|hereby|now)\s+)*(?:decided\s+to\s+|wish\s+to\s+)?"
-    r"(?:withdrawn|withdrew|withdraw|withdrawing|retracted|retract)\s+"
+    r"(?:(?:has|have|had)\s+been|is\s+being|is|was|will\s+be|(?:needs\s+to|should|must)\s+be)\s+"
+    r"(?:\w+\s+)?(?:withdrawn|retracted)\b"
+    r"|\b(?:authors?|i|we)\s+(?:(?:have|has|had|hereby|now|are|am)\s+)*"
+    r"(?:decided\s+to\s+|wish\s+to\s+)?"
+    r"(?:withdrawn|withdrew|withdraws?|withdrawing|retracted|retracts?)\s+"
     rf"(?:this|the|our)\s+(?:\w+\s+)?{_PAPER}\b"
-    r"|\bwithdrawn\s+(?:by|at)\s+(?:the\s+)?(?:authors?|arxiv|request)",
+    r"|\bwithdrawn\s+(?:by|at)\s+(?:the\s+)?(?:authors?|arxiv|request)"
+    rf"|\b{_PAPER}\s+(?:has\s+been|was|is)\s+(?:removed|taken\s+down)\s+by\s+(?:the\s+)?"
+    r"(?:arxiv|authors?)"
+    r"|\bsuperseded\s+by\s+\S{5,60}\s+and\s+(?:is|has\s+been|was)\s+(?:\w+\s+)?withdrawn\b",
     re.I,
 )
 # Whoever withdraws a paper says so at once; further down it may be about a drug or a claim.
