@@ -128,9 +128,11 @@ def test_a_shard_whose_subscribers_are_gone_and_an_edition_that_never_was_are_no
     put(queue_engine, "prepare", "p", first=500, stop=600, now="2026-11-20T07:00:00+00:00")
     put(queue_engine, "train", "t", first=500, stop=600)
     put(queue_engine, "vectors", "v", first=500, stop=600)
+    put(queue_engine, "prune", "prune")
     put(queue_engine, "send", "s", kind="edition", number=99, share=0)
     run_worker(Site(settings_for(queue_engine), queue_engine), said, concurrency=1)
     assert "prepare: subscribers 500 to 599: nobody is due" in " ".join(said)
+    assert "prune: 0 old rows removed" in " ".join(said)
     assert "train: subscribers 500 to 599: 0 topics" in " ".join(said)
     assert "send: there is no edition or broadcast 99" in " ".join(said)
     assert jobs(queue_engine) == []
