@@ -42,18 +42,19 @@ class Matcher:
         for place in following:
             plain[place] -= scoring.follows(topics[place], self._found)[papers[place]]
         found = np.zeros(papers.shape, np.float32)
+        allowed = steps > scoring.NEVER
         for places in _of_one_size(topics):
             some = [topics[place] for place in places]
             ways, keywords_only = match.ways_of(some)
             features = self._features.of(some, papers[places], plain[places])
-            found[places] = self._model.probabilities(ways, features, keywords_only=keywords_only)
-        found[steps == scoring.NEVER] = 0
-        found = match.tempered(found)
+            found[places] = self._model.probabilities(
+                ways, features, keywords_only=keywords_only, allowed=allowed[places]
+            )
         for place in following:
             author, category = scoring.followed(topics[place], self._found)
             mine = papers[place]
             found[place] = match.with_follows(found[place], author[mine], category[mine])
-        found[steps == scoring.NEVER] = 0
+        found[~allowed] = 0
         return found
 
 
