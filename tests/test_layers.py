@@ -31,6 +31,7 @@ INSIDE = {
         ["config", "identifiers", "tokens"],
         ["database"],
         ["models"],
+        ["operator_sessions"],
     ],
     "sending": [["ledger", "transports"], ["doctor", "mailer", "metrics"]],
     "sending/ledger": [["states", "rates"], ["counts", "leases"], ["attempts"]],
@@ -130,3 +131,9 @@ def test_no_relative_imports_hide_a_dependency() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_is_read_in_one_sitting(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    # Their folders are no packages: the second of one name would not be loaded.
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

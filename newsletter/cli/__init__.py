@@ -91,6 +91,11 @@ COMMANDS = {
         "suppressions", "suppression_commands", "Manage addresses that get no mail."
     ),
     "serve": Entry("serve", "serve", "Serve the web pages and webhooks until stopped."),
+    "operator-link": Entry(
+        "operator_link",
+        "operator_link",
+        "Print a link that opens the operator's pages; it works once, within 15 minutes.",
+    ),
     "doctor": Entry(
         "doctor",
         "examine_installation",

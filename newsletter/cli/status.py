@@ -1,22 +1,17 @@
 """`newsletter status`: where things stand, before, during and after an edition."""
 
 from collections.abc import Sequence
-from datetime import date as Date  # noqa: N812  (`date` is the option's name here)
 from typing import Any
 
-from sqlmodel import Session, func, select
+from sqlmodel import func, select
 
 from newsletter.cli.common import DateOption, JsonOption, open_database, print_json, today
 from newsletter.cli.say import say
 from newsletter.core.database import read_scope
-from newsletter.core.models import (
-    DeliveryStatus,
-    Edition,
-    EditionStatus,
-    Subscriber,
-    SubscriberStatus,
-)
+from newsletter.core.models import DeliveryStatus, Edition
 from newsletter.editions import report as reports
+from newsletter.editions.advice import advice
+from newsletter.editions.advice import people as count_people
 from newsletter.sending import ledger
 
 
@@ -29,8 +24,9 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         report = None if edition is None else reports.edition_report(session, edition)
         latest = session.exec(select(func.max(Edition.issue_date))).one()
         sources = reports.sources_now(session, settings.sources)
-        people = _people(session)
-    advice = _advice(wanted, report, sources, people)
+        people = count_people(session)
+    missed = report.missed if report else 0
+    lines = advice(wanted, edition, missed=missed, sources=sources, people=people)
     if as_json:
         shown = _as_json(report)
         latest_edition = latest.isoformat() if latest else None
@@ -40,7 +36,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
                 "latest_edition": latest_edition,
                 "sources": sources,
                 "subscribers": people,
-                "advice": advice,
+                "advice": lines,
             }
         )
         return
@@ -52,7 +48,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
     _print_sources(sources)
     counted = ", ".join(f"{number} {name}" for name, number in people.items() if number)
     say(f"  subscribers: {counted or 'none'}")
-    for line in advice:
+    for line in lines:
         say(f"  {line}")
 
 
@@ -64,42 +60,6 @@ def _as_json(report: reports.Report | None) -> dict[str, Any]:
     shown["without_digest"] = len(report.without_digest)
     del shown["undelivered"]
     return shown
-
-
-def _people(session: Session) -> dict[str, int]:
-    """How many subscribers are in each state."""
-    rows = session.exec(select(Subscriber.status, func.count()).group_by(Subscriber.status))
-    found = dict(rows.all())
-    return {status.value: found.get(status, 0) for status in SubscriberStatus}
-
-
-def _advice(
-    wanted: Date,
-    report: reports.Report | None,
-    sources: Sequence[dict[str, Any]],
-    people: dict[str, int],
-) -> list[str]:
-    """What is wrong or open, each with the command that helps."""
-    lines = []
-    failed = [source["source"] for source in sources if source["condition"] == "failed"]
-    if failed:
-        lines.append(f"not read: {', '.join(failed)}: run `newsletter ingest {' '.join(failed)}`")
-    if not people[SubscriberStatus.ACTIVE]:
-        lines.append("no active subscribers: run `newsletter subscribers add` or `import`")
-    if people[SubscriberStatus.PENDING]:
-        lines.append(
-            f"{people[SubscriberStatus.PENDING]} have not confirmed yet: "
-            "run `newsletter subscribers invite`"
-        )
-    if report is None:
-        lines.append(f"to see what would go out: `newsletter send --date {wanted} --dry-run`")
-        return lines
-    if report.status == EditionStatus.PAUSED:
-        why = f" ({report.note})" if report.note else ""
-        lines.append(f"paused{why}: `newsletter send --date {wanted}` resumes it")
-    if report.missed:
-        lines.append(f"{report.missed} not delivered: `newsletter report --date {wanted}` says why")
-    return lines
 
 
 def _print_edition(report: reports.Report) -> None:

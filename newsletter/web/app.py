@@ -29,6 +29,7 @@ from newsletter.web import (
 )
 from newsletter.web.bodies import Bodies
 from newsletter.web.middleware import Failures, SecurityHeaders, UnderPath
+from newsletter.web.operator import routes as operator
 from newsletter.web.site import Site
 
 MESSAGES = {
@@ -78,6 +79,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
         unsubscribe,
         account,
         metrics,
+        operator,
     )
     for part in parts:
         app.include_router(part.router)

@@ -1,4 +1,4 @@
-"""Limits how often a network may sign up or ask for links. Counters are rows.
+"""Limits how often a network may sign up, ask for links or open them. Counters are rows.
 
 A fixed window per key: simple, shared by all processes, and off by a factor of two at most.
 """
@@ -22,10 +22,11 @@ class Limited(StrEnum):
 
     SIGN_UP = "sign-up"
     ACCOUNT_LINK = "account link"
+    OPERATOR_LINK = "operator link"
 
 
 # By network: a lecture hall behind one address signs up together; a script does it all night.
-MOST = {Limited.SIGN_UP: 30, Limited.ACCOUNT_LINK: 15}
+MOST = {Limited.SIGN_UP: 30, Limited.ACCOUNT_LINK: 15, Limited.OPERATOR_LINK: 15}
 WINDOW = timedelta(hours=1)
 # What strangers can make us mail, over all networks: the queue stays one hour's worth long.
 MOST_MAILS = 1000

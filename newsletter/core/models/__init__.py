@@ -24,6 +24,7 @@ from newsletter.core.models.events import (
     Reason,
     UsedToken,
 )
+from newsletter.core.models.operator import OperatorSession
 from newsletter.core.models.papers import (
     Announcement,
     FetchLog,
@@ -75,6 +76,7 @@ __all__ = [
     "Label",
     "NoDigest",
     "Occasion",
+    "OperatorSession",
     "Pace",
     "Paper",
     "PaperAlias",

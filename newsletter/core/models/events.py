@@ -69,7 +69,11 @@ class DeliveryEvent(SQLModel, table=True):
     """What a provider, a mailbox or a page reported; a replay changes nothing."""
 
     __tablename__: ClassVar[str] = "delivery_event"
-    __table_args__ = (UniqueConstraint("provider", "provider_event_id"),)
+    __table_args__ = (
+        UniqueConstraint("provider", "provider_event_id"),
+        # Bounces and complaints only; the migration says so, as for `Delivery`.
+        Index("ix_delivery_event_troubles", "occurred_at"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     delivery_id: int | None = foreign_key("delivery.id", nullable=True)
