@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from newsletter.cli import match_figures
 from newsletter.cli.common import JsonOption, print_json
 from newsletter.cli.console import out
 from newsletter.core.config import load_settings
@@ -40,27 +41,46 @@ def evaluate(
         ),
     ] = False,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the curves to FILE (svg, png, pdf).")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the curves, or of reviews the reliability of the match, to FILE (svg, png).",
+        ),
+    ] = None,
+    stream: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="With JSON Lines files of other papers, to mix a review's papers into.",
+        ),
     ] = None,
 ) -> None:
     """Measure ranking quality: rank a folder's new papers and compare with what readers saved."""
     model = load_settings().feature_model
     libraries = evaluation.load(folder)
-    if (with_curves or plot) and len(libraries) > 1:
-        raise UsageError(
-            "--curves and --plot need subscribers with libraries, not systematic reviews"
-        )
+    are_reviews = evaluation.holds_reviews(folder)
+    if with_curves and are_reviews:
+        raise UsageError("--curves needs subscribers with libraries, not systematic reviews")
+    if stream and not are_reviews:
+        raise UsageError("--stream is for systematic reviews")
     ours = evaluation.evaluate(libraries, model)
     dated = [split for library in libraries if (split := evaluation.by_time(library))]
     later = evaluation.evaluate(dated, model) if dated else None
     others = baselines.run(libraries) if with_baselines else []
-    points = learning_curves.curve(libraries[0], model) if with_curves or plot else []
-    if plot:
+    matches = match_figures.measure(libraries, stream or folder, model) if are_reviews else None
+    with_curves = with_curves or (plot is not None and not are_reviews)
+    points = learning_curves.curve(libraries[0], model) if with_curves else []
+    if plot and are_reviews:
+        match_figures.draw(matches, plot)
+    elif plot:
         learning_curves.plot(points, plot)
     if as_json:
-        print_json(_as_json(ours, later, others, points))
-    else:
-        _print(ours, later, others, points)
+        figures = _as_json(ours, later, others, points)
+        print_json(figures | ({"match": matches.as_json()} if matches else {}))
+        return
+    _print(ours, later, others, points)
+    if are_reviews:
+        match_figures.show(matches)
 
 
 def _as_json(

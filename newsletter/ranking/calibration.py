@@ -63,7 +63,9 @@ class Refit:
                 f"match as shipped: {counted}; too few to refit it "
                 f"(it takes {FEWEST}, and {FEWEST_OF_A_KIND} of each kind)"
             )
-        losses = f"log loss held out {self.loss_as_shipped:.4f} as shipped, {self.loss:.4f} refitted"
+        losses = (
+            f"log loss held out {self.loss_as_shipped:.4f} as shipped, {self.loss:.4f} refitted"
+        )
         kept = self.calibration == AS_SHIPPED
         return f"match {'as shipped' if kept else 'refitted'}: {counted}; {losses}"
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.models import Label
+from newsletter.ranking.calibration import AS_SHIPPED, Calibration
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
 
@@ -66,6 +67,7 @@ class Candidates:
     sentences: SentencesOf | None = None
     background: Vectors | None = None  # (k, d) content of some ordinary papers
     word_vectors: WordVectors | None = None
+    calibration: Calibration = AS_SHIPPED  # of the site's matches
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -24,7 +24,7 @@ from newsletter.ranking.match_features import NAMES, is_keyword
 
 # Each label is a range of the match, starting here. Below the last nothing is claimed, and the
 # paper is not picked.
-STRONG, GOOD, WORTH = 0.8, 0.55, 0.04
+STRONG, GOOD, WORTH = 0.8, 0.55, 0.05
 # The day is judged by so many papers of a topic: the best by score, which picks come from.
 SHORTLIST = 32
 # Of a day, two numbers: how many papers are expected to be about the topic, and the mean log-odds

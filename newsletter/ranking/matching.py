@@ -54,6 +54,7 @@ class Matcher:
             author, category = scoring.followed(topics[place], self._found)
             mine = papers[place]
             found[place] = match.with_follows(found[place], author[mine], category[mine])
+        found = self._found.candidates.calibration.of(found)
         found[~allowed] = 0
         return found
 

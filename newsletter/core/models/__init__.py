@@ -33,7 +33,7 @@ from newsletter.core.models.papers import (
     PaperAlias,
     SourceState,
 )
-from newsletter.core.models.ranking import PaperVector, Profile, Space
+from newsletter.core.models.ranking import MatchCalibration, PaperVector, Profile, Space
 from newsletter.core.models.subscribers import (
     Cadence,
     DigestLength,
@@ -74,6 +74,7 @@ __all__ = [
     "InterestKind",
     "KeptMail",
     "Label",
+    "MatchCalibration",
     "NoDigest",
     "Occasion",
     "OperatorSession",

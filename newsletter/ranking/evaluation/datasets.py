@@ -63,13 +63,18 @@ def by_time(library: Library) -> Library | None:
     )
 
 
+def holds_reviews(folder: Path) -> bool:
+    """Whether `load` reads systematic reviews there, not subscribers with libraries."""
+    return not (folder / "papers.tsv").exists()
+
+
 def load(folder: Path) -> list[Library]:
     """One library, or one a review: reviews share no candidates.
 
     Raises:
         InputError: a file is missing or a line cannot be read; names the file and the line.
     """
-    if (folder / "papers.tsv").exists():
+    if not holds_reviews(folder):
         return [_load_tsv(folder)]
     reviews = sorted([*folder.glob("*.csv.gz"), *folder.glob("*.csv")])
     reviews = [path for path in reviews if not path.name.startswith("stats")]

@@ -3,12 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from newsletter.core.errors import SettingsError
 from newsletter.core.models import Label
 from newsletter.ranking.candidates import SubscriberProfile
 from newsletter.ranking.evaluation import mixed_stream
@@ -170,34 +168,3 @@ def total(tallies: Iterable[Tally]) -> Tally:
     for tally in tallies:
         whole.add(tally)
     return whole
-
-
-def plot(tally: Tally, path: Path) -> None:
-    """Draw the reliability diagram; the suffix of ``path`` says as what (svg, png, pdf).
-
-    Raises:
-        SettingsError: matplotlib is not installed, or cannot write such a file.
-    """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (an optional extra)
-    except ImportError as error:
-        raise SettingsError("--plot needs the extra: pip install 'newsletter[plot]'") from error
-    figure = Figure(figsize=(5, 4.6), layout="constrained")
-    axes = figure.subplots()
-    parts = tally.reliability()
-    axes.plot([0, 1], [0, 1], color="0.7", label="perfectly calibrated")
-    axes.plot(
-        [m for m, _, _ in parts], [y for _, y, _ in parts], marker="o", label="labelled papers"
-    )
-    for match, share, count in parts:
-        axes.annotate(str(count), (match, share), textcoords="offset points", xytext=(6, -10))
-    axes.set_xlabel("match")
-    axes.set_ylabel("share of papers that are relevant")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    try:
-        figure.savefig(path)
-    except (ValueError, OSError) as error:
-        raise SettingsError(f"--plot {path}: {error}") from error

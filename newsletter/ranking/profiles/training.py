@@ -17,10 +17,11 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Feedback, Paper, Signal, Space, Topic
 from newsletter.ranking import collaborative_check
 from newsletter.ranking import feature_space as features
+from newsletter.ranking.calibration import Refit
 from newsletter.ranking.collaborative import Collaboration
 from newsletter.ranking.collaborative_check import Finding
 from newsletter.ranking.encoders import DEFAULT
-from newsletter.ranking.profiles import evidence, feature_store, profiles
+from newsletter.ranking.profiles import evidence, feature_store, judgements, profiles
 from newsletter.ranking.topic_vectors import Basis
 
 BATCH = 1_000  # topics trained at once: 1,408 numbers × 3 sums × 4 bytes × 1,000 = 17 MB
@@ -32,7 +33,8 @@ MOST_LIKED = 20_000  # papers, the same
 class TrainingReport:
     """What a training did; ``rebuilt`` says why the feature space was refitted, if it was.
 
-    ``others`` is what the check on held-out feedback found, where it was made.
+    ``others`` is what the check on held-out feedback found, ``match`` what the judgements say of
+    the match, where these were looked at.
     """
 
     feature_space: str
@@ -40,6 +42,7 @@ class TrainingReport:
     papers: int
     rebuilt: str = ""
     others: Finding | None = None
+    match: Refit | None = None
 
 
 def train(
@@ -53,10 +56,11 @@ def train(
     Raises:
         SettingsError: the encoder is not installed.
     """
-    rebuilt, others = "", None
+    rebuilt, others, match = "", None, None
     if subscriber_id is None:
         rebuilt = _refit(engine, model)
         others = _refit_others(engine, model)
+        match = judgements.refit(engine)
     wanted = select(Topic.id).order_by(col(Topic.id))
     if subscriber_id is not None:
         wanted = wanted.where(Topic.subscriber_id == subscriber_id)
@@ -66,7 +70,7 @@ def train(
         topics = [number or 0 for number in session.exec(wanted)]
     for some in batched(topics, BATCH):
         _train_topics(engine, key, basis, some)
-    return TrainingReport(key, len(topics), papers, rebuilt, others)
+    return TrainingReport(key, len(topics), papers, rebuilt, others, match)
 
 
 def _refit(engine: Engine, model: str) -> str:
