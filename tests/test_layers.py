@@ -17,7 +17,7 @@ ROOMS = [
     ["inbound"],
     ["editions"],
     ["web"],
-    ["demo"],
+    ["demo", "cluster"],
     ["cli"],
 ]
 # The same inside the rooms whose order matters most.

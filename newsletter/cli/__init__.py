@@ -91,6 +91,16 @@ COMMANDS = {
         "suppressions", "suppression_commands", "Manage addresses that get no mail."
     ),
     "serve": Entry("serve", "serve", "Serve the web pages and webhooks until stopped."),
+    "worker": Entry(
+        "worker",
+        "worker",
+        "Run queued jobs on PostgreSQL until stopped; start one on each machine, or processor.",
+    ),
+    "jobs": Entry(
+        "worker",
+        "jobs",
+        "Show the queue: what waits, runs and failed, and which workers live.",
+    ),
     "operator-link": Entry(
         "operator_link",
         "operator_link",

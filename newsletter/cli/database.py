@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
 from newsletter.cli.common import JsonOption, open_database, print_json
 from newsletter.cli.console import err, out
@@ -30,6 +31,21 @@ def upgrade() -> None:
         out.print(f"{shown} is up to date (revision {after})")
     else:
         out.print(f"{shown}: {before or 'empty'} → {after}")
+    if engine.dialect.name == "postgresql":
+        _upgrade_queue(engine)
+
+
+def _upgrade_queue(engine: Engine) -> None:
+    """Bring the queue's tables along, where the extra `cluster` is installed."""
+    try:
+        from newsletter.cluster import schema  # noqa: PLC0415  (an extra)
+    except ModuleNotFoundError as error:
+        if error.name != "procrastinate":
+            raise
+        return
+    old, new = schema.upgrade(engine)
+    if old != new:
+        out.print(f"queue: {old or 'empty'} → {new}")
 
 
 @database_commands.command()

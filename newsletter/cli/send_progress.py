@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from newsletter.cli.console import err
 from newsletter.sending.mailer import SendPlan, Tally, Workers
+from newsletter.sending.mailer.plan import spare_the_collector
 from newsletter.sending.mailer.workers import INTERRUPTED
 
 # How often progress is shown on a terminal, and as lines elsewhere.
@@ -81,6 +82,7 @@ def drain(plan: SendPlan, engine: Engine, workers: int, stop: Stop) -> Tally:
 async def _drain_here(
     plan: SendPlan, engine: Engine, stop: Stop, show: Callable[[Tally], None]
 ) -> Tally:
+    spare_the_collector()
     run = plan.run(engine)
     run.on_progress = show
     loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ from newsletter.core.tokens import Signer
 from newsletter.editions import lifecycle, preparation, schedule
 from newsletter.messages.renderer import Renderer
 from newsletter.sending import ledger
-from newsletter.sending.mailer import SendRun, Tally
+from newsletter.sending.mailer import RunOptions, SendRun, Tally
 from newsletter.sending.transports.smtp import SmtpTransport, parse_relay
 
 # Short enough that a confirmation is there when its reader has found the inbox page.
@@ -27,7 +27,7 @@ def send(engine: Engine, settings: Settings, edition_id: int | None) -> Tally:
         engine,
         Renderer(settings, Signer(settings.keys)),
         lambda: SmtpTransport(relay),
-        edition_id=edition_id,
+        RunOptions(edition_id=edition_id),
     )
     return asyncio.run(run.run())
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -11,17 +11,19 @@ import sqlalchemy
 from sqlalchemy import delete, func, insert
 from sqlmodel import Session, SQLModel, col, select
 
+from newsletter.core import bulk
+from newsletter.core.database import upsert
 from newsletter.core.models import (
+    Cadence,
     Delivery,
     DeliveryKind,
     DeliveryStatus,
     Edition,
-    EditionPaper,
     NoDigest,
     Occasion,
     Paper,
 )
-from newsletter.editions import quiet_day
+from newsletter.editions import lifecycle, quiet_day
 from newsletter.messages import digest
 from newsletter.ranking import ranker
 
@@ -59,9 +61,13 @@ def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -
     """Write the digests of one chunk; returns how many. Skips subscribers who got one meanwhile.
 
     A digest without papers is only for subscribers who asked for it; the reason is always recorded.
+
+    Raises:
+        UsageError: the edition was cancelled meanwhile.
+        IntegrityError: another preparation wrote digests of the same subscribers at this moment;
+            again in a new transaction, with an ``issue`` without contents, skips these.
     """
-    # One preparation of an edition writes at a time; SQLite's BEGIN IMMEDIATE does the same.
-    session.exec(select(Edition.id).where(Edition.id == issue.edition_id).with_for_update())
+    lifecycle.hold_open(session, issue.edition_id)
     rankings = _without_mailed(session, _without_lost(session, rankings, issue.contents))
     mailed = _to_mail(session, issue, rankings)
     if not mailed:
@@ -108,6 +114,8 @@ def _without_digest(session: Session, edition_id: int, ids: Sequence[int]) -> di
             _subscriber.email,
             _subscriber.name,
             _subscriber.length,
+            _subscriber.read_here,
+            _subscriber.cadence,
             _subscriber.tell_when_nothing,
             _subscriber.min_score,
             _subscriber.minimum_changed,
@@ -119,16 +127,32 @@ def _without_digest(session: Session, edition_id: int, ids: Sequence[int]) -> di
 
 def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict[int, int]:
     """Queue a delivery for each; returns their ids by subscriber id."""
-    occasions = _occasions(session, mailed)
-    rows = [_delivery_row(issue, each, occasions[each.person.id]) for each in mailed]
+    history = _history(session, mailed)
+    issue_date = session.get_one(Edition, issue.edition_id).issue_date
+    rows = [
+        _delivery_row(issue, each, issue_date, *history.get(each.person.id, (None, False)))
+        for each in mailed
+    ]
+    if (ids := bulk.new_ids(session, _delivery, len(rows))) is not None:
+        numbered = [row | {"id": number} for row, number in zip(rows, ids, strict=True)]
+        bulk.insert_rows(session, _delivery, numbered)
+        return {row["subscriber_id"]: row["id"] for row in numbered}
     made = session.connection().execute(
         insert(_delivery).returning(_delivery.c.id, _delivery.c.subscriber_id), rows
     )
     return {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
 
 
-def _delivery_row(issue: Issue, addressed: _Addressed, occasion: Occasion) -> dict[str, Any]:
+def _delivery_row(
+    issue: Issue, addressed: _Addressed, issue_date: date, last: datetime | None, was_asked: bool
+) -> dict[str, Any]:
     person = addressed.person
+    occasion = _occasion(addressed, last, was_asked)
+    first_day = (
+        _first_day(issue_date, last)
+        if occasion is Occasion.REGULAR and person.cadence is Cadence.WEEKLY
+        else None
+    )
     titles = [issue.contents[pick.paper_id]["title"] for pick in addressed.ranked.picks]
     return {
         "edition_id": issue.edition_id,
@@ -139,7 +163,9 @@ def _delivery_row(issue: Issue, addressed: _Addressed, occasion: Occasion) -> di
         "length": person.length,
         "message_id": f"{secrets.token_hex(16)}@{issue.message_domain}",
         "occasion": occasion,
-        "subject": digest.subject_line(titles, occasion),
+        "read_here": person.read_here,
+        "covers_from": first_day,
+        "subject": digest.subject_line(titles, occasion, is_weekly=first_day is not None),
         "notice": _notice(person),
         "status": DeliveryStatus.QUEUED,
         "created_at": issue.now,
@@ -196,8 +222,7 @@ def _freeze_items(
         for each in mailed
         for pick in each.ranked.picks
     ]
-    if items:
-        session.connection().execute(insert(_item), items)
+    bulk.insert_rows(session, _item, items)
 
 
 def _notice(person: Any) -> str:
@@ -205,8 +230,10 @@ def _notice(person: Any) -> str:
     return digest.minimum_notice(person.min_score) if person.minimum_changed else ""
 
 
-def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occasion]:
-    """Why each digest goes out, by subscriber id."""
+def _history(
+    session: Session, mailed: Sequence[_Addressed]
+) -> dict[int, tuple[datetime | None, bool]]:
+    """By subscriber id: when the last digest was made, and whether they confirmed by mail."""
     column = _delivery.c
     is_digest = sqlalchemy.and_(
         column.kind == DeliveryKind.DIGEST,
@@ -214,8 +241,8 @@ def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occa
         column.status != DeliveryStatus.CANCELLED,
     )
     asked = column.kind == DeliveryKind.CONFIRMATION
-    history = {
-        number: (last, was_asked)
+    return {
+        number: (last, bool(was_asked))
         for number, last, was_asked in session.connection().execute(
             sqlalchemy.select(
                 column.subscriber_id,
@@ -227,17 +254,24 @@ def _occasions(session: Session, mailed: Sequence[_Addressed]) -> dict[int, Occa
         )
     }
 
-    def occasion(addressed: _Addressed) -> Occasion:
-        if not addressed.ranked.picks:
-            return Occasion.NOTHING
-        last, was_asked = history.get(addressed.person.id, (None, False))
-        if last is None:
-            # Subscribers whom the operator imported are used to digests.
-            return Occasion.WELCOME if was_asked else Occasion.REGULAR
-        vacation = addressed.person.vacation_until
-        return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
 
-    return {each.person.id: occasion(each) for each in mailed}
+def _occasion(addressed: _Addressed, last: datetime | None, was_asked: bool) -> Occasion:
+    """Why a digest goes out."""
+    if not addressed.ranked.picks:
+        return Occasion.NOTHING
+    if last is None:
+        # Subscribers whom the operator imported are used to digests.
+        return Occasion.WELCOME if was_asked else Occasion.REGULAR
+    vacation = addressed.person.vacation_until
+    return Occasion.BEST_OF if vacation and last.date() <= vacation else Occasion.REGULAR
+
+
+def _first_day(issue_date: date, last: datetime | None) -> date:
+    """The first day that a weekly digest covers: the one after the last digest's."""
+    if last is None:
+        return issue_date - timedelta(days=6)
+    earliest = issue_date - digest.CANDIDATE_WINDOW
+    return min(issue_date, max(earliest, last.date() + timedelta(days=1)))
 
 
 def _note_nothing(
@@ -320,13 +354,16 @@ def _freeze_papers(session: Session, issue: Issue, paper_ids: Set[int]) -> None:
     missing = sorted(paper_ids - frozen.keys())
     if missing:
         found = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
-        new = {paper.id or 0: digest.content_of(paper) for paper in found}
-        session.execute(
-            insert(EditionPaper),
-            [
-                {"edition_id": issue.edition_id, "paper_id": paper_id, "content": content}
-                for paper_id, content in new.items()
-            ],
-        )
-        frozen |= new
+        rows = [
+            {
+                "edition_id": issue.edition_id,
+                "paper_id": paper.id,
+                "content": digest.content_of(paper),
+            }
+            for paper in sorted(found, key=lambda paper: paper.id or 0)
+        ]
+        # Another process may be freezing the same paper, and then its form of it counts.
+        new = upsert(session, "edition_paper").on_conflict_do_nothing()
+        session.connection().execute(new, rows)
+        frozen = digest.load_contents(session, issue.edition_id)
     issue.contents.update(frozen)

@@ -1,9 +1,10 @@
 """Editions from one state to the next: open one for a date, send, pause, retry, cancel it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -11,6 +12,9 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Delivery, DeliveryStatus, DigestItem, Edition, EditionStatus
 from newsletter.sending import ledger
+
+# Any number that nobody else uses for advisory locks of two numbers.
+_EDITIONS = 0x65646974
 
 
 def find(session: Session, issue_date: date) -> Edition:
@@ -58,6 +62,48 @@ def start_sending(engine: Engine, edition_id: int) -> None:
         edition.status = EditionStatus.SENDING
         edition.note = ""
         edition.finished_at = None
+
+
+def hold_open(session: Session, edition_id: int) -> None:
+    """Keep the edition from being cancelled until the transaction ends.
+
+    Any number of preparations may hold it at once.
+
+    Raises:
+        UsageError: it was cancelled.
+    """
+    _wait(session, func.pg_advisory_xact_lock_shared, edition_id)
+    edition = session.get_one(Edition, edition_id, populate_existing=True)
+    if edition.status is EditionStatus.CANCELLED:
+        raise UsageError(f"the edition of {edition.issue_date} was cancelled")
+
+
+def _alone(session: Session, edition_id: int) -> None:
+    """Wait for the transactions that hold the edition open, and keep others from doing so."""
+    _wait(session, func.pg_advisory_xact_lock, edition_id)
+
+
+def _wait(session: Session, lock: Callable[..., Any], edition_id: int) -> None:
+    # Not a lock of the edition's row: preparations would pass it from one to the next, and a pause
+    # would wait for the last of them. Who waits here goes before those that come later. SQLite has
+    # one writer anyway.
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().execute(select(lock(_EDITIONS, edition_id)))
+
+
+def continue_sending(engine: Engine, edition_id: int) -> bool:
+    """Allow deliveries of the edition to begin, unless it is paused, cancelled or all sent.
+
+    Returns whether there is something to send; what an operator paused stays paused.
+    """
+    with session_scope(engine) as session:
+        edition = session.get_one(Edition, edition_id, with_for_update=True)
+        if edition.status in {EditionStatus.PAUSED, EditionStatus.CANCELLED}:
+            return False
+        if not ledger.is_unfinished(session, edition_id):
+            return False
+        edition.status, edition.finished_at = EditionStatus.SENDING, None
+        return True
 
 
 def finish_if_done(engine: Engine, edition_id: int, resends: int = ledger.RESENDS) -> EditionStatus:
@@ -134,6 +180,7 @@ def cancel(engine: Engine, issue_date: date) -> int:
     """
     with session_scope(engine) as session:
         edition = find(session, issue_date)
+        _alone(session, edition.id or 0)
         if edition.status == EditionStatus.SENT:
             raise UsageError(f"the edition of {issue_date} was already sent")
         edition.status = EditionStatus.CANCELLED

@@ -1,11 +1,12 @@
 """Prepare an edition: rank the papers for everyone who is due, and freeze each digest in rows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import sqlalchemy
 from sqlalchemy import Engine, func
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.core.batches import batched
@@ -18,13 +19,16 @@ from newsletter.messages import digest
 from newsletter.papers.coverage import Coverage, coverage
 from newsletter.ranking.encoders import DEFAULT
 from newsletter.ranking.profiles import feature_store, profiles
-from newsletter.ranking.ranker import Ranker
+from newsletter.ranking.ranker import Ranker, Ranking
 
 # Subscribers ranked and frozen per transaction: enough for matrix products to pay, few enough
 # that another writer never waits long and memory stays flat.
 CHUNK = 500
+# Losing a race against another preparation of the same subscribers is normal; often, it is not.
+TRIES = 5
 
 Progress = Callable[[int, int], None]
+FindRanker = Callable[[Engine, datetime, str], Ranker]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ def prepare(
     model: str = DEFAULT,
     progress: Progress = lambda done, total: None,
     now: datetime | None = None,
+    find_ranker: FindRanker | None = None,
 ) -> Prepared:
     """Freeze a digest for everyone who is due and has none in the date's edition yet.
 
@@ -54,6 +59,7 @@ def prepare(
     the names of those that should have been read; who is due is judged by cadence, or given as
     ``subscriber_ids``; ``progress`` is called with how many subscribers are done, of how many.
     ``now`` decides which papers are candidates and which source is late: the present if not given.
+    ``find_ranker`` may give one that was kept from an earlier preparation.
 
     Raises:
         UsageError: the edition was cancelled.
@@ -67,23 +73,43 @@ def prepare(
         edition = session.get_one(Edition, edition_id)
         why = coverage_of(session, edition, now, sources).nothing_in_words()
     if due:
-        since = now - digest.CANDIDATE_WINDOW
-        feature_store.ensure_vectors(engine, since, model)
-        with read_scope(engine) as session:
-            ranker = Ranker(profiles.load_candidates(session, since, model))
+        ranker = (find_ranker or load_ranker)(engine, now, model)
     new = nothing = done = 0
     issue = freeze.Issue(edition_id, message_domain, now, why)
     for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
-        with session_scope(engine) as session:
-            frozen = freeze.freeze(session, issue, rankings)
+        frozen, issue = _frozen(engine, issue, rankings)
         new += frozen
         nothing += sum(not ranked.picks for ranked in rankings)
         done += len(chunk)
         progress(done, len(due))
     _close_preparation(engine, edition_id, now, sources)
     return Prepared(edition_id, len(due), new, nothing)
+
+
+def _frozen(
+    engine: Engine, issue: freeze.Issue, rankings: Sequence[Ranking]
+) -> tuple[int, freeze.Issue]:
+    """Freeze one chunk; returns how many digests, and the issue for the next chunk."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            with session_scope(engine) as session:
+                return freeze.freeze(session, issue, rankings), issue
+        except (IntegrityError, OperationalError):
+            if attempt == TRIES:
+                raise
+            # What was read or written in the transaction is gone with it.
+            issue = replace(issue, contents={})
+    raise AssertionError("unreachable")
+
+
+def load_ranker(engine: Engine, now: datetime, model: str) -> Ranker:
+    """Ranks the papers that are candidates now, with everything that ranking them needs."""
+    since = now - digest.CANDIDATE_WINDOW
+    feature_store.ensure_vectors(engine, since, model)
+    with read_scope(engine) as session:
+        return Ranker(profiles.load_candidates(session, since, model))
 
 
 def due_without_digest(
@@ -99,11 +125,12 @@ def due_without_digest(
     """
     has_one = select(Delivery.subscriber_id).where(Delivery.edition_id == edition_id)
     row = SQLModel.metadata.tables["subscriber"].c
-    active = session.connection().execute(
-        sqlalchemy.select(row.id, row.cadence, row.weekday, row.vacation_until)
-        .where(row.status == SubscriberStatus.ACTIVE, row.id.not_in(has_one))
-        .order_by(row.id)
+    query = sqlalchemy.select(row.id, row.cadence, row.weekday, row.vacation_until).where(
+        row.status == SubscriberStatus.ACTIVE, row.id.not_in(has_one)
     )
+    if subscriber_ids:
+        query = query.where(row.id.between(min(subscriber_ids), max(subscriber_ids)))
+    active = session.connection().execute(query.order_by(row.id))
     if subscriber_ids is not None:
         wanted = set(subscriber_ids)
         return [number for number, *_ in active if number in wanted]

@@ -1,13 +1,21 @@
 """One subscriber's digest to look at: the frozen one, else what would be frozen now."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import UsageError
-from newsletter.core.models import Delivery, DeliveryStatus, Edition, Occasion, Paper, Subscriber
+from newsletter.core.models import (
+    Cadence,
+    Delivery,
+    DeliveryStatus,
+    Edition,
+    Occasion,
+    Paper,
+    Subscriber,
+)
 from newsletter.editions import quiet_day
 from newsletter.messages import digest
 from newsletter.messages.digest import Digest
@@ -83,6 +91,7 @@ def build_unsaved(
     ]
     why = quiet_day.reason(ranked, ranker.NO_NEW)
     titles = [paper.title for _, paper in items]
+    is_weekly = bool(titles) and subscriber.cadence is Cadence.WEEKLY
     return Digest(
         delivery_id=0,
         subscriber_public_id=subscriber.public_id,
@@ -90,12 +99,14 @@ def build_unsaved(
         to_address=subscriber.email,
         to_name=subscriber.name,
         message_id="preview@localhost",
-        subject=digest.subject_line(titles),
+        subject=digest.subject_line(titles, is_weekly=is_weekly),
         preheader=digest.preheader_line(titles) or why,
         issue_date=issue_date,
         created_at=utc_now(),
         sections=digest.sections_of(items),
         length=subscriber.length,
+        read_here=subscriber.read_here,
+        covers_from=issue_date - timedelta(days=6) if is_weekly else None,
         occasion=Occasion.REGULAR if titles else Occasion.NOTHING,
         reason="" if titles else why,
         notice=digest.minimum_notice(subscriber.min_score) if subscriber.minimum_changed else "",

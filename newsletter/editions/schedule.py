@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy
@@ -109,10 +110,11 @@ def due(session: Session, now: datetime) -> Mapping[date, list[int]]:
     return waiting(session, now).due
 
 
-def waiting(session: Session, now: datetime) -> Waiting:
+def waiting(session: Session, now: datetime, within: range | None = None) -> Waiting:
     """Who is due, and who missed a digest that is no longer caught up.
 
     A turn that came before the confirmation, or before a digest of another edition, is over.
+    ``within`` asks of the subscribers with these ids only.
     """
     row = SQLModel.metadata.tables["subscriber"].c
     rows = session.connection().execute(
@@ -125,10 +127,10 @@ def waiting(session: Session, now: datetime) -> Waiting:
             row.vacation_until,
             row.confirmed_at,
         )
-        .where(row.status == SubscriberStatus.ACTIVE)
+        .where(row.status == SubscriberStatus.ACTIVE, _is_within(row.id, within))
         .order_by(row.id)
     )
-    newcomers = _newcomers(session, now)
+    newcomers = _newcomers(session, now, within)
     # 100,000 subscribers share some hundreds of zones and hours.
     known: dict[tuple[int, str, Cadence, int], Turn | None] = {}
     found = Waiting({}, {})
@@ -149,10 +151,10 @@ def waiting(session: Session, now: datetime) -> Waiting:
             late[number] = turn
         which = found.due if now < turn.until else found.overlooked
         which.setdefault(turn.issue_date, []).append(number)
-    mailed_since = _mailed_since(session, late)
+    mailed_since = _mailed_since(session, late, within)
     for by_date in (found.due, found.overlooked):
         for issue_date, ids in by_date.items():
-            settled = _settled(session, issue_date) | mailed_since
+            settled = _settled(session, issue_date, within) | mailed_since
             ids[:] = [number for number in ids if number not in settled]
     return Waiting(_filled(found.due), _filled(found.overlooked))
 
@@ -161,7 +163,13 @@ def _filled(by_date: dict[date, list[int]]) -> dict[date, list[int]]:
     return {issue_date: ids for issue_date, ids in sorted(by_date.items()) if ids}
 
 
-def _mailed_since(session: Session, late: Mapping[int, Turn]) -> set[int]:
+def _is_within(column: Any, within: range | None) -> sqlalchemy.ColumnElement[bool]:
+    if within is None:
+        return sqlalchemy.true()
+    return sqlalchemy.and_(column >= within.start, column < within.stop)
+
+
+def _mailed_since(session: Session, late: Mapping[int, Turn], within: range | None) -> set[int]:
     """Those of ``late`` who had a digest since their turn."""
     if not late:
         return set()
@@ -170,13 +178,14 @@ def _mailed_since(session: Session, late: Mapping[int, Turn]) -> set[int]:
         .where(
             Delivery.kind == DeliveryKind.DIGEST,
             col(Delivery.created_at) >= min(turn.at for turn in late.values()),
+            _is_within(col(Delivery.subscriber_id), within),
         )
         .group_by(col(Delivery.subscriber_id))
     )
     return {number for number, at in last if number in late and at > late[number].at}
 
 
-def _newcomers(session: Session, now: datetime) -> set[int]:
+def _newcomers(session: Session, now: datetime, within: range | None) -> set[int]:
     """Subscribers who confirmed a few minutes ago and have had no digest yet."""
     asked = exists().where(
         col(Delivery.subscriber_id) == Subscriber.id,
@@ -194,16 +203,24 @@ def _newcomers(session: Session, now: datetime) -> set[int]:
                 col(Subscriber.confirmed_at) <= now - WELCOME_AFTER,
                 asked,
                 ~mailed,
+                _is_within(col(Subscriber.id), within),
             )
         )
     }
 
 
-def _settled(session: Session, issue_date: date) -> set[int]:
+def _settled(session: Session, issue_date: date, within: range | None) -> set[int]:
     """Subscribers prepared for the date's edition, with or without a digest."""
     edition_id = session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first()
     if edition_id is None:
         return set()
-    mailed = session.exec(select(Delivery.subscriber_id).where(Delivery.edition_id == edition_id))
-    nothing = session.exec(select(NoDigest.subscriber_id).where(NoDigest.edition_id == edition_id))
-    return {*mailed, *nothing}
+    found: set[int] = set()
+    for table in (Delivery, NoDigest):
+        found.update(
+            session.exec(
+                select(table.subscriber_id).where(
+                    table.edition_id == edition_id, _is_within(col(table.subscriber_id), within)
+                )
+            )
+        )
+    return found

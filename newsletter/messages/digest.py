@@ -114,6 +114,8 @@ class Digest:
     reason: str = ""
     link_generation: int = 0
     notice: str = ""  # said once, after the first sentence
+    read_here: bool = False  # titles lead to this site's page of the paper
+    covers_from: date | None = None  # first day of a weekly digest
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
@@ -140,11 +142,14 @@ def minimum_notice(minimum: int) -> str:
     )
 
 
-def subject_line(titles: Sequence[str], occasion: Occasion = Occasion.REGULAR) -> str:
+def subject_line(
+    titles: Sequence[str], occasion: Occasion = Occasion.REGULAR, *, is_weekly: bool = False
+) -> str:
     """The subject of a digest: its first paper, and how many more there are."""
     if not titles:
         return "No new papers for you today"
-    first = BEFORE_TITLE.get(occasion, "") + shortened(titles[0], SUBJECT_TITLE)
+    before = "Your week: " if is_weekly else BEFORE_TITLE.get(occasion, "")
+    first = before + shortened(titles[0], SUBJECT_TITLE)
     more = len(titles) - 1
     if not more:
         return first
@@ -245,6 +250,8 @@ _ROWS = (
         _delivery.length,
         _delivery.occasion,
         _delivery.notice,
+        _delivery.read_here,
+        _delivery.covers_from,
         _delivery.edition_id,
         _delivery.subscriber_id,
         SQLModel.metadata.tables["subscriber"].c.public_id,
@@ -302,6 +309,8 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
             length=row.length,
             occasion=row.occasion,
             notice=row.notice,
+            read_here=row.read_here,
+            covers_from=row.covers_from,
             reason=reasons.get(row.id, ""),
         )
         for row in rows

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from markupsafe import escape
 
 from newsletter.messages import mime, paper_card, templates
-from newsletter.messages.paper_card import CardKey
+from newsletter.messages.paper_card import CardKey, Links
 
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
 _SLOT = re.compile("\x02([a-z]+)\x03")
@@ -62,6 +62,14 @@ class HtmlAndText(NamedTuple):
     text: Fragment
 
 
+class PaperFragments(NamedTuple):
+    """A paper's card in HTML and in plain text, and its links as a footnote of the text."""
+
+    html: Fragment
+    text: Fragment
+    footnote: Fragment
+
+
 class Wrapper(NamedTuple):
     """What stands before, between and after the things that a template loops over."""
 
@@ -96,19 +104,24 @@ def in_html(text: str) -> str:
     return str(escape(text))
 
 
+def links_of(base_url: str, tokens: Mapping[str, str]) -> Links:
+    """Where the links of a delivery's cards lead; ``tokens`` as `Renderer` names them."""
+    return Links(
+        feedback=f"{base_url}/feedback/{tokens['token']}",
+        receipt=f"{base_url}/receipt/{tokens['receipt']}",
+        paper=f"{base_url}/paper",
+        click=f"{base_url}/click/{tokens['click']}" if "click" in tokens else "",
+    )
+
+
 class Fragments:
     """Makes and keeps the fragments of the digest template."""
 
-    def __init__(self, feedback_url: str, receipt_url: str, click_url: str = "") -> None:
-        """``feedback_url`` is where answers go, without the token of the delivery.
-
-        ``receipt_url`` is where scores are told part by part, likewise.
-        ``click_url`` is where clicks are counted, likewise; "" where they are not.
-        """
+    def __init__(self, base_url: str, *, count_clicks: bool = False) -> None:
+        """Links lead to the site at ``base_url``."""
         self._templates = templates.compiled("digest")
-        self._feedback_url = f"{feedback_url}/{slot('token')}"
-        self._receipt_url = f"{receipt_url}/{slot('receipt')}"
-        self._click_url = f"{click_url}/{slot('click')}" if click_url else ""
+        names = ("token", "receipt", *(["click"] if count_clicks else []))
+        self._links = links_of(base_url, {name: slot(name) for name in names})
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
         # Explanations repeat, as topics and keywords do.
@@ -133,21 +146,19 @@ class Fragments:
             for template in self._templates
         )
 
-    def _make_paper(self, paper: CardKey) -> HtmlAndText:
-        """A card with the slots ``token``, ``receipt``, ``why``; ``click`` where clicks count."""
+    def _make_paper(self, paper: CardKey) -> PaperFragments:
+        """A card with the slots ``token``, ``receipt``, ``why``, in text also ``number``;
+        ``click`` where clicks count.
+        """
         why = slot("why") if paper.explained else ""
-        card = paper_card.card(
-            paper,
-            why=why,
-            feedback_url=self._feedback_url,
-            receipt_url=self._receipt_url,
-            click_url=self._click_url,
-        )
+        card = paper_card.card(paper, why=why, links=self._links, number=slot("number"))
         html, text = (
             templates.render_block(template, "paper", {"paper": card})
             for template in self._templates
         )
-        return HtmlAndText(_fragment(html), _fragment(text))
+        return PaperFragments(
+            _fragment(html), _fragment(text), _fragment(paper_card.footnote(card))
+        )
 
 
 def _frame(rendered: Iterable[str]) -> Wrapper:

@@ -12,11 +12,8 @@ from newsletter.messages.digest import DigestPaper, DigestSection, FrozenPaper
 
 logger = logging.getLogger(__name__)
 
-ACTIONS = (
-    ("Relevant", Signal.RELEVANT),
-    ("Not relevant", Signal.NOT_RELEVANT),
-    ("Save", Signal.SAVED),
-)
+# One press in a mail opens the issue with this paper chosen; the other answers are there.
+RATING = ("Relevant", Signal.RELEVANT)
 SOURCE_NAMES = {
     "arxiv": "arXiv",
     "biorxiv": "bioRxiv",
@@ -51,11 +48,26 @@ class CardKey(NamedTuple):
     fit: str
     explained: bool
     length: DigestLength
+    is_lead: bool = False
+    read_here: bool = False
+
+
+class Links(NamedTuple):
+    """Where the links of a card lead, up to the paper's id.
+
+    ``feedback`` takes answers, ``receipt`` tells scores part by part, ``paper`` is this site's
+    page of a paper, ``click`` counts clicks ("" where they are not counted).
+    """
+
+    feedback: str
+    receipt: str
+    paper: str
+    click: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One paper as a template fills it in; ``links`` and ``actions`` are (name, URL)."""
+    """One paper as a template fills it in; ``links`` are (name, URL), ``rating`` is one."""
 
     title: str
     short_title: str
@@ -67,8 +79,10 @@ class Card:
     explanation: str
     abstract: tuple[wording.Passage, ...]
     links: tuple[tuple[str, str], ...]
-    actions: tuple[tuple[str, str], ...]
+    rating: tuple[str, str]
     receipt_url: str
+    is_lead: bool
+    number: str  # of its footnote in plain text
 
 
 def heading(section: DigestSection) -> tuple[str, str]:
@@ -87,31 +101,43 @@ def explanation(text: str) -> str:
     return _brief(text, LONGEST_EXPLANATION)
 
 
-def shown(paper: DigestPaper, length: DigestLength, *, explained: bool) -> CardKey:
+def shown(
+    paper: DigestPaper,
+    length: DigestLength,
+    *,
+    explained: bool,
+    is_lead: bool = False,
+    read_here: bool = False,
+) -> CardKey:
     """The part of ``paper`` that does not depend on who reads it."""
     fit = wording.LABELS[paper.label]
-    return CardKey(paper.frozen, paper.highlights, paper.in_short, fit, explained, length)
+    if length is DigestLength.NORMAL and paper.in_short and not is_lead:
+        length = DigestLength.COMPACT  # its one sentence stands for the abstract
+    return CardKey(
+        paper.frozen,
+        paper.highlights,
+        paper.in_short,
+        fit,
+        explained,
+        length,
+        is_lead,
+        read_here,
+    )
 
 
-def card(
-    shown: CardKey, *, why: str, feedback_url: str, receipt_url: str, click_url: str = ""
-) -> Card:
-    """A card; ``feedback_url`` is where answers of this delivery go, without paper and signal.
-
-    ``receipt_url`` is where its papers' scores are told part by part, without the paper.
-    ``click_url`` is where its clicks are counted, without the paper; "" where they are not.
-    """
+def card(shown: CardKey, *, why: str, links: Links, number: str = "") -> Card:
+    """The card of a paper; its links lead where ``links`` say; ``number`` is its footnote's."""
     paper = shown.paper
     title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
-    base = f"{feedback_url}/{paper.paper_id}"
     known = (("Code", paper.code_url), ("Project page", paper.project_url))
-    links = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
-    url = _safe(paper.url, paper.paper_id)
+    more = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
+    name, signal = RATING
+    authors = wording.authors_in_words if shown.is_lead else wording.first_authors
     return Card(
         title=title,
         short_title=shortened(title, LABEL_CHARACTERS),
-        url=f"{click_url}/{paper.paper_id}" if url and click_url else url,
-        authors=wording.authors_in_words(paper.authors),
+        url=_title_url(shown, links),
+        authors=authors(paper.authors),
         origin=_origin(paper),
         in_short=_brief(
             " ".join(paper.abstract[start:end] for start, end in shown.in_short), LONGEST_IN_SHORT
@@ -119,10 +145,37 @@ def card(
         fit=shown.fit,
         explanation=why,
         abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
-        links=tuple((name, url) for name, url in links if url),
-        actions=tuple((name, f"{base}/{signal}") for name, signal in ACTIONS),
-        receipt_url=f"{receipt_url}/{paper.paper_id}",
+        links=tuple((name, url) for name, url in more if url),
+        rating=(name, f"{links.feedback}/{paper.paper_id}/{signal}"),
+        receipt_url=f"{links.receipt}/{paper.paper_id}",
+        is_lead=shown.is_lead,
+        number=number,
     )
+
+
+def _title_url(shown: CardKey, links: Links) -> str | None:
+    paper = shown.paper
+    if shown.read_here:
+        # With the link to its receipt, so that the page can say why it was mailed.
+        return f"{links.paper}/{paper.paper_id}?why={links.receipt.rpartition('/')[2]}"
+    url = _safe(paper.url, paper.paper_id)
+    return f"{links.click}/{paper.paper_id}" if url and links.click else url
+
+
+def footnote(card: Card) -> str:
+    """The links of a card as lines of plain text, under its number."""
+    named = (("Paper", card.url), *card.links, card.rating, ("Why this?", card.receipt_url))
+    first, *rest = [f"{name}: {url}" for name, url in named if url]
+    return "\n".join([f"[{card.number}] {first}", *(f"- {line}" for line in rest), ""])
+
+
+@lru_cache(maxsize=20_000)
+def words_in(shown: CardKey) -> int:
+    """How many words of the paper itself a card shows."""
+    paper = shown.paper
+    texts = [paper.title, *(paper.abstract[start:end] for start, end in shown.in_short)]
+    texts += [text for text, _ in wording.passages(paper.abstract, shown.highlights, shown.length)]
+    return sum(len(text.split()) for text in texts)
 
 
 def _brief(text: str, most: int) -> str:

@@ -7,6 +7,7 @@ the fragments that the digests of an edition have in common.
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import count
 from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
 
 from newsletter.core.config import Settings
@@ -24,15 +25,17 @@ from newsletter.messages.fragments import (
     Wrapper,
     encoded_both,
     in_html,
+    links_of,
     slot,
 )
+from newsletter.messages.paper_card import Links
 from newsletter.messages.size_limit import HTML_LIMIT, Shape
 from newsletter.messages.transactional import Note
 
 # Frames differ by date, coverage and occasion: a handful an edition.
 _MOST_FRAMES = 64
 # What in the frame differs from digest to digest.
-_WORDS = ("subject", "preheader", "lead", "reason")
+_WORDS = ("subject", "preheader", "lead", "contents", "reason")
 _PAGES = ("view", "preferences", "unsubscribe")
 # A hostile name or preheader must not fill a message; nobody reads past this.
 _LONGEST_WORDS = 500
@@ -73,10 +76,8 @@ class Renderer:
         self._postal_address = wording.one_line(settings.postal_address or "")
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
-        self._click_url = f"{self._base_url}/click" if settings.count_clicks else ""
-        self._fragments = Fragments(
-            f"{self._base_url}/feedback", f"{self._base_url}/receipt", self._click_url
-        )
+        self._count_clicks = settings.count_clicks
+        self._fragments = Fragments(self._base_url, count_clicks=settings.count_clicks)
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
     def digest(self, digest: Digest) -> Envelope:
@@ -117,20 +118,20 @@ class Renderer:
         tokens, words = self._tokens(digest), self._words(digest)
         plan = size_limit.unshortened(digest) if whole else self._plan(digest, tokens, words)
         words["notice"] = plan.notice
-        values = self._frame_values(
-            words, tokens, digest.occasion, digest.issue_date, digest.coverage
-        )
+        values = self._frame_values(words, tokens, _framing(digest))
         if whole:
             values["links"]["view"] = ""
-        urls = {
-            "feedback_url": f"{self._base_url}/feedback/{tokens['token']}",
-            "receipt_url": f"{self._base_url}/receipt/{tokens['receipt']}",
-        }
-        if self._click_url:
-            urls["click_url"] = f"{self._click_url}/{tokens['click']}"
+        links = links_of(self._base_url, tokens)
+        numbers = count(1)
         values["sections"] = [
-            _section_values(section, papers, urls) for section, papers in _placed(digest, plan)
+            _section_values(digest, section, papers, links, numbers)
+            for section, papers in _placed(digest, plan)
         ]
+        values["footnotes"] = "".join(
+            paper_card.footnote(card)
+            for section in values["sections"]
+            for card in section["papers"]
+        )
         return _rendered("digest", values)
 
     def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
@@ -176,6 +177,7 @@ class Renderer:
                 "view": "",
                 "preferences": "",
                 "unsubscribe": f"{self._base_url}/unsubscribe/{token}",
+                "subscribe": "",
             },
         }
         html, text = _rendered("note", values)
@@ -213,8 +215,10 @@ class Renderer:
         shown, fragment, why_of = paper_card.shown, self._fragments.paper, self._fragments.why
         frame = self._frame_of(digest, noticed=bool(plan.notice))
         put(frame.head)
-        for number, (section, papers) in enumerate(_placed(digest, plan)):
-            if number and frame.between:
+        footnotes: list[bytes] = []
+        number = 0
+        for index, (section, papers) in enumerate(_placed(digest, plan)):
+            if index and frame.between:
                 put(frame.between)
             around = self._fragments.section(*paper_card.heading(section))
             put(around.head)
@@ -223,8 +227,21 @@ class Renderer:
                     put(around.between)
                 why, for_text["why"] = why_of(paper.explanation)
                 for_html["why"] = why
-                put(fragment(shown(paper, length, explained=bool(why))))
+                number += 1
+                for_text["number"] = b"%d=\r\n" % number
+                key = shown(
+                    paper,
+                    length,
+                    explained=bool(why),
+                    is_lead=number == 1,
+                    read_here=digest.read_here,
+                )
+                made = fragment(key)
+                made.html.fill(html, for_html)
+                made.text.fill(text, for_text)
+                made.footnote.fill(footnotes, for_text)
             put(around.foot)
+        for_text["footnotes"] = b"".join(footnotes)
         put(frame.foot)
         return html, text
 
@@ -241,41 +258,47 @@ class Renderer:
             pair.html.filled_size(sizes) for part in (frame, *around) for pair in part.pairs()
         )
 
+        first = digest.papers[0].paper_id if digest.papers else 0
+
         def size_of(paper: DigestPaper, length: DigestLength) -> int:
             why = paper_card.explanation(paper.explanation)
             sizes["why"] = len(in_html(why).encode())
-            fragment = self._fragments.paper(paper_card.shown(paper, length, explained=bool(why)))
-            return fragment.html.filled_size(sizes)
+            key = paper_card.shown(
+                paper,
+                length,
+                explained=bool(why),
+                is_lead=paper.paper_id == first,
+                read_here=digest.read_here,
+            )
+            return self._fragments.paper(key).html.filled_size(sizes)
 
         return size_limit.shape(digest.papers, digest.length, size_of, HTML_LIMIT - taken)
 
     def _frame_of(self, digest: Digest, *, noticed: bool) -> Wrapper:
-        return self._frame(
-            digest.occasion, digest.issue_date, digest.coverage, noticed, not digest.papers
-        )
+        return self._frame(_framing(digest), noticed, not digest.papers)
 
-    def _make_frame(
-        self, occasion: Occasion, issue_date: date, coverage: str, noticed: bool, empty: bool
-    ) -> Wrapper:
+    def _make_frame(self, framing: "Framing", noticed: bool, empty: bool) -> Wrapper:
         words = {name: slot(name) for name in _WORDS} | {"notice": slot("notice") * noticed}
+        if empty:
+            words["contents"] = ""
         tokens = {page: slot(page) for page in _PAGES}
-        values = self._frame_values(words, tokens, occasion, issue_date, coverage)
+        values = self._frame_values(words, tokens, framing)
+        values["footnotes"] = "" if empty else slot("footnotes")
         return self._fragments.frame(values, empty=empty)
 
     def _frame_values(
-        self,
-        words: dict[str, str],
-        tokens: dict[str, str],
-        occasion: Occasion,
-        issue_date: date,
-        coverage: str,
+        self, words: dict[str, str], tokens: dict[str, str], framing: "Framing"
     ) -> dict[str, Any]:
+        links = {page: f"{self._base_url}/{page}/{tokens[page]}" for page in _PAGES}
         return words | {
-            "heading": transactional.digest_heading(occasion, issue_date),
-            "coverage": wording.one_line(coverage),
+            "heading": transactional.digest_heading(
+                framing.occasion, framing.issue_date, framing.covers_from
+            ),
+            "coverage": wording.one_line(framing.coverage),
             "site_name": self._site,
             "postal_address": self._postal_address,
-            "links": {page: f"{self._base_url}/{page}/{tokens[page]}" for page in _PAGES},
+            # For whoever a mail was forwarded to: it carries nothing of the sender's.
+            "links": links | {"subscribe": f"{self._base_url}/sign-up"},
         }
 
     def _words(self, digest: Digest) -> dict[str, str]:
@@ -284,6 +307,7 @@ class Renderer:
             digest.subject,
             digest.preheader,
             transactional.digest_lead(digest, self._site),
+            transactional.digest_contents(digest, _words_in(digest)),
             transactional.digest_reason(self._site, digest.to_address),
         )
         clean = (shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
@@ -297,7 +321,7 @@ class Renderer:
         sign = self._signer.sign
         delivery = of_generation(str(digest.delivery_id), digest.link_generation)
         mine = of_generation(digest.subscriber_public_id, digest.link_generation)
-        counted = {"click": sign(Purpose.CLICK, delivery)} if self._click_url else {}
+        counted = {"click": sign(Purpose.CLICK, delivery)} if self._count_clicks else {}
         return counted | {
             "token": sign(Purpose.FEEDBACK, delivery),
             "receipt": sign(Purpose.RECEIPT, delivery),
@@ -305,6 +329,28 @@ class Renderer:
             "preferences": sign(Purpose.PREFERENCES, mine),
             "unsubscribe": sign(Purpose.UNSUBSCRIBE, digest.subscriber_public_id),
         }
+
+
+class Framing(NamedTuple):
+    """What the frame of a digest depends on, but for its words and tokens."""
+
+    occasion: Occasion
+    issue_date: date
+    covers_from: date | None
+    coverage: str
+
+
+def _framing(digest: Digest) -> Framing:
+    return Framing(digest.occasion, digest.issue_date, digest.covers_from, digest.coverage)
+
+
+def _words_in(digest: Digest) -> int:
+    """How many words there are to read at the length that was chosen."""
+    words = 0
+    for index, paper in enumerate(digest.papers):
+        key = paper_card.shown(paper, digest.length, explained=True, is_lead=index == 0)
+        words += paper_card.words_in(key) + len(paper.explanation.split())
+    return words
 
 
 def _placed(digest: Digest, plan: Shape) -> Iterator[tuple[DigestSection, Sequence[PaperAtLength]]]:
@@ -318,14 +364,24 @@ def _placed(digest: Digest, plan: Shape) -> Iterator[tuple[DigestSection, Sequen
 
 
 def _section_values(
-    section: DigestSection, papers: Sequence[PaperAtLength], urls: dict[str, str]
+    digest: Digest,
+    section: DigestSection,
+    papers: Sequence[PaperAtLength],
+    links: Links,
+    numbers: Iterator[int],
 ) -> dict[str, Any]:
     name, note = paper_card.heading(section)
     made = []
     for paper, length in papers:
         why = paper_card.explanation(paper.explanation)
-        shown = paper_card.shown(paper, length, explained=bool(why))
-        made.append(paper_card.card(shown, why=why, **urls))
+        shown = paper_card.shown(
+            paper,
+            length,
+            explained=bool(why),
+            is_lead=paper is digest.papers[0],
+            read_here=digest.read_here,
+        )
+        made.append(paper_card.card(shown, why=why, links=links, number=str(next(numbers))))
     return {"name": name, "note": note, "papers": made}
 
 

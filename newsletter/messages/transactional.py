@@ -54,12 +54,14 @@ def account_link(site: str, address: str, url: str) -> Note:
     )
 
 
-def digest_heading(occasion: Occasion, issue_date: date) -> str:
-    """The headline of a digest."""
+def digest_heading(occasion: Occasion, issue_date: date, covers_from: date | None = None) -> str:
+    """The headline of a digest; one that covers more than a day names its days."""
     if occasion is Occasion.WELCOME:
         return "Welcome"
     if occasion is Occasion.BEST_OF:
         return "While you were away"
+    if covers_from is not None and covers_from < issue_date:
+        return f"Your week, {wording.days_in_words(covers_from, issue_date)}"
     return wording.day_in_words(issue_date)
 
 
@@ -80,6 +82,20 @@ def digest_lead(digest: Digest, site: str) -> str:
     if digest.notice:
         said += f" {wording.one_line(digest.notice)}"
     return f"{name}, {said}" if name else said[0].upper() + said[1:]
+
+
+def digest_contents(digest: Digest, words: int) -> str:
+    """What is in a digest and how long it takes: its sections with their papers; "" of none."""
+    if not digest.papers:
+        return ""
+    time = wording.reading_time(words)
+    if len(digest.sections) == 1:
+        return time
+    named = (
+        f"{shortened(wording.one_line(section.name), 40)} ({len(section.papers)})"
+        for section in digest.sections
+    )
+    return f"{', '.join(named)} · {time}"
 
 
 def digest_reason(site: str, address: str) -> str:

@@ -16,6 +16,9 @@ _FORBIDDEN = re.compile(
 )
 # Five names fit one line at 640 pixels; a reader who wants all forty opens the paper.
 MOST_AUTHORS = 5
+# A row of the digest has one line for names, source and date.
+FEW_AUTHORS = 3
+WORDS_A_MINUTE = 238
 # A collaboration's name is long, a hostile one longer.
 LONGEST_NAME = 100
 # Longer ones exist to track, or to break something.
@@ -64,6 +67,33 @@ def authors_in_words(authors: Sequence[str]) -> str:
     if len(names) <= MOST_AUTHORS + 1:
         return ", ".join(names)
     return f"{', '.join(names[:MOST_AUTHORS])} and {len(names) - MOST_AUTHORS} more"
+
+
+def first_authors(authors: Sequence[str]) -> str:
+    """Up to three names, then how many more: for a line that says other things too."""
+    names = [shortened(name, LONGEST_NAME) for name in map(one_line, authors) if name]
+    if len(names) <= FEW_AUTHORS + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:FEW_AUTHORS])} and {len(names) - FEW_AUTHORS} more"
+
+
+def days_in_words(first: date, last: date) -> str:
+    """``14 to 20 November 2026``; month and year of the first where they differ."""
+    start = f"{first.day}"
+    if (first.year, first.month) != (last.year, last.month):
+        start += f" {first:%B}"
+    if first.year != last.year:
+        start += f" {first.year}"
+    return f"{start} to {last.day} {last:%B %Y}"
+
+
+def reading_time(words: int) -> str:
+    """``2 minutes to read``, at the pace at which people read to decide (238 words a minute).
+
+    Brysbaert, How many words do we read per minute?, Journal of Memory and Language 109 (2019).
+    """
+    minutes = max(1, round(words / WORDS_A_MINUTE))
+    return f"{count_in_words(minutes, 'minute')} to read"
 
 
 def day_in_words(day: date) -> str:

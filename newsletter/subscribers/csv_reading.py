@@ -37,6 +37,7 @@ PREFERENCE_COLUMNS = {
     "outside_picks": "outside_picks",
     "tell_when_nothing": "tell_when_nothing",
     "fill_list": "fill_list",
+    "read_here": "read_here",
     "vacation_until": "vacation_until",
 }
 # Papers judged, by topic: arXiv ids or DOIs.

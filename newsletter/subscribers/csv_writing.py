@@ -81,6 +81,7 @@ def _subscriber_cells(subscriber: Subscriber) -> dict[str, str]:
         "outside_picks": _yes_or_no(subscriber.outside_picks),
         "tell_when_nothing": _yes_or_no(subscriber.tell_when_nothing),
         "fill_list": _yes_or_no(subscriber.fill_list),
+        "read_here": _yes_or_no(subscriber.read_here),
         "vacation_until": "" if until is None else until.isoformat(),
         "status": subscriber.status,
     }

@@ -24,6 +24,7 @@ _KEPT = (
     "outside_picks",
     "tell_when_nothing",
     "fill_list",
+    "read_here",
     "vacation_until",
     "created_at",
     "consent_at",

@@ -236,6 +236,7 @@ class Preferences(BaseModel):
     outside_picks: _YesOrNo = True
     tell_when_nothing: _YesOrNo = False
     fill_list: _YesOrNo = False
+    read_here: _YesOrNo = False
     vacation_until: Annotated[date | None, BeforeValidator(_day)] = None
 
     @classmethod

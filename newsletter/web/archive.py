@@ -18,8 +18,9 @@ from newsletter.core.models import (
 )
 from newsletter.core.tokens import Purpose, of_generation
 from newsletter.messages import digest
+from newsletter.messages.paper_card import Links
 from newsletter.subscribers.accounts import row_id
-from newsletter.web import feeds
+from newsletter.web import feeds, issue
 from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
@@ -34,15 +35,28 @@ def view_page(site: SiteDep, token: str) -> HTMLResponse:
     """One digest as a page. Shows no address, because the link may be forwarded."""
     with site.reading() as session:
         delivery_id = site.delivery_of(session, Purpose.VIEW, token)
-        delivery = session.get(Delivery, delivery_id)
-        if delivery is None or delivery.edition_id is None:
-            raise HTTPException(410)
-        loaded = digest.load(session, [delivery_id], _contents(session, delivery))[delivery_id]
+        loaded = load(session, delivery_id)
     # Feed readers get here: nothing on the page leads to preferences, or ends the subscription.
     value = of_generation(str(delivery_id), loaded.link_generation)
-    judged = f"{site.root}/feedback/{site.signer.sign(Purpose.FEEDBACK, value)}"
-    receipt = f"{site.root}/receipt/{site.signer.sign(Purpose.RECEIPT, value)}"
-    return site.page("view.html", digest=loaded, feedback=judged, receipt=receipt)
+    links = Links(
+        feedback=f"{site.root}/feedback/{site.signer.sign(Purpose.FEEDBACK, value)}",
+        receipt=f"{site.root}/receipt/{site.signer.sign(Purpose.RECEIPT, value)}",
+        paper=f"{site.root}/paper",
+    )
+    shown = issue.values(site, loaded, links)
+    return site.page("view.html", **shown, notice=loaded.notice, feedback=links.feedback)
+
+
+def load(session: Session, delivery_id: int) -> digest.Digest:
+    """A digest as its edition froze it.
+
+    Raises:
+        HTTPException: 410, there is none any more.
+    """
+    delivery = session.get(Delivery, delivery_id)
+    if delivery is None or delivery.edition_id is None:
+        raise HTTPException(410)
+    return digest.load(session, [delivery_id], _contents(session, delivery))[delivery_id]
 
 
 def _contents(session: Session, delivery: Delivery) -> digest.Contents:

@@ -1,4 +1,11 @@
-"""Relevant, not relevant, save: the link in the mail shows a button, the button records."""
+"""Rating from a mail: a link opens the issue with one answer chosen, one button records all.
+
+A link that is opened changes nothing, because mail scanners open links (bulk-mail rule 5).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
@@ -6,22 +13,39 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.models import DigestItem, Paper, Signal
 from newsletter.core.tokens import Purpose
+from newsletter.messages.paper_card import Links
 from newsletter.ranking.profiles import feedback
 from newsletter.sending import ledger
+from newsletter.web import archive, issue
+from newsletter.web.bodies import Form
+from newsletter.web.forms import FormDep, text_of
 from newsletter.web.site import READ, RowId, Site, SiteDep
 
 router = APIRouter()
 
-BUTTONS = {
-    Signal.RELEVANT: "Mark as relevant",
-    Signal.NOT_RELEVANT: "Mark as not relevant",
-    Signal.SAVED: "Save this paper",
-}
 DONE = {
-    Signal.RELEVANT: "Marked as relevant",
-    Signal.NOT_RELEVANT: "Marked as not relevant",
-    Signal.SAVED: "Saved",
+    frozenset({Signal.RELEVANT}): "Marked as relevant",
+    frozenset({Signal.NOT_RELEVANT}): "Marked as not relevant",
+    frozenset({Signal.SAVED}): "Saved",
 }
+_RATINGS = frozenset({Signal.RELEVANT, Signal.NOT_RELEVANT})
+
+
+class Change(NamedTuple):
+    """A paper whose signals a form changed."""
+
+    paper: Paper
+    before: frozenset[Signal]
+    after: frozenset[Signal]
+
+
+def _items(session: Session, delivery_id: int) -> Sequence[tuple[DigestItem, Paper]]:
+    return session.exec(
+        select(DigestItem, Paper)
+        .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
+        .where(DigestItem.delivery_id == delivery_id)
+        .order_by(col(DigestItem.position))
+    ).all()
 
 
 def _item(session: Session, site: Site, token: str, paper_id: int) -> tuple[DigestItem, Paper]:
@@ -30,33 +54,86 @@ def _item(session: Session, site: Site, token: str, paper_id: int) -> tuple[Dige
     The token belongs to a delivery: only papers in that digest can be rated with it.
     """
     delivery_id = site.delivery_of(session, Purpose.FEEDBACK, token)
-    found = session.exec(
-        select(DigestItem, Paper)
-        .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
-        .where(DigestItem.delivery_id == delivery_id, DigestItem.paper_id == paper_id)
-    ).one_or_none()
-    if found is None:
-        raise HTTPException(410)
-    return found
+    for item, paper in _items(session, delivery_id):
+        if paper.id == paper_id:
+            return item, paper
+    raise HTTPException(410)
 
 
 @router.api_route("/feedback/{token}/{paper_id}/{signal}", methods=READ)
 def feedback_page(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
-    """The paper and one button."""
+    """The issue with a choice for every paper; the one that was pressed is chosen."""
     with site.reading() as session:
-        _, paper = _item(session, site, token, paper_id)
-    return site.page("feedback.html", paper=paper, button=BUTTONS[signal])
+        item, _ = _item(session, site, token, paper_id)
+        loaded = archive.load(session, item.delivery_id)
+        ids = [paper.paper_id for paper in loaded.papers]
+        given = feedback.signals_of(session, item.subscriber_id, ids)
+    chosen = dict(given)
+    chosen[paper_id] = feedback.with_signal(given.get(paper_id, frozenset()), signal)
+    # The page leads nowhere else that needs a token: the link may be forwarded.
+    shown = issue.values(site, loaded, Links("", "", ""))
+    return site.page("rate.html", **shown, chosen=chosen, pressed=paper_id)
 
 
 @router.post("/feedback/{token}/{paper_id}/{signal}")
-def give_feedback(site: SiteDep, token: str, paper_id: RowId, signal: Signal) -> HTMLResponse:
-    """Record the signal; repeating it changes nothing, the opposite one replaces it."""
+def give_feedback(
+    site: SiteDep, token: str, paper_id: RowId, signal: Signal, form: FormDep
+) -> HTMLResponse:
+    """Record the choices of the form; without a form, the one signal of the link.
+
+    Repeating it changes nothing; the opposite of a signal replaces it.
+    """
     with site.writing() as session:
-        item, paper = _item(session, site, token, paper_id)
+        item, _ = _item(session, site, token, paper_id)
         ledger.settle_arrived(session, delivery_id=item.delivery_id)
-        feedback.record(session, item.subscriber_id, paper_id, signal, topic_id=item.topic_id)
-    return site.page(
-        "feedback_done.html",
-        title=DONE[signal],
-        paper=paper,
-    )
+        mine = _items(session, item.delivery_id)
+        ids = [paper.id or 0 for _, paper in mine]
+        before = feedback.signals_of(session, item.subscriber_id, ids)
+        if "issue" in form:
+            wanted = _wanted(form, ids, before)
+        else:
+            had = before.get(paper_id, frozenset())
+            wanted = {paper_id: feedback.with_signal(had, signal)}
+        topics = {item.paper_id: item.topic_id for item, _ in mine}
+        for number, signals in wanted.items():
+            feedback.replace(session, item.subscriber_id, number, signals, topic_id=topics[number])
+    changes = [
+        Change(paper, before.get(paper.id or 0, frozenset()), wanted[paper.id or 0])
+        for _, paper in mine
+        if paper.id in wanted and wanted[paper.id] != before.get(paper.id, frozenset())
+    ]
+    is_undo = text_of(form, "issue") == "undo"
+    return site.page("rated.html", title=_title(changes, is_undo), changes=changes, is_undo=is_undo)
+
+
+def _wanted(
+    form: Form, ids: Sequence[int], before: Mapping[int, frozenset[Signal]]
+) -> dict[int, frozenset[Signal]]:
+    """The signals that the form asks for, of the papers that it shows."""
+    wanted = {}
+    for number in ids:
+        if f"shown-{number}" not in form:
+            continue
+        rating = text_of(form, f"rate-{number}")
+        if rating and not re.fullmatch("|".join(_RATINGS), rating):
+            raise HTTPException(422)
+        signals = {Signal(rating)} if rating else set()
+        if f"save-{number}" in form:
+            signals.add(Signal.SAVED)
+        wanted[number] = frozenset(signals)
+    return {
+        number: signals
+        for number, signals in wanted.items()
+        if signals != before.get(number, frozenset())
+    }
+
+
+def _title(changes: Sequence[Change], is_undo: bool) -> str:
+    if is_undo:
+        return "Undone"
+    if not changes:
+        return "Nothing to change"
+    if len(changes) == 1:
+        [change] = changes
+        return DONE.get(change.after - change.before, "Rating removed")
+    return f"{len(changes)} ratings saved"

@@ -55,8 +55,9 @@ class Site:
 
     @cached_property
     def style(self) -> bytes:
-        """The one style sheet."""
-        return (bundled("templates") / "pages" / "style.css").read_bytes()
+        """The one style sheet: what all pages share, then those for readers."""
+        folder = bundled("templates") / "pages"
+        return (folder / "style.css").read_bytes() + (folder / "reader.css").read_bytes()
 
     @cached_property
     def _templates(self) -> Environment:

@@ -36,7 +36,7 @@ from newsletter.messages.renderer import Renderer
 from newsletter.ranking import ranker
 from newsletter.ranking.profiles import training
 from newsletter.sending import ledger
-from newsletter.sending.mailer import SendRun, Tally
+from newsletter.sending.mailer import RunOptions, SendRun, Tally
 from newsletter.sending.mailer.retry_policy import retry_at
 from newsletter.sending.transports.smtp import Relay, SmtpTransport
 from tests.support import factories
@@ -101,8 +101,7 @@ def send(
         engine,
         Renderer(settings, Signer(settings.keys)),
         lambda: SmtpTransport(Relay("127.0.0.1", sink.port)),
-        edition_id=edition_id,
-        **options,
+        RunOptions(edition_id=edition_id, **options),
     )
     return asyncio.run(run.run())
 

@@ -179,3 +179,39 @@ def test_a_note_does_not_use_up_the_welcome(engine: Engine, settings: Settings, 
     assert welcome["Subject"].startswith("Welcome!")
     with read_scope(engine) as session:
         assert occasions(session) == [Occasion.NOTHING, Occasion.WELCOME]
+
+
+def test_a_weekly_digest_covers_the_days_since_the_last(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
+    add_papers(engine, 1)
+    add_reader(engine, cadence="weekly", weekday=ISSUE_DATE.weekday(), read_here=True)
+    with session_scope(engine) as session:
+        factories.make_subscriber(session, "bob@reader.example")
+    preparation.prepare(engine, ISSUE_DATE, message_domain="papers.example")
+    with read_scope(engine) as session:
+        by_address = {
+            row.to_address: row for row in session.exec(select(Delivery)) if row.edition_id
+        }
+    weekly, daily = by_address["ada@reader.example"], by_address["bob@reader.example"]
+    # The first of all is a welcome, whatever the cadence.
+    assert (weekly.occasion, weekly.covers_from) == (Occasion.WELCOME, None)
+    assert (weekly.read_here, daily.read_here) == (True, False)
+    assert daily.covers_from is None
+    with session_scope(engine) as session:
+        first = session.get_one(Delivery, weekly.id)
+        first.created_at = utc_now() - timedelta(days=9)
+    add_papers(engine, 2)
+    today = utc_now().date()
+    preparation.prepare(
+        engine, today, message_domain="papers.example", subscriber_ids=[weekly.subscriber_id]
+    )
+    with read_scope(engine) as session:
+        newest = session.exec(
+            select(Delivery)
+            .where(Delivery.subscriber_id == weekly.subscriber_id)
+            .order_by(col(Delivery.id).desc())
+        ).first()
+    assert newest is not None
+    assert newest.covers_from == today - timedelta(days=8)
+    assert newest.subject == "Your week: A study of thing 2"

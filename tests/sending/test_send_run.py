@@ -17,7 +17,7 @@ from newsletter.messages.envelope import Envelope
 from newsletter.messages.renderer import Renderer
 from newsletter.sending import ledger
 from newsletter.sending.ledger import LEASE, Result
-from newsletter.sending.mailer import SendRun, run
+from newsletter.sending.mailer import RunOptions, SendRun, run
 from newsletter.sending.mailer.ledger_client import BegunDelivery
 from newsletter.sending.transports import Transport
 from newsletter.sending.transports.smtp import Relay, SmtpTransport
@@ -69,9 +69,7 @@ def make_run(
         engine,
         Renderer(SETTINGS, Signer(SETTINGS.keys)),
         lambda: Faltering(sink.port, failures),
-        edition_id=edition_id,
-        connections=2,
-        limit=limit,
+        RunOptions(edition_id=edition_id, connections=2, limit=limit),
     )
 
 

@@ -20,7 +20,7 @@ from newsletter.editions import lifecycle, preparation
 from newsletter.messages.renderer import Renderer
 from newsletter.papers.ingest import ingest_file
 from newsletter.ranking.profiles import training
-from newsletter.sending.mailer import SendRun
+from newsletter.sending.mailer import RunOptions, SendRun
 from newsletter.sending.transports.smtp import SmtpTransport, parse_relay
 from newsletter.web import create_app
 from tests.support.live_site import free_port, serving
@@ -48,7 +48,8 @@ class Service:
             edition_id = edition.edition_id
         relay = parse_relay(self.settings.relay_url)
         renderer = Renderer(self.settings, Signer(self.settings.keys))
-        run = SendRun(self.engine, renderer, lambda: SmtpTransport(relay), edition_id=edition_id)
+        options = RunOptions(edition_id=edition_id)
+        run = SendRun(self.engine, renderer, lambda: SmtpTransport(relay), options)
         # Playwright keeps a loop of its own in this thread.
         with ThreadPoolExecutor(1) as other:
             other.submit(asyncio.run, run.run()).result()

@@ -26,6 +26,7 @@ STATED = Preferences(
     min_score=55,
     weekly_budget=40,
     fill_list=True,
+    read_here=True,
     outside_picks=False,
     vacation_until=date(2026, 12, 24),
 )

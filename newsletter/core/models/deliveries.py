@@ -1,6 +1,6 @@
 """The ledger of deliveries, and the pace that all senders share."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -62,6 +62,8 @@ class Delivery(SQLModel, table=True):
     message_id: str = Field(max_length=250, unique=True)
     subject: str = text_column()
     notice: str = text_column()  # said once, after the first sentence
+    read_here: bool = False  # titles lead to this site's page of the paper
+    covers_from: date | None = None  # first day of a weekly digest; no other has one
     status: DeliveryStatus = status_column(DeliveryStatus)
     attempts: int = 0
     resends: int = 0  # attempts made after the delivery was uncertain

@@ -107,6 +107,7 @@ class Subscriber(SQLModel, table=True):
     weekly_budget: int | None = None  # papers a week, over all digests
     tell_when_nothing: bool = False  # on each day without papers, not once a week
     fill_list: bool = False  # with popular papers, where matches leave room
+    read_here: bool = False  # titles in mails lead to this site's page of the paper
     minimum_changed: bool = False  # min_score was converted; told in the next digest
     vacation_until: date | None = None
     created_at: datetime = utc_column()

@@ -128,8 +128,12 @@ def put(session: Session, fitted: Fitted) -> None:
     _keep(space.id, fitted.basis)
 
 
-def ensure_vectors(engine: Engine, since: datetime, model: str = DEFAULT) -> None:
+def ensure_vectors(
+    engine: Engine, since: datetime, model: str = DEFAULT, *, within: range | None = None
+) -> None:
     """Store what ranking the papers first seen since then needs: the space, and their vectors.
+
+    ``within`` takes the papers with these ids only.
 
     Computed from a reading view, which holds up nobody, and written in one short transaction.
 
@@ -139,7 +143,10 @@ def ensure_vectors(engine: Engine, since: datetime, model: str = DEFAULT) -> Non
     with read_scope(engine) as session:
         fitted = None if _newest(session) else fit(session, model)
         basis = fitted.basis if fitted else current(session, model)[1]
-        papers = session.exec(select(Paper).where(col(Paper.first_seen_at) >= since)).all()
+        wanted = select(Paper).where(col(Paper.first_seen_at) >= since)
+        if within is not None:
+            wanted = wanted.where(col(Paper.id) >= within.start, col(Paper.id) < within.stop)
+        papers = session.exec(wanted).all()
         _, computed = _vectors(session, basis, papers)
     if fitted is None and not computed:
         return

@@ -67,6 +67,45 @@ def withdraw(session: Session, subscriber_id: int, paper_id: int, signal: Signal
     return True
 
 
+def with_signal(signals: frozenset[Signal], added: Signal) -> frozenset[Signal]:
+    """``signals`` of a paper with one more; the opposite one goes."""
+    return frozenset(signals - {_OPPOSITE[added]}) | {added}
+
+
+def signals_of(
+    session: Session, subscriber_id: int, paper_ids: Sequence[int]
+) -> dict[int, frozenset[Signal]]:
+    """The signals of a subscriber on papers, of those that have any."""
+    rows = session.exec(
+        select(Feedback.paper_id, Feedback.signal).where(
+            Feedback.subscriber_id == subscriber_id, col(Feedback.paper_id).in_(paper_ids)
+        )
+    )
+    found: dict[int, frozenset[Signal]] = {}
+    for paper_id, signal in rows:
+        found[paper_id] = found.get(paper_id, frozenset()) | {Signal(signal)}
+    return found
+
+
+def replace(
+    session: Session,
+    subscriber_id: int,
+    paper_id: int,
+    wanted: frozenset[Signal],
+    *,
+    topic_id: int | None = None,
+) -> None:
+    """Make ``wanted`` the signals on a paper: what is not in it is withdrawn."""
+    had = signals_of(session, subscriber_id, [paper_id]).get(paper_id, frozenset())
+    for signal in sorted(had - wanted):
+        withdraw(session, subscriber_id, paper_id, signal)
+    # "Saved" first: it takes "not relevant" away, which may be wanted beside it.
+    for signal in sorted(wanted - had, key=lambda each: each is not Signal.SAVED):
+        record(session, subscriber_id, paper_id, signal, topic_id=topic_id)
+    if Signal.SAVED in wanted - had and Signal.NOT_RELEVANT in wanted & had:
+        record(session, subscriber_id, paper_id, Signal.NOT_RELEVANT, topic_id=topic_id)
+
+
 def _learn_anew(session: Session, subscriber_id: int) -> None:
     """Delete a profile; `profiles` rebuilds it from rows when it is next needed."""
     topics = select(Topic.id).where(Topic.subscriber_id == subscriber_id)

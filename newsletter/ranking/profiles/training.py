@@ -56,21 +56,45 @@ def train(
     Raises:
         SettingsError: the encoder is not installed.
     """
-    rebuilt, others, match = "", None, None
-    if subscriber_id is None:
-        rebuilt = _refit(engine, model)
-        others = _refit_others(engine, model)
-        match = judgements.refit(engine)
-    wanted = select(Topic.id).order_by(col(Topic.id))
-    if subscriber_id is not None:
-        wanted = wanted.where(Topic.subscriber_id == subscriber_id)
+    shared = refit(engine, model) if subscriber_id is None else ("", None, None)
+    whose = None if subscriber_id is None else range(subscriber_id, subscriber_id + 1)
+    key, topics = train_topics(engine, whose, model=model)
     with read_scope(engine) as session:
         papers = session.exec(select(func.count()).select_from(Paper)).one()
+    return TrainingReport(key, topics, papers, *shared)
+
+
+def refit(engine: Engine, model: str = DEFAULT) -> tuple[str, Finding, Refit]:
+    """Refit what all topics share: the feature space, what others liked, a site's match.
+
+    Returns why the feature space was rebuilt, or "", and what came of the others.
+
+    Raises:
+        SettingsError: the encoder is not installed.
+    """
+    return _refit(engine, model), _refit_others(engine, model), judgements.refit(engine)
+
+
+def train_topics(
+    engine: Engine, subscribers: range | None = None, *, model: str = DEFAULT
+) -> tuple[str, int]:
+    """Train the topics of the subscribers with these ids, or all, in the space there is.
+
+    Returns the feature space and how many topics there were.
+
+    Raises:
+        SettingsError: the encoder of the space is not installed.
+    """
+    wanted = select(Topic.id).order_by(col(Topic.id))
+    if subscribers is not None:
+        owner = col(Topic.subscriber_id)
+        wanted = wanted.where(owner >= subscribers.start, owner < subscribers.stop)
+    with read_scope(engine) as session:
         key, basis = feature_store.current(session, model)
         topics = [number or 0 for number in session.exec(wanted)]
     for some in batched(topics, BATCH):
         _train_topics(engine, key, basis, some)
-    return TrainingReport(key, len(topics), papers, rebuilt, others, match)
+    return key, len(topics)
 
 
 def _refit(engine: Engine, model: str) -> str:

@@ -21,7 +21,7 @@ from newsletter.messages.digest import Contents, Digest
 from newsletter.sending import ledger
 from newsletter.sending.ledger import Outlook, Result
 from newsletter.sending.mailer import flight_log, lease_owner, rate_limit
-from newsletter.sending.mailer.rate_limit import Limits
+from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.reputation import ReputationWatch
 from newsletter.sending.mailer.retry_policy import DomainWatch
 
@@ -92,19 +92,24 @@ class Begun:
 
 @dataclass(slots=True)
 class LedgerClient:
-    """The ledger as one run sees it; ``edition_id`` None is for the messages of no edition."""
+    """The ledger as one run sees it."""
 
     engine: Engine
-    edition_id: int | None
-    limits: Limits
-    resends: int
-    subscriber_id: int | None
+    options: RunOptions
     owner: str
-    claim_ahead: int = CLAIM_AHEAD
     domains: DomainWatch = field(default_factory=DomainWatch)
-    reputation: ReputationWatch = field(default_factory=ReputationWatch)
+    reputation: ReputationWatch = field(init=False)
     _claimed: list[int] = field(default_factory=list)
     _contents: Contents = field(default_factory=lambda: Contents({}))
+
+    def __post_init__(self) -> None:
+        """Watch what comes back about the run's edition."""
+        self.reputation = ReputationWatch(self.edition_id, self.options.threshold)
+
+    @property
+    def edition_id(self) -> int | None:
+        """The edition that is sent; None is for the messages of none."""
+        return self.options.edition_id
 
     def open(self) -> int:
         """Take over from dead processes; returns how many deliveries wait."""
@@ -134,11 +139,11 @@ class LedgerClient:
 
     def moments(self, want: int) -> list[datetime]:
         """When up to ``want`` messages may go, at least one; none are given without a rate."""
-        if self.limits.rate is None:
+        if self.options.limits.rate is None:
             return []
         with session_scope(self.engine) as session:
             given = rate_limit.reserve_slots(
-                session, "all", self.limits.rate, most=want, now=utc_now(), at_least=1
+                session, "all", self.options.limits.rate, most=want, now=utc_now(), at_least=1
             ).given
         return list(given)
 
@@ -153,7 +158,9 @@ class LedgerClient:
             begun: dict[int, int] = {}
             begun_at = 0.0
             if want:
-                claimed = claimed or self._claim(session, want * self.claim_ahead)
+                # A run with a limit leaves the rest to other processes.
+                ahead = CLAIM_AHEAD if self.options.limit is None else 1
+                claimed = claimed or self._claim(session, want * ahead)
                 turn.is_empty = not claimed
                 group, claimed = claimed[:want], claimed[want:]
                 begun_at = time.monotonic()
@@ -173,8 +180,8 @@ class LedgerClient:
             owner=self.owner,
             now=utc_now(),
             limit=limit,
-            subscriber_id=self.subscriber_id,
-            resends=self.resends,
+            subscriber_id=self.options.only,
+            resends=self.options.resends,
         )
 
     def _begin(
@@ -186,9 +193,9 @@ class LedgerClient:
         """
         now = utc_now()
         group = self._within_domain_limits(session, ids, now, go_at)
-        if self.limits.warm_up and group:
+        if self.options.limits.warm_up and group:
             allowed = rate_limit.reserve_today(
-                session, self.limits.warm_up, most=len(group), now=now
+                session, self.options.limits.warm_up, most=len(group), now=now
             )
             if not allowed:
                 turn.halted = "today's share of the warm-up is sent; the rest may go tomorrow"
@@ -200,7 +207,7 @@ class LedgerClient:
         begun = ledger.begin(session, group, owner=self.owner, now=now)
         if len(begun) == len(group):
             return begun
-        if self.limits.warm_up:
+        if self.options.limits.warm_up:
             rate_limit.give_back_today(session, len(group) - len(begun), now=now)
         refused = set(group) - set(begun)
         turn.suppressed = session.exec(
@@ -224,7 +231,7 @@ class LedgerClient:
         self, session: Session, ids: Sequence[int], now: datetime, go_at: dict[int, datetime]
     ) -> list[int]:
         """Those of ``ids`` whose recipient domain may have mail now; the others are postponed."""
-        if not self.limits.domains and self.domains.is_quiet:
+        if not self.options.limits.domains and self.domains.is_quiet:
             return list(ids)
         by_domain: dict[str, list[int]] = {}
         rows = session.exec(
@@ -236,7 +243,7 @@ class LedgerClient:
         closed: dict[int, datetime] = {}
         for domain, numbers in by_domain.items():
             closed_until = self.domains.closed_until(domain, now)
-            rate = self.limits.domains.get(domain)
+            rate = self.options.limits.domains.get(domain)
             if closed_until is not None:
                 closed |= dict.fromkeys(numbers, closed_until)
             elif rate is not None:
@@ -259,13 +266,15 @@ class LedgerClient:
         """Undo the begin of deliveries whose content no relay was given."""
         with session_scope(self.engine) as session:
             number = ledger.put_back(session, ids, owner=self.owner)
-            if self.limits.warm_up:
+            if self.options.limits.warm_up:
                 rate_limit.give_back_today(session, number, now=utc_now())
 
     def outlook(self) -> tuple[str, Outlook]:
         """Why nothing may begin, or "", and what to wait for."""
         with read_scope(self.engine) as session:
-            return self.halted(session), ledger.outlook(session, self.edition_id, self.resends)
+            return self.halted(session), ledger.outlook(
+                session, self.edition_id, self.options.resends
+            )
 
     def why_pause(self) -> str:
         """Why bounces or complaints stop the run; "" if they do not."""

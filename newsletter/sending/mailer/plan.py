@@ -10,6 +10,7 @@ from newsletter.core.config import Settings
 from newsletter.core.tokens import Signer
 from newsletter.messages.renderer import Renderer
 from newsletter.sending import ledger
+from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.rate_limit import Limits
 from newsletter.sending.mailer.reputation import Threshold
 from newsletter.sending.mailer.run import SendRun
@@ -64,20 +65,17 @@ class SendPlan:
             SettingsError: a setting that sending needs is missing or bad.
         """
         settings = self.settings
-        spare_the_collector()
         transport: Callable[[], Transport] = RelayPool(
             parse_relays(settings.relay_url, settings.ehlo_name)
         ).transport
-        return SendRun(
-            engine,
-            Renderer(settings, Signer(settings.keys)),
-            transport,
+        options = RunOptions(
             edition_id=self.edition_id,
-            connections=self.connections,
-            limit=self.limit,
             only=self.only,
+            limit=self.limit,
+            connections=self.connections,
             limits=Limits(self.rate or settings.rate, settings.domain_rates, settings.warm_up),
             resends=self.resends,
             threshold=self.threshold,
             checks_refusals=self.checks_reputation,
         )
+        return SendRun(engine, Renderer(settings, Signer(settings.keys)), transport, options)

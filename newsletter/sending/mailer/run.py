@@ -15,15 +15,15 @@ from sqlalchemy import Engine
 from newsletter.core.database import utc_now
 from newsletter.core.errors import RelayError, SlowDownError, StoppedError
 from newsletter.core.models import DeliveryStatus
-from newsletter.sending.ledger import LEASE, RESENDS, Result
+from newsletter.sending.ledger import LEASE, Result
 from newsletter.sending.mailer import flight_log, lease_owner
 from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, deferred, make_ready
 from newsletter.sending.mailer.backlog import Backlog
 from newsletter.sending.mailer.db_executor import DatabaseLine
 from newsletter.sending.mailer.ledger_client import Begun, BegunDelivery, LedgerClient
-from newsletter.sending.mailer.rate_limit import AHEAD, Limits
+from newsletter.sending.mailer.options import RunOptions
+from newsletter.sending.mailer.rate_limit import AHEAD
 from newsletter.sending.mailer.relay_health import RelayHealth
-from newsletter.sending.mailer.reputation import ReputationWatch, Threshold
 from newsletter.sending.mailer.tally import Tally
 from newsletter.sending.transports import Transport
 
@@ -45,12 +45,10 @@ SOON = timedelta(seconds=10)
 
 
 class SendRun:
-    """Drains what is due of one edition, or with ``edition_id`` None the messages of none.
+    """Drains what is due, as `RunOptions` say.
 
-    ``only`` limits the run to one subscriber, ``limit`` to so many deliveries; with ``resends`` 0
-    uncertain ones are held; what comes back pauses it at ``threshold``, and unless
-    ``checks_refusals`` is false a relay that refuses nearly everything alike. Set ``stop`` to
-    drain: what is in flight is finished and recorded. ``on_progress`` is called after each result.
+    Set ``stop`` to drain: what is in flight is finished and recorded. ``on_progress`` is called
+    after each result.
     """
 
     def __init__(
@@ -58,34 +56,22 @@ class SendRun:
         engine: Engine,
         renderer: Rendering,
         transport: Callable[[], Transport],
-        *,
-        edition_id: int | None,
-        connections: int = 4,
-        limit: int | None = None,
-        only: int | None = None,
-        limits: Limits | None = None,
-        resends: int = RESENDS,
-        threshold: Threshold | None = None,
-        checks_refusals: bool = True,
+        options: RunOptions,
     ) -> None:
         self.stop = asyncio.Event()
         self.on_progress: Callable[[Tally], None] = lambda tally: None
         self._renderer = renderer
         self._transport = transport
-        self._connections = connections
-        self._left = limit
-        self._is_partial = limit is not None or only is not None
+        self._options = options
+        self._connections = options.connections
+        self._left = options.limit
         owner = lease_owner.new_owner()
-        self._ledger = LedgerClient(engine, edition_id, limits or Limits(), resends, only, owner)
-        self._ledger.reputation = ReputationWatch(edition_id, threshold)
-        if limit is not None:
-            self._ledger.claim_ahead = 1  # leave the rest to other processes
+        self._ledger = LedgerClient(engine, options, owner)
         self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
         self._relay = RelayHealth()
-        self._checks_refusals = checks_refusals
         self._tally = Tally(0)
         self._backlog = Backlog()
-        self._group = min(GROUP // 2, 2 * connections)
+        self._group = min(GROUP // 2, 2 * options.connections)
         self._moments: list[datetime] = []
         self._empty_since = 0.0
         self._renewed_at = time.monotonic()
@@ -177,7 +163,7 @@ class SendRun:
         if halted:
             self._tally.stopped = halted
             return True
-        if self._is_partial:
+        if self._options.is_partial:
             return True
         if outlook.next_queued is not None and outlook.next_queued < utc_now() + SOON:
             return False
@@ -198,7 +184,7 @@ class SendRun:
         ):
             return 0
         want = self._group if self._left is None else min(self._group, self._left)
-        if not want or self._ledger.limits.rate is None:
+        if not want or self._options.limits.rate is None:
             return want
         if not self._moments or self._moments[0] < utc_now() - 2 * AHEAD:
             self._moments = await self._ask(self._ledger.moments, want)
@@ -359,7 +345,7 @@ class SendRun:
         self._ledger.domains.note(job.domain, result)
         self._tally.outcomes[result.status] += 1
         self.on_progress(self._tally)
-        if self._checks_refusals and self._relay.brake.note(result, job.domain):
+        if self._options.checks_refusals and self._relay.brake.note(result, job.domain):
             self._tally.refused_as = self._relay.brake.kind
             self._give_up(self._relay.brake.reason)
 

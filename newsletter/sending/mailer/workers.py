@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 
 from newsletter.core import database
 from newsletter.core.errors import NewsletterError, StoppedError
-from newsletter.sending.mailer.plan import SendPlan
+from newsletter.sending.mailer.plan import SendPlan, spare_the_collector
 from newsletter.sending.mailer.tally import Tally
 
 REPORT_SECONDS = 0.25
@@ -141,6 +141,7 @@ def _work(plan: SendPlan, pipe: Connection) -> None:
 
 async def _drain(plan: SendPlan, pipe: Connection) -> Tally:
     settings = plan.settings
+    spare_the_collector()
     run = plan.run(database.connect(settings.database_url, synchronous=settings.sqlite_synchronous))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, lambda: stop_or_exit(run.stop))

@@ -1,0 +1,30 @@
+"""What one send run takes, and within which limits."""
+
+from dataclasses import dataclass, field
+
+from newsletter.sending.ledger import RESENDS
+from newsletter.sending.mailer.rate_limit import Limits
+from newsletter.sending.mailer.reputation import Threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """One edition, or with ``edition_id`` None the messages of none, and how to send them."""
+
+    edition_id: int | None
+    # One subscriber's only, and at most so many deliveries.
+    only: int | None = None
+    limit: int | None = None
+    connections: int = 4
+    limits: Limits = field(default_factory=Limits)
+    # How many times an uncertain delivery is sent again; 0 holds it.
+    resends: int = RESENDS
+    # The bounces and complaints at which the run pauses itself, if any do that.
+    threshold: Threshold | None = None
+    # Whether a relay that refuses nearly everything alike pauses the run.
+    checks_refusals: bool = True
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether what is left when the run ends may be meant for another run."""
+        return self.limit is not None or self.only is not None

@@ -1,0 +1,50 @@
+"""`newsletter worker` and `newsletter jobs`: one clear line and exit code 2 for what cannot be."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.command import Newsletter
+
+
+@pytest.mark.parametrize("command", ["worker", "jobs"])
+def test_on_sqlite_they_say_what_to_use_instead(
+    sqlite_engine: Engine, tmp_path: Path, command: str
+) -> None:
+    code, out, err = Newsletter(sqlite_engine, tmp_path).run(command)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "the queue needs PostgreSQL" in err
+
+
+def test_before_the_queue_has_tables_they_say_how_to_make_them_and_that_is_right(
+    bare_engine: Engine, tmp_path: Path
+) -> None:
+    newsletter = Newsletter(bare_engine, tmp_path)
+    code, _, err = newsletter.run("worker")
+    assert code == 2
+    assert err == "error: the queue has no tables yet: run `newsletter db upgrade`\n"
+    assert newsletter.run("db", "upgrade")[0] == 0
+    code, out, _ = newsletter.run("jobs", "--json")
+    assert code == 0
+    assert json.loads(out) == {
+        "counts": {"waiting": 0, "running": 0, "failed": 0},
+        "jobs": [],
+        "workers": [],
+    }
+
+
+def test_without_the_extra_they_name_it_and_the_other_commands_work(
+    bare_engine: Engine, tmp_path: Path
+) -> None:
+    missing = "raise ModuleNotFoundError('it is not here', name='procrastinate')\n"
+    (tmp_path / "procrastinate.py").write_text(missing, encoding="utf-8")
+    newsletter = Newsletter(bare_engine, tmp_path)
+    code, _, err = newsletter.run("worker")
+    assert code == 2
+    assert err == (
+        "error: the queue needs the package 'procrastinate': pip install 'newsletter[cluster]'\n"
+    )
+    assert newsletter.run("db", "upgrade")[0] == 0
