@@ -19,21 +19,12 @@ def retry(
     ] = None,
 ) -> None:
     """Queue failed, expired, deferred or uncertain deliveries again, for `newsletter send`."""
-    again = wanted or [
-        DeliveryStatus.FAILED,
-        DeliveryStatus.EXPIRED,
-        DeliveryStatus.DEFERRED,
-        DeliveryStatus.UNCERTAIN,
-    ]
-    allowed = {
-        DeliveryStatus.FAILED,
-        DeliveryStatus.EXPIRED,
-        DeliveryStatus.DEFERRED,
-        DeliveryStatus.UNCERTAIN,
-    }
-    refused = [status.value for status in again if status not in allowed]
+    again = wanted or lifecycle.RETRYABLE
+    refused = [status.value for status in again if status not in lifecycle.RETRYABLE]
     if refused:
-        raise UsageError(f"--status {refused[0]}: only {', '.join(sorted(allowed))} can be retried")
+        raise UsageError(
+            f"--status {refused[0]}: only {', '.join(sorted(lifecycle.RETRYABLE))} can be retried"
+        )
     _, engine = open_database()
     number = lifecycle.retry(engine, date or today(), again)
     queued = "1 delivery" if number == 1 else f"{number} deliveries"

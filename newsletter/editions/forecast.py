@@ -23,6 +23,8 @@ from newsletter.sending.mailer.retry_policy import STALE_AFTER
 ASSUMED_RATE = 10.0
 # Fewer messages say more about the start of a run than about its pace.
 FEWEST_MEASURED = 100
+# A pace of a month ago is that of another list.
+MOST_EDITIONS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +85,23 @@ def rate_of(session: Session, rate: float | None) -> Rate:
     if rate is not None:
         return Rate(rate, "set")
     is_sent = col(Delivery.status).in_((DeliveryStatus.SENT, DeliveryStatus.BOUNCED))
-    last = session.exec(
-        select(func.count(), func.min(Delivery.finished_at), func.max(Delivery.finished_at))
-        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
-        .where(is_sent, col(Delivery.finished_at).is_not(None))
-        .group_by(col(Edition.id))
-        .having(func.count() >= FEWEST_MEASURED)
-        .order_by(col(Edition.issue_date).desc())
-        .limit(1)
-    ).first()
-    if last is not None:
-        number, start, end = last
+    # One edition at a time: a year of them is millions of rows.
+    latest = select(Edition.id).order_by(col(Edition.issue_date).desc()).limit(MOST_EDITIONS)
+    for edition_id in session.exec(latest).all():
+        number, start, end = session.exec(
+            select(
+                func.count(), func.min(Delivery.finished_at), func.max(Delivery.finished_at)
+            ).where(
+                Delivery.edition_id == edition_id, is_sent, col(Delivery.finished_at).is_not(None)
+            )
+        ).one()
+        if number < FEWEST_MEASURED:
+            continue
         # Readers in several zones are sent to hours apart; only a run without such gaps measures.
         seconds = (_aware(end) - _aware(start)).total_seconds()
         if 0 < seconds < timedelta(hours=1).total_seconds():
             return Rate(number / seconds, "measured")
+        break
     return Rate(ASSUMED_RATE, "assumed")
 
 

@@ -13,17 +13,28 @@ from newsletter.core.errors import UsageError
 from newsletter.core.models import Delivery, DeliveryStatus, DigestItem, Edition, EditionStatus
 from newsletter.sending import ledger
 
+# What trying again can help.
+RETRYABLE = (
+    DeliveryStatus.FAILED,
+    DeliveryStatus.EXPIRED,
+    DeliveryStatus.DEFERRED,
+    DeliveryStatus.UNCERTAIN,
+)
 # Any number that nobody else uses for advisory locks of two numbers.
 _EDITIONS = 0x65646974
 
 
 def find(session: Session, issue_date: date) -> Edition:
-    """The edition of a date.
+    """The edition of a date, locked where the database locks rows.
+
+    Of two changes at once the second sees what the first has made of it.
 
     Raises:
         UsageError: there is none.
     """
-    edition = session.exec(select(Edition).where(Edition.issue_date == issue_date)).first()
+    edition = session.exec(
+        select(Edition).where(Edition.issue_date == issue_date).with_for_update()
+    ).first()
     if edition is None:
         raise UsageError(
             f"no edition of {issue_date}: create it with `newsletter prepare --date {issue_date}`"
@@ -54,7 +65,7 @@ def start_sending(engine: Engine, edition_id: int) -> None:
         UsageError: the edition was cancelled.
     """
     with session_scope(engine) as session:
-        edition = session.get_one(Edition, edition_id)
+        edition = session.get_one(Edition, edition_id, with_for_update=True)
         if edition.status == EditionStatus.CANCELLED:
             raise UsageError(f"the edition of {edition.issue_date} was cancelled")
         if edition.status == EditionStatus.SENT and not ledger.is_unfinished(session, edition_id):
@@ -112,7 +123,7 @@ def finish_if_done(engine: Engine, edition_id: int, resends: int = ledger.RESEND
     In a cancelled edition, deliveries put back meanwhile are cancelled too.
     """
     with session_scope(engine) as session:
-        edition = session.get_one(Edition, edition_id)
+        edition = session.get_one(Edition, edition_id, with_for_update=True)
         if edition.status == EditionStatus.CANCELLED:
             ledger.cancel(session, edition_id, utc_now())
         elif edition.status == EditionStatus.SENDING and not ledger.is_unfinished(
@@ -170,6 +181,19 @@ def pause(engine: Engine, issue_date: date) -> None:
         if edition.status in {EditionStatus.SENT, EditionStatus.CANCELLED}:
             raise UsageError(f"the edition of {issue_date} is already {edition.status}")
         edition.status = EditionStatus.PAUSED
+
+
+def resume(engine: Engine, issue_date: date) -> None:
+    """Let a send run go on with a paused edition: the next one that comes by, or one at work.
+
+    Raises:
+        UsageError: no such edition, or it is not paused.
+    """
+    with session_scope(engine) as session:
+        edition = find(session, issue_date)
+        if edition.status != EditionStatus.PAUSED:
+            raise UsageError(f"the edition of {issue_date} is {edition.status}, not paused")
+        edition.status, edition.note = EditionStatus.READY, ""
 
 
 def cancel(engine: Engine, issue_date: date) -> int:

@@ -33,9 +33,8 @@ class Overview:
 
     @property
     def is_moving(self) -> bool:
-        """Whether a send run is at work on it."""
-        is_sending = self.edition.status == EditionStatus.SENDING
-        return is_sending and bool(self.progress.leased or self.progress.per_second)
+        """Whether a send run has deliveries of it in its hands."""
+        return self.edition.status == EditionStatus.SENDING and self.progress.leased > 0
 
     @property
     def is_over(self) -> bool:

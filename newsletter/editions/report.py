@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, func, select
 
 from newsletter.core.csv_cells import harmless_cell
 from newsletter.core.database import utc_now
@@ -85,32 +86,57 @@ def _undelivered(session: Session, edition_id: int) -> tuple[Undelivered, ...]:
         .where(Delivery.edition_id == edition_id, Delivery.status != DeliveryStatus.SENT)
         .order_by(col(Delivery.status), col(Delivery.to_address))
     ).all()
-    came_back = _came_back(session, edition_id)
-    return tuple(
-        Undelivered(
-            email=row.to_address,
-            status=row.status.value,
-            attempts=row.attempts,
-            # What the relay said when it took the message is not why it came back.
-            code=None if row.status in ledger.COUNTED_AS else row.smtp_code,
-            reason=(
-                came_back.get(row.id or 0, "no report tells why")
-                if row.status in ledger.COUNTED_AS
-                else row.smtp_response
-            ),
-            retry_at=row.not_before,
-        )
-        for row in rows
+    came_back = _came_back(session, Delivery.edition_id == edition_id)
+    return tuple(_as_undelivered(row, came_back) for row in rows)
+
+
+def undelivered_page(
+    session: Session,
+    edition_id: int,
+    *,
+    statuses: Sequence[DeliveryStatus],
+    search: str = "",
+    offset: int = 0,
+    limit: int = 50,
+) -> tuple[int, tuple[tuple[int, Undelivered], ...]]:
+    """How many deliveries are in one of ``statuses``, and some of them with their subscriber's id.
+
+    ``search`` is a part of the address.
+    """
+    wanted = [col(Delivery.edition_id) == edition_id, col(Delivery.status).in_(statuses)]
+    if search:
+        wanted.append(col(Delivery.to_address).contains(search.lower(), autoescape=True))
+    total = session.exec(select(func.count()).select_from(Delivery).where(*wanted)).one()
+    rows = session.exec(
+        select(Delivery).where(*wanted).order_by(col(Delivery.id)).offset(offset).limit(limit)
+    ).all()
+    came_back = _came_back(session, col(Delivery.id).in_([row.id for row in rows]))
+    return total, tuple((row.subscriber_id, _as_undelivered(row, came_back)) for row in rows)
+
+
+def _as_undelivered(row: Delivery, came_back: Mapping[int, str]) -> Undelivered:
+    return Undelivered(
+        email=row.to_address,
+        status=row.status.value,
+        attempts=row.attempts,
+        # What the relay said when it took the message is not why it came back.
+        code=None if row.status in ledger.COUNTED_AS else row.smtp_code,
+        reason=(
+            came_back.get(row.id or 0, "no report tells why")
+            if row.status in ledger.COUNTED_AS
+            else row.smtp_response
+        ),
+        retry_at=row.not_before,
     )
 
 
-def _came_back(session: Session, edition_id: int) -> dict[int, str]:
+def _came_back(session: Session, deliveries: ColumnElement[bool] | bool) -> dict[int, str]:
     """Why deliveries bounced or were complained about, by delivery: the last report's words."""
     events = session.exec(
         select(DeliveryEvent)
         .join(Delivery, col(Delivery.id) == col(DeliveryEvent.delivery_id))
         .where(
-            Delivery.edition_id == edition_id,
+            deliveries,
             col(Delivery.status).in_(list(ledger.COUNTED_AS)),
             col(DeliveryEvent.kind).in_((EventKind.BOUNCED, EventKind.COMPLAINED)),
         )
@@ -134,6 +160,21 @@ def _without_digest(session: Session, edition_id: int) -> tuple[tuple[str, str],
             .order_by(Subscriber.email)
         )
     )
+
+
+def without_digest_page(
+    session: Session, edition_id: int, *, offset: int = 0, limit: int = 50
+) -> list[tuple[int, str, str]]:
+    """Some of those who were due and got no digest: subscriber's id, address and reason."""
+    rows = session.exec(
+        select(Subscriber.id, Subscriber.email, NoDigest.reason)
+        .join(NoDigest, col(NoDigest.subscriber_id) == col(Subscriber.id))
+        .where(NoDigest.edition_id == edition_id)
+        .order_by(col(NoDigest.id))
+        .offset(offset)
+        .limit(limit)
+    )
+    return [(number or 0, email, reason) for number, email, reason in rows]
 
 
 def sources_now(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:

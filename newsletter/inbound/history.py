@@ -24,6 +24,7 @@ from newsletter.subscribers.validation import normalise_email
 
 # A year of daily digests.
 MOST_ENTRIES = 400
+_TAKEN = (DeliveryStatus.SENT, DeliveryStatus.BOUNCED, DeliveryStatus.COMPLAINED)
 _WHY = {
     SuppressionReason.UNSUBSCRIBED: "they unsubscribed",
     SuppressionReason.BOUNCED: "mail to the address bounced",
@@ -65,7 +66,11 @@ def history(session: Session, signer: Signer, email: str) -> History:
     Raises:
         InputError: not an address.
     """
-    address = normalise_email(email)
+    return history_of(session, signer, normalise_email(email))
+
+
+def history_of(session: Session, signer: Signer, address: str) -> History:
+    """The same of an address as it is stored, whatever it looks like."""
     address_hash = signer.hash_address(address)
     subscriber = session.exec(select(Subscriber).where(Subscriber.email == address)).one_or_none()
     suppression = session.get(Suppression, address_hash)
@@ -124,7 +129,8 @@ def _delivery_entries(session: Session, subscriber_id: int) -> list[Entry]:
     mine = select(Delivery).where(Delivery.subscriber_id == subscriber_id)
     for row in session.exec(mine.order_by(col(Delivery.id).desc()).limit(MOST_ENTRIES)):
         named = "digest" if row.kind is DeliveryKind.DIGEST else row.kind.replace("_", " ")
-        said = f": {row.smtp_response}" if row.status is not DeliveryStatus.SENT else ""
+        # What the relay said when it took a message is not why it came back.
+        said = "" if row.status in _TAKEN else f": {row.smtp_response}".removesuffix(": ")
         entries.append(Entry(row.finished_at or row.created_at, f"{named} {row.status}{said}"))
     events = (
         select(DeliveryEvent)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import delete, update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from newsletter.core.csv_cells import plain_cell
 from newsletter.core.errors import InputError, UsageError
@@ -39,6 +39,7 @@ class Suppressed:
     reason: SuppressionReason
     created_at: datetime
     note: str
+    subscriber_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -51,24 +52,41 @@ class Imported:
 
 
 def listing(
-    session: Session, *, reason: SuppressionReason | None = None, limit: int | None = None
+    session: Session,
+    *,
+    reason: SuppressionReason | None = None,
+    limit: int | None = None,
+    offset: int = 0,
 ) -> list[Suppressed]:
     """Suppressions, the newest first; the address is known only while a subscriber has it."""
     wanted = (
-        select(Suppression, Subscriber.email)
+        select(Suppression, Subscriber.email, Subscriber.id)
         .join(
             Subscriber,
             col(Subscriber.address_hash) == col(Suppression.address_hash),
             isouter=True,
         )
-        .order_by(col(Suppression.created_at).desc())
+        .order_by(col(Suppression.created_at).desc(), col(Suppression.address_hash))
     )
     if reason is not None:
         wanted = wanted.where(Suppression.reason == reason)
     return [
-        Suppressed(row.address_hash, email or "", row.reason, row.created_at, row.note)
-        for row, email in session.exec(wanted.limit(limit))
+        Suppressed(row.address_hash, email or "", row.reason, row.created_at, row.note, number)
+        for row, email, number in session.exec(wanted.limit(limit).offset(offset))
     ]
+
+
+def counted(session: Session) -> dict[SuppressionReason, int]:
+    """How many addresses are suppressed, by reason."""
+    rows = session.exec(select(Suppression.reason, func.count()).group_by(Suppression.reason))
+    found = dict(rows.all())
+    return {reason: found.get(reason, 0) for reason in SuppressionReason}
+
+
+def lifted(session: Session, most: int) -> list[SuppressionRemoval]:
+    """The last suppressions that were lifted, and why."""
+    newest = col(SuppressionRemoval.id).desc()
+    return list(session.exec(select(SuppressionRemoval).order_by(newest).limit(most)))
 
 
 def add(

@@ -74,7 +74,7 @@ def rates_of(session: Session, edition_id: int, *, accepted_only: bool = False) 
 
     With ``accepted_only`` what the relay itself refused is left out.
     """
-    domain = _domain_of(session)
+    domain = domain_of(session)
     is_bounce = and_(_event.kind == EventKind.BOUNCED, _is_proven)
     rows = session.execute(
         select(
@@ -107,7 +107,8 @@ def _deliveries_with(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(distinct(case((condition, _delivery.c.id))))
 
 
-def _domain_of(session: Session) -> ColumnElement[str]:
+def domain_of(session: Session) -> ColumnElement[str]:
+    """What stands behind the @ of a delivery's address."""
     address = _delivery.c.to_address
     if session.get_bind().dialect.name == "sqlite":
         return func.substr(address, func.instr(address, "@") + 1)

@@ -2,9 +2,36 @@
 
 from fastapi import APIRouter
 
-from newsletter.web.operator import link, today
+from newsletter.web.operator import (
+    addresses,
+    bounces,
+    edition_changes,
+    editions,
+    forecast,
+    jobs,
+    link,
+    sign_ups,
+    subscriber,
+    subscribers,
+    suppressions,
+    today,
+)
 
-PARTS = (link, today)
+# "/subscribers/new" comes before "/subscribers/{subscriber_id}".
+PARTS = (
+    link,
+    today,
+    editions,
+    edition_changes,
+    subscribers,
+    subscriber,
+    addresses,
+    sign_ups,
+    suppressions,
+    bounces,
+    forecast,
+    jobs,
+)
 router = APIRouter()
 for part in PARTS:
     router.include_router(part.router, prefix="/operator")
