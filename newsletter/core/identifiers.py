@@ -52,6 +52,12 @@ _OWN_VERSION = re.compile(
     r"|^(10\.(?:22541|31234|31219|36227|35542|33774)/\S+?)[./_-]?v\d+$"
 )
 _ARXIV_DOI = "10.48550/arxiv."
+# As people write it and as it stands in addresses; eight digits today, nine leave room.
+_PUBMED = re.compile(
+    r"(?:(?:https?://)?(?:pubmed\.ncbi\.nlm\.nih\.gov|(?:www\.)?ncbi\.nlm\.nih\.gov/pubmed)/"
+    r"|pmid\s*[:=]?\s*)(?P<id>\d{1,9})/?",
+    re.I | re.ASCII,
+)
 # Nothing longer is looked at.
 _LONGEST_ARXIV = 200
 _LONGEST_DOI = 2_000
@@ -134,3 +140,13 @@ def arxiv_of_doi(doi: str | None) -> str | None:
     if doi is None or not doi.startswith(_ARXIV_DOI):
         return None
     return split_arxiv_id(doi.removeprefix(_ARXIV_DOI))[0]
+
+
+def pubmed_name(value: str) -> str | None:
+    """``PMID: 38000001``, its address or the bare number → ``pmid:38000001``; None for others."""
+    value = value.strip()
+    named = _PUBMED.fullmatch(value)
+    number = named["id"] if named else value
+    if not (number.isascii() and number.isdigit() and 1 <= len(number) <= 9 and int(number)):
+        return None
+    return f"pmid:{int(number)}"

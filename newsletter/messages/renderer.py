@@ -59,6 +59,7 @@ class Addressee(TypedDict):
     created_at: datetime
     public_id: str
     link_generation: NotRequired[int]
+    remark: NotRequired[str]
 
 
 class Renderer:
@@ -135,7 +136,7 @@ class Renderer:
         return _rendered("digest", values)
 
     def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
-        """Asks an address to confirm; the link ends `letters.CONFIRM_SECONDS` after creation.
+        """Asks an address to confirm; the link ends `transactional.CONFIRM_SECONDS` after creation.
 
         Raises:
             RenderError: the address or the Message-ID cannot be sent.
@@ -145,10 +146,13 @@ class Renderer:
         url = self._fresh_link(
             "confirm", Purpose.CONFIRM, confirmed, transactional.CONFIRM_SECONDS, to
         )
-        return self._note(transactional.confirmation(self._site, to["to_address"], url), to)
+        note = transactional.confirmation(
+            self._site, to["to_address"], url, remark=to.get("remark", "")
+        )
+        return self._note(note, to)
 
     def account_link(self, **to: Unpack[Addressee]) -> Envelope:
-        """A link to export and erase; it ends `letters.ACCOUNT_SECONDS` after creation.
+        """A link to export and erase; it ends `transactional.ACCOUNT_SECONDS` after creation.
 
         Raises:
             RenderError: the address or the Message-ID cannot be sent.

@@ -16,7 +16,10 @@ ACCOUNT_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A mail with one thing to say and one thing to do; ``button`` is its name and URL."""
+    """A mail with one thing to say and one thing to do; ``button`` is its name and URL.
+
+    ``remark`` is a second thing to say.
+    """
 
     subject: str
     heading: str
@@ -24,9 +27,10 @@ class Note:
     button: tuple[str, str]
     small: str
     reason: str
+    remark: str = ""
 
 
-def confirmation(site: str, address: str, url: str) -> Note:
+def confirmation(site: str, address: str, url: str, *, remark: str = "") -> Note:
     """Ask an address to confirm, without any text a stranger typed (bulk-mail rule 29)."""
     return Note(
         subject=f"Confirm your subscription to {site}",
@@ -37,6 +41,7 @@ def confirmation(site: str, address: str, url: str) -> Note:
         small="The link works for three days. If this was not you, ignore this email: "
         "we send nothing more unless you confirm.",
         reason=f"You received this because {address} was entered on the sign-up page of {site}.",
+        remark=remark,
     )
 
 

@@ -15,12 +15,14 @@ from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
 
 EvidenceKind = Literal[
-    "keyword", "text", "seed_paper", "relevant", "saved", "clicked", "not_relevant"
+    "keyword", "text", "reference", "seed_paper", "relevant", "saved", "clicked", "not_relevant"
 ]
-# Codes of kinds are places in this tuple: stated ones first, then likes, then the dislike.
+# Codes of kinds are places in this tuple: stated ones first, then likes, then the dislike. A
+# reference is the title of a paper that is not here: it counts like a text and is never quoted.
 KINDS: tuple[EvidenceKind, ...] = (
     "keyword",
     "text",
+    "reference",
     "seed_paper",
     "relevant",
     "saved",
@@ -30,7 +32,7 @@ KINDS: tuple[EvidenceKind, ...] = (
 CROWD = 10  # papers that a paper is compared with most closely
 COMPARED = 1_000  # papers at most that it is compared with at all
 ITSELF = 0.995  # so alike that it is the same paper
-STATED, LIKED = 2, 6  # codes below the first are stated, from there below the second liked
+STATED, LIKED = 3, 7  # codes below the first are stated, from there below the second liked
 
 
 class Sentences(NamedTuple):

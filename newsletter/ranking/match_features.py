@@ -44,7 +44,7 @@ NEAREST = 3
 SYNONYM = 0.6
 MENTIONED, IN_TITLE, COVERED = 0, 1, 2
 LONGEST_PHRASE = 6  # words; free text that is longer is a sentence
-_KEYWORD = KINDS.index("keyword")
+_KEYWORD, _REFERENCE = KINDS.index("keyword"), KINDS.index("reference")
 _ROOM = 20_000_000  # numbers of word findings kept, 80 MB
 
 
@@ -233,7 +233,7 @@ class MatchFeatures:
 
 def is_keyword(kind: int, value: str) -> bool:
     """Whether a stated interest is looked for as it stands; a sentence is not."""
-    return kind == _KEYWORD or len(phrase_of(value)) <= LONGEST_PHRASE
+    return kind == _KEYWORD or (kind != _REFERENCE and len(phrase_of(value)) <= LONGEST_PHRASE)
 
 
 def _stated(topic: TopicProfile) -> list[str]:

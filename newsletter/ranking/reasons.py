@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from newsletter.ranking import attribution
-from newsletter.ranking.candidates import STATED, Candidates, TopicProfile
+from newsletter.ranking.candidates import KINDS, Candidates, TopicProfile
 from newsletter.ranking.explanations import short
 from newsletter.ranking.match_features import is_keyword
 from newsletter.ranking.words import phrase_of, spelled, stem, tokens
@@ -26,7 +26,9 @@ SHARED = 2  # words named that two papers have in common
 SHORTEST_SHARED = 4  # letters; shorter ones are hardly ever what a paper is about
 # Words that are rare enough to say something: at most this share of the day's papers has them.
 COMMON = 0.15
-_VERBS = {2: "named", 3: "liked", 4: "saved", 5: "opened"}  # by kind's code
+_SAID = {"seed_paper": "named", "relevant": "liked", "saved": "saved", "clicked": "opened"}
+_VERBS = {KINDS.index(kind): verb for kind, verb in _SAID.items()}
+_QUOTED = {KINDS.index(kind) for kind in ("keyword", "text")}
 _COUNT = {1: "one", 2: "two", 3: "three"}
 
 
@@ -48,7 +50,7 @@ def _told(topic: TopicProfile) -> _Told:
     if evidence is not None:
         kinds, rows = evidence.kinds.tolist(), evidence.rows.tolist()
         for kind, row in zip(kinds, rows, strict=True):
-            if kind < STATED:
+            if kind in _QUOTED:
                 value = str(evidence.pool.keys[row])
                 several[not is_keyword(kind, value)].append(value)
     follows = bool(topic.followed_authors or topic.followed_categories)

@@ -31,6 +31,7 @@ _EVER = datetime.fromtimestamp(0, UTC)
 _SAID = {
     "keyword": "Your keyword “{}”",
     "text": "What you wrote: “{}”",
+    "reference": "A paper of your bibliography that we do not have",
     "seed_paper": "Your example paper “{}”",
     "relevant": "You marked “{}” as relevant",
     "saved": "You saved “{}”",

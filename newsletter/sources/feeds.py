@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import feedparser
 
+from newsletter.core.charset import decoded
 from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import canonical_doi, doi_in_address, split_arxiv_id
 from newsletter.core.markup import Plain
@@ -27,7 +28,6 @@ from newsletter.sources.normalise import (
     own_id,
     web_address,
 )
-from newsletter.sources.parsing.charset import decoded
 from newsletter.sources.parsing.html import repaired, text_of_html
 from newsletter.sources.parsing.json import (
     as_dict,

@@ -151,7 +151,13 @@ def add_topic(session: Session, subscriber_id: int, request: TopicRequest) -> No
     session.add(topic)
     session.flush()
     session.add_all(
-        Interest(topic_id=row_id(topic), kind=clue.kind, value=clue.value, weight=clue.weight)
+        Interest(
+            topic_id=row_id(topic),
+            kind=clue.kind,
+            value=clue.value,
+            weight=clue.weight,
+            reference=clue.reference,
+        )
         for clue in request.clues
     )
     session.flush()

@@ -100,7 +100,7 @@ def _place_of(known: Sequence[StatedTopic], name: str | None) -> int | None:
 
 def _values(topic: StatedTopic | None, column: str) -> Sequence[str]:
     kind, muted = COLUMN_KINDS[column]
-    return topic.values(kind, muted=muted) if topic else []
+    return topic.values(kind, muted=muted, typed=True) if topic else []
 
 
 def rename(session: Session, signer: Signer, subscriber: Subscriber, email: str) -> str:

@@ -29,12 +29,14 @@ class StatedTopic:
     id: int
     request: TopicRequest
 
-    def values(self, kind: InterestKind, *, muted: bool = False) -> list[str]:
-        """The stated values of one kind, wanted or muted."""
+    def values(self, kind: InterestKind, *, muted: bool = False, typed: bool = False) -> list[str]:
+        """The stated values of one kind, wanted or muted; ``typed``: without a bibliography's."""
         return [
             clue.value
             for clue in self.request.clues
-            if clue.kind == kind and (clue.weight < 0) == muted
+            if clue.kind == kind
+            and (clue.weight < 0) == muted
+            and not (typed and clue.reference is not None)
         ]
 
 
@@ -64,7 +66,7 @@ def topics_of(session: Session, subscriber_id: int) -> list[StatedTopic]:
         .order_by(col(Interest.id))
     ):
         clues.setdefault(interest.topic_id, []).append(
-            InterestInput(interest.kind, interest.value, interest.weight)
+            InterestInput(interest.kind, interest.value, interest.weight, interest.reference)
         )
     return [
         StatedTopic(
@@ -86,7 +88,8 @@ def set_topics(
 ) -> None:
     """Make the subscriber's topics those of ``wanted``: (id of a known topic or None, content).
 
-    Known topics that are not named are deleted, with their profile.
+    Known topics that are not named are deleted, with their profile. What a known topic has of a
+    bibliography stays (see `newsletter.subscribers.library`).
 
     Raises:
         InputError: two topics of one name, none or too many, or another's topic.
@@ -96,7 +99,7 @@ def set_topics(
         raise InputError("two topics have the same name", where="topics")
     if not 1 <= len(wanted) <= MOST_TOPICS:
         raise InputError(f"{len(wanted)} topics; must be 1 to {MOST_TOPICS}", where="topics")
-    stated = sum(len(request.clues) for _, request in wanted)
+    stated = sum(clue.reference is None for _, request in wanted for clue in request.clues)
     if stated > MOST_IN_ALL:
         raise InputError(f"{stated} interests in all; at most {MOST_IN_ALL}", where="topics")
     known = {
@@ -116,7 +119,7 @@ def set_topics(
         if topic_id is None:
             add_topic(session, row_id(subscriber), request)
         else:
-            _rewrite(session, known[topic_id], request)
+            _rewrite(session, known[topic_id], request, keep_library=True)
     session.flush()
 
 
@@ -125,18 +128,23 @@ def put_topic(session: Session, subscriber: Subscriber, request: TopicRequest) -
     topics = session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id)).all()
     same = [topic for topic in topics if topic.name.casefold() == request.name.casefold()]
     if same:
-        _rewrite(session, same[0], request)
+        _rewrite(session, same[0], request, keep_library=False)
     elif len(topics) < MOST_TOPICS:
         add_topic(session, row_id(subscriber), request)
 
 
-def _rewrite(session: Session, topic: Topic, request: TopicRequest) -> None:
+def _rewrite(session: Session, topic: Topic, request: TopicRequest, *, keep_library: bool) -> None:
     topic.name, topic.quota, topic.paused = request.name, request.quota, request.paused
     stated = {
         (interest.kind, interest.value): interest
         for interest in session.exec(select(Interest).where(Interest.topic_id == topic.id))
     }
-    wanted = {(clue.kind, clue.value): clue for clue in request.clues}
+    wanted = {
+        key: InterestInput(each.kind, each.value, each.weight, each.reference)
+        for key, each in stated.items()
+        if keep_library and each.reference is not None
+    }
+    wanted |= {(clue.kind, clue.value): clue for clue in request.clues}
     if {key: each.weight < 0 for key, each in stated.items()} == {
         key: clue.weight < 0 for key, clue in wanted.items()
     }:
@@ -150,7 +158,11 @@ def _rewrite(session: Session, topic: Topic, request: TopicRequest) -> None:
         if interest is None:
             session.add(
                 Interest(
-                    topic_id=row_id(topic), kind=clue.kind, value=clue.value, weight=clue.weight
+                    topic_id=row_id(topic),
+                    kind=clue.kind,
+                    value=clue.value,
+                    weight=clue.weight,
+                    reference=clue.reference,
                 )
             )
         elif (interest.weight < 0) != (clue.weight < 0):
@@ -165,11 +177,12 @@ class StatedInterest:
     kind: InterestKind
     value: str
     weight: float
+    is_of_library: bool = False
 
     @property
     def lead(self) -> str:
         """The words that lead to the value in a sentence."""
-        return _LEADS[self.kind]
+        return "In your bibliography:" if self.is_of_library else _LEADS[self.kind]
 
 
 _LEADS = {
@@ -188,7 +201,10 @@ def interests_of(session: Session, topic_id: int) -> list[StatedInterest]:
     rows = session.exec(
         select(Interest).where(Interest.topic_id == topic_id).order_by(col(Interest.id))
     )
-    return [StatedInterest(row.id or 0, row.kind, row.value, row.weight) for row in rows]
+    return [
+        StatedInterest(row.id or 0, row.kind, row.value, row.weight, row.reference is not None)
+        for row in rows
+    ]
 
 
 def weigh(session: Session, subscriber_id: int, interest_id: int, weight: float) -> bool:

@@ -4,6 +4,7 @@ Topics and preferences are taken over; the address, the name, the status and the
 The file is a stranger's: a child process with limits reads it, and its first wrong line ends it.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,13 +43,13 @@ class Profile:
 
 def is_profile(name: str, data: bytes) -> bool:
     """Whether a file is meant as a profile: by its name, or by the columns in its first line."""
-    if name.lower().endswith(".csv"):
-        return True
     start = data[:_LONGEST_START].decode("utf-8-sig", "replace").lstrip()
     header = start.splitlines()[0].lower() if start else ""
-    return "@" not in header and {"email", "topic"} <= {
-        cell.strip('" ') for cell in header.replace(";", ",").replace("\t", ",").split(",")
-    }
+    cells = {cell.strip('" ') for cell in re.split(r"[,;\t]", header)}
+    if name.lower().endswith(".csv"):
+        # Zotero writes its library as CSV too.
+        return not {"title", "doi", "article title"} & cells
+    return "@" not in header and {"email", "topic"} <= cells
 
 
 def parse(data: bytes, limits: Limits, *, where: str) -> Profile:
@@ -119,9 +120,10 @@ def united(own: TopicRequest, brought: TopicRequest) -> TopicRequest:
         LimitError: these are too many for one topic.
     """
     clues = {(clue.kind, clue.value.casefold()): clue for clue in (*own.clues, *brought.clues)}
-    if len(clues) > MOST_INTERESTS:
+    typed = sum(clue.reference is None for clue in clues.values())
+    if typed > MOST_INTERESTS:
         raise LimitError(
-            f"together with what is there, {len(clues)} interests; at most {MOST_INTERESTS}",
+            f"together with what is there, {typed} interests; at most {MOST_INTERESTS}",
             where=f"topic {own.name!r}",
         )
     return TopicRequest(own.name, tuple(clues.values()), brought.quota, brought.paused)
@@ -131,16 +133,19 @@ def topic_as_json(topic: TopicRequest) -> dict[str, Any]:
     """A topic as JSON keeps it."""
     return {
         "topic": topic.name,
-        "clues": [[clue.kind.value, clue.value, clue.weight] for clue in topic.clues],
+        "clues": [
+            [clue.kind.value, clue.value, clue.weight, clue.reference] for clue in topic.clues
+        ],
         "quota": topic.quota,
         "paused": topic.paused,
     }
 
 
 def topic_from_json(stored: dict[str, Any]) -> TopicRequest:
-    """The topic that `topic_as_json` wrote, or an earlier version without quota and pause."""
+    """The topic that `topic_as_json` wrote, now or in an earlier version that knew less."""
     clues = tuple(
-        InterestInput(InterestKind(kind), value, weight) for kind, value, weight in stored["clues"]
+        InterestInput(InterestKind(kind), value, weight, *reference)
+        for kind, value, weight, *reference in stored["clues"]
     )
     return TopicRequest(
         stored["topic"], clues, stored.get("quota"), bool(stored.get("paused", False))

@@ -56,6 +56,7 @@ class SignUpRequest:
 
     ``liked`` are ids of papers that were picked. ``brought`` and ``preferences`` (for
     `Preferences.read`) come from a profile of another site; what was typed goes before them.
+    ``remark`` is for the confirmation mail, in words of ours: what came of an uploaded file.
     """
 
     topic: TopicRequest
@@ -64,6 +65,7 @@ class SignUpRequest:
     liked: tuple[int, ...] = ()
     brought: tuple[TopicRequest, ...] = ()
     preferences: dict[str, Any] = field(default_factory=dict)
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def sign_up(
             delivery_id=queued,
             asked_at=asked_at,
             asked=_as_json(request),
+            remark=request.remark,
         )
     )
     session.flush()

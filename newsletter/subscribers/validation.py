@@ -17,7 +17,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from newsletter.core.errors import InputError
-from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
+from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, pubmed_name, split_arxiv_id
 from newsletter.core.models import Cadence, DigestLength, InterestKind
 
 # Section name for a subscriber who named no topic.
@@ -39,11 +39,15 @@ _CATEGORY = re.compile(r"^(?P<archive>[A-Za-z][A-Za-z-]*)(?:\.(?P<subject>[A-Za-
 
 @dataclass(frozen=True, slots=True)
 class InterestInput:
-    """One interest before it has a row; a negative weight mutes."""
+    """One interest before it has a row; a negative weight mutes.
+
+    ``reference`` of an entry of a bibliography is what its paper is known by, or "".
+    """
 
     kind: InterestKind
     value: str
     weight: float = 1.0
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def mailbox_of(email: str) -> str:
 
 
 def paper_identity(value: str, *, where: str = "seed paper") -> str:
-    """Canonical arXiv id (no version) or lower-case DOI from typed or pasted text.
+    """Canonical arXiv id (no version), lower-case DOI or "pmid:…" from typed or pasted text.
 
     Raises:
         InputError: neither an arXiv id nor a DOI, nor a link to one.
@@ -129,6 +133,9 @@ def paper_identity(value: str, *, where: str = "seed paper") -> str:
     found = split_arxiv_id(value)[0] or arxiv_of_doi(doi) or doi
     if found:
         return found
+    # A bare number may be anything.
+    if not value.isdecimal() and (number := pubmed_name(value)):
+        return number
     raise InputError(f"{value!r} is neither an arXiv id nor a DOI", where=where)
 
 

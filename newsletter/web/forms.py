@@ -105,7 +105,7 @@ def topic_fields(topic: StatedTopic) -> dict[str, Any]:
         "paused": topic.request.paused,
         "delete": False,
         **{
-            column: "\n".join(topic.values(kind, muted=muted))
+            column: "\n".join(topic.values(kind, muted=muted, typed=True))
             for column, (kind, muted) in COLUMN_KINDS.items()
         },
     }

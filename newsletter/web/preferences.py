@@ -27,6 +27,7 @@ from newsletter.subscribers.preferences import (
 from newsletter.subscribers.validation import MOST_TOPICS, WEEKDAYS, Preferences
 from newsletter.web import forms, today
 from newsletter.web.bodies import Form
+from newsletter.web.library import part_of
 from newsletter.web.ratings import subscriber_of
 from newsletter.web.site import READ, Site, SiteDep
 
@@ -213,8 +214,11 @@ def _page(
     shown: today.Today | None = None,
     brought: bool = False,
 ) -> HTMLResponse:
+    with site.reading() as session:
+        part = part_of(session, subscriber)
     return site.page(
         "preferences.html",
+        library=part,
         status=422 if error else 200,
         action=f"{site.root}/preferences/{token}",
         fields=fields,

@@ -149,6 +149,8 @@ def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str,
 
 def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | str]:
     """How a profile names what it learned from an interest."""
+    if interest.kind is InterestKind.TEXT and interest.is_of_library:
+        return "reference", interest.value
     return interest.kind.value, seeds.get(interest.value, interest.value)
 
 

@@ -7,18 +7,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError, LimitError
-from newsletter.core.models import InterestKind, PaperAlias
 from newsletter.papers import browse
-from newsletter.subscribers import bibliography, profile, signup
+from newsletter.subscribers import bibliography, library, profile, signup
+from newsletter.subscribers.bibliography.report import Report, report_of
 from newsletter.subscribers.profile import Profile
 from newsletter.subscribers.signup import SignUpRequest
 from newsletter.subscribers.validation import (
     DEFAULT_TOPIC,
-    MOST_INTERESTS,
-    InterestInput,
     Preferences,
     TopicRequest,
     TypedTopic,
@@ -34,8 +31,6 @@ from newsletter.web.steady import SteadyPage
 router = APIRouter()
 # Papers to pick from: a screen or two.
 OFFERED = 12
-# Of a bibliography: the newest entries stand last in most files, and say what somebody works on.
-MOST_REFERENCES = 150
 FIELDS = ("email", "text", "categories", "authors", "seed_papers", "cadence", "time_zone")
 FormWithLibrary = Annotated[Form, Depends(forms.with_file(bibliography.AT_SIGN_UP.largest_file))]
 
@@ -56,7 +51,7 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
         return _sent(site)
     begun = time.monotonic()
     limit(site, request, Limited.SIGN_UP)
-    left_out = ""
+    unused, report = "", None
     file = forms.file_of(form, "library")
     try:
         wanted = SignUpRequest(
@@ -70,16 +65,17 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
                 brought = profile.parse(file.data, bibliography.AT_SIGN_UP, where=file.name)
                 wanted = _with_profile(wanted, brought)
             except InputError as error:
-                left_out = str(error)
-        else:
+                unused = str(error)
+        elif file is not None:
             try:
-                wanted = replace(wanted, topic=_with_references(site, wanted.topic, file))
+                wanted, report = _with_references(site, wanted, file)
             except LimitError as error:
-                left_out = str(error)
+                unused = str(error)
+                wanted = replace(wanted, remark=f"Your file was not used: it {error.what}.")
         _store(site, typed["email"], wanted)
     except InputError as error:
         return _form(site, typed, picked, error=str(error))
-    return SteadyPage(_sent(site, left_out), begun=begun)
+    return SteadyPage(_sent(site, unused, report), begun=begun)
 
 
 def _topic(typed: dict[str, str]) -> TopicRequest:
@@ -109,36 +105,24 @@ def _with_profile(wanted: SignUpRequest, brought: Profile) -> SignUpRequest:
     )
 
 
-def _with_references(site: Site, topic: TopicRequest, file: UploadedFile | None) -> TopicRequest:
-    """``topic`` with the papers of a bibliography.
+def _with_references(
+    site: Site, wanted: SignUpRequest, file: UploadedFile
+) -> tuple[SignUpRequest, Report]:
+    """``wanted`` with the papers of a bibliography, and what came of it.
 
     Raises:
         LimitError: the file is over the limits at sign-up.
         InputError: there is no entry in it that can be read.
     """
-    if file is None:
-        return topic
-    references = bibliography.parse(file.data, bibliography.AT_SIGN_UP, where=file.name)
+    found = bibliography.parse(file.data, bibliography.AT_SIGN_UP, where=file.name)
     with site.reading() as session:
-        found = [_clue(session, reference) for reference in references[-MOST_REFERENCES:]]
-    clues = {(clue.kind, clue.value): clue for clue in (*topic.clues, *found)}
-    return TopicRequest(DEFAULT_TOPIC, tuple(clues.values())[:MOST_INTERESTS])
-
-
-def _clue(session: Session, reference: bibliography.Reference) -> InterestInput:
-    """A known paper becomes a seed; of an unknown one we use the title."""
-    known = (
-        reference.identity
-        and session.exec(
-            select(PaperAlias.id).where(
-                col(PaperAlias.source).in_(["arxiv", "doi"]),
-                PaperAlias.external_id == reference.identity,
-            )
-        ).first()
-    )
-    if reference.identity and (known or not reference.title):
-        return InterestInput(InterestKind.SEED_PAPER, reference.identity)
-    return InterestInput(InterestKind.TEXT, reference.title)
+        brought = library.clues_of(session, found.references)
+    topic = wanted.topic
+    typed = {(clue.kind, clue.value) for clue in topic.clues}
+    new = [clue for clue in brought if (clue.kind, clue.value) not in typed]
+    report = report_of(found, brought)
+    united = TopicRequest(DEFAULT_TOPIC, (*topic.clues, *new))
+    return replace(wanted, topic=united, remark=report.in_mail()), report
 
 
 def _store(site: Site, email: str, wanted: SignUpRequest) -> None:
@@ -176,13 +160,6 @@ def _form(
     )
 
 
-def _sent(site: Site, left_out: str = "") -> HTMLResponse:
-    """The same page for every address; ``left_out`` says why a file was not used."""
-    return site.message(
-        "Check your inbox",
-        "If the address is correct, a confirmation email is on its way. Your digests start once "
-        "you confirm.",
-        "Nothing there after a few minutes? Check your spam folder, or try again tomorrow: we send "
-        "at most one confirmation email a day.",
-        *([f"Your sign-up continues without your file. {left_out}."] if left_out else []),
-    )
+def _sent(site: Site, unused: str = "", report: Report | None = None) -> HTMLResponse:
+    """The same page for every address; ``unused`` says why a file was not used."""
+    return site.page("sign_up_sent.html", unused=unused, report=report)

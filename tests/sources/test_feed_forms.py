@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
+from newsletter.core.charset import decoded
 from newsletter.core.errors import InputError
 from newsletter.core.models import Paper
 from newsletter.papers.ingest import ingest_file, ingest_pages
@@ -18,7 +19,6 @@ from newsletter.sources.crossref import Crossref
 from newsletter.sources.dates import read_date
 from newsletter.sources.feeds import Feed
 from newsletter.sources.normalise import web_address
-from newsletter.sources.parsing.charset import decoded
 from tests.support.sources import DAY, as_json, fetcher, rss
 
 ADDRESS = "https://journal.example.org/feeds/new.xml"

@@ -8,8 +8,14 @@ import pytest
 from newsletter.core import limited
 from newsletter.core.errors import InputError, LimitError
 from newsletter.core.limited import run_limited
-from newsletter.subscribers.bibliography import IN_PREFERENCES, Limits, Reference, parse
-from newsletter.subscribers.bibliography.cutting import LONGEST_ENTRY, bibtex_entries, ris_entries
+from newsletter.subscribers.bibliography import (
+    IN_PREFERENCES,
+    LeftOut,
+    Limits,
+    Reference,
+    parse,
+)
+from newsletter.subscribers.bibliography.entries import LONGEST_ENTRY
 
 FIVE_MEGABYTES = 5 * 1024 * 1024
 
@@ -27,6 +33,13 @@ HOSTILE = {
     "starts of RIS": b"TY  - JOUR\n",
     "RIS without an end": b"TY  - JOUR\nA",
     "nothing": b"\0",
+    "joined values": b"@a{b,c=d#e#f#",
+    "columns": b"title,doi\n",
+    "a row without an end": b'title,doi\n"',
+    "objects": b'[{"a":1},',
+    "elements": b"<a>",
+    "RIS of one line": b"TY  - JOUR TI  - ",
+    "ids": b"10.1000/1 arXiv:2101.00001 ",
 }
 
 
@@ -76,13 +89,15 @@ def test_a_large_honest_library_is_read_whole() -> None:
     text = "".join(entry % (i, i, i, "several words " * 55) for i in range(5000))
     assert 4_000_000 < len(text) < FIVE_MEGABYTES
     found = parse(text.encode(), IN_PREFERENCES)
-    assert len(found) == 5000
-    assert found[-1] == Reference("10.1234/x4999", "On Things 4999")
+    assert len(found.references) == 5000
+    assert found.left_out == ()
+    assert found.references[-1] == Reference(("10.1234/x4999",), "On Things 4999", 24996)
 
 
 def test_an_unclosed_entry_does_not_swallow_the_next() -> None:
     text = b"@a{never, title={Ends\n@article{b, title={Whole}}\n@book{c, title={Cut"
-    assert [each.title for each in parse(text, IN_PREFERENCES)] == ["Whole"]
+    found = parse(text, IN_PREFERENCES)
+    assert [each.title for each in found.references] == ["Ends", "Whole", "Cut"]
 
 
 def test_the_caller_sets_the_limits_of_a_file() -> None:
@@ -95,14 +110,12 @@ def test_the_caller_sets_the_limits_of_a_file() -> None:
         parse(b"x" * 1024, Limits(1024, 2))
 
 
-def test_cutting_keeps_abbreviations_and_drops_overlong_entries() -> None:
-    text = "@string{j = {Journal}}\n@a{k, title={%s}}\n@a{l, title={Short}}\n@comment{@a{m,}}"
-    assert list(bibtex_entries(text % ("x" * LONGEST_ENTRY))) == [
-        "@string{j = {Journal}}",
-        "@a{l, title={Short}}",
-    ]
-    ris = "TY  - JOUR\nTI  - %s\nER  - \nTY  - BOOK\nTI  - Short\nER  - \n"
-    assert [each.split()[2] for each in ris_entries(ris % ("x" * LONGEST_ENTRY))] == ["BOOK"]
+def test_a_thousand_abbreviations_are_known_and_overlong_entries_are_named() -> None:
+    text = "".join(f"@string{{j{number} = {{Journal {number}}}}}\n" for number in range(1000))
+    text += "@a{k, title={%s}}\n@a{l, title=j999}\n" % ("x" * LONGEST_ENTRY)
+    found = parse(text.encode(), IN_PREFERENCES)
+    assert [each.title for each in found.references] == ["Journal 999"]
+    assert found.left_out == (LeftOut(1001, "it is longer than 64 KB"),)
 
 
 @pytest.mark.parametrize(

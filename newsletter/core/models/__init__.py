@@ -31,6 +31,7 @@ from newsletter.core.models.papers import (
     FetchStatus,
     Paper,
     PaperAlias,
+    PaperLookup,
     SourceState,
 )
 from newsletter.core.models.ranking import MatchCalibration, PaperVector, Profile, Space
@@ -81,6 +82,7 @@ __all__ = [
     "Pace",
     "Paper",
     "PaperAlias",
+    "PaperLookup",
     "PaperVector",
     "Permanence",
     "Profile",

@@ -106,3 +106,13 @@ class FetchLog(SQLModel, table=True):
     errors: list[dict[str, str]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
     )
+
+
+class PaperLookup(SQLModel, table=True):
+    """How often a source was asked for a paper that a reader named and that is not here."""
+
+    __tablename__: ClassVar[str] = "paper_lookup"
+
+    name: str = Field(primary_key=True, max_length=300)
+    asked: int = 0
+    asked_at: datetime = utc_column()

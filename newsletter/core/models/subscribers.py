@@ -5,7 +5,16 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, Integer, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.database import UtcDateTime
@@ -136,6 +145,10 @@ class SignUp(SQLModel, table=True):
     delivery_id: int | None = foreign_key("delivery.id", nullable=True)
     asked_at: datetime = utc_column()
     asked: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    # What the confirmation mail says of an uploaded file, in words of ours.
+    remark: str = Field(
+        default="", sa_column=Column(Text, nullable=False, server_default="", default="")
+    )
 
 
 class Topic(SQLModel, table=True):
@@ -174,6 +187,9 @@ class Interest(SQLModel, table=True):
         ),
     )
     weight: float = 1.0
+    # Of an entry of a bibliography: what its paper is known by, "" where that is nothing. Null for
+    # what was typed.
+    reference: str | None = Field(default=None, max_length=300)
 
 
 class Feedback(SQLModel, table=True):

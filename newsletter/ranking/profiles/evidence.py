@@ -228,6 +228,8 @@ def _stated(interest: Interest, gathering: _Gathering, seeds: dict[str, int]) ->
     """A stated interest; categories and authors count by themselves, not in the vector."""
     if interest.kind in _TEXTS:
         kind: EvidenceKind = "text" if interest.kind is InterestKind.TEXT else "keyword"
+        if interest.reference is not None:
+            kind = "reference"
         row = gathering.row_of_text(interest.value)
         return _Piece(kind, interest.value, "texts", row, *_weighed(interest))
     paper = seeds.get(interest.value) if interest.kind is InterestKind.SEED_PAPER else None
@@ -323,9 +325,16 @@ def _clicks(
 
 
 def seed_papers(session: Session, names: Iterable[str]) -> dict[str, int]:
-    """Papers by the arXiv id or DOI that a subscriber named, if they are stored."""
+    """Papers by the arXiv id, DOI or PubMed number that a subscriber named, if they are stored."""
     found: dict[str, int] = {}
-    for some in batched(sorted(set(names))):
+    names = set(names)
+    numbers = {name.removeprefix("pmid:"): name for name in names if name.startswith("pmid:")}
+    for some in batched(sorted(numbers)):
+        query = select(PaperAlias.external_id, PaperAlias.paper_id).where(
+            PaperAlias.source == "pubmed", col(PaperAlias.external_id).in_(some)
+        )
+        found |= {numbers[number]: paper for number, paper in session.exec(query)}
+    for some in batched(sorted(names)):
         query = select(PaperAlias.external_id, PaperAlias.paper_id).where(
             col(PaperAlias.source).in_(("arxiv", "doi")), col(PaperAlias.external_id).in_(some)
         )

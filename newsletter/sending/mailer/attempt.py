@@ -132,4 +132,5 @@ def _render(content: Digest | TransactionalMessage, renderer: Rendering) -> Enve
         created_at=content.created_at,
         public_id=content.public_id,
         link_generation=content.link_generation,
+        remark=content.remark,
     )

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 # evenly, and a claim's cost disappears.
 CLAIM_AHEAD = 4
 _delivery = SQLModel.metadata.tables["delivery"].c
+_sign_up = SQLModel.metadata.tables["sign_up"]
 _NOTES = (
     sqlalchemy.select(
         _delivery.id,
@@ -40,8 +41,10 @@ _NOTES = (
         _delivery.created_at,
         SQLModel.metadata.tables["subscriber"].c.public_id,
         SQLModel.metadata.tables["subscriber"].c.link_generation,
+        sqlalchemy.func.coalesce(_sign_up.c.remark, ""),
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
+    .outerjoin(_sign_up, _sign_up.c.delivery_id == _delivery.id)
     .where(_delivery.id.in_(bindparam("ids", expanding=True)))
 )
 # A row whose digest cannot be read fails alone.
@@ -59,6 +62,7 @@ class TransactionalMessage:
     created_at: datetime
     public_id: str
     link_generation: int
+    remark: str  # on what came with a sign-up
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Uploaded bibliographies: BibTeX and RIS to papers that a reader likes.
+"""Uploaded bibliographies: what reference managers write, to papers that a reader likes.
 
 The files are strangers': their size is checked here, and a child process with limits reads them.
 """
@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from newsletter.core.errors import LimitError
 from newsletter.core.limited import run_limited
 
-__all__ = ["AT_SIGN_UP", "IN_PREFERENCES", "Limits", "Reference", "parse"]
+__all__ = [
+    "AT_SIGN_UP",
+    "IN_PREFERENCES",
+    "Bibliography",
+    "LeftOut",
+    "Limits",
+    "Reference",
+    "parse",
+]
 
 KILOBYTE = 1024
 _READER = "newsletter.subscribers.bibliography.reading:read"
@@ -36,14 +44,39 @@ IN_PREFERENCES = Limits(5 * KILOBYTE * KILOBYTE, 5000)
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One entry: its arXiv id or DOI where it has one, and its title."""
+    """One entry: the names it is known by, the surest first, its title, and its line.
 
-    identity: str | None
+    A name is an arXiv id, a DOI, or "pmid:…" or "pmc:…" with PubMed's number.
+    """
+
+    names: tuple[str, ...]
     title: str
+    line: int = 0
+
+    @property
+    def identity(self) -> str | None:
+        """The surest name, if there is one."""
+        return self.names[0] if self.names else None
 
 
-def parse(data: bytes, limits: Limits, *, where: str = "bibliography") -> list[Reference]:
-    """The entries of a BibTeX or RIS file in its order; those that cannot be read are left out.
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An entry that is not used: the line that it begins in, and why, in words of ours."""
+
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bibliography:
+    """A file that was read: each entry of it is a reference or is left out."""
+
+    references: tuple[Reference, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def parse(data: bytes, limits: Limits, *, where: str = "bibliography") -> Bibliography:
+    """The entries of a file in its order; the format is recognised by what is in it.
 
     Raises:
         LimitError: it is over ``limits``, or reading it takes too long or too much memory.
@@ -52,4 +85,7 @@ def parse(data: bytes, limits: Limits, *, where: str = "bibliography") -> list[R
     if len(data) > limits.largest_file:
         raise LimitError(f"is larger than {limits.largest_in_words}", where=where)
     found = run_limited(_READER, data, where=where, most_entries=limits.most_entries)
-    return [Reference(identity, title) for identity, title in found]
+    return Bibliography(
+        tuple(Reference(tuple(names), title, line) for names, title, line in found["references"]),
+        tuple(LeftOut(line, why) for line, why in found["left_out"]),
+    )
