@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from newsletter.core.models import Label
+from newsletter.ranking import scoring, selection
 from newsletter.ranking.candidates import SubscriberProfile
 from newsletter.ranking.evaluation import mixed_stream
 from newsletter.ranking.evaluation.mixed_stream import Reader, World
@@ -34,7 +35,7 @@ class Tally:
     days_with_claims: int = 0
     days_with_labels: int = 0
     to_find: int = 0
-    found_by_score: int = 0  # in a list of the same length without floor and labels
+    found_by_score: int = 0  # by the same selection, if every paper matched
 
     def add(self, other: "Tally") -> None:
         """Count the days of ``other`` too."""
@@ -109,11 +110,19 @@ def _day(world: World, reader: Reader, rows: Any, model: MatchModel) -> Tally:
     places = reader.rows[rows]
     candidates = mixed_stream.part_of(world.candidates, places)
     profile = SubscriberProfile(
-        subscriber_id=1, topics=(reader.topic,), max_papers=PAPERS, min_score=0, since=EPOCH
+        subscriber_id=1,
+        topics=(reader.topic,),
+        max_papers=PAPERS,
+        min_score=0,
+        since=EPOCH,
+        outside_picks=False,
     )
     [ranked] = Ranker(candidates, model).rank([profile])
     relevant = dict(zip(candidates.ids, reader.relevant[rows].tolist(), strict=True))
-    best = np.argsort(-(candidates.vectors @ reader.topic.vector))[:PAPERS]
+    scores, _ = scoring.steps(candidates, [profile])
+    likeness = selection.Likeness(candidates)
+    by_score = selection.pick(likeness, [profile], scores, lambda _, __, steps: np.ones_like(steps))
+    best = by_score.papers[0][by_score.papers[0] >= 0]
     labels = [pick.label for pick in ranked.picks]
     return Tally(
         [pick.match or 0.0 for pick in ranked.picks],
