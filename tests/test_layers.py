@@ -34,7 +34,7 @@ INSIDE = {
         ["operator_sessions"],
     ],
     "sending": [["ledger", "transports"], ["doctor", "mailer", "metrics"]],
-    "sending/ledger": [["states", "rates"], ["counts", "leases"], ["attempts"]],
+    "sending/ledger": [["states"], ["counts", "leases", "rates"], ["attempts"]],
     "inbound": [
         ["bounces", "unmatched"],
         ["bounce_score", "files", "history", "matching", "providers"],

@@ -57,6 +57,11 @@ COMMANDS = {
     "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
     "why": Entry("why", "why", "Say why a paper is, or is not, in a subscriber's digest."),
     "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
+    "broadcast": Entry(
+        "broadcast",
+        "broadcast",
+        "Mail a message to all active subscribers, or some; run it again to resume.",
+    ),
     "forecast": Entry(
         "forecast",
         "forecast",
@@ -72,17 +77,21 @@ COMMANDS = {
         "status",
         "Show the progress of an edition; the counts add up to the digests prepared.",
     ),
-    "report": Entry("report", "report", "Show who did not get an edition, and why."),
+    "report": Entry("report", "report", "Show who did not get an edition or broadcast, and why."),
     "retry": Entry(
         "editions",
         "retry",
         "Queue failed, expired, deferred or uncertain deliveries again, for `newsletter send`.",
     ),
     "pause": Entry(
-        "editions", "pause", "Pause an edition in every process; `newsletter send` resumes it."
+        "editions",
+        "pause",
+        "Pause an edition or broadcast in every process; sending it again resumes it.",
     ),
     "cancel": Entry(
-        "editions", "cancel", "Cancel an edition for good; unsent digests are never sent."
+        "editions",
+        "cancel",
+        "Cancel an edition or broadcast for good; what is unsent is never sent.",
     ),
     "inbound": Entry(
         "inbound", "inbound", "Process bounces, complaints, replies and unsubscribe mails."
@@ -112,6 +121,11 @@ COMMANDS = {
         "Check files, relay, TLS, DKIM, SPF, DMARC, DNS, pages, clock; say how to fix problems.",
     ),
     "dkim": Entry("dkim", "dkim_commands", "Manage the DKIM key that signs mails."),
+    "prune": Entry(
+        "prune",
+        "prune",
+        "Remove the words of old digests, old events, kept mails and logs of fetches.",
+    ),
     "db": Entry("database", "database_commands", "Manage the database."),
 }
 

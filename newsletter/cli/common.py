@@ -27,6 +27,10 @@ DateOption = Annotated[
     date | None,
     typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="Default: today, UTC."),
 ]
+BroadcastOption = Annotated[
+    int | None,
+    typer.Option("--broadcast", metavar="N", help="A broadcast instead of an edition, by number."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from newsletter.cli.common import DateOption, open_database, print_json, today
+from newsletter.cli.common import BroadcastOption, DateOption, open_database, print_json, today
 from newsletter.cli.console import out
 from newsletter.core.database import read_scope
 from newsletter.editions import lifecycle, report_html
 from newsletter.editions import report as reports
+from newsletter.sending.ledger import OfBroadcast
 
 
 class ReportFormat(StrEnum):
@@ -24,14 +25,20 @@ class ReportFormat(StrEnum):
 
 def report(
     date: DateOption = None,
+    broadcast: BroadcastOption = None,
     form: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TEXT,
 ) -> None:
-    """Show who did not get an edition, and why."""
+    """Show who did not get an edition or broadcast, and why."""
     _, engine = open_database()
     with read_scope(engine) as session:
-        edition = lifecycle.find(session, date or today())
-        found = reports.edition_report(session, edition)
-        ends = report_html.finished(session, edition.id or 0)
+        of: int | OfBroadcast
+        if broadcast is None:
+            edition = lifecycle.find(session, date or today())
+            found, of = reports.edition_report(session, edition), edition.id or 0
+        else:
+            sent = lifecycle.find_broadcast(session, broadcast)
+            found, of = reports.broadcast_report(session, sent), OfBroadcast(broadcast)
+        ends = report_html.finished(session, of)
     if form is ReportFormat.HTML:
         out.file.write(report_html.as_html(found, report_html.draw(ends)))
         return
@@ -41,10 +48,12 @@ def report(
     if form is ReportFormat.CSV:
         out.file.write(reports.as_csv(found))
         return
-    out.print(f"edition {found.edition}: {found.status}, {found.prepared} prepared")
+    name = f"edition {found.edition}" if broadcast is None else f"broadcast {broadcast}"
+    out.print(f"{name}: {found.status}, {found.prepared} prepared")
     if found.note:
         out.print(f"paused: {found.note}", markup=False)
-    out.print(f"coverage: {found.coverage or 'no source was read'}")
+    if broadcast is None:
+        out.print(f"coverage: {found.coverage or 'no source was read'}")
     for line in reports.what_came_back(found):
         out.print(f"  {line}", markup=False)
     if found.missed:
@@ -56,4 +65,4 @@ def report(
     for email, why in found.without_digest:
         out.print(escape(f"  no digest: {email}: {why}"))
     if not found.undelivered and not found.without_digest:
-        out.print("  every digest was sent")
+        out.print("  every digest was sent" if broadcast is None else "  all were sent")

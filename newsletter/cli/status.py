@@ -1,6 +1,7 @@
 """`newsletter status`: where things stand, before, during and after an edition."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlmodel import func, select
@@ -9,10 +10,15 @@ from newsletter.cli.common import DateOption, JsonOption, open_database, print_j
 from newsletter.cli.say import say
 from newsletter.core.database import read_scope
 from newsletter.core.models import DeliveryStatus, Edition
+from newsletter.core.one_line import shortened
+from newsletter.editions import broadcasts
 from newsletter.editions import report as reports
 from newsletter.editions.advice import advice
 from newsletter.editions.advice import people as count_people
 from newsletter.sending import ledger
+
+# Broadcasts of this long ago are still shown.
+SHOWN = timedelta(days=4)
 
 
 def status(date: DateOption = None, as_json: JsonOption = False) -> None:
@@ -25,6 +31,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         latest = session.exec(select(func.max(Edition.issue_date))).one()
         sources = reports.sources_now(session, settings.sources)
         people = count_people(session)
+        sent = broadcasts.shown(session, wanted - SHOWN)
     missed = report.missed if report else 0
     lines = advice(wanted, edition, missed=missed, sources=sources, people=people)
     if as_json:
@@ -36,6 +43,7 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
                 "latest_edition": latest_edition,
                 "sources": sources,
                 "subscribers": people,
+                "broadcasts": sent,
                 "advice": lines,
             }
         )
@@ -45,6 +53,13 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         say(f"no edition of {wanted} yet{earlier}")
     else:
         _print_edition(report)
+    for each in sent:
+        counts = ", ".join(f"{number} {name}" for name, number in each["counts"].items() if number)
+        subject = shortened(each["subject"], 60)
+        say(f"  broadcast {each['broadcast']} of {each['date']} “{subject}”: {each['status']}")
+        say(
+            f"    {counts or 'no message yet'}" + (f"; paused: {each['note']}" * bool(each["note"]))
+        )
     _print_sources(sources)
     counted = ", ".join(f"{number} {name}" for name, number in people.items() if number)
     say(f"  subscribers: {counted or 'none'}")

@@ -11,17 +11,13 @@ from sqlmodel import col, select
 from newsletter.cli.common import open_database, today
 from newsletter.cli.console import out
 from newsletter.cli.preview import make_renderer
+from newsletter.cli.sender import NOBODY, hand_over
 from newsletter.core.database import read_scope
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Subscriber, SubscriberStatus
 from newsletter.editions.preview import preview
-from newsletter.messages.envelope import Envelope
-from newsletter.sending.transports.relay_pool import RelayPool
-from newsletter.sending.transports.smtp import Relay, parse_relays
+from newsletter.sending.transports.smtp import parse_relays
 from newsletter.subscribers.validation import normalise_email
-
-# Links in a test copy name no subscriber, so its reader cannot change anyone's subscription.
-NOBODY = "test-copy"
 
 
 def send_copy(
@@ -46,7 +42,7 @@ def send_copy(
         message_id=f"test-{digest.message_id.partition('@')[0]}@{settings.from_domain}",
     )
     envelope = make_renderer(settings).digest(copy)
-    answer = asyncio.run(_hand_over(parse_relays(settings.relay_url), envelope))
+    answer = asyncio.run(hand_over(parse_relays(settings.relay_url), envelope))
     out.print(f"the digest of {wanted} was sent to {address}: {answer}", markup=False)
 
 
@@ -59,11 +55,3 @@ def _subscriber(engine: Engine, address: str) -> str:
     if own is None and first is None:
         raise UsageError("there is no active subscriber whose digest could be sent")
     return own or first or ""
-
-
-async def _hand_over(relays: tuple[Relay, ...], envelope: Envelope) -> str:
-    transport = RelayPool(relays).transport()
-    try:
-        return await transport.send(envelope)
-    finally:
-        await transport.close()

@@ -21,7 +21,7 @@ def worker(
     """Run queued jobs on PostgreSQL until stopped; start one on each machine, or processor."""
     settings, engine = open_database("from_address", "secret_keys", "smtp_url")
     require_queue(engine)
-    from newsletter.cli.send import check_ready  # noqa: PLC0415  (imports all of sending)
+    from newsletter.cli.sender import check_ready  # noqa: PLC0415  (imports all of sending)
     from newsletter.cluster.site import Site  # noqa: PLC0415  (imports all that jobs need)
     from newsletter.cluster.worker import NewsletterWorker, quiet_queue_log  # noqa: PLC0415
     from newsletter.sending.transports.smtp import parse_relays  # noqa: PLC0415

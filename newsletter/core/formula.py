@@ -13,7 +13,11 @@ _SUBSCRIPTS = str.maketrans(
 )
 # Signs that stand high by themselves, and those that read the same between raised digits.
 _ALREADY_HIGH = frozenset("*∗⋆†‡°′″‴®™©")
-_BETWEEN = re.compile(r"(?<=\d)[.,](?=\d)|(?<=[+−–-])/(?=[+−–-])")
+# A full stop does not: "10³.⁵" is no power of ten, while "z₀.₅" reads well.
+_BETWEEN = {
+    True: re.compile(r"(?<=\d),(?=\d)|(?<=[+−–-])/(?=[+−–-])"),
+    False: re.compile(r"(?<=\d)[.,](?=\d)|(?<=[+−–-])/(?=[+−–-])"),
+}
 # Letters in scripts are small: a word, or a capital among others, is read better on the line.
 _WORD = re.compile(r"[^\W\d_]{3}|[^\W\d_].*[A-Z]|[A-Z].*[^\W\d_]", re.DOTALL)
 _PLAIN = re.compile(r"[0-9A-Za-z\u0370-\u03ff]+(?:\.\d+)?")
@@ -51,7 +55,7 @@ def _in_small(text: str, *, up: bool) -> str | None:
         return None
     table = _SUPERSCRIPTS if up else _SUBSCRIPTS
     compact = text.replace(" ", "")
-    if all(ord(c) in table for c in _BETWEEN.sub("", compact)):
+    if all(ord(c) in table for c in _BETWEEN[up].sub("", compact)):
         return compact.translate(table)
     return None
 

@@ -32,7 +32,9 @@ _DOI_TAILS = re.compile(
     r"(?:/(?:full|full-?text|abstract|abs|summary|meta|pdf|epdf|pdfdirect|epub|html|xml|references|"
     r"metrics|citations|cited-?by|related|comments|supplementary|(?:tables|figures)(?:/\d+)?|"
     r"suppl_file/.*|-/.*)"
-    r"|\.(?:full|full-?text|abstract|abs|short|long|pdf|html?|xml|epub|supplementary-material)"
+    r"|/type/\w+"
+    r"|\.(?:full|full-?text|abstract|abs|short|long|pdf(?:\+html)?|html?|xml|epub"
+    r"|supplementary-material)"
     r"|;jsessionid=.*|[;&?][A-Za-z_.-]+=.*|[?#].*|/)$",
     re.I | re.DOTALL,
 )
@@ -140,6 +142,27 @@ def arxiv_of_doi(doi: str | None) -> str | None:
     if doi is None or not doi.startswith(_ARXIV_DOI):
         return None
     return split_arxiv_id(doi.removeprefix(_ARXIV_DOI))[0]
+
+
+_ORCID = re.compile(
+    r"(?:https?://(?:www\.)?orcid\.org/)?(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dxX])/?"
+)
+
+
+def canonical_orcid(value: object) -> str:
+    """``0000-0002-1825-0097`` out of an id or an address; "" where its check digit is wrong.
+
+    ISO 7064 MOD 11-2, see support.orcid.org on the structure of the identifier.
+    """
+    found = _ORCID.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    digits = "".join(found.groups()).upper()
+    total = 0
+    for digit in digits[:-1]:
+        total = (total + int(digit)) * 2
+    check = (12 - total % 11) % 11
+    return "-".join(found.groups()).upper() if digits[-1] == "0123456789X"[check] else ""
 
 
 def pubmed_name(value: str) -> str | None:

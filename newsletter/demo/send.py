@@ -27,7 +27,7 @@ def send(engine: Engine, settings: Settings, edition_id: int | None) -> Tally:
         engine,
         Renderer(settings, Signer(settings.keys)),
         lambda: SmtpTransport(relay),
-        RunOptions(edition_id=edition_id),
+        RunOptions(of=edition_id),
     )
     return asyncio.run(run.run())
 

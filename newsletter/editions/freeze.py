@@ -23,8 +23,8 @@ from newsletter.core.models import (
     Occasion,
     Paper,
 )
-from newsletter.editions import lifecycle, quiet_day
-from newsletter.messages import digest
+from newsletter.editions import known_papers, lifecycle, quiet_day
+from newsletter.messages import digest, news
 from newsletter.ranking import ranker
 
 # Rows by the hundred thousand go through tables, not objects: a third of the time.
@@ -51,10 +51,11 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class _Addressed:
-    """A ranking that becomes a digest, and the row of its subscriber."""
+    """A ranking that becomes a digest, the row of its subscriber, and news of papers they know."""
 
     ranked: ranker.Ranking
     person: Any
+    told: Sequence[known_papers.News] = ()
 
 
 def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -> int:
@@ -76,6 +77,7 @@ def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -
     delivery_of = _queue(session, issue, mailed)
     _forget_changed_minimums(session, mailed)
     _freeze_items(session, issue, mailed, delivery_of)
+    known_papers.freeze(session, delivery_of, {each.person.id: each.told for each in mailed})
     return len(mailed)
 
 
@@ -92,10 +94,14 @@ def _to_mail(
     empty = [ranked for ranked in wanted if not ranked.picks]
     _note_nothing(session, issue, ids, empty)
     told = quiet_day.to_tell(session, empty, people, issue.now) if empty else ()
+    untold = known_papers.untold(session, list(people), issue.now)
     return [
-        _Addressed(ranked, people[ranked.subscriber_id])
+        _Addressed(ranked, people[ranked.subscriber_id], untold.get(ranked.subscriber_id, ()))
         for ranked in wanted
-        if ranked.picks or ranked.subscriber_id in told
+        if ranked.picks
+        or ranked.subscriber_id in told
+        # News alone is worth a mail, but not while all topics are paused.
+        or (ranked.subscriber_id in untold and ranked.reason != ranker.PAUSED)
     ]
 
 
@@ -165,7 +171,9 @@ def _delivery_row(
         "occasion": occasion,
         "read_here": person.read_here,
         "covers_from": first_day,
-        "subject": digest.subject_line(titles, occasion, is_weekly=first_day is not None),
+        "subject": digest.subject_line(titles, occasion, is_weekly=first_day is not None)
+        if titles or not addressed.told
+        else news.subject_line(addressed.told[0].kind, [each.title for each in addressed.told]),
         "notice": _notice(person),
         "status": DeliveryStatus.QUEUED,
         "created_at": issue.now,

@@ -10,8 +10,20 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import UsageError
-from newsletter.core.models import Delivery, DeliveryStatus, DigestItem, Edition, EditionStatus
+from newsletter.core.models import (
+    Broadcast,
+    Delivery,
+    DeliveryStatus,
+    DigestItem,
+    DigestNews,
+    Edition,
+    EditionStatus,
+)
 from newsletter.sending import ledger
+from newsletter.sending.ledger import OfBroadcast
+
+# What the commands below change: the edition of a date, or a broadcast.
+Which = date | OfBroadcast
 
 # What trying again can help.
 RETRYABLE = (
@@ -42,6 +54,33 @@ def find(session: Session, issue_date: date) -> Edition:
     return edition
 
 
+def find_broadcast(session: Session, broadcast_id: int) -> Broadcast:
+    """The broadcast with this number.
+
+    Raises:
+        UsageError: there is none.
+    """
+    broadcast = session.get(Broadcast, broadcast_id)
+    if broadcast is None:
+        raise UsageError(
+            f"--broadcast {broadcast_id}: no such broadcast; `newsletter status` lists the latest"
+        )
+    return broadcast
+
+
+def _issue(session: Session, which: Which) -> tuple[Edition | Broadcast, int | OfBroadcast]:
+    if isinstance(which, OfBroadcast):
+        return find_broadcast(session, which.id), which
+    edition = find(session, which)
+    return edition, edition.id or 0
+
+
+def called(issue: Edition | Broadcast) -> str:
+    """How messages name it: ``the edition of 2026-11-20``."""
+    what = "broadcast" if isinstance(issue, Broadcast) else "edition"
+    return f"the {what} of {issue.issue_date}"
+
+
 def open_edition(engine: Engine, issue_date: date, now: datetime) -> int:
     """Id of the date's edition, opened at ``now`` if needed. Two callers may race."""
     with read_scope(engine) as session:
@@ -58,21 +97,21 @@ def open_edition(engine: Engine, issue_date: date, now: datetime) -> int:
         return open_edition(engine, issue_date, now)  # another process was first
 
 
-def start_sending(engine: Engine, edition_id: int) -> None:
-    """Allow deliveries of the edition to begin, if there are any left; a pause ends here.
+def start_sending(engine: Engine, of: int | OfBroadcast) -> None:
+    """Allow deliveries to begin, if there are any left; a pause ends here.
 
     Raises:
-        UsageError: the edition was cancelled.
+        UsageError: it was cancelled.
     """
     with session_scope(engine) as session:
-        edition = session.get_one(Edition, edition_id, with_for_update=True)
-        if edition.status == EditionStatus.CANCELLED:
-            raise UsageError(f"the edition of {edition.issue_date} was cancelled")
-        if edition.status == EditionStatus.SENT and not ledger.is_unfinished(session, edition_id):
+        issue = ledger.issue(session, of, locked=True)
+        if issue.status == EditionStatus.CANCELLED:
+            raise UsageError(f"{called(issue)} was cancelled")
+        if issue.status == EditionStatus.SENT and not ledger.is_unfinished(session, of):
             return
-        edition.status = EditionStatus.SENDING
-        edition.note = ""
-        edition.finished_at = None
+        issue.status = EditionStatus.SENDING
+        issue.note = ""
+        issue.finished_at = None
 
 
 def hold_open(session: Session, edition_id: int) -> None:
@@ -117,36 +156,38 @@ def continue_sending(engine: Engine, edition_id: int) -> bool:
         return True
 
 
-def finish_if_done(engine: Engine, edition_id: int, resends: int = ledger.RESENDS) -> EditionStatus:
-    """Close the edition when nothing is left to send; returns its status.
+def finish_if_done(
+    engine: Engine, of: int | OfBroadcast, resends: int = ledger.RESENDS
+) -> EditionStatus:
+    """Close the edition or broadcast when nothing is left to send; returns its status.
 
-    In a cancelled edition, deliveries put back meanwhile are cancelled too.
+    In a cancelled one, deliveries put back meanwhile are cancelled too.
     """
     with session_scope(engine) as session:
-        edition = session.get_one(Edition, edition_id, with_for_update=True)
-        if edition.status == EditionStatus.CANCELLED:
-            ledger.cancel(session, edition_id, utc_now())
-        elif edition.status == EditionStatus.SENDING and not ledger.is_unfinished(
-            session, edition_id, resends
+        issue = ledger.issue(session, of, locked=True)
+        if issue.status == EditionStatus.CANCELLED:
+            ledger.cancel(session, of, utc_now())
+        elif issue.status == EditionStatus.SENDING and not ledger.is_unfinished(
+            session, of, resends
         ):
-            edition.status = EditionStatus.SENT
-            edition.finished_at = utc_now()
-        return edition.status
+            issue.status = EditionStatus.SENT
+            issue.finished_at = utc_now()
+        return issue.status
 
 
-def retry(engine: Engine, issue_date: date, statuses: Sequence[DeliveryStatus]) -> int:
+def retry(engine: Engine, which: Which, statuses: Sequence[DeliveryStatus]) -> int:
     """Queue deliveries in one of ``statuses`` again; returns how many.
 
     Raises:
-        UsageError: no such edition, or it was cancelled.
+        UsageError: no such edition or broadcast, or it was cancelled.
     """
     with session_scope(engine) as session:
-        edition = find(session, issue_date)
-        if edition.status == EditionStatus.CANCELLED:
-            raise UsageError(f"the edition of {issue_date} was cancelled")
-        number = ledger.requeue(session, edition.id or 0, statuses)
-        if number and edition.status == EditionStatus.SENT:
-            edition.status, edition.finished_at = EditionStatus.READY, None
+        issue, of = _issue(session, which)
+        if issue.status == EditionStatus.CANCELLED:
+            raise UsageError(f"{called(issue)} was cancelled")
+        number = ledger.requeue(session, of, statuses)
+        if number and issue.status == EditionStatus.SENT:
+            issue.status, issue.finished_at = EditionStatus.READY, None
         return number
 
 
@@ -170,17 +211,35 @@ def unfinished(engine: Engine, since: datetime, resends: int = ledger.RESENDS) -
         ]
 
 
-def pause(engine: Engine, issue_date: date) -> None:
+def unfinished_broadcasts(
+    engine: Engine, since: datetime, resends: int = ledger.RESENDS
+) -> list[int]:
+    """Broadcasts opened after ``since`` that were begun and have deliveries left, oldest first."""
+    begun = (EditionStatus.READY, EditionStatus.SENDING, EditionStatus.SENT)
+    with read_scope(engine) as session:
+        found = session.exec(
+            select(Broadcast.id)
+            .where(col(Broadcast.status).in_(begun), Broadcast.opened_at > since)
+            .order_by(col(Broadcast.id))
+        )
+        return [
+            number or 0
+            for number in found
+            if ledger.is_unfinished(session, OfBroadcast(number or 0), resends)
+        ]
+
+
+def pause(engine: Engine, which: Which) -> None:
     """Let no further delivery begin, in any process.
 
     Raises:
-        UsageError: no such edition, or it is over.
+        UsageError: no such edition or broadcast, or it is over.
     """
     with session_scope(engine) as session:
-        edition = find(session, issue_date)
-        if edition.status in {EditionStatus.SENT, EditionStatus.CANCELLED}:
-            raise UsageError(f"the edition of {issue_date} is already {edition.status}")
-        edition.status = EditionStatus.PAUSED
+        issue, _ = _issue(session, which)
+        if issue.status in {EditionStatus.SENT, EditionStatus.CANCELLED}:
+            raise UsageError(f"{called(issue)} is already {issue.status}")
+        issue.status = EditionStatus.PAUSED
 
 
 def resume(engine: Engine, issue_date: date) -> None:
@@ -196,23 +255,25 @@ def resume(engine: Engine, issue_date: date) -> None:
         edition.status, edition.note = EditionStatus.READY, ""
 
 
-def cancel(engine: Engine, issue_date: date) -> int:
-    """End an edition; returns how many deliveries will not be made.
+def cancel(engine: Engine, which: Which) -> int:
+    """End an edition or broadcast; returns how many deliveries will not be made.
 
     Raises:
-        UsageError: no such edition, or it was already sent.
+        UsageError: no such edition or broadcast, or it was already sent.
     """
     with session_scope(engine) as session:
-        edition = find(session, issue_date)
-        _alone(session, edition.id or 0)
-        if edition.status == EditionStatus.SENT:
-            raise UsageError(f"the edition of {issue_date} was already sent")
-        edition.status = EditionStatus.CANCELLED
-        edition.finished_at = utc_now()
-        ended = ledger.cancel(session, edition.id or 0, utc_now())
+        issue, of = _issue(session, which)
+        if isinstance(of, int):
+            _alone(session, of)
+        if issue.status == EditionStatus.SENT:
+            raise UsageError(f"{called(issue)} was already sent")
+        issue.status = EditionStatus.CANCELLED
+        issue.finished_at = utc_now()
+        ended = ledger.cancel(session, of, utc_now())
         # Papers that were never sent are candidates again.
         never = select(Delivery.id).where(
-            Delivery.edition_id == edition.id, Delivery.status == DeliveryStatus.CANCELLED
+            ledger.belongs(of), Delivery.status == DeliveryStatus.CANCELLED
         )
-        session.execute(delete(DigestItem).where(col(DigestItem.delivery_id).in_(never)))
+        for told in (DigestNews, DigestItem):
+            session.execute(delete(told).where(col(told.delivery_id).in_(never)))
         return ended

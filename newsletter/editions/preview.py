@@ -16,8 +16,8 @@ from newsletter.core.models import (
     Paper,
     Subscriber,
 )
-from newsletter.editions import quiet_day
-from newsletter.messages import digest
+from newsletter.editions import known_papers, quiet_day
+from newsletter.messages import digest, news
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
 from newsletter.ranking.encoders import DEFAULT
@@ -90,6 +90,8 @@ def build_unsaved(
         for pick in ranked.picks
     ]
     why = quiet_day.reason(ranked, ranker.NO_NEW)
+    own = subscriber.id or 0
+    told = known_papers.untold(session, [own], utc_now()).get(own, ())
     titles = [paper.title for _, paper in items]
     is_weekly = bool(titles) and subscriber.cadence is Cadence.WEEKLY
     return Digest(
@@ -99,7 +101,9 @@ def build_unsaved(
         to_address=subscriber.email,
         to_name=subscriber.name,
         message_id="preview@localhost",
-        subject=digest.subject_line(titles, is_weekly=is_weekly),
+        subject=digest.subject_line(titles, is_weekly=is_weekly)
+        if titles or not told
+        else news.subject_line(told[0].kind, [each.title for each in told]),
         preheader=digest.preheader_line(titles) or why,
         issue_date=issue_date,
         created_at=utc_now(),
@@ -109,5 +113,6 @@ def build_unsaved(
         covers_from=issue_date - timedelta(days=6) if is_weekly else None,
         occasion=Occasion.REGULAR if titles else Occasion.NOTHING,
         reason="" if titles else why,
+        news=tuple(news.NewsItem(n.paper_id, n.title, n.said, n.url) for n in told),
         notice=digest.minimum_notice(subscriber.min_score) if subscriber.minimum_changed else "",
     )

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, func, select
 from newsletter.core.csv_cells import harmless_cell
 from newsletter.core.database import utc_now
 from newsletter.core.models import (
+    Broadcast,
     Delivery,
     DeliveryEvent,
     DeliveryStatus,
@@ -61,32 +62,41 @@ class Report:
 
 def edition_report(session: Session, edition: Edition) -> Report:
     """Read an edition's report from the ledger."""
-    edition_id = edition.id or 0
-    raw = ledger.statuses(session, edition_id)
-    counts = ledger.counts(session, edition_id)
+    return _report(session, edition, edition.id or 0)
+
+
+def broadcast_report(session: Session, broadcast: Broadcast) -> Report:
+    """Read a broadcast's report from the ledger; it has no coverage, and nobody who got nothing."""
+    return _report(session, broadcast, ledger.OfBroadcast(broadcast.id or 0))
+
+
+def _report(session: Session, issue: Edition | Broadcast, of: int | ledger.OfBroadcast) -> Report:
+    raw = ledger.statuses(session, of)
+    counts = ledger.counts(session, of)
+    edition_id = of if isinstance(of, int) else None
     return Report(
-        edition=edition.issue_date.isoformat(),
-        status=edition.status,
+        edition=issue.issue_date.isoformat(),
+        status=issue.status,
         prepared=sum(counts.values()),
         counts={status.value: number for status, number in counts.items()},
         later={status.value: raw[status] for status in ledger.COUNTED_AS},
-        coverage=edition.coverage,
-        note=edition.note,
-        rates=rates_of(session, edition_id),
+        coverage=issue.coverage if isinstance(issue, Edition) else "",
+        note=issue.note,
+        rates=rates_of(session, of),
         kept_mails=kept_count(session),
         missed=sum(raw[status] for status in ledger.MISSED),
-        undelivered=_undelivered(session, edition_id),
+        undelivered=_undelivered(session, of),
         without_digest=_without_digest(session, edition_id),
     )
 
 
-def _undelivered(session: Session, edition_id: int) -> tuple[Undelivered, ...]:
+def _undelivered(session: Session, of: ledger.Of) -> tuple[Undelivered, ...]:
     rows = session.exec(
         select(Delivery)
-        .where(Delivery.edition_id == edition_id, Delivery.status != DeliveryStatus.SENT)
+        .where(ledger.belongs(of), Delivery.status != DeliveryStatus.SENT)
         .order_by(col(Delivery.status), col(Delivery.to_address))
     ).all()
-    came_back = _came_back(session, Delivery.edition_id == edition_id)
+    came_back = _came_back(session, ledger.belongs(of))
     return tuple(_as_undelivered(row, came_back) for row in rows)
 
 
@@ -151,7 +161,7 @@ def _came_back(session: Session, deliveries: ColumnElement[bool] | bool) -> dict
     return found
 
 
-def _without_digest(session: Session, edition_id: int) -> tuple[tuple[str, str], ...]:
+def _without_digest(session: Session, edition_id: int | None) -> tuple[tuple[str, str], ...]:
     return tuple(
         session.exec(
             select(Subscriber.email, NoDigest.reason)

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.config import bundled
 from newsletter.core.models import Delivery, DeliveryStatus
 from newsletter.editions.report import Report, what_came_back
-from newsletter.sending.ledger import COUNTED_AS
+from newsletter.sending.ledger import COUNTED_AS, Of, belongs
 
 BARS = 60
 WIDTH, HEIGHT = 900, 180
@@ -55,11 +55,11 @@ class Picture:
     height: int = HEIGHT
 
 
-def finished(session: Session, edition_id: int) -> list[tuple[datetime, DeliveryStatus]]:
+def finished(session: Session, of: Of) -> list[tuple[datetime, DeliveryStatus]]:
     """When each delivery of an edition came to its end, and which."""
     rows = session.exec(
         select(Delivery.finished_at, Delivery.status).where(
-            Delivery.edition_id == edition_id, col(Delivery.finished_at).is_not(None)
+            belongs(of), col(Delivery.finished_at).is_not(None)
         )
     )
     ends = [(moment, DeliveryStatus(status)) for moment, status in rows if moment]

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.config import Settings
 from newsletter.core.database import session_scope, utc_now
-from newsletter.core.models import Delivery, DeliveryStatus, Edition, EditionStatus
+from newsletter.core.models import Delivery, DeliveryStatus, EditionStatus
 from newsletter.core.tokens import Signer
 from newsletter.inbound import bounces
 from newsletter.inbound.apply import record_rejection
@@ -35,40 +35,40 @@ def ours(settings: Settings) -> Ours:
 def apply(
     engine: Engine,
     settings: Settings,
-    edition_id: int,
+    of: int | ledger.OfBroadcast,
     *,
     kind: str = "",
     is_forced: bool = False,
 ) -> str:
-    """Record what relays refused of an edition; a rejection counts once.
+    """Record what relays refused of an edition or broadcast; a rejection counts once.
 
-    Returns why the edition was paused instead, or "": when most was refused alike, or too many
+    Returns why it was paused instead, or "": when most was refused alike, or too many
     would be suppressed at once, nobody is, and the refused wait in the queue. ``kind`` is what made
     a run stop: of that too all wait again. ``is_forced`` believes the refusals all the same.
     """
     signer, may_be_quoted, now = Signer(settings.keys), ours(settings), utc_now()
     with session_scope(engine) as session:
         if kind:
-            ledger.take_back(session, ledger.by_kind(session, edition_id).get(kind, []))
-        if not is_forced and (why := _pause_for_most(session, edition_id)):
+            ledger.take_back(session, ledger.by_kind(session, of).get(kind, []))
+        if not is_forced and (why := _pause_for_most(session, of)):
             return why
-        refused = [(row, _read(row, may_be_quoted)) for row in _refused(session, edition_id)]
+        refused = [(row, _read(row, may_be_quoted)) for row in _refused(session, of)]
         dead = [row for row, found in refused if found.is_dead]
         hashes = {signer.hash_address(row.to_address) for row in dead}
         more = len(hashes - set(suppressions(session, hashes)))
         if not is_forced and more and (why := too_many_today(session, more=more, now=now)):
             ledger.take_back(session, [row.id or 0 for row in dead])
-            _pause(session, edition_id, f"{why}; the relay said: {_quoted(dead[-1])}")
+            _pause(session, of, f"{why}; the relay said: {_quoted(dead[-1])}")
             return why
         for row, found in refused:
             record_rejection(session, signer, row, found, now=now, is_forced=is_forced)
     return ""
 
 
-def _refused(session: Session, edition_id: int) -> Sequence[Delivery]:
+def _refused(session: Session, of: ledger.Of) -> Sequence[Delivery]:
     return session.exec(
         select(Delivery).where(
-            Delivery.edition_id == edition_id,
+            ledger.belongs(of),
             Delivery.status == DeliveryStatus.FAILED,
             col(Delivery.smtp_code) >= ledger.PERMANENT,
         )
@@ -84,14 +84,14 @@ def _read(row: Delivery, may_be_quoted: Ours) -> BouncedRecipient:
     )
 
 
-def _pause_for_most(session: Session, edition_id: int) -> str:
+def _pause_for_most(session: Session, of: int | ledger.OfBroadcast) -> str:
     """Take back what several processes, or several runs, saw refused alike; says why, or ""."""
-    tried = ledger.tried(session, edition_id)
-    for ids in ledger.by_kind(session, edition_id).values():
+    tried = ledger.tried(session, of)
+    for ids in ledger.by_kind(session, of).values():
         if tried >= ledger.FEWEST_REFUSED and len(ids) * 2 > tried:
             last = session.get_one(Delivery, ids[-1])
             why = f"{len(ids)} of {tried} messages were refused in the same words"
-            _pause(session, edition_id, f"{why}; the relay said: {_quoted(last)}")
+            _pause(session, of, f"{why}; the relay said: {_quoted(last)}")
             ledger.take_back(session, ids)
             return why
     return ""
@@ -101,8 +101,8 @@ def _quoted(row: Delivery) -> str:
     return f"{row.smtp_code} {row.smtp_response}"
 
 
-def _pause(session: Session, edition_id: int, reason: str) -> None:
-    edition = session.get_one(Edition, edition_id)
-    if edition.status is not EditionStatus.CANCELLED:
-        edition.status, edition.finished_at = EditionStatus.PAUSED, None
-        edition.note = edition.note or reason
+def _pause(session: Session, of: int | ledger.OfBroadcast, reason: str) -> None:
+    issue = ledger.issue(session, of)
+    if issue.status is not EditionStatus.CANCELLED:
+        issue.status, issue.finished_at = EditionStatus.PAUSED, None
+        issue.note = issue.note or reason

@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel, select
 
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.core.one_line import shortened
+from newsletter.messages.news import NewsItem, load_news
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
@@ -116,6 +117,7 @@ class Digest:
     notice: str = ""  # said once, after the first sentence
     read_here: bool = False  # titles lead to this site's page of the paper
     covers_from: date | None = None  # first day of a weekly digest
+    news: tuple[NewsItem, ...] = ()
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
@@ -289,6 +291,7 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
         spans = _spans_in(marked), _spans_in(said)
         paper = DigestPaper(contents[paper_id], position, label, explanation, *spans)
         items[delivery_id].append((section, paper))
+    told = load_news(connection, delivery_ids)
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}
     return {
@@ -312,6 +315,7 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
             read_here=row.read_here,
             covers_from=row.covers_from,
             reason=reasons.get(row.id, ""),
+            news=told.get(row.id, ()),
         )
         for row in rows
     }

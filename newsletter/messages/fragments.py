@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from markupsafe import escape
 
 from newsletter.messages import mime, paper_card, templates
+from newsletter.messages.news import NewsItem, news_cards
 from newsletter.messages.paper_card import CardKey, Links
 
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
@@ -119,11 +120,13 @@ class Fragments:
 
     def __init__(self, base_url: str, *, count_clicks: bool = False) -> None:
         """Links lead to the site at ``base_url``."""
+        self._base_url = base_url
         self._templates = templates.compiled("digest")
         names = ("token", "receipt", *(["click"] if count_clicks else []))
         self._links = links_of(base_url, {name: slot(name) for name in names})
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
+        self.news = lru_cache(maxsize=_MOST_PAPERS)(self._make_news)
         # Explanations repeat, as topics and keywords do.
         self.why = lru_cache(maxsize=_MOST_PAPERS)(_why)
 
@@ -145,6 +148,14 @@ class Fragments:
             templates.render_block(template, "section", {"section": section}, closed="paper")
             for template in self._templates
         )
+
+    def _make_news(self, news: tuple[NewsItem, ...]) -> HtmlAndText:
+        """What became of papers that the reader knows; many readers know the same."""
+        html, text = (
+            templates.render_block(template, "told", {"news": news_cards(news, self._base_url)})
+            for template in self._templates
+        )
+        return HtmlAndText(_fragment(html), _fragment(text))
 
     def _make_paper(self, paper: CardKey) -> PaperFragments:
         """A card with the slots ``token``, ``receipt``, ``why``, in text also ``number``;

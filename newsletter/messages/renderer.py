@@ -15,6 +15,7 @@ from newsletter.core.models import DigestLength, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
 from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
+from newsletter.messages.broadcast_renderer import BroadcastRenderer
 from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
 from newsletter.messages.envelope import Envelope
@@ -28,6 +29,7 @@ from newsletter.messages.fragments import (
     links_of,
     slot,
 )
+from newsletter.messages.news import news_cards
 from newsletter.messages.paper_card import Links
 from newsletter.messages.size_limit import HTML_LIMIT, Shape
 from newsletter.messages.transactional import Note
@@ -77,6 +79,7 @@ class Renderer:
         self._postal_address = wording.one_line(settings.postal_address or "")
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
+        self.broadcast = BroadcastRenderer(settings, signer, self._maker).envelope
         self._count_clicks = settings.count_clicks
         self._fragments = Fragments(self._base_url, count_clicks=settings.count_clicks)
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
@@ -126,8 +129,9 @@ class Renderer:
         numbers = count(1)
         values["sections"] = [
             _section_values(digest, section, papers, links, numbers)
-            for section, papers in _placed(digest, plan)
+            for section, papers in size_limit.placed(digest, plan)
         ]
+        values["news"] = news_cards(digest.news, self._base_url)
         values["footnotes"] = "".join(
             paper_card.footnote(card)
             for section in values["sections"]
@@ -221,7 +225,7 @@ class Renderer:
         put(frame.head)
         footnotes: list[bytes] = []
         number = 0
-        for index, (section, papers) in enumerate(_placed(digest, plan)):
+        for index, (section, papers) in enumerate(size_limit.placed(digest, plan)):
             if index and frame.between:
                 put(frame.between)
             around = self._fragments.section(*paper_card.heading(section))
@@ -245,6 +249,8 @@ class Renderer:
                 made.text.fill(text, for_text)
                 made.footnote.fill(footnotes, for_text)
             put(around.foot)
+        if digest.news:
+            put(self._fragments.news(digest.news))
         for_text["footnotes"] = b"".join(footnotes)
         put(frame.foot)
         return html, text
@@ -261,6 +267,8 @@ class Renderer:
         taken = sum(
             pair.html.filled_size(sizes) for part in (frame, *around) for pair in part.pairs()
         )
+        if digest.news:
+            taken += self._fragments.news(digest.news).html.size
 
         first = digest.papers[0].paper_id if digest.papers else 0
 
@@ -279,15 +287,18 @@ class Renderer:
         return size_limit.shape(digest.papers, digest.length, size_of, HTML_LIMIT - taken)
 
     def _frame_of(self, digest: Digest, *, noticed: bool) -> Wrapper:
-        return self._frame(_framing(digest), noticed, not digest.papers)
+        empty = not digest.papers
+        return self._frame(_framing(digest), noticed, empty, empty and not digest.news)
 
-    def _make_frame(self, framing: "Framing", noticed: bool, empty: bool) -> Wrapper:
+    def _make_frame(
+        self, framing: "Framing", noticed: bool, no_papers: bool, empty: bool
+    ) -> Wrapper:
         words = {name: slot(name) for name in _WORDS} | {"notice": slot("notice") * noticed}
-        if empty:
+        if no_papers:
             words["contents"] = ""
         tokens = {page: slot(page) for page in _PAGES}
         values = self._frame_values(words, tokens, framing)
-        values["footnotes"] = "" if empty else slot("footnotes")
+        values["footnotes"] = "" if no_papers else slot("footnotes")
         return self._fragments.frame(values, empty=empty)
 
     def _frame_values(
@@ -295,6 +306,7 @@ class Renderer:
     ) -> dict[str, Any]:
         links = {page: f"{self._base_url}/{page}/{tokens[page]}" for page in _PAGES}
         return words | {
+            "news": (),
             "heading": transactional.digest_heading(
                 framing.occasion, framing.issue_date, framing.covers_from
             ),
@@ -355,16 +367,6 @@ def _words_in(digest: Digest) -> int:
         key = paper_card.shown(paper, digest.length, explained=True, is_lead=index == 0)
         words += paper_card.words_in(key) + len(paper.explanation.split())
     return words
-
-
-def _placed(digest: Digest, plan: Shape) -> Iterator[tuple[DigestSection, Sequence[PaperAtLength]]]:
-    """Sections with the papers that stay; a section that lost all of them is left out."""
-    start = 0
-    for section in digest.sections:
-        lengths = plan.lengths[start : start + len(section.papers)]
-        start += len(section.papers)
-        if lengths:
-            yield section, list(zip(section.papers, lengths, strict=False))
 
 
 def _section_values(

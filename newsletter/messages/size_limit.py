@@ -1,11 +1,11 @@
 """A digest that is too long gives way: abstracts first, from the end, then papers. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from newsletter.core.models import DigestLength
 from newsletter.messages import wording
-from newsletter.messages.digest import Digest, DigestPaper
+from newsletter.messages.digest import Digest, DigestPaper, DigestSection
 
 # Gmail cuts a message off at about 102,000 octets of HTML, foot and unsubscribe link included.
 HTML_LIMIT = 95_000
@@ -66,3 +66,15 @@ def _notice(lengths: Sequence[DigestLength], wanted: DigestLength, left_out: int
         verb = "is" if left_out == 1 else "are"
         said.append(f"{wording.count_in_words(left_out, 'paper')} more {verb} only in the browser")
     return f"Mailboxes cut long mails off, so {' and '.join(said)}."
+
+
+def placed(
+    digest: Digest, plan: Shape
+) -> Iterator[tuple[DigestSection, Sequence[tuple[DigestPaper, DigestLength]]]]:
+    """Sections with the papers that stay; a section that lost all of them is left out."""
+    start = 0
+    for section in digest.sections:
+        lengths = plan.lengths[start : start + len(section.papers)]
+        start += len(section.papers)
+        if lengths:
+            yield section, list(zip(section.papers, lengths, strict=False))

@@ -78,6 +78,9 @@ def digest_lead(digest: Digest, site: str) -> str:
     verb = "is" if number == 1 else "are"
     if not number:
         said = f"there are no papers for you today: {wording.one_line(digest.reason).rstrip('.')}."
+        if digest.news:
+            told = wording.count_in_words(len(digest.news), "paper")
+            said += f" But there is news of {told} that you know."
     elif digest.occasion is Occasion.WELCOME:
         said = f"this is your first digest from {site}: {papers} from the past few days."
     elif digest.occasion is Occasion.BEST_OF:

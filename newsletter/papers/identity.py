@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from newsletter.core.author_names import is_suffix
 from newsletter.core.identifiers import without_version
 from newsletter.sources import PaperRecord
 
@@ -39,7 +40,7 @@ _UNITES_ITS_OWN = frozenset({"crossref", "openalex", "openreview", "pubmed", "se
 def strong_keys(record: PaperRecord) -> list[Key]:
     """Names that can belong to one paper only, the surest first."""
     keys = [(ARXIV, record.arxiv_id)] if record.arxiv_id else []
-    keys += [(DOI, doi) for doi in _stated_dois(record)]
+    keys += [(DOI, doi) for doi in stated_dois(record)]
     if record.doi and record.doi_is_guessed:
         keys.append((GUESSED_DOI, record.doi))
     keys.append((record.source, record.external_id))
@@ -53,7 +54,8 @@ def matching_keys(record: PaperRecord) -> list[Key]:
     return [*keys, *((other[kind], name) for kind, name in keys if kind in other)]
 
 
-def _stated_dois(record: PaperRecord) -> list[str]:
+def stated_dois(record: PaperRecord) -> list[str]:
+    """The DOIs of the paper, as its source states them, without the versions of preprints."""
     own = [] if record.doi is None or record.doi_is_guessed else [record.doi]
     return [without_version(doi) for doi in (*own, *record.related_dois)]
 
@@ -91,6 +93,8 @@ def folded(text: str) -> str:
 def family_name(author: str) -> str:
     """The last part of "Ana María López", or what stands before the comma in "López, A."."""
     name = author.split(",", maxsplit=1)[0].split()
+    if len(name) > 1 and is_suffix(name[-1]):
+        name.pop()
     return folded(name[-1]) if name else ""
 
 
@@ -104,7 +108,7 @@ def contradict(record: PaperRecord, aliases: Iterable[Key]) -> bool:
     Another arXiv id is another paper; so is another DOI of the same registrant, and another id
     in the same source. A DOI of another registrant is the published version.
     """
-    own_dois = set(_stated_dois(record))
+    own_dois = set(stated_dois(record))
     registrants = {doi.split("/")[0] for doi in own_dois}
     for source, name in aliases:
         if source == ARXIV and record.arxiv_id not in {None, name}:

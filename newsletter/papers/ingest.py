@@ -128,7 +128,7 @@ class _Run:
         self.outcome = replace(self.outcome, left_out=self.outcome.left_out + page.left_out)
         if page.retracted_dois:
             with session_scope(self.engine) as session:
-                retract(session, page.retracted_dois)
+                retract(session, page.retracted_dois, self.seen_at)
         if page.problems:
             self._note(page.problems)
             self.outcome = replace(self.outcome, failed=self.outcome.failed + len(page.problems))

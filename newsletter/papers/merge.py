@@ -5,7 +5,16 @@ from datetime import UTC, datetime
 from sqlalchemy import Table, delete, func, insert, literal, select, update
 from sqlmodel import Session
 
-from newsletter.papers.tables import ALIAS, DIGEST_ITEM, EDITION_PAPER, FEEDBACK, PAPER
+from newsletter.papers.tables import (
+    ALIAS,
+    AUTHOR_ORCID,
+    CHANGE,
+    DIGEST_ITEM,
+    EDITION_PAPER,
+    FEEDBACK,
+    NEWS,
+    PAPER,
+)
 
 # Any number that nobody else uses for an advisory lock of this database.
 _TURN = 0x756E697465
@@ -38,11 +47,14 @@ def unite(session: Session, first: int, second: int) -> int:
     mailed = set(session.execute(query.distinct()).scalars())
     keep, drop = sorted((first, second), key=lambda paper: (paper not in mailed, paper))
     session.execute(update(ALIAS).where(ALIAS.c.paper_id == drop).values(paper_id=keep))
-    _move(session, FEEDBACK, keep, drop, "signal")
+    _move(session, FEEDBACK, keep, drop, "subscriber_id", "signal")
+    _move(session, AUTHOR_ORCID, keep, drop, "orcid")
+    _move(session, CHANGE, keep, drop, "kind", "version")
+    session.execute(update(NEWS).where(NEWS.c.paper_id == drop).values(paper_id=keep))
     kept, dropped = PAPER.c.id == keep, PAPER.c.id == drop
     if drop in mailed:
         _freeze_also(session, keep, drop)
-        _move(session, DIGEST_ITEM, keep, drop)
+        _move(session, DIGEST_ITEM, keep, drop, "subscriber_id")
         session.execute(update(PAPER).where(dropped).values(first_seen_at=_LONG_AGO))
         return keep
     query = select(PAPER.c.abstract, PAPER.c.first_seen_at).where(dropped)
@@ -65,17 +77,13 @@ def _freeze_also(session: Session, keep: int, drop: int) -> None:
     session.execute(insert(EDITION_PAPER).from_select(names, copies))
 
 
-def _move(session: Session, table: Table, keep: int, drop: int, *also: str) -> None:
-    """Repoint rows of ``drop``, except where the subscriber has the same row for ``keep``."""
+def _move(session: Session, table: Table, keep: int, drop: int, *same: str) -> None:
+    """Repoint rows of ``drop``, except where ``keep`` has a row with the ``same`` values."""
     other = table.alias()
     taken = (
         select(func.count())
         .select_from(other)
-        .where(
-            other.c.paper_id == keep,
-            other.c.subscriber_id == table.c.subscriber_id,
-            *(other.c[name] == table.c[name] for name in also),
-        )
+        .where(other.c.paper_id == keep, *(other.c[name] == table.c[name] for name in same))
         .scalar_subquery()
     )
     session.execute(update(table).where(table.c.paper_id == drop, taken == 0).values(paper_id=keep))

@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from newsletter.core.batches import batched
 from newsletter.core.identifiers import without_version
+from newsletter.papers.changes import Changes, newly_stated, note_retracted
 from newsletter.papers.identity import (
     ARXIV,
     DOI,
@@ -26,6 +27,7 @@ from newsletter.papers.identity import (
     title_keys,
 )
 from newsletter.papers.merge import unite
+from newsletter.papers.orcids import store_orcids
 from newsletter.papers.tables import ALIAS, PAPER
 from newsletter.sources import PaperRecord
 from newsletter.sources.normalise import own_id
@@ -73,6 +75,7 @@ class _Row:
     changed: bool = False
     text: dict[str, str | None] = field(default_factory=dict)
     names: set[Key] = field(default_factory=set)
+    orcids: dict[str, str] = field(default_factory=dict)  # names by ORCID
 
 
 def store(
@@ -94,11 +97,13 @@ def store(
     return _Group(session, seen_at, max_age).store(records)
 
 
-def retract(session: Session, dois: Sequence[str]) -> int:
+def retract(session: Session, dois: Sequence[str], seen_at: datetime) -> int:
     """Mark the papers that a notice retracts; returns how many are known here."""
     known = select(ALIAS.c.paper_id).where(
         ALIAS.c.source == DOI, ALIAS.c.external_id.in_([doi.lower() for doi in dois])
     )
+    sound = session.scalars(select(PAPER.c.id).where(PAPER.c.id.in_(known), PAPER.c.standing == ""))
+    note_retracted(session, sound.all(), seen_at)
     marked = update(PAPER).where(PAPER.c.id.in_(known)).values(standing="retracted")
     return session.connection().execute(marked).rowcount
 
@@ -113,6 +118,7 @@ class _Group:
         self.by_key: dict[Key, _Row] = {}
         self.rows: dict[int, _Row] = {}
         self.new: list[_Row] = []
+        self.changes = Changes()
 
     def store(self, records: Sequence[PaperRecord]) -> Tally:
         self._look_up(records)
@@ -162,7 +168,11 @@ class _Group:
         else:
             if self._corrects_doi(record, row):
                 row.values["doi"] = None
+            self.changes.note(row, record)
+            if dois := newly_stated(record, self.by_key):
+                self.changes.note_publication(row, self._names(row), dois)
             revised = _merge(row, record)
+        row.orcids |= {orcid: name for name, orcid in record.orcids}
         for key in (*strong, *titles):
             if key not in self.by_key:
                 self.by_key[key] = row
@@ -219,6 +229,9 @@ class _Group:
         if first.id is None and other.id is not None:
             first, other = other, first
         if first.id is not None and other.id is not None:
+            for one, two in ((first, other), (other, first)):
+                dois = [name for kind, name in self._names(two) if kind == DOI]
+                self.changes.note_publication(one, self._names(one), dois)
             if unite(self.session, first.id, other.id) != first.id:
                 first, other = other, first
             self.rows = {number: row for number, row in self.rows.items() if row is not other}
@@ -226,8 +239,10 @@ class _Group:
             self.new.remove(other)
             if first.lacks_abstract and not other.lacks_abstract:
                 _set_text(first, abstract=other.values["abstract"])
+        self.changes.moved(other, first)
         _fill(first, other.values)
         first.names |= other.names
+        first.orcids |= other.orcids
         for key, row in self.by_key.items():
             if row is other:
                 self.by_key[key] = first
@@ -236,6 +251,7 @@ class _Group:
     def _write(self) -> None:
         """Insert, update, name: one statement each."""
         connection = self.session.connection()
+        self.changes.write(self.session, self.seen_at)
         if self.new:
             # Asking for the ids afterwards is faster than RETURNING, which goes row by row on
             # SQLite.
@@ -265,6 +281,8 @@ class _Group:
         ]
         if aliases:
             connection.execute(insert(ALIAS), aliases)
+        rows = (*self.new, *self.rows.values())
+        store_orcids(self.session, {row.id: row.orcids for row in rows if row.id and row.orcids})
 
     def _number(self) -> None:
         """Read the ids of the rows that were just inserted."""

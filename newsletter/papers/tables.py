@@ -3,12 +3,15 @@
 from sqlalchemy import Table
 
 from newsletter.core.models import (
+    AuthorOrcid,
     DigestItem,
+    DigestNews,
     EditionPaper,
     Feedback,
     FetchLog,
     Paper,
     PaperAlias,
+    PaperChange,
     SourceState,
 )
 
@@ -20,8 +23,11 @@ def _table(model: type) -> Table:
 
 PAPER = _table(Paper)
 ALIAS = _table(PaperAlias)
+AUTHOR_ORCID = _table(AuthorOrcid)
 STATE = _table(SourceState)
 LOG = _table(FetchLog)
 DIGEST_ITEM = _table(DigestItem)
+CHANGE = _table(PaperChange)
+NEWS = _table(DigestNews)
 EDITION_PAPER = _table(EditionPaper)
 FEEDBACK = _table(Feedback)

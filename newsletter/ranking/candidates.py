@@ -1,7 +1,7 @@
 """The values that ranking takes and returns: no database, no behaviour."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -70,6 +70,8 @@ class Candidates:
     background: Vectors | None = None  # (k, d) content of some ordinary papers
     word_vectors: WordVectors | None = None
     calibration: Calibration = AS_SHIPPED  # of the site's matches
+    # By paper id: (name, ORCID) of the authors whose source tells one.
+    orcids: Mapping[int, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -148,7 +150,10 @@ class TopicProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberProfile:
-    """The data of one subscriber that ranking needs. Mutes and follows ignore case."""
+    """The data of one subscriber that ranking needs. Mutes and follows ignore case.
+
+    Authors are names as the reader wrote them, or ORCIDs; see `persons` for whom they fit.
+    """
 
     subscriber_id: int
     topics: tuple[TopicProfile, ...]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.one_line import shortened
+from newsletter.core.persons import Fit
 from newsletter.ranking.attribution import given_by
 from newsletter.ranking.candidates import (
     KINDS,
@@ -20,7 +21,14 @@ from newsletter.ranking.candidates import (
     TopicProfile,
 )
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.scoring import POPULARITY, Matches, follow_steps, points, popularity
+from newsletter.ranking.scoring import (
+    POPULARITY,
+    Matches,
+    author_on,
+    follow_steps,
+    points,
+    popularity,
+)
 
 LONGEST_LABEL = 70
 # In an abstract of three sentences or fewer, bold is no help; of six or more, a second
@@ -95,15 +103,17 @@ def _given(evidence: Evidence, given: Vectors) -> list[Part]:
 
 def _follows(candidates: Candidates, topic: TopicProfile, paper: int) -> list[Part]:
     """What the followed author and the followed category gave, named by the first that is there."""
-    gained = follow_steps(topic, Matches(candidates))[:, paper].tolist()
-    names = (
-        _first_followed(candidates.authors[paper], topic.followed_authors, topic.halved),
-        _first_followed(candidates.categories[paper], topic.followed_categories, topic.halved),
+    found = Matches(candidates)
+    by_author, by_category = follow_steps(topic, found)[:, paper].tolist()
+    category = _first_followed(
+        candidates.categories[paper], topic.followed_categories, topic.halved
     )
-    return [
-        Part(kind, short(name), steps, name.casefold())
-        for kind, name, steps in zip(("author", "category"), names, gained, strict=True)
-    ]
+    parts = [Part("category", short(category), by_category, category.casefold())]
+    if known := author_on(topic, found, paper):
+        followed, named = known
+        said = "" if named.fit is Fit.SURE else f" (possibly {short(named.name)})"
+        parts.append(Part("author", short(followed) + said, by_author, followed.casefold()))
+    return parts
 
 
 def _first_followed(names: Sequence[str], followed: frozenset[str], halved: frozenset[str]) -> str:

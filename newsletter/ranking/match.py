@@ -204,7 +204,10 @@ def _keywords(topic: TopicProfile) -> list[bool]:
     ]
 
 
-def with_follows(match: Vectors, author: NDArray[np.bool_], category: NDArray[np.bool_]) -> Vectors:
-    """Matches with what a followed author and a followed category add; chances are independent."""
-    rest = (1 - match) * np.where(author, 1 - AUTHOR, 1) * np.where(category, 1 - CATEGORY, 1)
+def with_follows(match: Vectors, author: Vectors, category: Vectors) -> Vectors:
+    """Matches with what a followed author and a followed category add; chances are independent.
+
+    ``author`` and ``category`` say how surely each is there, 0 to 1.
+    """
+    rest = (1 - match) * (1 - AUTHOR * author) * (1 - CATEGORY * category)
     return np.asarray(1 - rest, np.float32)

@@ -62,7 +62,7 @@ class Ranker:
         self._found = scoring.Matches(candidates)
         self._likeness = Likeness(candidates)
         self._products = attribution.ProductCache(candidates)
-        self._reasons = reasons.Reasons(self._products)
+        self._reasons = reasons.Reasons(self._products, self._found)
         self._matcher = Matcher(self._products, self._found, model or shipped())
 
     def rank(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:

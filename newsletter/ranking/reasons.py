@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from newsletter.ranking import attribution
+from newsletter.core.persons import Fit
+from newsletter.ranking import attribution, scoring
 from newsletter.ranking.candidates import KINDS, Candidates, TopicProfile
 from newsletter.ranking.explanations import short
 from newsletter.ranking.match_features import is_keyword
@@ -62,6 +63,7 @@ class Reasons:
     """Makes the reasons for one set of candidates; what readers have in common is kept."""
 
     products: attribution.ProductCache
+    found: scoring.Matches
     _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
     _shared: dict[tuple[int | str, int], str] = field(default_factory=dict)
@@ -165,17 +167,24 @@ class Reasons:
         return self._stems[paper]
 
     def _follows(self, topic: TopicProfile, paper: int) -> list[str]:
-        authors = [
-            f"By {short(name)}, whom you follow."
-            for name in (self.candidates.authors[paper] if topic.followed_authors else ())
-            if name.casefold() in topic.followed_authors
-        ]
+        authors = []
+        if known := scoring.author_on(topic, self.found, paper):
+            authors = [_by(*known)]
         categories = [
             f"In {short(name)}, a category you follow."
             for name in (self.candidates.categories[paper] if topic.followed_categories else ())
             if name.casefold() in topic.followed_categories
         ]
         return authors[:1] + categories[:1]
+
+
+def _by(followed: str, named: scoring.Named) -> str:
+    name = short(named.name)
+    if named.fit is Fit.SURE:
+        return f"By {name}, whom you follow."
+    if name.casefold() == followed.casefold():
+        return f"Possibly by {name}, whom you follow; several people have that name."
+    return f"Possibly by {short(followed)}, whom you follow: the paper names {name}."
 
 
 def outside(topic: TopicProfile, lines: str) -> str:

@@ -8,10 +8,13 @@ whether ten papers came or a thousand.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.identifiers import canonical_orcid
+from newsletter.core.persons import Fit, PersonIndex
 from newsletter.ranking.candidates import Candidates, SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import Vectors
 
@@ -19,6 +22,8 @@ from newsletter.ranking.encoders import Vectors
 HALF = 2.0
 FOLLOWED_AUTHOR = 3.0
 FOLLOWED_CATEGORY = 0.5
+# Of somebody who is only possibly the author that is followed, as of "less of this".
+HALF_AS_MUCH = 0.5
 # A topic of nothing but follows has no vector: what it follows must stand out by itself.
 FOLLOWED_ALONE = 2.0
 POPULARITY = 3.0  # of the day's most upvoted paper, with the slider at 100
@@ -27,13 +32,21 @@ NEVER = np.float32(-np.inf)
 LOWEST, HIGHEST = -16.0, 48.0
 
 
+class Named(NamedTuple):
+    """The name of an author on a paper, and how well it fits the one that was asked for."""
+
+    name: str
+    fit: Fit
+
+
 @dataclass
 class Matches:
     """Which candidates a word, author or category hits, each looked up once a batch."""
 
     candidates: Candidates
     _found: dict[tuple[str, str], NDArray[np.intp]] = field(default_factory=dict)
-    _texts: dict[str, list[str]] = field(default_factory=dict)
+    _texts: list[str] = field(default_factory=list)
+    _persons: dict[str, dict[int, Named]] = field(default_factory=dict)
 
     @cached_property
     def row_of(self) -> dict[int, int]:
@@ -43,24 +56,64 @@ class Matches:
     def rows(self, kind: str, value: str) -> NDArray[np.intp]:
         """Candidates that hold the ``word``, or have the ``author`` or ``category``.
 
-        A word, or several, must stand as whole words, see `words`; a name must be the whole name.
+        A word, or several, must stand as whole words, see `words`; a category is its whole name,
+        an author one that nothing contradicts, see `persons`.
         """
         key = (kind, value)
         if key not in self._found:
             if kind == "word":
                 self._found[key] = np.flatnonzero(self.candidates.index.counts(value)[0])
+            elif kind == "author":
+                self._found[key] = np.array(sorted(self.by_person(value)), np.intp)
             else:
                 wanted = _as_names([value])
-                hits = [bool(wanted.strip()) and wanted in text for text in self._texts_of(kind)]
+                if not self._texts:
+                    self._texts = [_as_names(names) for names in self.candidates.categories]
+                hits = [bool(wanted.strip()) and wanted in text for text in self._texts]
                 self._found[key] = np.flatnonzero(hits)
         return self._found[key]
 
-    def _texts_of(self, kind: str) -> list[str]:
-        papers = self.candidates
-        if kind not in self._texts:
-            several = papers.authors if kind == "author" else papers.categories
-            self._texts[kind] = [_as_names(names) for names in several]
-        return self._texts[kind]
+    def by_person(self, value: str) -> dict[int, Named]:
+        """Candidates by an author of that name or ORCID, by row: the name there, how well it fits.
+
+        Where those that fit have several ORCIDs, they are several persons, and each fits possibly.
+        """
+        if value not in self._persons:
+            orcid = canonical_orcid(value)
+            self._persons[value] = self._by_orcid(orcid) if orcid else self._by_name(value)
+        return self._persons[value]
+
+    def _by_orcid(self, orcid: str) -> dict[int, Named]:
+        return {
+            self.row_of[paper]: Named(name, Fit.SURE)
+            for paper, known in self.candidates.orcids.items()
+            if paper in self.row_of
+            for name, own in known
+            if own == orcid
+        }
+
+    def _by_name(self, value: str) -> dict[int, Named]:
+        index, rows_of = self._authors
+        found: dict[int, Named] = {}
+        persons: set[str] = set()
+        for name, how in index.fitting(value).items():
+            for row in rows_of[name]:
+                if row not in found or found[row].fit < how:
+                    found[row] = Named(name, how)
+                known = self.candidates.orcids.get(self.candidates.ids[row], ())
+                persons.update(orcid for other, orcid in known if other == name)
+        if len(persons) > 1:
+            found = {row: Named(named.name, Fit.POSSIBLE) for row, named in found.items()}
+        return found
+
+    @cached_property
+    def _authors(self) -> tuple[PersonIndex, dict[str, list[int]]]:
+        """All authors of the candidates, and the rows of each."""
+        rows_of: dict[str, list[int]] = {}
+        for row, names in enumerate(self.candidates.authors):
+            for name in names:
+                rows_of.setdefault(name, []).append(row)
+        return PersonIndex(rows_of), rows_of
 
 
 def _as_names(names: Sequence[str]) -> str:
@@ -122,22 +175,43 @@ def follow_steps(topic: TopicProfile, found: Matches) -> Vectors:
     """(2, n) the same for authors and for categories; "less of this" halves what one gives."""
     alone = 0.0 if topic.vector.any() else FOLLOWED_ALONE
     gained = np.zeros((2, len(found.candidates)), np.float32)
-    several = (
-        ("author", topic.followed_authors, FOLLOWED_AUTHOR),
-        ("category", topic.followed_categories, FOLLOWED_CATEGORY),
-    )
-    for row, (kind, names, steps) in zip(gained, several, strict=True):
-        for name in names:
-            rows = found.rows(kind, name)
-            given = (steps + alone) * (0.5 if name in topic.halved else 1.0)
-            row[rows] = np.maximum(row[rows], np.float32(given))
+    for name in topic.followed_authors:
+        given = (FOLLOWED_AUTHOR + alone) * (HALF_AS_MUCH if name in topic.halved else 1.0)
+        for row, named in found.by_person(name).items():
+            gained[0, row] = max(gained[0, row], given * certainty(named))
+    for name in topic.followed_categories:
+        rows = found.rows("category", name)
+        given = (FOLLOWED_CATEGORY + alone) * (HALF_AS_MUCH if name in topic.halved else 1.0)
+        gained[1, rows] = np.maximum(gained[1, rows], np.float32(given))
     return gained
 
 
-def followed(topic: TopicProfile, found: Matches) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(n,) each: candidates by an author, and in a category, that the topic follows."""
-    author, category = follow_steps(topic, found) > 0
-    return author, category
+def certainty(named: Named) -> float:
+    """How much a followed author counts: half where it is only possibly the same person."""
+    return 1.0 if named.fit is Fit.SURE else HALF_AS_MUCH
+
+
+def followed(topic: TopicProfile, found: Matches) -> tuple[Vectors, Vectors]:
+    """(n,) each, 0 to 1: how surely candidates are by an author, in a category, that it follows."""
+    author = np.zeros(len(found.candidates), np.float32)
+    for name in topic.followed_authors:
+        for row, named in found.by_person(name).items():
+            author[row] = max(author[row], certainty(named))
+    return author, np.asarray(follow_steps(topic, found)[1] > 0, np.float32)
+
+
+def author_on(topic: TopicProfile, found: Matches, paper: int) -> tuple[str, Named] | None:
+    """The author that a topic follows who gives candidate ``paper`` most: as followed, as named."""
+    there = [
+        (name, named)
+        for name in sorted(topic.followed_authors)
+        if (named := found.by_person(name).get(paper)) is not None
+    ]
+
+    def given(each: tuple[str, Named]) -> float:
+        return certainty(each[1]) * (HALF_AS_MUCH if each[0] in topic.halved else 1.0)
+
+    return max(there, key=given, default=None)
 
 
 def muted(profile: SubscriberProfile, found: Matches) -> Iterator[NDArray[np.intp]]:

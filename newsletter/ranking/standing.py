@@ -257,8 +257,13 @@ def _mute(case: _Case) -> str:
     )
     for kind, said, values in several:
         for value in values:
-            if case.row in found.rows(kind, value):
-                return f"The {said} “{value}” is muted."
+            if case.row not in found.rows(kind, value):
+                continue
+            named = found.by_person(value)[case.row].name if kind == "author" else value
+            seen_as = (
+                "" if named.casefold() == value.casefold() else f", and the paper names {named}"
+            )
+            return f"The {said} “{value}” is muted{seen_as}."
     return "All topics are paused." if case.profile.paused else ""
 
 

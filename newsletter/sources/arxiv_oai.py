@@ -12,9 +12,9 @@ from xml.etree.ElementTree import Element
 
 from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import split_arxiv_id
-from newsletter.sources.arxiv_rss import split_authors
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
-from newsletter.sources.normalise import given_first, is_withdrawn, make, moment
+from newsletter.sources.normalise import is_withdrawn, make, moment
+from newsletter.sources.notices import Standing
 from newsletter.sources.parsing.json import read_papers
 from newsletter.sources.parsing.xml import child, children, elements, local, text
 
@@ -138,11 +138,12 @@ def _raw(body: Element, datestamp: str) -> PaperRecord:
         version=len(versions) or 1,
         title=text(body, "title"),
         abstract=text(body, "abstract"),
-        authors=split_authors(text(body, "authors")),
+        author_lines=[" ".join(text(body, "authors").split())],
         categories=text(body, "categories").split(),
         doi=text(body, "doi").split(" ")[0],
         published=first,
         announcement=_kind(body, first, datestamp, revised=len(versions) > 1),
+        standing=_standing(body),
     )
 
 
@@ -162,6 +163,7 @@ def _arxiv(body: Element, datestamp: str) -> PaperRecord:
         doi=text(body, "doi").split(" ")[0],
         published=created,
         announcement=_kind(body, created, datestamp, revised=bool(text(body, "updated"))),
+        standing=_standing(body),
     )
 
 
@@ -185,7 +187,7 @@ def _dublin_core(body: Element, identifier: str) -> PaperRecord:
         arxiv=arxiv_id,
         title=text(_in_english(children(body, "title"))),
         abstract=text(_in_english(descriptions)),
-        authors=[given_first(text(element)) for element in children(body, "creator")],
+        authors=[text(element) for element in children(body, "creator")],
         categories=[text(element) for element in children(body, "subject")],
         doi=next((i for i in identifiers if re.match(r"(doi:|https?://doi\.org/|10\.)", i)), None),
         url=next((i for i in identifiers if i.startswith("http")), None),
@@ -204,8 +206,12 @@ def _in_english(found: Iterator[Element] | list[Element]) -> Element | None:
     return next(english, candidates[0] if candidates else None)
 
 
+def _standing(body: Element) -> Standing:
+    return "withdrawn" if is_withdrawn(text(body, "comments"), text(body, "abstract")) else ""
+
+
 def _kind(body: Element, created: str, datestamp: str, *, revised: bool) -> AnnouncementKind:
-    if is_withdrawn(text(body, "comments"), text(body, "abstract")):
+    if _standing(body):
         return "replace"
     first, listed = moment(created), moment(datestamp)
     if first is None or listed is None:

@@ -12,7 +12,7 @@ from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import split_arxiv_id
 from newsletter.core.markup import read_markup
 from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Request, Source
-from newsletter.sources.normalise import BadPaperError, make
+from newsletter.sources.normalise import BadPaperError, is_withdrawn, make
 from newsletter.sources.parsing.json import read_papers
 from newsletter.sources.parsing.xml import children, elements, local, text
 
@@ -86,14 +86,16 @@ def _paper(item: Element) -> PaperRecord:
     if end and end["kind"]:
         kind = "cross" if end["kind"].startswith("CROSS") else "replace"
     announcement = _KINDS.get(kind.lower(), "new")
+    said = abstract[opening.end() :] if opening else abstract
     return make(
         source="arxiv",
         external_id=arxiv_id,
         arxiv=arxiv_id,
         version=version or 1,
         title=title[: end.start()] if end else title,
-        abstract=abstract[opening.end() :] if opening else abstract,
-        authors=split_authors(read_markup(text(item, "creator"))),
+        abstract=said,
+        standing="withdrawn" if is_withdrawn("", said) else "",
+        author_lines=[" ".join(read_markup(text(item, "creator")).split())],
         categories=[e.get("term") or text(e) for e in children(item, "category")],
         doi=text(item, "DOI"),
         announcement=announcement,
@@ -102,9 +104,3 @@ def _paper(item: Element) -> PaperRecord:
         if announcement == "new"
         else None,
     )
-
-
-def split_authors(line: str) -> list[str]:
-    """Names out of one comma-joined line, affiliations in brackets left out."""
-    names = re.sub(r"\([^()]*\)", "", line).split(",")
-    return [part for name in names for part in re.split(r"\s+and\s+", name.strip())]

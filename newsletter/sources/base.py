@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from newsletter.sources.notices import Standing
 
@@ -11,12 +11,20 @@ AnnouncementKind = Literal["new", "cross", "replace"]
 DatePrecision = Literal["day", "month", "year"]
 
 
+class Author(NamedTuple):
+    """One author as a source gives them, unchecked; ``orcid`` as an id or an address."""
+
+    name: object
+    orcid: object = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperRecord:
     """One paper as one source announced it; text already cleaned for people to read.
 
     ``external_id`` is the source's own id without a version; ``arxiv_id`` and ``doi`` are the
-    canonical identities (no version, lower-case DOI without ``https://doi.org/``);
+    canonical identities (no version, lower-case DOI without ``https://doi.org/``); ``orcids`` are
+    (name, ORCID) of those authors whose source tells one;
     with ``doi_is_guessed`` the DOI was read out of a web address; ``related_dois`` are those of
     the same paper elsewhere, as the preprint's of an article. ``published_precision`` says how
     much of ``published_at`` is known: of "year" and "month" the rest is the first of it.
@@ -28,6 +36,7 @@ class PaperRecord:
     title: str
     abstract: str = ""
     authors: tuple[str, ...] = ()
+    orcids: tuple[tuple[str, str], ...] = ()
     categories: tuple[str, ...] = ()
     url: str
     version: int = 1

@@ -9,7 +9,7 @@ from typing import Any
 
 from newsletter.core.errors import ParseError
 from newsletter.sources.base import Page, PaperRecord, Request, Source
-from newsletter.sources.normalise import given_first, make, raw_abstract
+from newsletter.sources.normalise import make, raw_abstract
 from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
 _HEADINGS = (
@@ -128,7 +128,7 @@ def _paper(raw: Any, server: str) -> PaperRecord:
         version=version,
         title=title,
         abstract=tidy_abstract(raw_abstract(row.get("abstract"))),
-        authors=[given_first(name) for name in str(row.get("authors") or "").split(";")],
+        author_lines=[row.get("authors")],
         categories=[row.get("category")],
         published=row.get("date") if version == "1" else _first_posted(doi),
         announcement="new" if version == "1" and not withdrawn else "replace",

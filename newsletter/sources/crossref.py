@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from newsletter.core.errors import ParseError
-from newsletter.sources.base import Page, PaperRecord, Request, Source
+from newsletter.sources.base import Author, Page, PaperRecord, Request, Source
 from newsletter.sources.normalise import NotAPaperError, make, raw_abstract
 from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
@@ -95,7 +95,7 @@ def _paper(raw: Any) -> PaperRecord:
         related_dois=[other.get("id") for other in related if other.get("id-type") == "doi"],
         title=_first(work.get("title")),
         abstract=_abstract(work.get("abstract")),
-        authors=[_name(as_dict(author)) for author in as_list(work.get("author"))],
+        authors=[_author(as_dict(author)) for author in as_list(work.get("author"))],
         categories=[
             *as_list(work.get("subject")),
             work.get("group-title"),
@@ -119,10 +119,13 @@ def _abstract(text: object) -> str:
     return _TITLE.sub(r" \1: ", _HEADING.sub("", raw_abstract(text)))
 
 
-def _name(author: dict[str, Any]) -> str:
-    parts = [author.get("given"), author.get("family"), author.get("suffix")]
-    name = " ".join(part for part in parts if isinstance(part, str))
-    return name or str(author.get("name") or "")
+def _author(author: dict[str, Any]) -> Author:
+    given, family, suffix = (
+        part if isinstance(part := author.get(key), str) else ""
+        for key in ("given", "family", "suffix")
+    )
+    name = " ".join(filter(None, (given, family, suffix))) or author.get("name")
+    return Author(name, author.get("ORCID"))
 
 
 def _published(work: dict[str, Any]) -> str | None:

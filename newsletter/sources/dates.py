@@ -45,8 +45,9 @@ _ISO = re.compile(
 _NAMED = re.compile(
     r"(?:(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?\s*(?:de\s+)?[ -]?(?P<month>[^\W\d_]{3,10})\.?"
     r"|(?P<month2>[^\W\d_]{3,10})\.?\s+(?P<day2>\d{1,2})(?:st|nd|rd|th)?),?[ -]?\s*(?:de\s+)?"
-    r"(?P<year>\d{4})"
-    r"(?:,?\s+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)\s*(?P<zone>[A-Za-z]{1,5}|[+-]\d{2}:?\d{2})?)?"
+    # Two digits only where a time of day follows: RFC 822 wrote years so.
+    r"(?P<year>\d{4}|\d{2}(?=\s+\d{1,2}:))"
+    r"(?:,?\s+(?:-\s+|at\s+)?(?P<time>\d{1,2}:\d{2}(?::\d{2})?)\s*(?P<zone>[A-Za-z]{1,5}|[+-]\d{2}:?\d{2})?)?"
 )
 _NUMBERS = re.compile(r"(?P<first>\d{1,2})[/.-](?P<second>\d{1,2})[/.-](?P<year>\d{4})(?:\s.*)?")
 _CJK = re.compile(r"(?P<year>\d{4})[年년]\s*(?P<month>\d{1,2})[月월]\s*(?P<day>\d{1,2})[日일].*")
@@ -95,8 +96,9 @@ def _named(text: str) -> datetime | None:
     month = _MONTHS.get((found["month"] or found["month2"]).lower()) if found else None
     if found is None or month is None:
         return None
+    century = "" if len(found["year"]) == 4 else "19" if found["year"] >= "70" else "20"
     return _moment(
-        found["year"], month, found["day"] or found["day2"], found["time"], found["zone"]
+        century + found["year"], month, found["day"] or found["day2"], found["time"], found["zone"]
     )
 
 

@@ -22,7 +22,6 @@ from newsletter.sources.base import Page, PaperRecord, Problem, Request, Source
 from newsletter.sources.boilerplate import read_body
 from newsletter.sources.normalise import (
     LONGEST_ID,
-    given_first,
     make,
     moment,
     own_id,
@@ -45,8 +44,6 @@ _WEB_PAGE = re.compile(r"^\s*(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+)?html\b", r
 # What feedparser's loose parser raises on some garbage.
 _TRIPS = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _END = re.compile(r"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
-_INITIALS = re.compile(r"(?:[^\W\d_]{1,2}\.?[ -]?){1,4}")
-_AND = re.compile(r"\s*\b(?:and|und|et|&)\s+", re.IGNORECASE)
 
 
 class Feed(Source):
@@ -157,7 +154,6 @@ class Feed(Source):
             key = "text-" + hashlib.sha256(f"{title}\n{body}".encode()).hexdigest()[:24]
         if len(key) > LONGEST_ID:
             key = "hash-" + hashlib.sha256(key.encode()).hexdigest()[:24]
-        named = authors or ([read.authors] if read.authors else [])
         return make(
             source=self.name,
             external_id=key,
@@ -166,7 +162,7 @@ class Feed(Source):
             guessed_doi=doi_in_address(link) or doi_in_address(name),
             title=title,
             abstract=Plain(read.abstract) if isinstance(body, Plain) else read.abstract,
-            authors=[author for line in named for author in _names(line)],
+            author_lines=authors or [read.authors],
             categories=[*tags, read.journal],
             url=link or web_address(name),
             published=published or read.published,
@@ -207,25 +203,6 @@ def _published(entry: Any) -> datetime | None:
     if re.fullmatch(r"\s*\d{4}(?:-\d\d)?\s*", str(entry.get(name) or "")):
         return None
     return _moment(entry.get(f"{name}_parsed"))
-
-
-def _names(line: str) -> list[str]:
-    """Authors out of one element: joined by semicolons, line ends, commas or "and".
-
-    ``Doe, J., Roe, R.`` is two authors, family name first.
-    """
-    if ";" in line:
-        return [given_first(name) for name in line.split(";")]
-    if "\n" in line.strip():
-        return [name.strip(" ,") for name in line.split("\n")]
-    parts = [part.strip() for part in line.split(",") if part.strip()]
-    initials = parts[1::2]
-    if len(parts) % 2 == 0 and initials and all(map(_INITIALS.fullmatch, initials)):
-        pairs = zip(parts[::2], initials, strict=True)
-        return [f"{given} {family}" for family, given in pairs]
-    if len(parts) == 2 and " " not in parts[0] and not re.search(r"\sand\s", line):
-        return [given_first(line)]
-    return [name for part in parts for name in _AND.split(part) if name]
 
 
 def _parsed(document: str, where: str) -> Any:

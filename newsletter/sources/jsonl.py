@@ -1,7 +1,8 @@
 """Our own format: one JSON object a line, all keys but ``title`` optional.
 
 Keys: source, id, version, doi, title, abstract, authors, categories, url, published (or date),
-announcement, upvotes, code_url, project_url.
+announcement, upvotes, code_url, project_url. An author is a name, or an object with ``name`` and
+``orcid``; a string holds several.
 """
 
 import hashlib
@@ -13,7 +14,15 @@ from typing import Any, BinaryIO, get_args
 from newsletter.core.errors import UsageError
 from newsletter.core.identifiers import split_arxiv_id
 from newsletter.core.text import clean
-from newsletter.sources.base import AnnouncementKind, Page, PaperRecord, Problem, Request, Source
+from newsletter.sources.base import (
+    AnnouncementKind,
+    Author,
+    Page,
+    PaperRecord,
+    Problem,
+    Request,
+    Source,
+)
 from newsletter.sources.normalise import BadPaperError, NotAPaperError, make
 from newsletter.sources.parsing.json import as_dict, as_list, as_object
 
@@ -88,7 +97,7 @@ def _object(line: bytes) -> dict[str, Any]:
 
 
 def _paper(row: dict[str, Any]) -> PaperRecord:
-    source, given = row.get("source"), row.get("id")
+    source, given, authors = row.get("source"), row.get("id"), row.get("authors")
     given = str(given) if isinstance(given, int) else given
     arxiv_id, version = split_arxiv_id(given)
     if arxiv_id and source in {None, "arxiv", "hf"}:
@@ -106,7 +115,8 @@ def _paper(row: dict[str, Any]) -> PaperRecord:
         version=row.get("version") or version or 1,
         title=row.get("title"),
         abstract=row.get("abstract"),
-        authors=_names(row.get("authors")),
+        authors=[_name(author) for author in as_list(authors)],
+        author_lines=[authors] if isinstance(authors, str) else (),
         categories=_names(row.get("categories")),
         doi=row.get("doi"),
         url=row.get("url"),
@@ -129,6 +139,13 @@ def _names(value: object) -> list[object]:
     if isinstance(value, str):
         return list(value.split(";"))
     return [as_dict(name).get("name", name) for name in as_list(value)]
+
+
+def _name(author: object) -> object:
+    """A name, or an object with a name and, maybe, an ORCID."""
+    if not isinstance(author, dict):
+        return author
+    return Author(author.get("name"), author.get("orcid"))
 
 
 def _derived_id(title: object) -> str | None:

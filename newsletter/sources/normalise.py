@@ -10,11 +10,12 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
+from newsletter.core.author_names import LONGEST_LINE, names_in, one_name
+from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, canonical_orcid, split_arxiv_id
 from newsletter.core.markup import Plain
 from newsletter.core.one_line import shortened, tidy
 from newsletter.core.text import clean
-from newsletter.sources.base import AnnouncementKind, DatePrecision, PaperRecord
+from newsletter.sources.base import AnnouncementKind, Author, DatePrecision, PaperRecord
 from newsletter.sources.dates import read_date
 from newsletter.sources.notices import Standing, is_no_paper, standing_of
 
@@ -69,6 +70,7 @@ def make(
     title: object,
     abstract: object = None,
     authors: Iterable[object] = (),
+    author_lines: Iterable[object] = (),
     categories: Iterable[object] = (),
     url: object = None,
     version: object = 1,
@@ -84,6 +86,9 @@ def make(
     project_url: object = None,
 ) -> PaperRecord:
     """Make a record from a source's fields; clean the text, drop invalid optional values.
+
+    ``authors`` are names that the source keeps apart, as text or as `Author` where it tells an
+    ORCID; ``author_lines`` hold several names each.
 
     Raises:
         BadPaperError: the id or the title is missing.
@@ -107,6 +112,7 @@ def make(
     if arxiv_of_doi(found_doi):
         # The arXiv DOI repeats the id; the journal's DOI, when it comes, says more.
         found_doi = None
+    names, orcids = _authors(authors, author_lines)
     others = dict.fromkeys(other for d in related_dois if (other := canonical_doi(d)))
     arxiv_id = arxiv_id or next((found for d in others if (found := arxiv_of_doi(d))), None)
     return PaperRecord(
@@ -114,7 +120,8 @@ def make(
         external_id=key,
         title=shown,
         abstract=_text(abstract, LONGEST_ABSTRACT),
-        authors=_names(authors, MOST_AUTHORS),
+        authors=names,
+        orcids=orcids,
         categories=_names(categories, MOST_CATEGORIES),
         url=web_address(url) or _own_address(arxiv_id, found_doi),
         version=_count(version) or 1,
@@ -155,6 +162,26 @@ def _names(values: Iterable[object], most: int) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _authors(
+    values: Iterable[object], lines: Iterable[object]
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Names in order, each once, and (name, ORCID) of those whose source tells one."""
+    names: dict[str, str] = {}
+    for value in values:
+        name, orcid = value if isinstance(value, Author) else (value, None)
+        for number, one in enumerate(one_name(_text(name, LONGEST_NAME))):
+            known = canonical_orcid(orcid) if not number else ""
+            names[one] = names.get(one) or known
+        if len(names) >= MOST_AUTHORS:
+            break
+    for line in lines:
+        pieces = line.split("\n") if isinstance(line, str) else ()
+        for name in names_in("\n".join(_text(piece, LONGEST_LINE) for piece in pieces)):
+            names.setdefault(shortened(name, LONGEST_NAME), "")
+    kept = tuple(names)[:MOST_AUTHORS]
+    return kept, tuple((name, names[name]) for name in kept if names[name])
+
+
 def _own_address(arxiv_id: str | None, doi: str | None) -> str:
     if arxiv_id:
         return f"https://arxiv.org/abs/{arxiv_id}"
@@ -189,12 +216,6 @@ def _whole_date(value: object) -> object:
     """The first day of a year or month, for the column; other values as they are."""
     missing = {"year": "-01-01", "month": "-01", "day": ""}[_precision(value)]
     return f"{value.strip()}{missing}" if isinstance(value, str) and missing else value
-
-
-def given_first(name: str) -> str:
-    """``Gysi, Deisy Morselli`` → ``Deisy Morselli Gysi``; a consortium has no comma."""
-    family, comma, given = name.strip().partition(",")
-    return f"{given.strip()} {family.strip()}" if comma else family
 
 
 def is_withdrawn(comment: str, abstract: str) -> bool:

@@ -22,15 +22,18 @@ _PARTS_OF_AN_ISSUE = re.compile(
     r"(?:\W*(?:page|continued|\d{4}|(?:vol(?:ume)?|issue|no)\b.*|\d+.*|[-–—:|,(].*))?\W*",
     re.IGNORECASE,
 )
-# A notice about another paper.
+# A notice about another paper. "Removal of microplastics", "Opioid withdrawal", "Retraction of the
+# tongue" and "Correction-free decoding" are papers: a word that other titles begin with, too, needs
+# a sign or the word "article" behind it.
 _NOTICE = re.compile(
-    r"\W*(?:(?:author|authors'|publisher|publisher's|editorial|partial|amendments? and)\W+)*"
-    r"(?:corrections?|corrigend(?:um|a)|errat(?:um|a)|addend(?:um|a)|"
+    r"\W*(?:(?:author|authors'|publisher|publisher.s|editorial|partial|amendments? and)\W+)*"
+    r"(?:(?:corrections?|corrigend(?:um|a)|errat(?:um|a)|addend(?:um|a)|"
     r"(?:editorial )?expression of concern|editorial note|"
-    r"retraction(?: (?:notice|note|statement|announcement))?|"
-    r"(?:withdrawal|removal)(?: (?:notice|statement))?)"
-    r"\s*(?:(?:to|for|of|on|regarding|in)\b\s*\W|(?:to|for|of|on)\s+(?:the )?(?:article|paper|"
-    r"\W?\w)|[:—–|-]|\.?\s*$)",
+    r"(?:retraction|withdrawal|removal) (?:notice|note|statement|announcement))"
+    r"(?:\s*(?:to|for|of|on|regarding|in)\s*\W|\s+(?:to|for|of|on)\s+\w|\s*[:—|]|\s+[–-]\s|\.?\s*$)|"
+    r"(?:retraction|withdrawal|removal)"
+    r"(?:\s*(?:to|for|of|on)\s*[^\w\s]|\s+(?:to|for|of|on)\s+(?:the |this )?(?:article|paper)\b|"
+    r"\s*[:—|]|\s+[–-]\s|\.?\s*$))",
     re.IGNORECASE,
 )
 # Words in front that mark the paper itself.

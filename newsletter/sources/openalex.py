@@ -6,7 +6,7 @@ from typing import Any
 
 from newsletter.core.errors import ParseError
 from newsletter.core.identifiers import split_arxiv_id
-from newsletter.sources.base import Page, PaperRecord, Request, Source
+from newsletter.sources.base import Author, Page, PaperRecord, Request, Source
 from newsletter.sources.normalise import NotAPaperError, make
 from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
@@ -81,15 +81,18 @@ def _paper(raw: Any) -> PaperRecord:
         standing="retracted" if work.get("is_retracted") is True else "",
         title=work.get("title") or work.get("display_name"),
         abstract=_abstract(work.get("abstract_inverted_index")),
-        authors=[
-            as_dict(author.get("author")).get("display_name") or author.get("raw_author_name")
-            for author in authors
-        ],
+        authors=[_author(authorship) for authorship in authors],
         categories=[as_dict(topic).get("display_name") for topic in topics],
         url=work.get("doi") or next(filter(None, addresses), work.get("id")),
         # The first of January stands for a year of which no day is known.
         published=published.removesuffix("-01-01"),
     )
+
+
+def _author(authorship: dict[str, Any]) -> Author:
+    author = as_dict(authorship.get("author"))
+    name = author.get("display_name") or authorship.get("raw_author_name")
+    return Author(name, author.get("orcid"))
 
 
 def _abstract(index: object) -> str | None:

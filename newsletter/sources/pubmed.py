@@ -9,8 +9,9 @@ from datetime import date
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from newsletter.core.author_names import spaced
 from newsletter.core.errors import FetchError, ParseError
-from newsletter.sources.base import Page, PaperRecord, Request, Source
+from newsletter.sources.base import Author, Page, PaperRecord, Request, Source
 from newsletter.sources.normalise import NotAPaperError, make
 from newsletter.sources.parsing.json import as_dict, as_list, load_json, read_papers
 from newsletter.sources.parsing.xml import child, children, elements, local, text
@@ -191,16 +192,18 @@ def _abstract(abstract: Element | None) -> str:
     )
 
 
-def _authors(authors: Element | None) -> list[str]:
-    if authors is None:
-        return []
-    names = []
-    for author in children(authors, "Author"):
-        given = text(author, "ForeName") or text(author, "Initials")
-        names.append(
-            text(author, "CollectiveName") or f"{given} {text(author, 'LastName')}".strip()
-        )
-    return names
+def _authors(authors: Element | None) -> list[Author]:
+    return (
+        [_author(author) for author in children(authors, "Author")] if authors is not None else []
+    )
+
+
+def _author(author: Element) -> Author:
+    given = text(author, "ForeName") or spaced(text(author, "Initials"))
+    parts = (given, text(author, "LastName"), text(author, "Suffix"))
+    name = text(author, "CollectiveName") or " ".join(filter(None, parts))
+    ids = (each for each in children(author, "Identifier") if each.get("Source") == "ORCID")
+    return Author(name, next((text(each) for each in ids), None))
 
 
 def _subjects(citation: Element | None) -> list[str]:

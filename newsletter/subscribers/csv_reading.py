@@ -36,6 +36,7 @@ PREFERENCE_COLUMNS = {
     "popularity": "popularity",
     "outside_picks": "outside_picks",
     "tell_when_nothing": "tell_when_nothing",
+    "tell_revisions": "tell_revisions",
     "fill_list": "fill_list",
     "read_here": "read_here",
     "vacation_until": "vacation_until",

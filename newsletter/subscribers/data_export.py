@@ -23,6 +23,7 @@ _KEPT = (
     "popularity",
     "outside_picks",
     "tell_when_nothing",
+    "tell_revisions",
     "fill_list",
     "read_here",
     "vacation_until",

@@ -242,6 +242,7 @@ class Preferences(BaseModel):
     popularity: _Percent = 20
     outside_picks: _YesOrNo = True
     tell_when_nothing: _YesOrNo = False
+    tell_revisions: _YesOrNo = False
     fill_list: _YesOrNo = False
     read_here: _YesOrNo = False
     vacation_until: Annotated[date | None, BeforeValidator(_day)] = None

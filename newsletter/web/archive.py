@@ -54,7 +54,7 @@ def load(session: Session, delivery_id: int) -> digest.Digest:
         HTTPException: 410, there is none any more.
     """
     delivery = session.get(Delivery, delivery_id)
-    if delivery is None or delivery.edition_id is None:
+    if delivery is None or delivery.edition_id is None or not delivery.subject:
         raise HTTPException(410)
     return digest.load(session, [delivery_id], _contents(session, delivery))[delivery_id]
 
@@ -81,6 +81,7 @@ def _digests(
             Delivery.subscriber_id == subscriber_id,
             Delivery.kind == DeliveryKind.DIGEST,
             col(Delivery.status).in_(_ARRIVED),
+            Delivery.subject != "",  # `newsletter prune` has emptied the others
         )
         .order_by(col(Edition.issue_date).desc())
         .limit(limit)

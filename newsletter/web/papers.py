@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from newsletter.core.database import utc_now
 from newsletter.core.models import Paper
 from newsletter.papers import browse, spelling
+from newsletter.papers.differences import latest_difference
+from newsletter.papers.orcids import orcids_of
 from newsletter.papers.search import search
 from newsletter.web import feeds
 from newsletter.web.site import READ, RowId, Site, SiteDep
@@ -148,7 +150,9 @@ def paper_page(site: SiteDep, paper_id: RowId) -> HTMLResponse:
         if paper is None:
             raise HTTPException(404)
         similar = browse.similar(session, paper_id)
-    return site.page("paper.html", paper=paper, similar=similar)
+        orcids = orcids_of(session, paper_id, paper.authors)
+        changed = latest_difference(session, paper_id)
+    return site.page("paper.html", paper=paper, similar=similar, orcids=orcids, changed=changed)
 
 
 class SearchFields(BaseModel):

@@ -101,7 +101,7 @@ def send(
         engine,
         Renderer(settings, Signer(settings.keys)),
         lambda: SmtpTransport(Relay("127.0.0.1", sink.port)),
-        RunOptions(edition_id=edition_id, **options),
+        RunOptions(of=edition_id, **options),
     )
     return asyncio.run(run.run())
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from newsletter.cli import make_app
-from newsletter.cli.send import print_summary
+from newsletter.cli.sender import print_summary
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import StoppedError
 from newsletter.core.models import (

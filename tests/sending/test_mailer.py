@@ -88,7 +88,7 @@ def readers(number: int, domain: str = "there.example") -> list[str]:
 def make_run(engine: Engine, edition_id: int | None, *relays: Relay, **options: Any) -> SendRun:
     pool = RelayPool(relays)
     renderer = Renderer(SETTINGS, Signer(SETTINGS.keys))
-    return SendRun(engine, renderer, pool.transport, RunOptions(edition_id=edition_id, **options))
+    return SendRun(engine, renderer, pool.transport, RunOptions(of=edition_id, **options))
 
 
 def send(engine: Engine, edition_id: int | None, sink: Sink, **options: Any) -> Tally:

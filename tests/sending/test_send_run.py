@@ -69,7 +69,7 @@ def make_run(
         engine,
         Renderer(SETTINGS, Signer(SETTINGS.keys)),
         lambda: Faltering(sink.port, failures),
-        RunOptions(edition_id=edition_id, connections=2, limit=limit),
+        RunOptions(of=edition_id, connections=2, limit=limit),
     )
 
 

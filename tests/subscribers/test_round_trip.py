@@ -73,6 +73,7 @@ def preferences(draw: random.Random) -> Preferences:
         popularity=draw.randint(0, 100),
         outside_picks=draw.random() < 0.5,
         tell_when_nothing=draw.random() < 0.5,
+        tell_revisions=draw.random() < 0.5,
         fill_list=draw.random() < 0.5,
         read_here=draw.random() < 0.5,
         vacation_until=draw.choice([None, date(2026, 12, 1) + timedelta(draw.randrange(90))]),

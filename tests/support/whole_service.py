@@ -48,7 +48,7 @@ class Service:
             edition_id = edition.edition_id
         relay = parse_relay(self.settings.relay_url)
         renderer = Renderer(self.settings, Signer(self.settings.keys))
-        options = RunOptions(edition_id=edition_id)
+        options = RunOptions(of=edition_id)
         run = SendRun(self.engine, renderer, lambda: SmtpTransport(relay), options)
         # Playwright keeps a loop of its own in this thread.
         with ThreadPoolExecutor(1) as other:

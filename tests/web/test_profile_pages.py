@@ -25,6 +25,7 @@ STATED = Preferences(
     max_papers=17,
     min_score=55,
     weekly_budget=40,
+    tell_revisions=True,
     fill_list=True,
     read_here=True,
     outside_picks=False,

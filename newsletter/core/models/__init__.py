@@ -4,6 +4,7 @@ One file per owner. Times are UTC, keys are integers, and rows that belong to a 
 with the subscriber.
 """
 
+from newsletter.core.models.broadcasts import Broadcast
 from newsletter.core.models.deliveries import Delivery, DeliveryKind, DeliveryStatus, Pace
 from newsletter.core.models.editions import (
     DigestItem,
@@ -24,9 +25,11 @@ from newsletter.core.models.events import (
     Reason,
     UsedToken,
 )
+from newsletter.core.models.news import ChangeKind, DigestNews, PaperChange
 from newsletter.core.models.operator import OperatorSession
 from newsletter.core.models.papers import (
     Announcement,
+    AuthorOrcid,
     FetchLog,
     FetchStatus,
     Paper,
@@ -56,7 +59,10 @@ from newsletter.core.models.subscribers import (
 __all__ = [
     "UNPROVEN",
     "Announcement",
+    "AuthorOrcid",
+    "Broadcast",
     "Cadence",
+    "ChangeKind",
     "ClickBy",
     "Delivery",
     "DeliveryEvent",
@@ -64,6 +70,7 @@ __all__ = [
     "DeliveryStatus",
     "DigestItem",
     "DigestLength",
+    "DigestNews",
     "Edition",
     "EditionPaper",
     "EditionStatus",
@@ -82,6 +89,7 @@ __all__ = [
     "Pace",
     "Paper",
     "PaperAlias",
+    "PaperChange",
     "PaperLookup",
     "PaperVector",
     "Permanence",

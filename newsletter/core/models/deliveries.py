@@ -18,6 +18,7 @@ class DeliveryKind(StrEnum):
     DIGEST = "digest"
     CONFIRMATION = "confirmation"
     ACCOUNT_LINK = "account_link"
+    BROADCAST = "broadcast"
 
 
 class DeliveryStatus(StrEnum):
@@ -42,16 +43,23 @@ class Delivery(SQLModel, table=True):
     __tablename__: ClassVar[str] = "delivery"
     __table_args__ = (
         UniqueConstraint("edition_id", "subscriber_id"),
+        UniqueConstraint("broadcast_id", "subscriber_id"),
         CheckConstraint("kind <> 'digest' OR edition_id IS NOT NULL", name="digest_has_edition"),
+        CheckConstraint(
+            "(kind = 'broadcast') = (broadcast_id IS NOT NULL)", name="broadcast_has_text"
+        ),
         CheckConstraint("attempts >= 0", name="attempts"),
         # Unfinished rows only: nearly all rows are sent, and a send run never looks for those. The
         # migration says so; saying it here would import PostgreSQL's dialect in every command.
-        Index("ix_delivery_unfinished", "edition_id", "not_before"),
+        Index("ix_delivery_unfinished", "edition_id", "broadcast_id", "not_before"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     edition_id: int | None = Field(
         default=None, sa_column=Column(Integer, ForeignKey("edition.id"), nullable=True)
+    )
+    broadcast_id: int | None = Field(
+        default=None, sa_column=Column(Integer, ForeignKey("broadcast.id"), nullable=True)
     )
     subscriber_id: int = foreign_key("subscriber.id")
     kind: DeliveryKind = status_column(DeliveryKind)

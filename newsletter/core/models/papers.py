@@ -74,6 +74,18 @@ class PaperAlias(SQLModel, table=True):
     external_id: str = Field(max_length=300)
 
 
+class AuthorOrcid(SQLModel, table=True):
+    """The ORCID of one of a paper's authors, from a source that tells them."""
+
+    __tablename__: ClassVar[str] = "author_orcid"
+    __table_args__ = (UniqueConstraint("paper_id", "orcid"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    paper_id: int = foreign_key("paper.id", index=False)
+    name: str = Field(max_length=200)  # as this source writes it
+    orcid: str = Field(max_length=19, index=True)
+
+
 class SourceState(SQLModel, table=True):
     """Where a source was left off."""
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     CheckConstraint,
     Column,
     Index,
@@ -115,6 +116,10 @@ class Subscriber(SQLModel, table=True):
     outside_picks: bool = True  # one or two papers from outside the usual
     weekly_budget: int | None = None  # papers a week, over all digests
     tell_when_nothing: bool = False  # on each day without papers, not once a week
+    # Whether to tell that a new version of a known paper has another abstract.
+    tell_revisions: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, default=False)
+    )
     fill_list: bool = False  # with popular papers, where matches leave room
     read_here: bool = False  # titles in mails lead to this site's page of the paper
     minimum_changed: bool = False  # min_score was converted; told in the next digest

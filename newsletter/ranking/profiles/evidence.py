@@ -346,3 +346,12 @@ def learn(basis: Basis, sums: Sums) -> tuple[Learned, Vectors, Vectors]:
     """Vectors of topics, with the mean and deviation of what ordinary papers score."""
     learned = topic_vectors.combine(basis, sums)
     return learned, *topic_vectors.calibrate(basis, learned.vectors)
+
+
+def values_of(interests: Iterable[Interest], *kinds: InterestKind) -> tuple[str, ...]:
+    """What the reader wrote, in small letters; authors as written, since capitals tell initials."""
+    return tuple(
+        interest.value if interest.kind is InterestKind.AUTHOR else interest.value.casefold()
+        for interest in interests
+        if interest.kind in kinds
+    )

@@ -1,6 +1,7 @@
 """The feature space and the papers' vectors in the database; candidates out of it."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from sqlmodel import Session, SQLModel, col, delete, func, select
 
 from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, upsert, utc_now
-from newsletter.core.models import Paper, PaperVector, Space
+from newsletter.core.models import AuthorOrcid, Paper, PaperVector, Space
 from newsletter.core.sentences import sentences
 from newsletter.ranking import collaborative, feature_space, sentence_roles, topic_vectors
 from newsletter.ranking.candidates import Candidates, Sentences, SentencesOf
@@ -222,7 +223,16 @@ def load_candidates(
         background=basis.space.background,
         word_vectors=basis.space.word_vectors,
         calibration=judgements.current(session),
+        orcids=_orcids(session, [paper.id or 0 for paper in papers]),
     )
+
+
+def _orcids(session: Session, paper_ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+    """(name, ORCID) of authors whose source tells one, by paper id."""
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for row in rows(session, AuthorOrcid, "paper_id", paper_ids):
+        found[row.paper_id].append((row.name, row.orcid))
+    return found
 
 
 def sentences_of(abstracts: Sequence[str], basis: Basis) -> SentencesOf:

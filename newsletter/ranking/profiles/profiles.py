@@ -4,7 +4,7 @@ A profile is sums over a topic's evidence, so a signal is one more summand, appl
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -161,9 +161,9 @@ def load_profiles(
             seen=frozenset(seen[number]),
             weekly_budget=budgets.get(number),
             budget_left=budgets[number] - sent[number] if number in budgets else None,
-            muted_words=_values(mutes[number], InterestKind.KEYWORD, InterestKind.TEXT),
-            muted_authors=_values(mutes[number], InterestKind.AUTHOR),
-            muted_categories=_values(mutes[number], InterestKind.CATEGORY),
+            muted_words=evidence.values_of(mutes[number], InterestKind.KEYWORD, InterestKind.TEXT),
+            muted_authors=evidence.values_of(mutes[number], InterestKind.AUTHOR),
+            muted_categories=evidence.values_of(mutes[number], InterestKind.CATEGORY),
         )
         for number in subscriber_ids
         if number in subscribers
@@ -245,10 +245,14 @@ def _topic_profiles(
                 vector=learned.vectors[place] - gathered.taken(number, learned, place, ridge),
                 evidence=gathered.evidence(number, learned, place),
                 quota=topic.quota,
-                followed_categories=frozenset(_values(following[number], InterestKind.CATEGORY)),
-                followed_authors=frozenset(_values(following[number], InterestKind.AUTHOR)),
+                followed_categories=frozenset(
+                    evidence.values_of(following[number], InterestKind.CATEGORY)
+                ),
+                followed_authors=frozenset(
+                    evidence.values_of(following[number], InterestKind.AUTHOR)
+                ),
                 halved=frozenset(
-                    _values(
+                    evidence.values_of(
                         [each for each in following[number] if each.weight < 1],
                         InterestKind.AUTHOR,
                         InterestKind.CATEGORY,
@@ -393,7 +397,3 @@ def _sent(
             )
         )
     return sent
-
-
-def _values(interests: Iterable[Interest], *kinds: InterestKind) -> tuple[str, ...]:
-    return tuple(interest.value.casefold() for interest in interests if interest.kind in kinds)

@@ -26,7 +26,18 @@ from newsletter.sending.ledger.leases import (
     sending,
 )
 from newsletter.sending.ledger.refused import FEWEST_REFUSED, PERMANENT, by_kind, take_back, tried
-from newsletter.sending.ledger.states import COUNTED, COUNTED_AS, LEASE, MISSED, RESENDS, UNFINISHED
+from newsletter.sending.ledger.states import (
+    COUNTED,
+    COUNTED_AS,
+    LEASE,
+    MISSED,
+    RESENDS,
+    UNFINISHED,
+    Of,
+    OfBroadcast,
+    belongs,
+    issue,
+)
 
 __all__ = [
     "COUNTED",
@@ -37,14 +48,18 @@ __all__ = [
     "PERMANENT",
     "RESENDS",
     "UNFINISHED",
+    "Of",
+    "OfBroadcast",
     "Outlook",
     "Result",
     "begin",
+    "belongs",
     "by_kind",
     "cancel",
     "claim",
     "counts",
     "is_unfinished",
+    "issue",
     "outlook",
     "owners",
     "postpone",

@@ -22,6 +22,7 @@ from newsletter.sending.ledger.leases import release
 from newsletter.sending.ledger.states import DELIVERY, LEASE, NO_LEASE, ROW, UNFINISHED
 
 _edition = SQLModel.metadata.tables["edition"].c
+_broadcast = SQLModel.metadata.tables["broadcast"].c
 _subscriber_table = SQLModel.metadata.tables["subscriber"]
 _subscriber = _subscriber_table.c
 _suppression = SQLModel.metadata.tables["suppression"].c
@@ -70,7 +71,7 @@ def _begun() -> ReturningUpdate[Any]:
     was_uncertain = case((ROW.status == DeliveryStatus.UNCERTAIN, 1), else_=0)
     return (
         update(DELIVERY)
-        .where(_mine(), _edition_is_sending(), _may_be_sent())
+        .where(_mine(), _issue_is_sending(), _may_be_sent())
         .values(
             status=DeliveryStatus.SENDING,
             attempts=ROW.attempts + 1,
@@ -85,7 +86,7 @@ def _begun() -> ReturningUpdate[Any]:
 def _refused() -> Update:
     return (
         update(DELIVERY)
-        .where(_mine(), _edition_is_sending(), ~_may_be_sent())
+        .where(_mine(), _issue_is_sending(), ~_may_be_sent())
         .values(
             status=DeliveryStatus.SUPPRESSED,
             smtp_response="the subscriber left, paused, or is suppressed",
@@ -97,7 +98,8 @@ def _refused() -> Update:
 
 def _may_be_sent() -> ColumnElement[bool]:
     """The subscriber still wants it, and the address is not suppressed."""
-    is_digest = ROW.kind == DeliveryKind.DIGEST
+    # Nobody asked for it just now, so it goes to active subscribers only.
+    is_issue = ROW.kind.in_((DeliveryKind.DIGEST, DeliveryKind.BROADCAST))
     # A person who left or was erased can come back through a confirmation.
     own_wish = (SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED)
     # So may whoever bounced: signing up asks them once a month at most.
@@ -107,23 +109,25 @@ def _may_be_sent() -> ColumnElement[bool]:
         exists()
         .where(
             _suppression.address_hash == _subscriber.address_hash,
-            or_(is_digest, _suppression.reason.not_in(own_wish)),
+            or_(is_issue, _suppression.reason.not_in(own_wish)),
             ~and_(is_confirmation, has_bounced),
         )
         .correlate(DELIVERY, _subscriber_table)
     )
     return exists().where(
         _subscriber.id == ROW.subscriber_id,
-        or_(~is_digest, _subscriber.status == SubscriberStatus.ACTIVE),
+        or_(~is_issue, _subscriber.status == SubscriberStatus.ACTIVE),
         ~suppressed,
     )
 
 
-def _edition_is_sending() -> ColumnElement[bool]:
-    sending = exists().where(
-        _edition.id == ROW.edition_id, _edition.status == EditionStatus.SENDING
+def _issue_is_sending() -> ColumnElement[bool]:
+    in_edition, in_broadcast = (
+        exists().where(table.id == column, table.status == EditionStatus.SENDING)
+        for table, column in ((_edition, ROW.edition_id), (_broadcast, ROW.broadcast_id))
     )
-    return or_(ROW.edition_id.is_(None), sending)
+    is_note = and_(ROW.edition_id.is_(None), ROW.broadcast_id.is_(None))
+    return or_(is_note, in_edition, in_broadcast)
 
 
 def put_back(session: Session, ids: Collection[int], *, owner: str) -> int:

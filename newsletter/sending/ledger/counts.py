@@ -16,30 +16,32 @@ from newsletter.sending.ledger.states import (
     RESENDS,
     ROW,
     WAITS,
+    Of,
+    belongs,
     is_open,
 )
 
 
-def statuses(session: Session, edition_id: int | None) -> dict[DeliveryStatus, int]:
+def statuses(session: Session, of: Of) -> dict[DeliveryStatus, int]:
     """How many deliveries of an edition are in each status; every status has a number."""
     rows = session.connection().execute(
-        select(ROW.status, func.count()).where(ROW.edition_id == edition_id).group_by(ROW.status)
+        select(ROW.status, func.count()).where(belongs(of)).group_by(ROW.status)
     )
     found: dict[DeliveryStatus, int] = {status: number for status, number in rows}  # noqa: C416
     return {status: found.get(status, 0) for status in DeliveryStatus}
 
 
-def counts(session: Session, edition_id: int | None) -> dict[DeliveryStatus, int]:
+def counts(session: Session, of: Of) -> dict[DeliveryStatus, int]:
     """The counts that add up to what was prepared: bounced and complained count as sent."""
     totals = dict.fromkeys(COUNTED, 0)
-    for status, number in statuses(session, edition_id).items():
+    for status, number in statuses(session, of).items():
         totals[COUNTED_AS.get(status, status)] += number
     return totals
 
 
-def is_unfinished(session: Session, edition_id: int | None, resends: int = RESENDS) -> bool:
+def is_unfinished(session: Session, of: Of, resends: int = RESENDS) -> bool:
     """Whether a send run, now or later, still has something to do for the edition."""
-    found = select(ROW.id).where(WAITS, ROW.edition_id == edition_id, is_open(resends)).limit(1)
+    found = select(ROW.id).where(WAITS, belongs(of), is_open(resends)).limit(1)
     return session.connection().scalar(found) is not None
 
 
@@ -51,7 +53,7 @@ class Outlook:
     next_queued: datetime | None  # when the first one that is not a retry may be claimed
 
 
-def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) -> Outlook:
+def outlook(session: Session, of: Of, resends: int = RESENDS) -> Outlook:
     """Report what there is to wait for."""
     waits = and_(ROW.lease_until.is_(None), is_open(resends))
     is_deferred = ROW.status == DeliveryStatus.DEFERRED
@@ -61,17 +63,17 @@ def outlook(session: Session, edition_id: int | None, resends: int = RESENDS) ->
             func.min(
                 case((and_(waits, ~is_deferred), func.coalesce(ROW.not_before, ROW.created_at)))
             ),
-        ).where(WAITS, ROW.edition_id == edition_id)
+        ).where(WAITS, belongs(of))
     )
     return Outlook(*row.one())
 
 
-def requeue(session: Session, edition_id: int, statuses: Sequence[DeliveryStatus]) -> int:
+def requeue(session: Session, of: Of, statuses: Sequence[DeliveryStatus]) -> int:
     """Queue deliveries in one of ``statuses`` again; returns how many."""
     again = (
         update(DELIVERY)
         .where(
-            ROW.edition_id == edition_id,
+            belongs(of),
             ROW.status.in_(statuses),
             ROW.lease_owner.is_(None),
         )
@@ -80,12 +82,12 @@ def requeue(session: Session, edition_id: int, statuses: Sequence[DeliveryStatus
     return session.connection().execute(again).rowcount
 
 
-def cancel(session: Session, edition_id: int, now: datetime) -> int:
+def cancel(session: Session, of: Of, now: datetime) -> int:
     """Cancel deliveries that have not begun; returns how many. Those being sent finish."""
     waiting = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
     ended = (
         update(DELIVERY)
-        .where(ROW.edition_id == edition_id, ROW.status.in_(waiting))
+        .where(belongs(of), ROW.status.in_(waiting))
         .values(status=DeliveryStatus.CANCELLED, finished_at=now, **NO_LEASE)
     )
     return session.connection().execute(ended).rowcount

@@ -17,6 +17,8 @@ from newsletter.sending.ledger.states import (
     RESENDS,
     ROW,
     WAITS,
+    Of,
+    OfBroadcast,
     has_lapsed,
     is_open,
     lease_times,
@@ -25,7 +27,7 @@ from newsletter.sending.ledger.states import (
 
 def claim(
     session: Session,
-    edition_id: int | None,
+    of: Of,
     *,
     owner: str,
     now: datetime,
@@ -35,11 +37,11 @@ def claim(
 ) -> list[int]:
     """Lease up to ``limit`` rows to ``owner``; returns their ids. Nobody else gets them.
 
-    Without an edition: the messages that belong to none (confirmations, account links). With
+    With ``of`` None: the messages of no edition or broadcast, such as confirmations. With
     ``resends`` 0, what is uncertain stays with the operator.
     """
     values = {
-        "edition": edition_id,
+        "issue": of.id if isinstance(of, OfBroadcast) else of,
         "subscriber": subscriber_id,
         "owner": owner,
         **lease_times(now),
@@ -47,16 +49,20 @@ def claim(
     found: list[int] = []
     for is_again in (True, False):
         if left := limit - len(found):
-            leased = _leased(is_again, subscriber_id is not None, edition_id is None, resends)
+            leased = _leased(is_again, subscriber_id is not None, _kind(of), resends)
             found += session.connection().scalars(leased, values | {"limit": left})
     return sorted(found)
 
 
+def _kind(of: Of) -> str:
+    if of is None:
+        return ""
+    return "broadcast" if isinstance(of, OfBroadcast) else "edition"
+
+
 # Made once: putting a statement of this size together costs more than it takes to run.
 @cache
-def _leased(
-    is_again: bool, is_for_one: bool, has_no_edition: bool, resends: int
-) -> ReturningUpdate[Any]:
+def _leased(is_again: bool, is_for_one: bool, kind: str, resends: int) -> ReturningUpdate[Any]:
     """Lease rows that are due again in order of time, or rows without a time by id."""
     due = [
         WAITS,
@@ -65,8 +71,10 @@ def _leased(
         ROW.not_before <= bindparam("now") if is_again else ROW.not_before.is_(None),
         or_(ROW.lease_until.is_(None), has_lapsed()),
     ]
-    edition = ROW.edition_id.is_(None) if has_no_edition else ROW.edition_id == bindparam("edition")
-    wanted = select(ROW.id).where(*due, edition)
+    issue: Any = bindparam("issue")
+    edition = ROW.edition_id == issue if kind == "edition" else ROW.edition_id.is_(None)
+    broadcast = ROW.broadcast_id == issue if kind == "broadcast" else ROW.broadcast_id.is_(None)
+    wanted = select(ROW.id).where(*due, edition, broadcast)
     if is_for_one:
         wanted = wanted.where(ROW.subscriber_id == bindparam("subscriber"))
     in_order = wanted.order_by(ROW.not_before, ROW.id) if is_again else wanted.order_by(ROW.id)

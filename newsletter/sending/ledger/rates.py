@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, and_, case, distinct, func, select
 from sqlmodel import Session, SQLModel
 
 from newsletter.core.models import UNPROVEN, DeliveryStatus, EventKind, Reason
+from newsletter.sending.ledger.states import Of, belongs
 
 # Gmail and Yahoo: stay below 0.1 %, never reach 0.3 % (bulk-mail rule 10).
 COMPLAINTS_ADVISED = 0.001
@@ -69,8 +70,8 @@ class Rates:
     domains: tuple[Rate, ...]
 
 
-def rates_of(session: Session, edition_id: int, *, accepted_only: bool = False) -> Rates:
-    """Bounce and complaint rates of an edition, counted from the ledger and its events.
+def rates_of(session: Session, of: Of, *, accepted_only: bool = False) -> Rates:
+    """Bounce and complaint rates of an edition or broadcast, from the ledger and its events.
 
     With ``accepted_only`` what the relay itself refused is left out.
     """
@@ -86,7 +87,7 @@ def rates_of(session: Session, edition_id: int, *, accepted_only: bool = False) 
         )
         .select_from(_delivery.outerjoin(_events, _event.delivery_id == _delivery.c.id))
         .where(
-            _delivery.c.edition_id == edition_id,
+            belongs(of),
             _delivery.c.status.in_(_ACCEPTED if accepted_only else _TRIED),
         )
         .group_by(domain)

@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from newsletter.core.models import DeliveryStatus
 from newsletter.core.refusals import kind_of
-from newsletter.sending.ledger.states import DELIVERY, NO_LEASE, ROW
+from newsletter.sending.ledger.states import DELIVERY, NO_LEASE, ROW, Of, belongs
 
 # Fewer tries tell nothing: three of five may well be dead.
 FEWEST_REFUSED = 20
@@ -21,12 +21,12 @@ _TRIED = (
 )
 
 
-def by_kind(session: Session, edition_id: int) -> dict[str, list[int]]:
+def by_kind(session: Session, of: Of) -> dict[str, list[int]]:
     """Ids of an edition's refused deliveries, by what the relay said (`kind_of`)."""
     found: dict[str, list[int]] = defaultdict(list)
     rows = session.connection().execute(
         select(ROW.id, ROW.smtp_code, ROW.smtp_response).where(
-            ROW.edition_id == edition_id,
+            belongs(of),
             ROW.status == DeliveryStatus.FAILED,
             ROW.smtp_code >= PERMANENT,
         )
@@ -36,9 +36,9 @@ def by_kind(session: Session, edition_id: int) -> dict[str, list[int]]:
     return dict(found)
 
 
-def tried(session: Session, edition_id: int) -> int:
+def tried(session: Session, of: Of) -> int:
     """How many deliveries of an edition a relay took or refused for good."""
-    dealt_with = select(func.count()).where(ROW.edition_id == edition_id, ROW.status.in_(_TRIED))
+    dealt_with = select(func.count()).where(belongs(of), ROW.status.in_(_TRIED))
     return session.connection().scalar(dealt_with) or 0
 
 

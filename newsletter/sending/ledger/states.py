@@ -1,12 +1,13 @@
 """What the ledger's statements share: the table, groups of statuses, leases."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, or_
-from sqlmodel import SQLModel
+from sqlalchemy import ColumnElement, and_, bindparam, or_
+from sqlmodel import Session, SQLModel
 
-from newsletter.core.models import DeliveryStatus
+from newsletter.core.models import Broadcast, DeliveryStatus, Edition
 
 # Long enough for a full group over a slow relay, short enough that another machine takes over
 # a dead one's work while the digest is still of today.
@@ -44,6 +45,33 @@ NO_LEASE = {"lease_until": None, "lease_owner": None}
 # The statuses stand in the statement itself: only then does a database see that the partial index
 # on unfinished rows will do, and a claim is as fast at the end of a long list as at its start.
 WAITS = ROW.status.in_(bindparam("unfinished", UNFINISHED, expanding=True, literal_execute=True))
+
+
+@dataclass(frozen=True, slots=True)
+class OfBroadcast:
+    """The deliveries of a broadcast, named where others name an edition by its id."""
+
+    id: int
+
+
+# Whose deliveries: an edition's, a broadcast's, or (None) those of neither, such as confirmations.
+Of = int | OfBroadcast | None
+
+
+def belongs(of: Of) -> ColumnElement[bool]:
+    """Whether a delivery is one of these; both columns, for the index of unfinished rows."""
+    edition_id, broadcast_id = (None, of.id) if isinstance(of, OfBroadcast) else (of, None)
+    return and_(
+        ROW.edition_id.is_(None) if edition_id is None else ROW.edition_id == edition_id,
+        ROW.broadcast_id.is_(None) if broadcast_id is None else ROW.broadcast_id == broadcast_id,
+    )
+
+
+def issue(session: Session, of: int | OfBroadcast, *, locked: bool = False) -> Edition | Broadcast:
+    """The edition or broadcast that deliveries belong to: it holds their common status."""
+    if isinstance(of, OfBroadcast):
+        return session.get_one(Broadcast, of.id, with_for_update=locked)
+    return session.get_one(Edition, of, with_for_update=locked)
 
 
 def is_open(resends: int) -> ColumnElement[bool]:

@@ -18,12 +18,13 @@ from newsletter.core.errors import (
 )
 from newsletter.core.models import DeliveryKind, DeliveryStatus
 from newsletter.core.refusals import asks_to_slow_down
+from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.messages.digest import Digest
 from newsletter.messages.envelope import Envelope
 from newsletter.messages.renderer import Addressee
 from newsletter.sending.ledger import Result
 from newsletter.sending.mailer.flight_log import FlightLog
-from newsletter.sending.mailer.ledger_client import UNREADABLE, BegunDelivery, TransactionalMessage
+from newsletter.sending.mailer.ledger_client import UNREADABLE, BegunDelivery, Content
 from newsletter.sending.mailer.retry_policy import retry_at
 from newsletter.sending.transports import Transport
 
@@ -36,6 +37,10 @@ class Rendering(Protocol):
 
     def digest(self, digest: Digest) -> Envelope:
         """The message of a digest."""
+        ...
+
+    def broadcast(self, message: BroadcastMessage) -> Envelope:
+        """The message of a broadcast."""
         ...
 
     def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
@@ -120,9 +125,11 @@ def _result(
     return Result(job.delivery_id, job.attempts, status, code, response, utc_now(), retry)
 
 
-def _render(content: Digest | TransactionalMessage, renderer: Rendering) -> Envelope:
+def _render(content: Content, renderer: Rendering) -> Envelope:
     if isinstance(content, Digest):
         return renderer.digest(content)
+    if isinstance(content, BroadcastMessage):
+        return renderer.broadcast(content)
     is_confirmation = content.kind is DeliveryKind.CONFIRMATION
     make = renderer.confirmation if is_confirmation else renderer.account_link
     return make(

@@ -15,12 +15,13 @@ from sqlalchemy import Engine, bindparam
 from sqlmodel import Session, SQLModel, col, func, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
-from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, Edition, EditionStatus
+from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, EditionStatus
 from newsletter.messages import digest
+from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.messages.digest import Contents, Digest
 from newsletter.sending import ledger
-from newsletter.sending.ledger import Outlook, Result
-from newsletter.sending.mailer import flight_log, lease_owner, rate_limit
+from newsletter.sending.ledger import Of, OfBroadcast, Outlook, Result
+from newsletter.sending.mailer import broadcast_copies, flight_log, lease_owner, rate_limit
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.reputation import ReputationWatch
 from newsletter.sending.mailer.retry_policy import DomainWatch
@@ -65,6 +66,9 @@ class TransactionalMessage:
     remark: str  # on what came with a sign-up
 
 
+Content = Digest | TransactionalMessage | BroadcastMessage
+
+
 @dataclass(frozen=True, slots=True)
 class BegunDelivery:
     """A begun delivery: what to render, and which attempt it is, from 1 on.
@@ -74,7 +78,7 @@ class BegunDelivery:
 
     delivery_id: int
     attempts: int
-    content: Digest | TransactionalMessage | str  # a text says why it cannot be read
+    content: Content | str  # a text says why it cannot be read
     go_at: datetime | None  # not to be handed over earlier, for a rate's sake
     begun_at: float
 
@@ -108,20 +112,20 @@ class LedgerClient:
 
     def __post_init__(self) -> None:
         """Watch what comes back about the run's edition."""
-        self.reputation = ReputationWatch(self.edition_id, self.options.threshold)
+        self.reputation = ReputationWatch(self.of, self.options.threshold)
 
     @property
-    def edition_id(self) -> int | None:
-        """The edition that is sent; None is for the messages of none."""
-        return self.options.edition_id
+    def of(self) -> Of:
+        """The edition or broadcast that is sent; None is for the messages of neither."""
+        return self.options.of
 
     def open(self) -> int:
         """Take over from dead processes; returns how many deliveries wait."""
         self.recover()
         with read_scope(self.engine) as session:
-            waiting = ledger.statuses(session, self.edition_id)
-            if self.edition_id is not None:
-                self._contents = Contents(digest.load_contents(session, self.edition_id))
+            waiting = ledger.statuses(session, self.of)
+            if isinstance(self.of, int):
+                self._contents = Contents(digest.load_contents(session, self.of))
         return sum(waiting[status] for status in ledger.UNFINISHED)
 
     def recover(self) -> None:
@@ -180,7 +184,7 @@ class LedgerClient:
     def _claim(self, session: Session, limit: int) -> list[int]:
         return ledger.claim(
             session,
-            self.edition_id,
+            self.of,
             owner=self.owner,
             now=utc_now(),
             limit=limit,
@@ -223,13 +227,14 @@ class LedgerClient:
         return begun
 
     def halted(self, session: Session) -> str:
-        """Why no delivery of the edition may begin; "" while it is being sent."""
-        if self.edition_id is None:
+        """Why no delivery may begin; "" while the edition or broadcast is being sent."""
+        if self.of is None:
             return ""
-        edition = session.get_one(Edition, self.edition_id)
-        if edition.status in {EditionStatus.SENDING, EditionStatus.SENT}:
+        issue = ledger.issue(session, self.of)
+        if issue.status in {EditionStatus.SENDING, EditionStatus.SENT}:
             return ""
-        return edition.note or f"the edition of {edition.issue_date} is {edition.status}"
+        what = "broadcast" if isinstance(self.of, OfBroadcast) else "edition"
+        return issue.note or f"the {what} of {issue.issue_date} is {issue.status}"
 
     def _within_domain_limits(
         self, session: Session, ids: Sequence[int], now: datetime, go_at: dict[int, datetime]
@@ -276,9 +281,7 @@ class LedgerClient:
     def outlook(self) -> tuple[str, Outlook]:
         """Why nothing may begin, or "", and what to wait for."""
         with read_scope(self.engine) as session:
-            return self.halted(session), ledger.outlook(
-                session, self.edition_id, self.options.resends
-            )
+            return self.halted(session), ledger.outlook(session, self.of, self.options.resends)
 
     def why_pause(self) -> str:
         """Why bounces or complaints stop the run; "" if they do not."""
@@ -286,22 +289,22 @@ class LedgerClient:
             return self.reputation.why_pause(session)
 
     def pause(self, reason: str, kind: str = "") -> bool:
-        """Pause the edition in all processes with a reason; returns True.
+        """Pause the edition or broadcast in all processes with a reason; returns True.
 
         Deliveries refused as ``kind`` says are queued again in the same commit, so that whoever
         resumes mails them, and nobody takes them for dead.
         """
-        if self.edition_id is not None:
+        if self.of is not None:
             with session_scope(self.engine) as session:
-                edition = session.get_one(Edition, self.edition_id)
-                if edition.status is EditionStatus.SENDING:
-                    edition.status, edition.note = EditionStatus.PAUSED, reason
+                issue = ledger.issue(session, self.of)
+                if issue.status is EditionStatus.SENDING:
+                    issue.status, issue.note = EditionStatus.PAUSED, reason
                 self._take_back(session, kind)
         return True
 
     def _take_back(self, session: Session, kind: str) -> None:
-        if kind and self.edition_id is not None:
-            ledger.take_back(session, ledger.by_kind(session, self.edition_id).get(kind, []))
+        if kind and self.of is not None:
+            ledger.take_back(session, ledger.by_kind(session, self.of).get(kind, []))
 
     def close(self, kind: str = "") -> None:
         """Release deliveries that were not handed over; all results are recorded by now.
@@ -321,30 +324,32 @@ class LedgerClient:
         go_at: Mapping[int, datetime],
         begun_at: float,
     ) -> list[BegunDelivery]:
-        contents = (self._notes if self.edition_id is None else self._digests)(session, [*begun])
+        contents = self._contents_of(session, [*begun])
         return [
             BegunDelivery(number, attempt, contents[number], go_at.get(number), begun_at)
             for number, attempt in begun.items()
             if number in contents
         ]
 
-    def _notes(
-        self, session: Session, ids: Sequence[int]
-    ) -> dict[int, Digest | TransactionalMessage | str]:
-        rows = session.connection().execute(_NOTES, {"ids": ids})
-        return {row.id: TransactionalMessage(*row) for row in rows}
+    def _contents_of(self, session: Session, ids: Sequence[int]) -> Mapping[int, Content | str]:
+        if isinstance(self.of, int):
+            return self._digests(session, self.of, ids)
+        if self.of is None:
+            rows = session.connection().execute(_NOTES, {"ids": ids})
+            return {row.id: TransactionalMessage(*row) for row in rows}
+        return {**broadcast_copies.load(session, ids)}
 
     def _digests(
-        self, session: Session, ids: Sequence[int]
-    ) -> dict[int, Digest | TransactionalMessage | str]:
+        self, session: Session, edition_id: int, ids: Sequence[int]
+    ) -> dict[int, Content | str]:
         """Digests by delivery, or the reason why one cannot be read."""
         try:
             return {**digest.load(session, ids, self._contents)}
         except UNREADABLE:
             pass
         # A preparation may have added papers since this run began; if not, a row is damaged.
-        self._contents = Contents(digest.load_contents(session, self.edition_id or 0))
-        found: dict[int, Digest | TransactionalMessage | str] = {}
+        self._contents = Contents(digest.load_contents(session, edition_id))
+        found: dict[int, Content | str] = {}
         for number in ids:
             try:
                 found |= digest.load(session, [number], self._contents)

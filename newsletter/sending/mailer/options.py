@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from newsletter.sending.ledger import RESENDS
+from newsletter.sending.ledger import RESENDS, Of
 from newsletter.sending.mailer.rate_limit import Limits
 from newsletter.sending.mailer.reputation import Threshold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """One edition, or with ``edition_id`` None the messages of none, and how to send them."""
+    """An edition or a broadcast, or with None the messages of neither, and how to send them."""
 
-    edition_id: int | None
+    of: Of
     # One subscriber's only, and at most so many deliveries.
     only: int | None = None
     limit: int | None = None

@@ -34,16 +34,24 @@ def spare_the_collector() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendPlan:
-    """One edition's run; ``edition_id`` None is for the messages of no edition."""
+    """One edition's run, or one broadcast's; with neither, of the messages of none."""
 
     settings: Settings
-    edition_id: int | None
+    edition_id: int | None = None
+    broadcast_id: int | None = None
     connections: int
     rate: float | None = None
     limit: int | None = None
     only: int | None = None
     # With False, bounces and complaints do not stop a run.
     checks_reputation: bool = True
+
+    @property
+    def of(self) -> ledger.Of:
+        """Whose deliveries the run sends."""
+        if self.broadcast_id is not None:
+            return ledger.OfBroadcast(self.broadcast_id)
+        return self.edition_id
 
     @property
     def threshold(self) -> Threshold | None:
@@ -69,7 +77,7 @@ class SendPlan:
             parse_relays(settings.relay_url, settings.ehlo_name)
         ).transport
         options = RunOptions(
-            edition_id=self.edition_id,
+            of=self.of,
             only=self.only,
             limit=self.limit,
             connections=self.connections,

@@ -11,13 +11,14 @@ from datetime import timedelta
 from sqlmodel import Session, col, func, select
 
 from newsletter.core.models import Delivery, DeliveryEvent, Edition, EventKind
-from newsletter.sending.ledger import rates
+from newsletter.sending.ledger import Of, OfBroadcast, belongs, issue, rates
 
 # Bounces and complaints come in by other processes; looking for new ones reads the newest rows.
 CHECK_SECONDS = 5.0
 # Complaints come for days after an edition, and a weekly one has the last week's.
 RECENT = timedelta(days=8)
 FORCE = "use `newsletter send --force` to continue anyway"
+FORCE_BROADCAST = "use `newsletter broadcast … --force` to continue anyway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,9 @@ class Threshold:
 
 @dataclass(slots=True)
 class ReputationWatch:
-    """Watches what came back about one edition; ``threshold`` None never pauses."""
+    """Watches what came back about one edition or broadcast; ``threshold`` None never pauses."""
 
-    edition_id: int | None = None
+    of: Of = None
     threshold: Threshold | None = None
     reason: str = ""  # once there is one
     _newest: int | None = None
@@ -41,7 +42,7 @@ class ReputationWatch:
     @property
     def is_due(self) -> bool:
         """Whether it is time to look again."""
-        if self.edition_id is None or self.threshold is None or self.reason:
+        if self.of is None or self.threshold is None or self.reason:
             return False
         return self._newest is None or time.monotonic() > self._checked_at + CHECK_SECONDS
 
@@ -65,18 +66,20 @@ class ReputationWatch:
             .where(
                 col(DeliveryEvent.id) > event_id,
                 col(DeliveryEvent.kind).in_((EventKind.BOUNCED, EventKind.COMPLAINED)),
-                Delivery.edition_id == self.edition_id,
+                belongs(self.of),
             )
             .limit(1)
         )
         return found.first() is not None
 
     def _of_edition(self, session: Session) -> str:
-        why = self._reason(session, self.edition_id or 0)
-        return f"{why}; {FORCE}" if why else ""
+        why = self._reason(session, self.of)
+        return f"{why}; {self._force()}" if why else ""
 
     def _of_the_one_before(self, session: Session) -> str:
-        this = session.get_one(Edition, self.edition_id)
+        if self.of is None:
+            return ""
+        this = issue(session, self.of)
         before = session.exec(
             select(Edition)
             .where(
@@ -86,12 +89,15 @@ class ReputationWatch:
             .limit(1)
         ).first()
         why = self._reason(session, before.id or 0) if before else ""
-        return f"of the edition before, {why}; {FORCE}" if why else ""
+        return f"of the edition before, {why}; {self._force()}" if why else ""
 
-    def _reason(self, session: Session, edition_id: int) -> str:
+    def _force(self) -> str:
+        return FORCE_BROADCAST if isinstance(self.of, OfBroadcast) else FORCE
+
+    def _reason(self, session: Session, of: Of) -> str:
         if self.threshold is None:
             return ""
-        found = rates.rates_of(session, edition_id, accepted_only=True)
+        found = rates.rates_of(session, of, accepted_only=True)
         bounces, complaints = self.threshold.bounces, self.threshold.complaints
         why = rates.why_pause(found, bounce_limit=bounces, complaint_limit=complaints)
         return why or ""
