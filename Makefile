@@ -88,7 +88,7 @@ audit: setup-dev ## Look for known vulnerabilities in the pinned packages (needs
 	@"$(BIN)/python" scripts/audit
 
 chaos: setup-dev ## Kill senders for longer than the tests do (KILLS=200)
-	@CHAOS_KILLS=$${KILLS:-100} "$(BIN)/python" -m pytest -s tests/sending/test_chaos.py
+	@CHAOS_KILLS=$${KILLS:-100} "$(BIN)/python" -m pytest -s tests/sending/test_chaos.py tests/cluster/test_hosts.py
 
 lock: setup-dev ## Pin the newest versions that pyproject.toml allows (needs the network)
 	@sh scripts/lock

@@ -1,6 +1,7 @@
 """`newsletter ingest`: papers from sources or a file into the store."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +14,15 @@ from sqlalchemy import Engine
 from newsletter.cli.common import JsonOption, open_database, print_json
 from newsletter.cli.console import err, out
 from newsletter.core.config import Settings
+from newsletter.core.database import session_scope
 from newsletter.core.errors import InputError, UsageError
 from newsletter.papers.harvest import ingest_source
 from newsletter.papers.host_locks import DatabaseTurns
 from newsletter.papers.ingest import Outcome, ingest_file
+from newsletter.papers.wanted import LookedUp, look_up
 from newsletter.sources.http_client import Fetcher
 from newsletter.sources.registry import build
+from newsletter.subscribers.library import settle
 
 # A source that fails everywhere repeats itself a thousand times.
 _MOST_LINES = 20
@@ -57,8 +61,16 @@ def ingest(
         else:
             day = since.date() if since else None
             outcomes = _network(settings, engine, sources or [], day, bar, as_json=as_json)
+    looked_up = _looked_up(settings, engine, ask=file is None)
     if as_json:
-        print_json({"sources": [_as_json(outcome) for outcome in outcomes]})
+        shown: dict[str, Any] = {"sources": [_as_json(outcome) for outcome in outcomes]}
+        print_json(shown | ({"looked_up": asdict(looked_up)} if looked_up != LookedUp() else {}))
+    elif looked_up.asked:
+        out.print(
+            f"[bold]readers' papers[/]: {looked_up.asked:,} looked up, {looked_up.found:,} found"
+        )
+    for failure in looked_up.failures:
+        err.print(f"  papers that readers named wait for the next run: {escape(failure)}")
     if any(outcome.failed or outcome.failure for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -125,6 +137,18 @@ def _network(
             )
             outcomes.append(_shown(outcome, as_json=as_json))
     return outcomes
+
+
+def _looked_up(settings: Settings, engine: Engine, *, ask: bool) -> LookedUp:
+    """Papers that readers named: those that came in become examples; ``ask`` for the others."""
+    done = LookedUp()
+    if ask and settings.look_up_papers:
+        # The next run asks again: no second attempt holds this one up.
+        with Fetcher(DatabaseTurns(engine), contact=settings.contact, attempts=1) as fetcher:
+            done = look_up(engine, fetcher)
+    with session_scope(engine) as session:
+        settle(session)
+    return done
 
 
 def _watch(bar: Progress, name: str) -> Watch:

@@ -6,7 +6,7 @@ from typing import Any
 from procrastinate import App, PsycopgConnector, exceptions
 from sqlalchemy import Engine, text
 
-from newsletter.core.database import read_scope
+from newsletter.core.database import PATIENCE, read_scope
 
 NAMESPACE = "newsletter"  # of the tasks' names, beside the queue's own
 # A worker says that it lives every ten seconds; after thirty its jobs are given to others.
@@ -21,12 +21,13 @@ def connector_for(engine: Engine) -> PsycopgConnector:
     Statements are not prepared on the server: behind a pooler of transactions the next one may
     come to another server.
     """
-    url = engine.url.set(drivername="postgresql", query=dict(engine.url.query))
+    url = engine.url.set(drivername="postgresql")
+    patience = {name: value for name, value in PATIENCE.items() if name not in url.query}
     return PsycopgConnector(
         conninfo=url.render_as_string(hide_password=False),
         min_size=1,
         max_size=CONNECTIONS,
-        kwargs={"prepare_threshold": None, "application_name": "newsletter queue"},
+        kwargs={"prepare_threshold": None, "application_name": "newsletter queue", **patience},
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from newsletter.cluster import queue, work
 from newsletter.cluster.site import Site
 from newsletter.core.database import utc_now
+from newsletter.sending.ledger import OfBroadcast
 
 # Opened by `open_queue` only: importing this connects to nothing.
 app = App(connector=PsycopgConnector())
@@ -65,21 +66,23 @@ async def look(context: JobContext, timestamp: int) -> str:
 
 
 async def _put_shares(context: JobContext) -> int:
-    """Queue a share for each worker of each edition that goes out; returns how many editions."""
+    """Queue a share for each worker of each edition that goes out; returns of how many."""
     site = site_of(context)
-    editions = await asyncio.to_thread(work.unfinished, site)
+    wanted = await asyncio.to_thread(work.unfinished, site)
     workers = await asyncio.to_thread(queue.workers_alive, site.engine)
-    for edition_id in editions:
+    for of in wanted:
         for share in range(max(1, workers)):
-            await _put_share(context, edition_id, share)
-    return len(editions)
+            await _put_share(context, of, share)
+    return len(wanted)
 
 
 async def _put_share(
-    context: JobContext, edition_id: int, share: int, delay: timedelta | None = None
+    context: JobContext, of: int | OfBroadcast, share: int, delay: timedelta | None = None
 ) -> None:
-    lock = f"send:{edition_id}:{share}"
-    await queue.put(context.app, "send", lock, delay=delay, edition_id=edition_id, share=share)
+    kind, number = ("broadcast", of.id) if isinstance(of, OfBroadcast) else ("edition", of)
+    lock = f"send:{kind}:{number}:{share}"
+    more = {"kind": kind, "number": number, "share": share}
+    await queue.put(context.app, "send", lock, delay=delay, **more)
 
 
 @app.periodic(cron="* * * * *", periodic_id="rescue")
@@ -155,17 +158,18 @@ async def prepare(context: JobContext, first: int, stop: int, now: str) -> str:
 
 
 @app.task(name="newsletter:send", pass_context=True, retry=AGAIN, priority=LATER)
-async def send(context: JobContext, edition_id: int, share: int) -> str:
+async def send(context: JobContext, kind: str, number: int, share: int) -> str:
     """Send a share of an edition until its time is up; another follows while there is more."""
     site = site_of(context)
+    of = OfBroadcast(number) if kind == "broadcast" else number
     if site.sending.locked():
         # Two shares in one process get no more done than one: another worker may take it.
-        await _put_share(context, edition_id, share, delay=BUSY)
+        await _put_share(context, of, share, delay=BUSY)
         return "left to another worker: this one is sending"
     async with site.sending:
-        told, goes_on = await work.send(site, edition_id)
+        told, goes_on = await work.send(site, of)
     if goes_on:
-        await _put_share(context, edition_id, share)
+        await _put_share(context, of, share)
     return told
 
 

@@ -7,16 +7,17 @@ secret, since a queue keeps them in clear.
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, NoResultFound
 from sqlmodel import col, func, select
 
 from newsletter.cluster.site import Site
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import StoppedError, UsageError
-from newsletter.core.models import Edition, Paper, Subscriber
+from newsletter.core.models import Paper, Subscriber
 from newsletter.core.tokens import Signer
 from newsletter.editions import lifecycle, overlooked, preparation, schedule
 from newsletter.inbound import imap, rejections
@@ -26,6 +27,8 @@ from newsletter.messages import digest
 from newsletter.papers.harvest import ingest_source
 from newsletter.papers.host_locks import DatabaseTurns
 from newsletter.ranking.profiles import feature_store, training
+from newsletter.sending import ledger
+from newsletter.sending.ledger import OfBroadcast
 from newsletter.sending.mailer import SendPlan, SendRun, Tally
 from newsletter.sources.http_client import Fetcher
 from newsletter.sources.registry import build
@@ -133,34 +136,41 @@ def prepare(site: Site, subscribers: range, now: datetime) -> str:
     return f"{shard}: {'; '.join(told) or 'nobody is due'}"
 
 
-def unfinished(site: Site) -> list[int]:
-    """Editions that go out: opened in the last days, not paused, with digests to send."""
-    return lifecycle.unfinished(site.engine, utc_now() - WATCHED, _plan(site).resends)
+def unfinished(site: Site) -> list[int | OfBroadcast]:
+    """Editions and broadcasts that go out: of the last days, not paused, with mail to send."""
+    since, resends = utc_now() - WATCHED, _plan(site).resends
+    broadcasts = lifecycle.unfinished_broadcasts(site.engine, since, resends)
+    return [
+        *lifecycle.unfinished(site.engine, since, resends),
+        *(OfBroadcast(number) for number in broadcasts),
+    ]
 
 
-async def send(site: Site, edition_id: int) -> tuple[str, bool]:
+async def send(site: Site, of: int | OfBroadcast) -> tuple[str, bool]:
     """Send a share of an edition until its time is up; also says whether there is more to send now.
 
     Raises:
         StoppedError: the relay or the database was lost, or too much was refused.
     """
-    with read_scope(site.engine) as session:
-        found = session.get(Edition, edition_id)
-    if found is None:
-        return f"there is no edition {edition_id}", False
-    if not lifecycle.continue_sending(site.engine, edition_id):
-        return f"{found.issue_date}: nothing to send", False
+    try:
+        with read_scope(site.engine) as session:
+            name = lifecycle.called(ledger.issue(session, of))
+        is_open = lifecycle.continue_sending(site.engine, of)
+    except NoResultFound:
+        return f"there is no edition or broadcast {of}", False
+    if not is_open:
+        return f"{name}: nothing to send", False
     # People who have just asked for a confirmation or account link come first.
     await send_notes(site)
-    plan = _plan(site, edition_id)
+    plan = _plan(site, of)
     run = plan.run(site.engine)
     tally, is_cut = await _until(site, run, SHARE)
-    why = rejections.apply(site.engine, site.settings, edition_id, kind=tally.refused_as)
-    status = lifecycle.finish_if_done(site.engine, edition_id, plan.resends)
+    why = rejections.apply(site.engine, site.settings, of, kind=tally.refused_as)
+    status = lifecycle.finish_if_done(site.engine, of, plan.resends)
     if reason := tally.stopped or why:
-        raise StoppedError(f"{found.issue_date}: {reason}")
+        raise StoppedError(f"{name}: {reason}")
     counts = ", ".join(f"{number} {name}" for name, number in tally.outcomes.items() if number)
-    return f"{found.issue_date}: {counts or 'nothing sent'}; {status}", is_cut
+    return f"{name}: {counts or 'nothing sent'}; {status}", is_cut
 
 
 async def send_notes(site: Site) -> str:
@@ -193,8 +203,11 @@ async def _until(site: Site, run: SendRun, limit: timedelta) -> tuple[Tally, boo
         watching.cancel()
 
 
-def _plan(site: Site, edition_id: int | None = None) -> SendPlan:
-    return SendPlan(settings=site.settings, edition_id=edition_id, connections=CONNECTIONS)
+def _plan(site: Site, of: int | OfBroadcast | None = None) -> SendPlan:
+    plan = SendPlan(settings=site.settings, connections=CONNECTIONS)
+    if isinstance(of, OfBroadcast):
+        return replace(plan, broadcast_id=of.id)
+    return replace(plan, edition_id=of)
 
 
 def poll_inbound(site: Site) -> str:

@@ -158,15 +158,16 @@ class Settings(BaseSettings):
     )
     search_terms: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="search terms for semantic-scholar, openalex, crossref and pubmed, "
-        "comma-separated",
+        description="terms for semantic-scholar, openalex, crossref, pubmed, comma-separated",
     )
     max_paper_age_days: int = Field(
         default=365,
         ge=0,
         le=100_000,
-        description="papers published longer ago than this many days are stored but are no news; "
-        "0 for no limit",
+        description="papers published more days ago are stored and are no news; 0 for no limit",
+    )
+    look_up_papers: bool = Field(
+        default=True, description="ask sources for papers that readers named and that are not here"
     )
     openreview_venues: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 # How long a writer waits for another before "database is locked". A commit group takes
 # milliseconds; ten seconds is only reached when a backup or another program holds the file.
 BUSY_SECONDS = 10
+# A PostgreSQL server that a network cut off would be waited for a quarter of an hour: seconds until
+# a connection is given up, milliseconds until data that nobody acknowledges is.
+# A writer that says nothing for so long was cut off; the server takes back what it has locked.
+LOST_SECONDS = 60
+PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -73,8 +78,10 @@ def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
         parsed = make_url(url)
         if parsed.drivername in {"postgres", "postgresql"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed, options = _driver_options(parsed)
         engine = create_engine(
             parsed,
+            connect_args=options,
             pool_pre_ping=parsed.get_backend_name() != "sqlite",
             # Errors of statements are logged; addresses in them are not.
             hide_parameters=True,
@@ -95,6 +102,28 @@ def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
         event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _driver_options(url: URL) -> tuple[URL, dict[str, Any]]:
+    """What PostgreSQL's driver is told beside the URL; options of the URL win.
+
+    Raises:
+        DatabaseError: the URL's ``prepare_threshold`` is not a number or ``none``.
+    """
+    if url.get_backend_name() != "postgresql":
+        return url, {}
+    options: dict[str, Any] = {
+        name: value for name, value in PATIENCE.items() if name not in url.query
+    }
+    if "prepare_threshold" in url.query:
+        given = str(url.query["prepare_threshold"]).lower()
+        if given != "none" and not given.isdigit():
+            raise DatabaseError(
+                f"NEWSLETTER_DATABASE_URL: prepare_threshold={given} is not a number or none"
+            )
+        options["prepare_threshold"] = None if given == "none" else int(given)
+        url = url.difference_update_query(["prepare_threshold"])
+    return url, options
 
 
 def _prepare_sqlite(synchronous: str, connection: Any, _record: Any) -> None:
@@ -120,6 +149,12 @@ def session_scope(engine: Engine) -> Iterator[Session]:
     """One transaction that may write: committed at the end, rolled back if anything is raised."""
     writer = engine.execution_options(writes=True)
     with _turn(engine), Session(writer, expire_on_commit=False) as session, session.begin():
+        if engine.dialect.name == "postgresql":
+            # Here and not on connecting: behind a pooler a session is not ours, and a reader that
+            # computes for minutes holds up nobody.
+            session.connection().exec_driver_sql(
+                f"SET LOCAL idle_in_transaction_session_timeout = '{LOST_SECONDS}s'"
+            )
         yield session
 
 

@@ -54,6 +54,9 @@ _OWN_VERSION = re.compile(
     r"|^(10\.(?:22541|31234|31219|36227|35542|33774)/\S+?)[./_-]?v\d+$"
 )
 _ARXIV_DOI = "10.48550/arxiv."
+# How a paper is named by its number at PubMed and PubMed Central ("pmid:…"), and the source whose
+# ids these numbers are.
+NUMBERED = {"pmid": "pubmed", "pmc": "pmc"}
 # As people write it and as it stands in addresses; eight digits today, nine leave room.
 _PUBMED = re.compile(
     r"(?:(?:https?://)?(?:pubmed\.ncbi\.nlm\.nih\.gov|(?:www\.)?ncbi\.nlm\.nih\.gov/pubmed)/"

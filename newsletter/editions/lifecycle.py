@@ -45,7 +45,10 @@ def find(session: Session, issue_date: date) -> Edition:
         UsageError: there is none.
     """
     edition = session.exec(
-        select(Edition).where(Edition.issue_date == issue_date).with_for_update()
+        select(Edition)
+        .where(Edition.issue_date == issue_date)
+        # Digests that are being frozen refer to the row, and that may go on meanwhile.
+        .with_for_update(key_share=True)
     ).first()
     if edition is None:
         raise UsageError(
@@ -141,18 +144,18 @@ def _wait(session: Session, lock: Callable[..., Any], edition_id: int) -> None:
         session.connection().execute(select(lock(_EDITIONS, edition_id)))
 
 
-def continue_sending(engine: Engine, edition_id: int) -> bool:
-    """Allow deliveries of the edition to begin, unless it is paused, cancelled or all sent.
+def continue_sending(engine: Engine, of: int | OfBroadcast) -> bool:
+    """Allow deliveries to begin, unless the edition or broadcast is paused, cancelled or all sent.
 
     Returns whether there is something to send; what an operator paused stays paused.
     """
     with session_scope(engine) as session:
-        edition = session.get_one(Edition, edition_id, with_for_update=True)
-        if edition.status in {EditionStatus.PAUSED, EditionStatus.CANCELLED}:
+        issue = ledger.issue(session, of, locked=True)
+        if issue.status in {EditionStatus.PAUSED, EditionStatus.CANCELLED}:
             return False
-        if not ledger.is_unfinished(session, edition_id):
+        if not ledger.is_unfinished(session, of):
             return False
-        edition.status, edition.finished_at = EditionStatus.SENDING, None
+        issue.status, issue.finished_at = EditionStatus.SENDING, None
         return True
 
 

@@ -23,7 +23,8 @@ GROUP = 500
 # A log row is for people; beyond this many lines the number tells more.
 MOST_ERRORS = 100
 # Losing a race against another process is normal; losing this often is not.
-_ATTEMPTS = 5
+ATTEMPTS = 5
+LOST_RACES = (IntegrityError, OperationalError, PaperGoneError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +138,11 @@ class _Run:
             self.outcome = replace(self.outcome, failure=page.problems[-1].what)
 
     def _store(self, records: Sequence[PaperRecord]) -> Tally:
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._store_once(records)
-            except (IntegrityError, OperationalError, PaperGoneError):
-                if attempt == _ATTEMPTS:
+            except LOST_RACES:
+                if attempt == ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
 

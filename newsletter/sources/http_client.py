@@ -99,12 +99,14 @@ class Fetcher:
         largest: int = LARGEST_BODY,
         longest: float = LONGEST_ANSWER,
         longest_reading: float = LONGEST_READING,
+        attempts: int = _ATTEMPTS,
     ) -> None:
         self.turns = turns
         self.sleep = sleep
         self.largest = largest
         self.longest = longest
         self.longest_reading = longest_reading
+        self.attempts = attempts
         agent = f"newsletter/{version('newsletter')}"
         self.client = httpx.Client(
             transport=transport,
@@ -148,7 +150,7 @@ class Fetcher:
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_transient),
-            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            stop=tenacity.stop_after_attempt(self.attempts),
             # 2, 4, 8 s and up to 2 s more; the host's own wish is kept by its turn.
             wait=tenacity.wait_exponential_jitter(multiplier=2, max=60, jitter=2),
             sleep=self.sleep,

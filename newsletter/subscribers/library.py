@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.batches import batched
 from newsletter.core.errors import InputError
-from newsletter.core.identifiers import canonical_doi, split_arxiv_id
+from newsletter.core.identifiers import NUMBERED, canonical_doi, split_arxiv_id
 from newsletter.core.models import Interest, InterestKind, PaperAlias, Profile, Subscriber, Topic
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bibliography import Reference
@@ -54,25 +54,27 @@ def _clue(reference: Reference, known: dict[str, str]) -> InterestInput:
 def seeds_of(session: Session, names: Iterable[str]) -> dict[str, str]:
     """For each name whose paper is here, the arXiv id, DOI or PubMed number to learn from it."""
     found: dict[str, str] = {}
-    by_number: dict[int, str] = {}
+    by_number: list[tuple[str, int]] = []
     for some in batched(sorted(set(names))):
         plain = [name for name in some if ":" not in name or name.startswith("10.")]
         query = select(PaperAlias.external_id).where(
             col(PaperAlias.source).in_(("arxiv", "doi")), col(PaperAlias.external_id).in_(plain)
         )
         found |= {name: name for name in session.exec(query)}
-        numbers = {name.partition(":")[2]: name for name in some if name.startswith("pmid:")}
-        query_numbers = select(PaperAlias.external_id, PaperAlias.paper_id).where(
-            PaperAlias.source == "pubmed", col(PaperAlias.external_id).in_(list(numbers))
-        )
-        by_number |= {paper: numbers[name] for name, paper in session.exec(query_numbers)}
+        for kind, source in NUMBERED.items():
+            numbers = {name.partition(":")[2]: name for name in some if name.startswith(f"{kind}:")}
+            query_numbers = select(PaperAlias.external_id, PaperAlias.paper_id).where(
+                PaperAlias.source == source, col(PaperAlias.external_id).in_(list(numbers))
+            )
+            by_number += [(numbers[name], paper) for name, paper in session.exec(query_numbers)]
     # A paper of PubMed has a DOI in most cases, by which every source knows it.
-    found |= {name: name for name in by_number.values()}
-    for some_papers in batched(sorted(by_number)):
+    found |= {name: name for name, _ in by_number}
+    for some_papers in batched(sorted({paper for _, paper in by_number})):
         query_names = select(PaperAlias.paper_id, PaperAlias.external_id).where(
             col(PaperAlias.source).in_(("arxiv", "doi")), col(PaperAlias.paper_id).in_(some_papers)
         )
-        found |= {by_number[paper]: name for paper, name in session.exec(query_names)}
+        named = dict(session.exec(query_names).all())
+        found |= {name: named[paper] for name, paper in by_number if paper in named}
     return found
 
 
@@ -146,18 +148,19 @@ def apply(
 def settle(session: Session) -> int:
     """Entries whose papers have come in become examples to learn from; returns how many."""
     named = col(PaperAlias.external_id) == col(Interest.reference)
-    numbered = col(PaperAlias.external_id) == func.substr(col(Interest.reference), len("pmid:") + 1)
     waiting = select(Interest).where(Interest.kind == InterestKind.TEXT)
     come = [
         *session.exec(
             waiting.join(PaperAlias, named).where(col(PaperAlias.source).in_(("arxiv", "doi")))
-        ),
-        *session.exec(
-            waiting.join(PaperAlias, numbered).where(
-                PaperAlias.source == "pubmed", col(Interest.reference).startswith("pmid:")
-            )
-        ),
+        )
     ]
+    for kind, source in NUMBERED.items():
+        number = func.substr(col(Interest.reference), len(kind) + 2)
+        come += session.exec(
+            waiting.join(PaperAlias, col(PaperAlias.external_id) == number).where(
+                PaperAlias.source == source, col(Interest.reference).startswith(f"{kind}:")
+            )
+        )
     seeds = seeds_of(session, [row.reference or "" for row in come])
     topics = sorted({row.topic_id for row in come})
     there: set[tuple[int, str]] = set()

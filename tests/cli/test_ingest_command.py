@@ -18,7 +18,8 @@ from sqlmodel import Session, col, func, select
 
 from newsletter.cli import main
 from newsletter.core import database as db
-from newsletter.core.models import FetchLog, Paper
+from newsletter.core.models import FetchLog, Interest, InterestKind, Paper, Topic
+from tests.support.factories import make_subscriber
 from tests.support.sources import hf_day, item, rss
 
 RUN = "from newsletter.cli import main; main()"
@@ -280,3 +281,25 @@ def test_killed_by_the_system_and_run_again_everything_is_there(
     with Session(engine) as session:
         assert session.exec(select(func.count(col(Paper.id)))).one() == 8_000
     engine.dispose()
+
+
+def test_a_paper_that_a_reader_named_becomes_an_example_when_it_comes_in(
+    run: Run, database: str, tmp_path: Path
+) -> None:
+    engine = db.connect(database)
+    with Session(engine) as session:
+        topic = Topic(subscriber_id=make_subscriber(session).id or 0, name="Looms")
+        session.add(topic)
+        session.flush()
+        for name, title in (("10.1000/1", "Looms"), ("10.1000/2", "Mills")):
+            interest = Interest(topic_id=topic.id or 0, kind=InterestKind.TEXT, value=title)
+            interest.reference = name
+            session.add(interest)
+        session.commit()
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "title": "Looms", "doi": "10.1000/1"}\n')
+    code, said, _ = run("--file", "a.jsonl", "--json")
+    assert code == 0
+    assert "looked_up" not in json.loads(said)
+    with Session(engine) as session:
+        found = {(row.kind, row.value) for row in session.exec(select(Interest))}
+    assert found == {(InterestKind.SEED_PAPER, "10.1000/1"), (InterestKind.TEXT, "Mills")}

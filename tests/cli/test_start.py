@@ -20,7 +20,7 @@ from newsletter.core import database
 HEAVY = {
     *("alembic", "fastapi", "httpx", "jinja2", "lxml", "mjml", "numpy", "scipy", "sklearn"),
     *("aiosmtpd", "aiosmtplib", "cryptography", "dns", "feedparser", "prometheus_client"),
-    *("bibtexparser", "rispy", "sqlalchemy", "tokenizers", "uvicorn", "wordllama"),
+    *("bibtexparser", "sqlalchemy", "tokenizers", "uvicorn", "wordllama"),
 }
 DATABASE = {"sqlalchemy"}
 RUN = """

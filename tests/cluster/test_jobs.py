@@ -127,11 +127,11 @@ def test_a_shard_whose_subscribers_are_gone_and_an_edition_that_never_was_are_no
     put(queue_engine, "prepare", "p", first=500, stop=600, now="2026-11-20T07:00:00+00:00")
     put(queue_engine, "train", "t", first=500, stop=600)
     put(queue_engine, "vectors", "v", first=500, stop=600)
-    put(queue_engine, "send", "s", edition_id=99, share=0)
+    put(queue_engine, "send", "s", kind="edition", number=99, share=0)
     run_worker(Site(settings_for(queue_engine), queue_engine), said, concurrency=1)
     assert "prepare: subscribers 500 to 599: nobody is due" in " ".join(said)
     assert "train: subscribers 500 to 599: 0 topics" in " ".join(said)
-    assert "send: there is no edition 99" in " ".join(said)
+    assert "send: there is no edition or broadcast 99" in " ".join(said)
     assert jobs(queue_engine) == []
 
 
@@ -145,7 +145,7 @@ def test_a_paused_or_cancelled_edition_is_not_resumed_by_a_job(queue_engine: Eng
             edition.status = status
             number = edition.id or 0
         told, goes_on = asyncio.run(work.send(site, number))
-        assert (told, goes_on) == (f"{now.date()}: nothing to send", False)
+        assert (told, goes_on) == (f"the edition of {now.date()}: nothing to send", False)
         with read_scope(queue_engine) as session:
             assert session.exec(select(Edition.status)).one() is status
     assert statuses(queue_engine) == {"queued": 3}

@@ -18,6 +18,7 @@ from newsletter.core.models import (
     Edition,
     EditionStatus,
     EventKind,
+    Interest,
     InterestKind,
     Paper,
     PaperAlias,
@@ -249,3 +250,26 @@ def test_who_only_gets_what_is_popular_has_a_budget_too(session: Session) -> Non
     assert len(rank_for(session, reader)[0].picks) == 3
     send(session, reader, papers[:3], days_ago=1)
     assert rank_for(session, reader)[0].reason == "your weekly budget of 3 papers is used up"
+
+
+def test_titles_of_a_bibliography_rank_papers_and_are_never_quoted_as_interests(
+    session: Session,
+) -> None:
+    papers = add_papers(session)
+    reader = add_subscriber(session, "a@example.org")
+    topic = add_topic(session, reader, "Library", (InterestKind.TEXT, "Program repair", 1.0))
+    session.exec(select(Interest)).one().reference = "10.1000/1"
+    session.flush()
+    [found] = rank_for(session, reader)
+    assert {pick.paper_id for pick in found.picks[:2]} == set(papers[:2])
+    for pick in found.picks:
+        assert "repair" not in pick.explanation.lower()
+        assert "keyword" not in pick.explanation
+    assert found.picks[0].match is not None
+    [profile] = profiles.load_profiles(session, [reader])
+    candidates = profiles.load_candidates(session, NOW - timedelta(days=30))
+    place = candidates.ids.index(papers[0])
+    parts = explanations.split(candidates, profile, profile.topics[0], place).parts
+    assert [part.kind for part in parts if part.kind in {"text", "keyword"}] == []
+    assert "reference" in {part.kind for part in parts}
+    assert topic == profile.topics[0].topic_id

@@ -164,7 +164,7 @@ class ChaosSink:
 
 
 @contextmanager
-def running_chaos_sink(seed: int) -> Iterator[ChaosSink]:
+def running_chaos_sink(seed: int, host: str = "127.0.0.1") -> Iterator[ChaosSink]:
     """The sink in a thread of its own: it outlives every sender."""
     sink = ChaosSink(seed)
     started = threading.Event()
@@ -172,7 +172,7 @@ def running_chaos_sink(seed: int) -> Iterator[ChaosSink]:
     stop = asyncio.Event()
 
     async def serve() -> None:
-        server = await asyncio.start_server(sink.handle, "127.0.0.1", 0, limit=2**24)
+        server = await asyncio.start_server(sink.handle, host, 0, limit=2**24)
         sink.port = server.sockets[0].getsockname()[1]
         started.set()
         await stop.wait()

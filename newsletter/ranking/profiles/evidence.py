@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from sqlmodel import Session, col, select
 
 from newsletter.core.batches import batched
+from newsletter.core.identifiers import NUMBERED
 from newsletter.core.models import (
     ClickBy,
     DeliveryEvent,
@@ -328,12 +329,13 @@ def seed_papers(session: Session, names: Iterable[str]) -> dict[str, int]:
     """Papers by the arXiv id, DOI or PubMed number that a subscriber named, if they are stored."""
     found: dict[str, int] = {}
     names = set(names)
-    numbers = {name.removeprefix("pmid:"): name for name in names if name.startswith("pmid:")}
-    for some in batched(sorted(numbers)):
-        query = select(PaperAlias.external_id, PaperAlias.paper_id).where(
-            PaperAlias.source == "pubmed", col(PaperAlias.external_id).in_(some)
-        )
-        found |= {numbers[number]: paper for number, paper in session.exec(query)}
+    for kind, source in NUMBERED.items():
+        numbers = {name.partition(":")[2]: name for name in names if name.startswith(f"{kind}:")}
+        for some in batched(sorted(numbers)):
+            query = select(PaperAlias.external_id, PaperAlias.paper_id).where(
+                PaperAlias.source == source, col(PaperAlias.external_id).in_(some)
+            )
+            found |= {numbers[number]: paper for number, paper in session.exec(query)}
     for some in batched(sorted(names)):
         query = select(PaperAlias.external_id, PaperAlias.paper_id).where(
             col(PaperAlias.source).in_(("arxiv", "doi")), col(PaperAlias.external_id).in_(some)

@@ -69,9 +69,11 @@ def belongs(of: Of) -> ColumnElement[bool]:
 
 def issue(session: Session, of: int | OfBroadcast, *, locked: bool = False) -> Edition | Broadcast:
     """The edition or broadcast that deliveries belong to: it holds their common status."""
+    # New deliveries refer to the row, and may be written meanwhile.
+    lock = {"key_share": True} if locked else None
     if isinstance(of, OfBroadcast):
-        return session.get_one(Broadcast, of.id, with_for_update=locked)
-    return session.get_one(Edition, of, with_for_update=locked)
+        return session.get_one(Broadcast, of.id, with_for_update=lock)
+    return session.get_one(Edition, of, with_for_update=lock)
 
 
 def is_open(resends: int) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ for rendering, in a transaction that holds up nobody.
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy
@@ -25,6 +25,7 @@ from newsletter.sending.mailer import broadcast_copies, flight_log, lease_owner,
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.reputation import ReputationWatch
 from newsletter.sending.mailer.retry_policy import DomainWatch
+from newsletter.sending.mailer.shared_clock import SharedClock
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ class LedgerClient:
     owner: str
     domains: DomainWatch = field(default_factory=DomainWatch)
     reputation: ReputationWatch = field(init=False)
+    clock: SharedClock = field(default_factory=SharedClock)
     _claimed: list[int] = field(default_factory=list)
     _contents: Contents = field(default_factory=lambda: Contents({}))
 
@@ -121,6 +123,8 @@ class LedgerClient:
 
     def open(self) -> int:
         """Take over from dead processes; returns how many deliveries wait."""
+        with read_scope(self.engine) as session:
+            self.clock.set_by(session)
         self.recover()
         with read_scope(self.engine) as session:
             waiting = ledger.statuses(session, self.of)
@@ -136,14 +140,15 @@ class LedgerClient:
         with session_scope(self.engine) as session:
             for owner in dead:
                 _settle(session, owner, flight_log.read(folder, owner))
-            ledger.recover(session, now=utc_now(), dead_owners=dead)
+            ledger.recover(session, now=self.clock.now(), dead_owners=dead)
         for owner in dead:
             flight_log.forget(folder, owner)
 
     def renew(self) -> None:
         """Renew this run's leases."""
         with session_scope(self.engine) as session:
-            ledger.renew(session, self.owner, utc_now())
+            self.clock.set_by(session)
+            ledger.renew(session, self.owner, self.clock.now())
 
     def moments(self, want: int) -> list[datetime]:
         """When up to ``want`` messages may go, at least one; none are given without a rate."""
@@ -151,9 +156,14 @@ class LedgerClient:
             return []
         with session_scope(self.engine) as session:
             given = rate_limit.reserve_slots(
-                session, "all", self.options.limits.rate, most=want, now=utc_now(), at_least=1
+                session,
+                "all",
+                self.options.limits.rate,
+                most=want,
+                now=self.clock.now(),
+                at_least=1,
             ).given
-        return list(given)
+        return [self.clock.to_local(moment) for moment in given]
 
     def record_and_begin(
         self, results: Sequence[Result], want: int, moments: Sequence[datetime]
@@ -162,7 +172,7 @@ class LedgerClient:
         turn, claimed = Begun(), self._claimed
         go_at: dict[int, datetime] = {}
         with session_scope(self.engine) as session:
-            ledger.record(session, results, owner=self.owner)
+            ledger.record(session, self.clock.to_record(results), owner=self.owner)
             begun: dict[int, int] = {}
             begun_at = 0.0
             if want:
@@ -186,7 +196,7 @@ class LedgerClient:
             session,
             self.of,
             owner=self.owner,
-            now=utc_now(),
+            now=self.clock.now(),
             limit=limit,
             subscriber_id=self.options.only,
             resends=self.options.resends,
@@ -199,7 +209,7 @@ class LedgerClient:
 
         Returns the number of the attempt by delivery.
         """
-        now = utc_now()
+        now = self.clock.now()
         group = self._within_domain_limits(session, ids, now, go_at)
         if self.options.limits.warm_up and group:
             allowed = rate_limit.reserve_today(
@@ -251,15 +261,15 @@ class LedgerClient:
         later: dict[int, datetime] = {}
         closed: dict[int, datetime] = {}
         for domain, numbers in by_domain.items():
-            closed_until = self.domains.closed_until(domain, now)
+            closed_until = self.domains.closed_until(domain, utc_now())
             rate = self.options.limits.domains.get(domain)
             if closed_until is not None:
-                closed |= dict.fromkeys(numbers, closed_until)
+                closed |= dict.fromkeys(numbers, self.clock.to_shared(closed_until))
             elif rate is not None:
                 moments = rate_limit.reserve_slots(
                     session, f"domain:{domain}", rate, most=len(numbers), now=now
                 )
-                go_at |= zip(numbers, moments.given, strict=False)
+                go_at |= zip(numbers, map(self.clock.to_local, moments.given), strict=False)
                 rest = numbers[len(moments.given) :]
                 later |= {
                     number: moments.following + timedelta(seconds=place / rate)
@@ -276,12 +286,14 @@ class LedgerClient:
         with session_scope(self.engine) as session:
             number = ledger.put_back(session, ids, owner=self.owner)
             if self.options.limits.warm_up:
-                rate_limit.give_back_today(session, number, now=utc_now())
+                rate_limit.give_back_today(session, number, now=self.clock.now())
 
     def outlook(self) -> tuple[str, Outlook]:
         """Why nothing may begin, or "", and what to wait for."""
         with read_scope(self.engine) as session:
-            return self.halted(session), ledger.outlook(session, self.of, self.options.resends)
+            found = ledger.outlook(session, self.of, self.options.resends)
+            at = found.next_queued and self.clock.to_local(found.next_queued)
+            return self.halted(session), replace(found, next_queued=at)
 
     def why_pause(self) -> str:
         """Why bounces or complaints stop the run; "" if they do not."""
