@@ -4,18 +4,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from newsletter.cli import match_figures
 from newsletter.cli.common import JsonOption, print_json
 from newsletter.cli.console import out
+from newsletter.cli.progress import progress_bar
 from newsletter.core.config import load_settings
 from newsletter.core.errors import UsageError
-from newsletter.ranking import evaluation
-from newsletter.ranking.evaluation import Evaluation, baselines, learning_curves
+from newsletter.ranking import evaluation, feature_weights
+from newsletter.ranking.evaluation import Evaluation, Measured, baselines, datasets, learning_curves
 from newsletter.ranking.evaluation.baselines import Baseline
 from newsletter.ranking.evaluation.learning_curves import Point
-from newsletter.ranking.evaluation.metrics import Quality
+from newsletter.ranking.evaluation.measured import Interval
+from newsletter.ranking.evaluation.metrics import NAMES, Quality
+
+COLUMNS = ("recall@20", "recall@100", "nDCG@20", "AUC")
 
 
 def evaluate(
@@ -28,10 +33,15 @@ def evaluate(
     ],
     *,
     as_json: JsonOption = False,
+    draws: Annotated[
+        int,
+        typer.Option(min=1, max=1_000, help="How often the likes of each review are drawn."),
+    ] = 10,
     with_baselines: Annotated[
         bool,
         typer.Option(
-            "--baselines", help="Also evaluate other rankers, on a sample of subscribers."
+            "--baselines",
+            help="Also evaluate other rankers: on the same draws, or a sample of subscribers.",
         ),
     ] = False,
     with_curves: Annotated[
@@ -57,37 +67,54 @@ def evaluate(
 ) -> None:
     """Measure ranking quality: rank a folder's new papers and compare with what readers saved."""
     model = load_settings().feature_model
-    libraries = evaluation.load(folder)
-    are_reviews = evaluation.holds_reviews(folder)
-    if with_curves and are_reviews:
-        raise UsageError("--curves needs subscribers with libraries, not systematic reviews")
-    if stream and not are_reviews:
-        raise UsageError("--stream is for systematic reviews")
-    ours = evaluation.evaluate(libraries, model)
-    dated = [split for library in libraries if (split := evaluation.by_time(library))]
-    later = evaluation.evaluate(dated, model) if dated else None
-    others = baselines.run(libraries) if with_baselines else []
-    matches = match_figures.measure(libraries, stream or folder, model) if are_reviews else None
-    with_curves = with_curves or (plot is not None and not are_reviews)
-    points = learning_curves.curve(libraries[0], model) if with_curves else []
-    if plot and are_reviews:
-        match_figures.draw(matches, plot)
-    elif plot:
+    matches = None
+    if datasets.is_library(folder):
+        if stream:
+            raise UsageError("--stream is for systematic reviews")
+        library = datasets.load_library(folder)
+        ours = evaluation.evaluate(library, model)
+        dated = evaluation.by_time(library)
+        later = evaluation.evaluate(dated, model) if dated else None
+        others = baselines.run(library) if with_baselines else []
+        mine = ours.measured.of_units(baselines.sample(library))
+        points = learning_curves.curve(library, model) if with_curves or plot else []
+        told = feature_weights.told([])
+    else:
+        reviews = datasets.load_reviews(folder)
+        if with_curves:
+            raise UsageError("--curves needs subscribers with libraries, not systematic reviews")
+        with progress_bar("ranking reviews") as progress:
+            ours = evaluation.evaluate_reviews(reviews, draws, model, progress)
+        with progress_bar("baselines") as progress:
+            others = baselines.run_reviews(reviews, draws, progress) if with_baselines else []
+        later, mine, points = None, ours.measured, []
+        told = feature_weights.told([review.name for review in reviews])
+        libraries = [review.as_library(0) for review in reviews]
+        matches = match_figures.measure(libraries, stream or folder, model)
+    if plot and points:
         learning_curves.plot(points, plot)
+    elif plot:
+        match_figures.draw(matches, plot)
     if as_json:
-        figures = _as_json(ours, later, others, points)
-        print_json(figures | ({"match": matches.as_json()} if matches else {}))
+        judged = {"match": matches.as_json()} if matches else {}
+        print_json(_as_json(ours, mine, later, others, points) | {"parameters": told} | judged)
         return
-    _print(ours, later, others, points)
-    if are_reviews:
+    _print(ours, mine, later, others, points)
+    if not datasets.is_library(folder):
         match_figures.show(matches)
+    out.print(escape(told))
 
 
 def _as_json(
-    ours: Evaluation, later: Evaluation | None, others: list[Baseline], points: list[Point]
+    ours: Evaluation,
+    mine: Measured,
+    later: Evaluation | None,
+    others: list[Baseline],
+    points: list[Point],
 ) -> dict[str, Any]:
     found: dict[str, Any] = {
-        **ours.quality.as_json(),
+        **_figures(ours.measured),
+        "draws": len(ours.measured.values),
         "seconds_fit": round(ours.seconds_fit, 2),
         "seconds_score": round(ours.seconds_score, 2),
         "feature_space": ours.feature_space,
@@ -102,7 +129,11 @@ def _as_json(
         found["by_time"] = later.quality.as_json()
     if others:
         found["baselines"] = {
-            other.name: {**other.quality.as_json(), "seconds": round(other.seconds, 2)}
+            other.measured.ranker: {
+                **_figures(other.measured),
+                "seconds": round(other.seconds, 2),
+                "difference": _difference(mine.minus(other.measured)),
+            }
             for other in others
         }
     if points:
@@ -113,18 +144,55 @@ def _as_json(
     return found
 
 
+def _figures(measured: Measured) -> dict[str, Any]:
+    """Plain numbers, and intervals under keys of their own."""
+    return {
+        **measured.quality.as_json(),
+        "intervals": _rounded(measured.intervals()),
+        f"intervals_over_{measured.units}": _rounded(measured.over_units()),
+    }
+
+
+def _difference(difference: Measured) -> dict[str, Any]:
+    """Ours less the baseline, on the same draws and units."""
+    figures = _figures(difference)
+    return {name: figures[name] for name in figures if name != "users"}
+
+
+def _rounded(intervals: dict[str, Interval | None]) -> dict[str, list[float] | None]:
+    return {
+        name: None if ends is None else [round(end, 4) for end in ends]
+        for name, ends in intervals.items()
+    }
+
+
 def _print(
-    ours: Evaluation, later: Evaluation | None, others: list[Baseline], points: list[Point]
+    ours: Evaluation,
+    mine: Measured,
+    later: Evaluation | None,
+    others: list[Baseline],
+    points: list[Point],
 ) -> None:
-    table = Table("ranker", "recall@20", "recall@100", "nDCG@20", "AUC", "subscribers", "seconds")
+    measured = ours.measured
+    table = Table("ranker", *COLUMNS, measured.units, "seconds")
     seconds = ours.seconds_fit + ours.seconds_score
-    table.add_row(f"ours ({ours.feature_space})", *_cells(ours.quality), f"{seconds:.1f}")
+    table.add_row(f"ours ({ours.feature_space})", *_with_intervals(measured), f"{seconds:.1f}")
     if later:
         seconds = later.seconds_fit + later.seconds_score
-        table.add_row("ours, split by time", *_cells(later.quality), f"{seconds:.1f}")
+        table.add_row("ours, split by time", *_with_intervals(later.measured), f"{seconds:.1f}")
     for other in others:
-        table.add_row(other.name, *_cells(other.quality), f"{other.seconds:.1f}")
+        row = _with_intervals(other.measured)
+        table.add_row(other.measured.ranker, *row, f"{other.seconds:.1f}")
+    for other in others:
+        difference = mine.minus(other.measured)
+        table.add_row(difference.ranker, *_with_intervals(difference, signed=True), "")
     out.print(table)
+    drawn = len(measured.values)
+    out.print(
+        f"95 % intervals over {drawn} draws of likes, the same for every ranker."
+        if measured.units == "reviews"
+        else f"95 % intervals over {measured.units}; differences are paired."
+    )
     asked = ours.others
     if asked.subscribers:
         out.print(
@@ -140,6 +208,19 @@ def _print(
             stated = "five" if point.keywords else "none"
             table.add_row(str(point.likes), stated, *_cells(point.quality))
         out.print(table)
+
+
+def _with_intervals(measured: Measured, *, signed: bool = False) -> list[str]:
+    """Each figure with its interval, and how many units."""
+    figures = measured.quality.as_json()
+    intervals = measured.intervals()
+    sign = "+" if signed else ""
+    cells = []
+    for name in NAMES:
+        ends = intervals[name]
+        told = "" if ends is None else f"\n{ends[0]:{sign}.4f} to {ends[1]:{sign}.4f}"
+        cells.append(f"{figures[name]:{sign}.4f}{told}")
+    return [*cells, str(measured.quality.users)]
 
 
 def _cells(quality: Quality) -> list[str]:

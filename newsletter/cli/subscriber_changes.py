@@ -5,14 +5,17 @@ from typing import Annotated
 import typer
 
 from newsletter.cli.common import JsonOption, open_database, print_json
-from newsletter.cli.console import out
+from newsletter.cli.console import err, out
 from newsletter.cli.subscriber_view import describe, required
 from newsletter.core.database import session_scope
 from newsletter.core.errors import UsageError
 from newsletter.core.models import SubscriberStatus
 from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, changes
+from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.csv_reading import LIST_COLUMNS, PREFERENCE_COLUMNS
+from newsletter.subscribers.doubts import doubts_about
+from newsletter.subscribers.preferences import topics_of
 
 EmailArgument = Annotated[str, typer.Argument(help="The subscriber's address.")]
 
@@ -67,9 +70,13 @@ def set_values(
             interests=interests,
         )
         described = describe(session, subscriber)
+        stated = topics_of(session, row_id(subscriber))
+    warnings = [doubt for each in stated for doubt in doubts_about(each.request)]
     if as_json:
-        print_json({"subscriber": described})
+        print_json({"subscriber": described, "warnings": warnings})
         return
+    for warning in warnings:
+        err.print(f"warning: {warning}", markup=False)
     out.print(f"{subscriber.email} changed", markup=False)
 
 

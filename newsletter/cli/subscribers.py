@@ -23,8 +23,10 @@ from newsletter.core.secrets import create_private
 from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, transactional
 from newsletter.subscribers.bulk_import import import_csv
+from newsletter.subscribers.bulk_update import UpdateReport, update_csv
 from newsletter.subscribers.csv_reading import LIST_COLUMNS, PREFERENCE_COLUMNS, Remark
 from newsletter.subscribers.csv_writing import export_rows, write_csv
+from newsletter.subscribers.doubts import doubts_about
 from newsletter.subscribers.validation import Preferences, TypedTopic
 
 # More lines than a screen holds help nobody; `--json` prints every one.
@@ -82,9 +84,12 @@ def add(
             source="command line",
         )
         described = describe(session, added)
+    warnings = doubts_about(request)
     if as_json:
-        print_json({"subscriber": described})
+        print_json({"subscriber": described, "warnings": warnings})
         return
+    for warning in warnings:
+        err.print(f"warning: {warning}", markup=False)
     state = "active" if confirmed else "pending: run `newsletter subscribers invite`"
     out.print(f"{escape(added.email)} added ({state})")
 
@@ -93,6 +98,12 @@ def add(
 def import_file(
     file: Annotated[Path, typer.Argument(help="CSV with a header line.")],
     confirmed: ConfirmedOption = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Change subscribers who are known; add nobody.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --update: show each change and make none.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add subscribers from a CSV file; people who unsubscribed are never added back.
@@ -100,9 +111,18 @@ def import_file(
     Columns: email, name, cadence, weekday, timezone, send_hour, max_papers, topic, text,
     keywords, categories, authors, seed_papers, mutes. All but the first are optional. Separate
     lists with semicolons. Several lines with one email and different topics make several topics.
+    With --update a blank cell leaves what is there.
     """
+    if dry_run and not update:
+        raise UsageError("--dry-run goes with --update")
+    if update and confirmed:
+        raise UsageError("--update changes nobody's consent: leave --confirmed out")
     settings, engine = open_database("secret_keys")
     signer = Signer(settings.keys)
+    if update:
+        raise typer.Exit(
+            _update(update_csv(engine, signer, file, dry_run=dry_run), dry_run, as_json)
+        )
     report = import_csv(engine, signer, file, confirmed=confirmed)
     if as_json:
         print_json(asdict(report))
@@ -113,10 +133,32 @@ def import_file(
         f"{report.topics_added} topics added, {report.confirmed} pending subscribers activated, "
         f"{len(report.unchanged)} lines already known, {len(report.refused)} lines refused"
     )
+    _print_remarks("warning", report.warnings)
     _print_remarks("known", report.unchanged)
     _print_remarks("refused", report.refused)
     if report.refused:
         raise typer.Exit(1)
+
+
+def _update(report: UpdateReport, dry_run: bool, as_json: bool) -> int:
+    """Print what an update did; returns the exit code."""
+    code = 1 if report.refused else 0
+    if as_json:
+        print_json({"dry_run": dry_run, **asdict(report)})
+        return code
+    for change in report.changed:
+        place = f"{change.topic}: {change.column}" if change.topic else change.column
+        old, new = change.old or "(none)", change.new or "(none)"
+        out.print(f"line {change.line}: {change.email}: {place}: {old} → {new}", markup=False)
+    done = "would change" if dry_run else "changed"
+    out.print(
+        f"{report.file}: {len(report.changed)} values {done}, {len(report.unchanged)} lines "
+        f"already so, {len(report.refused)} lines refused" + "; nothing was changed" * dry_run,
+        markup=False,
+    )
+    _print_remarks("warning", report.warnings)
+    _print_remarks("refused", report.refused)
+    return code
 
 
 def _print_remarks(title: str, remarks: list[Remark]) -> None:

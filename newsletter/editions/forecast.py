@@ -1,6 +1,7 @@
 """How many digests the coming days hold, and whether they can go out in time."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,6 +19,9 @@ from newsletter.core.models import (
 )
 from newsletter.editions.schedule import is_due, send_moment
 from newsletter.sending.mailer.retry_policy import STALE_AFTER
+
+# Rows of `_wishes`: how many subscribers, and what they ask for.
+Wishes = Sequence[Any]
 
 # Neither set nor measured: what one relay at a tenth of a second a message takes.
 ASSUMED_RATE = 10.0
@@ -65,10 +69,20 @@ def forecast(
     Of the first date those who have their digest already are left out.
     """
     found = []
+    # Groups of equal wishes are few, and counting them takes a look at every subscriber: once for
+    # all days that have no edition yet.
+    everyone = _wishes(session, None)
+    last = first + timedelta(days=days)
+    begun = session.exec(
+        select(col(Edition.issue_date)).where(
+            col(Edition.issue_date) >= first, col(Edition.issue_date) < last
+        )
+    ).all()
     used, had_today = _warm_up_used(session, first)
     for offset in range(days):
         issue_date = first + timedelta(days=offset)
-        hours = _due_by_hour(session, issue_date)
+        wishes = _wishes(session, issue_date) if issue_date in begun else everyone
+        hours = _due_by_hour(wishes, issue_date)
         due = sum(hours.values())
         allowed = warm_up[used] if used < len(warm_up) else None
         if allowed is not None and offset == 0:
@@ -111,24 +125,33 @@ def _aware(value: Any) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _due_by_hour(session: Session, issue_date: date) -> Counter[datetime]:
+def _wishes(session: Session, issue_date: date | None) -> Wishes:
+    """What active subscribers ask for, and how many ask for the same.
+
+    With ``issue_date`` those who have their digest of that date are left out.
+    """
     row = SQLModel.metadata.tables["subscriber"].c
-    has_one = (
-        select(Delivery.subscriber_id)
-        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
-        .where(Edition.issue_date == issue_date)
-    )
-    wishes = (row.cadence, row.weekday, row.vacation_until)
-    groups = session.connection().execute(
-        sqlalchemy.select(row.send_hour, row.time_zone, func.count(), *wishes)
-        .where(row.status == SubscriberStatus.ACTIVE, row.id.not_in(has_one))
-        .group_by(row.send_hour, row.time_zone, *wishes)
-    )
-    hours: Counter[datetime] = Counter()
-    for hour, zone, number, *wish in groups:
+    columns = (row.send_hour, row.time_zone, row.cadence, row.weekday, row.vacation_until)
+    wanted = sqlalchemy.select(func.count(), *columns).where(row.status == SubscriberStatus.ACTIVE)
+    if issue_date is not None:
+        has_one = (
+            select(Delivery.subscriber_id)
+            .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+            .where(Edition.issue_date == issue_date)
+        )
+        wanted = wanted.where(row.id.not_in(has_one))
+    return session.connection().execute(wanted.group_by(*columns)).all()
+
+
+def _due_by_hour(wishes: Wishes, issue_date: date) -> Counter[datetime]:
+    hours: Counter[tuple[int, str]] = Counter()
+    for number, hour, zone, *wish in wishes:
         if is_due(issue_date, *wish):
-            hours[send_moment(issue_date, hour, zone)] += number
-    return hours
+            hours[hour, zone] += number
+    moments: Counter[datetime] = Counter()
+    for (hour, zone), number in hours.items():
+        moments[send_moment(issue_date, hour, zone)] += number
+    return moments
 
 
 def _warm_up_used(session: Session, today: date) -> tuple[int, int]:

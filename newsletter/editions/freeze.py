@@ -140,7 +140,7 @@ def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict
         for each in mailed
     ]
     if (ids := bulk.new_ids(session, _delivery, len(rows))) is not None:
-        numbered = [row | {"id": number} for row, number in zip(rows, ids, strict=True)]
+        numbered = [row | {"id": delivery_id} for row, delivery_id in zip(rows, ids, strict=True)]
         bulk.insert_rows(session, _delivery, numbered)
         return {row["subscriber_id"]: row["id"] for row in numbered}
     made = session.connection().execute(
@@ -250,8 +250,8 @@ def _history(
     )
     asked = column.kind == DeliveryKind.CONFIRMATION
     return {
-        number: (last, bool(was_asked))
-        for number, last, was_asked in session.connection().execute(
+        subscriber_id: (last, bool(was_asked))
+        for subscriber_id, last, was_asked in session.connection().execute(
             sqlalchemy.select(
                 column.subscriber_id,
                 func.max(sqlalchemy.case((is_digest, column.created_at))),
@@ -333,8 +333,8 @@ def _without_mailed(
     item = _item.c
     picked = {pick.paper_id for ranked in rankings for pick in ranked.picks}
     had = {
-        (number, paper_id)
-        for number, paper_id in session.connection().execute(
+        (subscriber_id, paper_id)
+        for subscriber_id, paper_id in session.connection().execute(
             sqlalchemy.select(item.subscriber_id, item.paper_id).where(
                 item.subscriber_id.in_([ranked.subscriber_id for ranked in rankings]),
                 item.paper_id.in_(picked),

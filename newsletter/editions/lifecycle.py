@@ -188,10 +188,10 @@ def retry(engine: Engine, which: Which, statuses: Sequence[DeliveryStatus]) -> i
         issue, of = _issue(session, which)
         if issue.status == EditionStatus.CANCELLED:
             raise UsageError(f"{called(issue)} was cancelled")
-        number = ledger.requeue(session, of, statuses)
-        if number and issue.status == EditionStatus.SENT:
+        count = ledger.requeue(session, of, statuses)
+        if count and issue.status == EditionStatus.SENT:
             issue.status, issue.finished_at = EditionStatus.READY, None
-        return number
+        return count
 
 
 def unfinished(engine: Engine, since: datetime, resends: int = ledger.RESENDS) -> list[int]:
@@ -210,7 +210,9 @@ def unfinished(engine: Engine, since: datetime, resends: int = ledger.RESENDS) -
             .order_by(col(Edition.issue_date))
         )
         return [
-            number or 0 for number in found if ledger.is_unfinished(session, number or 0, resends)
+            edition_id or 0
+            for edition_id in found
+            if ledger.is_unfinished(session, edition_id or 0, resends)
         ]
 
 

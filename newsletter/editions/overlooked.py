@@ -28,7 +28,8 @@ def record(engine: Engine, overlooked: Mapping[date, Sequence[int]], now: dateti
             continue
         edition_id = lifecycle.open_edition(engine, issue_date, now)
         rows = [
-            {"edition_id": edition_id, "subscriber_id": number, "reason": REASON} for number in ids
+            {"edition_id": edition_id, "subscriber_id": subscriber_id, "reason": REASON}
+            for subscriber_id in ids
         ]
         with session_scope(engine) as session:
             session.connection().execute(

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
-from newsletter.core.models import Edition, EditionStatus, NoDigest
+from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, NoDigest
 from newsletter.sending import ledger
 from newsletter.sending.ledger.progress import Progress, progress
 
@@ -16,9 +16,13 @@ _OVER = (EditionStatus.SENT, EditionStatus.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One edition: ``counts`` add up to ``prepared``; ``later`` came after the relay's yes."""
+    """One edition: ``counts`` add up to ``prepared``; ``later`` came after the relay's yes.
+
+    ``by_status`` counts each status as it stands, bounced ones too.
+    """
 
     edition: Edition
+    by_status: dict[DeliveryStatus, int]
     prepared: int
     counts: dict[str, int]
     later: dict[str, int]
@@ -52,6 +56,7 @@ def overview(session: Session, edition: Edition, now: datetime) -> Overview:
     without = session.exec(select(func.count()).where(NoDigest.edition_id == edition_id)).one()
     return Overview(
         edition=edition,
+        by_status=raw,
         prepared=sum(counts.values()),
         counts={status.value: number for status, number in counts.items()},
         later={status.value: raw[status] for status in ledger.COUNTED_AS},

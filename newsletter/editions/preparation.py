@@ -133,8 +133,8 @@ def due_without_digest(
     active = session.connection().execute(query.order_by(row.id))
     if subscriber_ids is not None:
         wanted = set(subscriber_ids)
-        return [number for number, *_ in active if number in wanted]
-    return [number for number, *wish in active if schedule.is_due(issue_date, *wish)]
+        return [subscriber_id for subscriber_id, *_ in active if subscriber_id in wanted]
+    return [subscriber_id for subscriber_id, *wish in active if schedule.is_due(issue_date, *wish)]
 
 
 def _close_preparation(

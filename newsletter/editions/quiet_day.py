@@ -47,4 +47,8 @@ def to_tell(
             )
         )
     )
-    return {number for number in ids if number not in told or people[number].tell_when_nothing}
+    return {
+        subscriber_id
+        for subscriber_id in ids
+        if subscriber_id not in told or people[subscriber_id].tell_when_nothing
+    }

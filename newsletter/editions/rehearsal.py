@@ -51,9 +51,9 @@ def rehearse(
         edition_id = edition.id
         only = None if subscriber_id is None else [subscriber_id]
         due = [
-            number
-            for number in preparation.due_without_digest(session, edition_id, issue_date)
-            if only is None or number in only
+            subscriber_id
+            for subscriber_id in preparation.due_without_digest(session, edition_id, issue_date)
+            if only is None or subscriber_id in only
         ]
         why = preparation.coverage_of(session, edition, now, sources).nothing_in_words()
         waiting = _waiting(session, edition_id, only) if edition_id else []
@@ -94,7 +94,7 @@ def _waiting(session: Session, edition_id: int, subscribers: Sequence[int] | Non
     )
     if subscribers is not None:
         query = query.where(col(Delivery.subscriber_id).in_(subscribers))
-    return [number or 0 for number in session.exec(query)]
+    return [subscriber_id or 0 for subscriber_id in session.exec(query)]
 
 
 def _load(session: Session, edition_id: int, ids: Sequence[int]) -> list[Digest]:

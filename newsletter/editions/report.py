@@ -108,20 +108,37 @@ def undelivered_page(
     search: str = "",
     offset: int = 0,
     limit: int = 50,
-) -> tuple[int, tuple[tuple[int, Undelivered], ...]]:
-    """How many deliveries are in one of ``statuses``, and some of them with their subscriber's id.
+) -> list[tuple[int, Undelivered]]:
+    """Some of the deliveries in one of ``statuses``, each with its subscriber's id.
 
     ``search`` is a part of the address.
     """
+    rows = session.exec(
+        select(Delivery)
+        .where(*_among(edition_id, statuses, search))
+        .order_by(col(Delivery.id))
+        .offset(offset)
+        .limit(limit)
+    ).all()
+    came_back = _came_back(session, col(Delivery.id).in_([row.id for row in rows]))
+    return [(row.subscriber_id, _as_undelivered(row, came_back)) for row in rows]
+
+
+def count_undelivered(
+    session: Session, edition_id: int, statuses: Sequence[DeliveryStatus], search: str
+) -> int:
+    """How many deliveries `undelivered_page` chooses from."""
+    number = select(func.count()).select_from(Delivery)
+    return session.exec(number.where(*_among(edition_id, statuses, search))).one()
+
+
+def _among(
+    edition_id: int, statuses: Sequence[DeliveryStatus], search: str
+) -> list[ColumnElement[bool]]:
     wanted = [col(Delivery.edition_id) == edition_id, col(Delivery.status).in_(statuses)]
     if search:
         wanted.append(col(Delivery.to_address).contains(search.lower(), autoescape=True))
-    total = session.exec(select(func.count()).select_from(Delivery).where(*wanted)).one()
-    rows = session.exec(
-        select(Delivery).where(*wanted).order_by(col(Delivery.id)).offset(offset).limit(limit)
-    ).all()
-    came_back = _came_back(session, col(Delivery.id).in_([row.id for row in rows]))
-    return total, tuple((row.subscriber_id, _as_undelivered(row, came_back)) for row in rows)
+    return wanted
 
 
 def _as_undelivered(row: Delivery, came_back: Mapping[int, str]) -> Undelivered:

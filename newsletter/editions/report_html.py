@@ -62,29 +62,29 @@ def finished(session: Session, of: Of) -> list[tuple[datetime, DeliveryStatus]]:
             belongs(of), col(Delivery.finished_at).is_not(None)
         )
     )
-    ends = [(moment, DeliveryStatus(status)) for moment, status in rows if moment]
-    return [(moment, COUNTED_AS.get(status, status)) for moment, status in ends]
+    ends = [(at, DeliveryStatus(status)) for at, status in rows if at]
+    return [(at, COUNTED_AS.get(status, status)) for at, status in ends]
 
 
 def draw(ends: Sequence[tuple[datetime, DeliveryStatus]]) -> Picture:
     """The picture of a run; without any end there are no bars."""
     if not ends:
         return Picture()
-    first, last = min(moment for moment, _ in ends), max(moment for moment, _ in ends)
+    first, last = min(at for at, _ in ends), max(at for at, _ in ends)
     step = max((last - first) / BARS, timedelta(seconds=1))
     stretches: dict[int, Counter[DeliveryStatus]] = {}
-    for moment, status in ends:
-        stretches.setdefault(int((moment - first) / step), Counter())[status] += 1
+    for at, status in ends:
+        stretches.setdefault(int((at - first) / step), Counter())[status] += 1
     most = max(counts.total() for counts in stretches.values())
     bar_width = WIDTH / (max(stretches) + 1)
     bars = []
-    for place, counts in sorted(stretches.items()):
+    for stretch, counts in sorted(stretches.items()):
         y = float(HEIGHT)
         for status in COLOURS:
             if number := counts[status]:
                 height = (HEIGHT - 20) * number / most
                 y -= height
-                bars.append(Bar(place * bar_width, y, bar_width * 0.9, height, status, number))
+                bars.append(Bar(stretch * bar_width, y, bar_width * 0.9, height, status, number))
     return Picture(
         bars=tuple(bars),
         most=most,

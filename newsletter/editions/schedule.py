@@ -135,9 +135,9 @@ def waiting(session: Session, now: datetime, within: range | None = None) -> Wai
     known: dict[tuple[int, str, Cadence, int], Turn | None] = {}
     found = Waiting({}, {})
     late: dict[int, Turn] = {}
-    for number, hour, zone_name, cadence, weekday, vacation_until, confirmed_at in rows:
-        if number in newcomers:
-            found.due.setdefault(now.astimezone(zone(zone_name)).date(), []).append(number)
+    for subscriber_id, hour, zone_name, cadence, weekday, vacation_until, confirmed_at in rows:
+        if subscriber_id in newcomers:
+            found.due.setdefault(now.astimezone(zone(zone_name)).date(), []).append(subscriber_id)
             continue
         key = (hour, zone_name, cadence, weekday)
         if key not in known:
@@ -148,14 +148,14 @@ def waiting(session: Session, now: datetime, within: range | None = None) -> Wai
         if now - turn.at >= CATCH_UP:
             if confirmed_at is None or confirmed_at > turn.at:
                 continue
-            late[number] = turn
+            late[subscriber_id] = turn
         which = found.due if now < turn.until else found.overlooked
-        which.setdefault(turn.issue_date, []).append(number)
+        which.setdefault(turn.issue_date, []).append(subscriber_id)
     mailed_since = _mailed_since(session, late, within)
     for by_date in (found.due, found.overlooked):
         for issue_date, ids in by_date.items():
             settled = _settled(session, issue_date, within) | mailed_since
-            ids[:] = [number for number in ids if number not in settled]
+            ids[:] = [subscriber_id for subscriber_id in ids if subscriber_id not in settled]
     return Waiting(_filled(found.due), _filled(found.overlooked))
 
 
@@ -182,7 +182,11 @@ def _mailed_since(session: Session, late: Mapping[int, Turn], within: range | No
         )
         .group_by(col(Delivery.subscriber_id))
     )
-    return {number for number, at in last if number in late and at > late[number].at}
+    return {
+        subscriber_id
+        for subscriber_id, at in last
+        if subscriber_id in late and at > late[subscriber_id].at
+    }
 
 
 def _newcomers(session: Session, now: datetime, within: range | None) -> set[int]:
@@ -195,8 +199,8 @@ def _newcomers(session: Session, now: datetime, within: range | None) -> set[int
         col(Delivery.subscriber_id) == Subscriber.id, col(Delivery.kind) == DeliveryKind.DIGEST
     )
     return {
-        number or 0
-        for number in session.exec(
+        subscriber_id or 0
+        for subscriber_id in session.exec(
             select(Subscriber.id).where(
                 Subscriber.status == SubscriberStatus.ACTIVE,
                 col(Subscriber.confirmed_at) > now - CATCH_UP,

@@ -29,8 +29,8 @@ class Encoder(Protocol):
 
     name: str
     dimensions: int
-    # How much words and characters count beside it: of a title alone, and with an abstract.
-    lexical: tuple[float, float]
+    # How much words and characters count beside it, of a title alone.
+    lexical_of_title: float
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, dimensions) float32, rows of length one; a text without content is a zero row."""
@@ -45,10 +45,7 @@ class WordLlama:
     """Average of token vectors (WordLlama l2_supercat, 256 dimensions, MIT)."""
 
     name = DEFAULT
-    # An average of word vectors blurs as texts grow: on eight systematic reviews with abstracts,
-    # where five of the ten known likes had to find the other five, AUC was .840 with 1, .848
-    # with 1.4, .854 with 2, .855 with 2.5, .856 with 3; on titles 1 was best.
-    lexical = (1.0, 2.0)
+    lexical_of_title = 1.0
 
     def __init__(self) -> None:
         from safetensors.numpy import load_file  # noqa: PLC0415 (a second of import time)
@@ -108,7 +105,7 @@ class WordLlama:
 class SentenceEncoder:
     """Any sentence-transformers model, by name or folder (Reimers & Gurevych 2019)."""
 
-    lexical = (0.7, 1.0)  # MiniLM on titles: recall@100 .728 with .7, .722 with 1
+    lexical_of_title = 0.7  # MiniLM: recall@100 .728 with .7, .722 with 1
 
     def __init__(self, name: str) -> None:
         if name.startswith((".", os.sep)) and not Path(name).is_dir():

@@ -1,10 +1,10 @@
 """Papers to vectors: one feature space, fitted on the papers at hand, pure.
 
 Two views of a text stand side by side: a ready-made encoder's (what it means) and TF-IDF over
-stemmed word 1–2-grams and the title's character 3–5-grams, reduced by latent semantic analysis
-(Deerwester et al. 1990; what it says). The whole is turned so that the coordinates are the
-papers' principal axes: there a ridge regression is a multiplication by one row of numbers
-(`spectrum`), and a like is added in microseconds.
+stemmed word 1–2-grams, the same unstemmed, and the title's character 3–5-grams, reduced by latent
+semantic analysis (Deerwester et al. 1990; what it says). The whole is turned so that the
+coordinates are the papers' principal axes: there a ridge regression is a multiplication by one
+row of numbers (`spectrum`), and a like is added in microseconds.
 """
 
 import hashlib
@@ -12,24 +12,28 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import Stemmer
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, diags, hstack
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
 
 from newsletter.ranking.encoders import Encoder, Vectors, encoder, unit
+from newsletter.ranking.feature_weights import FeatureWeights, shipped
 
 # On 8,700 titles recall@100 was .649, .652, .656, .657 with 384, 512, 768, 1,024 dimensions.
 LEXICAL_DIMENSIONS = 768
-# 15,000 each lose nothing measurable against 42,000 together (.6565 → .6577).
-VOCABULARY = 15_000
-CHARACTER_WEIGHT = 0.7
+# Stems, plain words, characters. On titles 15,000 each lose nothing measurable against 42,000 stems
+# and characters together (recall@100 .6565 → .6577).
+VOCABULARY = (15_000, 10_000, 15_000)
+# Of a title alone: plain words (beside stems they add nothing there), and characters.
+TITLE_WEIGHTS = (0.0, 0.7)
 # A space is fitted again when papers have grown by half: words and their rarity change slowly,
 # and every stored vector has to be computed again.
 GROWTH = 1.5
@@ -63,10 +67,10 @@ class FeatureSpace:
     id: str
     model: str
     papers: int
-    words: tuple[str, ...]
-    characters: tuple[str, ...]
-    idf: Vectors  # of words, then characters
-    components: Vectors  # (lexical dimensions, words + characters)
+    weights: FeatureWeights
+    vocabularies: tuple[tuple[str, ...], ...]  # stems, plain words, characters
+    idf: Vectors  # of the vocabularies, one behind the other
+    components: Vectors  # (lexical dimensions, all features)
     mean: Vectors  # of the encoder's vectors
     turn: Vectors  # (d, d)
     spectrum: Vectors  # (d,)
@@ -82,10 +86,17 @@ class FeatureSpace:
         return encoder(self.model)
 
     @cached_property
-    def _vectorizers(self) -> tuple[Any, Any]:
-        both = _vectorizers(self.words, self.characters)
-        both[0].idf_, both[1].idf_ = np.split(self.idf.astype(np.float64), [len(self.words)])
-        return both
+    def _vectorizers(self) -> list[Any]:
+        found = _vectorizers(self.vocabularies)
+        idf = np.split(self.idf.astype(np.float64), self._starts[1:])
+        for one, its in zip(found, idf, strict=True):
+            one.idf_ = its
+        return found
+
+    @property
+    def _starts(self) -> list[int]:
+        """The column that each vocabulary begins at."""
+        return [0, *accumulate(map(len, self.vocabularies[:-1]))]
 
     def transform(self, texts: Sequence[PaperText]) -> Vectors:
         """(n, d) float32, rows of length one; a text that says nothing is a zero row."""
@@ -99,9 +110,9 @@ class FeatureSpace:
 
     def _untidied(self, texts: Sequence[PaperText]) -> Vectors:
         meaning = _centred(self._encoder.encode([text.prose() for text in texts]), self.mean)
-        counts = _counts(self._vectorizers, texts)
+        counts = _counts(self._vectorizers, texts, self.weights)
         lexical = unit(np.asarray(counts @ self.components.T, np.float32))
-        return np.hstack([meaning, _beside(self._encoder, texts) * lexical])
+        return np.hstack([meaning, _beside(self._encoder, texts, self.weights) * lexical])
 
     def split(self, text: PaperText) -> tuple[list[str], Vectors]:
         """Words of ``text`` and rows (words, d) that add up to its vector.
@@ -113,14 +124,14 @@ class FeatureSpace:
         parts: Counter[str] = Counter()
         rows: dict[str, Vectors] = {}
         size = self.mean.size
-        counts = _counts(self._vectorizers, [text])
+        counts = _counts(self._vectorizers, [text], self.weights)
         lexical = np.asarray(counts @ self.components.T, np.float32)[0]
         meaning = self._encoder.encode([text.prose()])[0]
         lengths = (
             float(np.linalg.norm(meaning - self.mean)) if meaning.any() else 0.0,
             float(np.linalg.norm(lexical)),
         )
-        beside = float(_beside(self._encoder, [text])[0, 0])
+        beside = float(_beside(self._encoder, [text], self.weights)[0, 0])
         present = [float(length > 0) for length in lengths]
         whole = float(np.hypot(present[0], beside * present[1])) or 1.0
 
@@ -145,13 +156,10 @@ class FeatureSpace:
     def _lexical_parts(self, text: PaperText, counts: Any) -> list[tuple[str, Vectors]]:
         """Each feature of ``text``, shared out equally to the words it was found in."""
         places: dict[int, list[str]] = {}
-        for vocabulary, start, found in (
-            (self._vectorizers[0].vocabulary_, 0, _word_features(text)),
-            (self._vectorizers[1].vocabulary_, len(self.words), _character_features(text)),
-        ):
-            for word, feature in found:
-                if feature in vocabulary:
-                    places.setdefault(start + vocabulary[feature], []).append(word)
+        for one, start, features in zip(self._vectorizers, self._starts, FEATURES, strict=True):
+            for word, feature in features(text):
+                if feature in one.vocabulary_:
+                    places.setdefault(start + one.vocabulary_[feature], []).append(word)
         return [
             (word, np.float32(value / len(places[column])) * self.components[:, column])
             for column, value in zip(counts.indices, counts.data, strict=True)
@@ -164,8 +172,8 @@ class FeatureSpace:
         head = {
             "model": self.model,
             "papers": self.papers,
-            "words": self.words,
-            "characters": self.characters,
+            "weights": self.weights.as_json(),
+            "vocabularies": self.vocabularies,
         }
         np.savez(
             buffer,
@@ -188,8 +196,8 @@ def load(space_id: str, data: bytes) -> FeatureSpace:
             space_id,
             head["model"],
             head["papers"],
-            tuple(head["words"]),
-            tuple(head["characters"]),
+            FeatureWeights(**head["weights"]),
+            tuple(map(tuple, head["vocabularies"])),
             *(
                 stored[name].astype(np.float32)
                 for name in ("idf", "components", "mean", "turn", "spectrum", "background")
@@ -197,39 +205,40 @@ def load(space_id: str, data: bytes) -> FeatureSpace:
         )
 
 
-def fit(papers: Sequence[PaperText], model: str) -> FeatureSpace:
-    """A space from ``papers`` with the encoder ``model``.
+def fit(
+    papers: Sequence[PaperText], model: str, weights: FeatureWeights | None = None
+) -> FeatureSpace:
+    """A space from ``papers`` with the encoder ``model`` and, unless given, the shipped weights.
 
     With no papers, or none that say anything, the encoder's view stands alone.
 
     Raises:
         SettingsError: the encoder cannot be loaded.
     """
-    both = _vectorizers(None, None)
-    blocks = [_fit_vectorizer(one, papers) for one in both]
-    words, characters = (_vocabulary(one) for one in both)
-    counts = csr_matrix(hstack([blocks[0], CHARACTER_WEIGHT * blocks[1]]), dtype=np.float32)
+    weights = weights or shipped()
+    vectorizers = _vectorizers((None,) * len(FEATURES))
+    counts = _weighed([_fit_vectorizer(one, papers) for one in vectorizers], papers, weights)
     wanted = min(LEXICAL_DIMENSIONS, counts.shape[0] - 1, counts.shape[1] - 1)
     components = _components(counts, wanted)
     engine = encoder(model)
     meaning = engine.encode([paper.prose() for paper in papers])
     # Of a handful of papers the mean is the papers themselves: shrunk until they are many.
     mean = meaning.sum(axis=0) / (len(papers) + 10)
-    lexical = _beside(engine, papers) * unit(np.asarray(counts @ components.T, np.float32))
+    lexical = _beside(engine, papers, weights) * unit(np.asarray(counts @ components.T, np.float32))
     joint = unit(np.hstack([_centred(meaning, mean), lexical]))
     eigenvalues, turn = np.linalg.eigh((joint.T @ joint).astype(np.float64))
     turn = _rounded(turn)
     vectors = unit(joint @ turn)
     some = np.random.default_rng(0).permutation(len(vectors))[:BACKGROUND]
-    idf = np.concatenate([one.idf_ for one in both])
+    idf = np.concatenate([one.idf_ for one in vectorizers])
     digest = hashlib.sha256(components.tobytes() + turn.tobytes() + mean.tobytes()).hexdigest()
     name = re.sub(r"\W+", "-", model.rstrip("/").rsplit("/", 1)[-1])[:30].strip("-")
     return FeatureSpace(
         f"{name}-lsa{len(components)}-{digest[:12]}",
         model,
         len(papers),
-        words,
-        characters,
+        weights,
+        tuple(_vocabulary(one) for one in vectorizers),
         idf.astype(np.float32),
         components,
         mean.astype(np.float32),
@@ -251,11 +260,10 @@ def _components(counts: csr_matrix, wanted: int) -> Vectors:
     return _rounded(found)
 
 
-def _beside(engine: Encoder, texts: Sequence[PaperText]) -> Vectors:
+def _beside(engine: Encoder, texts: Sequence[PaperText], weights: FeatureWeights) -> Vectors:
     """(n, 1) weight of the lexical view beside the encoder's."""
-    title, whole = engine.lexical
-    weights = [whole if text.abstract else title for text in texts]
-    return np.array(weights, np.float32).reshape(-1, 1)
+    found = [weights.lexical if text.abstract else engine.lexical_of_title for text in texts]
+    return np.array(found, np.float32).reshape(-1, 1)
 
 
 def _centred(meaning: Vectors, mean: Vectors) -> Vectors:
@@ -268,14 +276,25 @@ def meaningful_words(text: PaperText) -> list[str]:
     return [word for word in _WORD.findall(text.prose().lower()) if word not in ENGLISH_STOP_WORDS]
 
 
-def _word_features(text: PaperText) -> list[tuple[str, str]]:
+def _stem_features(text: PaperText) -> list[tuple[str, str]]:
     """(word, feature) pairs: stems, pairs of neighbouring stems, categories."""
     words = meaningful_words(text)
-    stems = _STEMMER.stemWords(words)
-    found = list(zip(words, stems, strict=True))
-    pairs = zip(words, stems, stems[1:], strict=False)
-    found += [(word, f"{first} {second}") for word, first, second in pairs]
+    found = _with_pairs(words, _STEMMER.stemWords(words))
     return found + [(category, f"in:{category.lower()}") for category in text.categories]
+
+
+def _plain_features(text: PaperText) -> list[tuple[str, str]]:
+    """(word, feature) pairs: words as they stand, and pairs of neighbours."""
+    words = meaningful_words(text)
+    return _with_pairs(words, words)
+
+
+def _with_pairs(words: Sequence[str], forms: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = zip(words, forms, forms[1:], strict=False)
+    return [
+        *zip(words, forms, strict=True),
+        *((word, f"{first} {second}") for word, first, second in pairs),
+    ]
 
 
 def _character_features(text: PaperText) -> list[tuple[str, str]]:
@@ -292,22 +311,24 @@ def _character_features(text: PaperText) -> list[tuple[str, str]]:
     ]
 
 
-def _vectorizers(words: Sequence[str] | None, characters: Sequence[str] | None) -> tuple[Any, Any]:
-    """Of words and of characters; fitted ones take their vocabulary."""
-    analyzers = (
-        lambda text: [feature for _, feature in _word_features(text)],
-        lambda text: [feature for _, feature in _character_features(text)],
-    )
-    first, second = (
+FEATURES = (_stem_features, _plain_features, _character_features)
+
+
+def _vectorizers(vocabularies: Sequence[Sequence[str] | None]) -> list[Any]:
+    """One for each of `FEATURES`; where there is a vocabulary, it is fitted but for its idf."""
+
+    def analyzer(features: Callable[[PaperText], list[tuple[str, str]]]) -> Any:
+        return lambda text: [feature for _, feature in features(text)]
+
+    return [
         TfidfVectorizer(
-            analyzer=analyzer,
+            analyzer=analyzer(features),
             sublinear_tf=True,
-            max_features=VOCABULARY if known is None else None,
+            max_features=most if known is None else None,
             vocabulary=None if known is None else {f: n for n, f in enumerate(known)},
         )
-        for analyzer, known in zip(analyzers, (words, characters), strict=True)
-    )
-    return first, second
+        for features, most, known in zip(FEATURES, VOCABULARY, vocabularies, strict=True)
+    ]
 
 
 def _fit_vectorizer(vectorizer: Any, papers: Sequence[PaperText]) -> csr_matrix:
@@ -325,6 +346,18 @@ def _vocabulary(vectorizer: Any) -> tuple[str, ...]:
     return tuple(sorted(found, key=found.__getitem__))
 
 
-def _counts(vectorizers: tuple[Any, Any], texts: Sequence[PaperText]) -> csr_matrix:
-    words, characters = (one.transform(texts) for one in vectorizers)
-    return csr_matrix(hstack([words, CHARACTER_WEIGHT * characters]), dtype=np.float32)
+def _counts(
+    vectorizers: Sequence[Any], texts: Sequence[PaperText], weights: FeatureWeights
+) -> csr_matrix:
+    return _weighed([one.transform(texts) for one in vectorizers], texts, weights)
+
+
+def _weighed(
+    blocks: Sequence[csr_matrix], texts: Sequence[PaperText], weights: FeatureWeights
+) -> csr_matrix:
+    """Stems, plain words and characters side by side; with an abstract they count differently."""
+    with_abstract = np.array([bool(text.abstract) for text in texts])
+    whole = (weights.plain, weights.characters)
+    scales = [np.where(with_abstract, *both) for both in zip(whole, TITLE_WEIGHTS, strict=True)]
+    parts = [diags(scale) @ block for scale, block in zip(scales, blocks[1:], strict=True)]
+    return csr_matrix(hstack([blocks[0], *parts]), dtype=np.float32)

@@ -13,6 +13,7 @@ from newsletter.core.models import Interest, Paper, Subscriber, SubscriberStatus
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.accounts import refusal, subscriber_values
 from newsletter.subscribers.csv_reading import Line, Remark, read_lines
+from newsletter.subscribers.doubts import doubts_about
 from newsletter.subscribers.suppression import suppressions
 from newsletter.subscribers.validation import MOST_TOPICS
 
@@ -27,6 +28,7 @@ class ImportReport:
     confirmed: int = 0
     unchanged: list[Remark] = field(default_factory=list)
     refused: list[Remark] = field(default_factory=list)
+    warnings: list[Remark] = field(default_factory=list)
 
 
 @dataclass
@@ -80,6 +82,9 @@ def _by_address(lines: Iterable[Line | Remark], report: ImportReport) -> dict[st
             report.refused.append(Remark(line.number, line.address, reason))
             continue
         wanted.setdefault(line.address, _Wanted([])).lines.append(line)
+        report.warnings += [
+            Remark(line.number, line.address, doubt) for doubt in doubts_about(line.topic)
+        ]
     return wanted
 
 

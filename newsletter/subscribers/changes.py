@@ -37,12 +37,14 @@ def change(
     preferences: Mapping[str, str | None] | None = None,
     topic: str | None = None,
     interests: Mapping[str, Sequence[str]] | None = None,
+    topic_values: Mapping[str, str] | None = None,
 ) -> None:
     """Write what is given and leave the rest as it is.
 
     ``preferences`` are read by `Preferences.read`. ``interests`` maps a column
     ("keywords", "text", …) to its new values; an empty one clears it. They go to the topic named
-    ``topic``, which is made if there is none, or to the only one.
+    ``topic``, which is made if there is none, or to the only one; so do ``topic_values``, which
+    are ``quota`` and ``paused`` as they are typed.
 
     Raises:
         InputError: a value cannot be used, or it is not clear which topic is meant.
@@ -53,8 +55,8 @@ def change(
     if preferences:
         wanted = Preferences.read(preferences, preferences_of(subscriber))
         set_preferences(session, row_id(subscriber), wanted)
-    if interests or topic is not None:
-        _change_topic(session, subscriber, topic, interests or {})
+    if interests or topic_values or topic is not None:
+        _change_topic(session, subscriber, topic, interests or {}, topic_values or {})
     session.flush()
     session.refresh(subscriber)
 
@@ -64,6 +66,7 @@ def _change_topic(
     subscriber: Subscriber,
     name: str | None,
     interests: Mapping[str, Sequence[str]],
+    topic_values: Mapping[str, str],
 ) -> None:
     known = topics_of(session, row_id(subscriber))
     wanted: list[tuple[int | None, TopicRequest]] = [(each.id, each.request) for each in known]
@@ -77,6 +80,7 @@ def _change_topic(
             "text": "\n".join(values["text"]),
             "quota": before.request.quota if before else None,
             "paused": before.request.paused if before else False,
+            **topic_values,
         }
     )
     if place is None:

@@ -7,8 +7,8 @@ with a `sep=` line. All of these are read; what cannot be read is refused line b
 import codecs
 import io
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from newsletter.core.csv_cells import plain_cell, records, split_list
@@ -84,6 +84,7 @@ class Line:
     topic: TopicRequest
     status: str
     judged: tuple[tuple[Signal, str], ...] = ()  # a signal and a paper's identity
+    cells: Mapping[str, str] = field(default_factory=dict)  # those that are not blank, by column
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,7 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
             topic=stated_topic(row),
             status=row["status"].strip().lower(),
             judged=_judged(row),
+            cells={column: cell.strip() for column, cell in row.items() if cell.strip()},
         )
     except InputError as error:
         shown = str(error) if email.strip() else "the email column is empty"

@@ -278,6 +278,11 @@ def _each(clean: Callable[..., str]) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _divided(values: Iterable[str]) -> list[str]:
+    """Categories are written with commas between them as often as with semicolons."""
+    return [part.strip() for value in values for part in re.split("[;,]", value)]
+
+
 def _paragraphs(text: str) -> tuple[str, ...]:
     lines = (line.replace("\t", " ") for line in text.splitlines())
     return tuple(clean_line(line, where="text", longest=LONGEST_TEXT) for line in lines)
@@ -313,7 +318,7 @@ class TypedTopic(BaseModel):
 
     text: Annotated[tuple[str, ...], BeforeValidator(_paragraphs)] = ()
     keywords: _Lines = ()
-    categories: Annotated[tuple[str, ...], _each(category_name)] = ()
+    categories: Annotated[tuple[str, ...], _each(category_name), BeforeValidator(_divided)] = ()
     authors: _Lines = ()
     seed_papers: Annotated[tuple[str, ...], _each(paper_identity)] = ()
     mutes: _Lines = ()

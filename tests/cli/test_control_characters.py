@@ -15,7 +15,8 @@ from newsletter.cli.common import print_json
 from newsletter.cli.console import SafeConsole
 from newsletter.cli.say import VisibleRecord, say
 from newsletter.core.one_line import visible
-from tests.support.command import ROOT, Newsletter
+from tests.support.command import Newsletter
+from tests.support.preloaded import ROOT
 
 # Clears the screen, rings, goes back to overwrite, sets the title (C1), turns the direction.
 NASTY = "a\x1b[2Jb\x07c\rd\x9d0;e\u202ef\u2066g\x08h\x7fi\ud800j"

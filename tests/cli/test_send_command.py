@@ -29,7 +29,7 @@ from newsletter.core.models import (
     SubscriberStatus,
 )
 from newsletter.sending import ledger
-from tests.support import factories
+from tests.support import factories, preloaded
 from tests.support.smtp_sink import Sink, running_sink
 
 ROOT = Path(__file__).parents[2]
@@ -73,14 +73,9 @@ class Command:
         self._environment = {f"NEWSLETTER_{name}": value for name, value in values.items()}
         self._folder = folder
 
-    def start(self, *arguments: str, limit: int = -1) -> "subprocess.Popen[str]":
-        """With ``limit``, no file can grow beyond so many bytes: a full disk."""
-        full = (
-            f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); " if limit >= 0 else ""
-        )
-        code = f"import resource; {full}from newsletter.cli import main; main()"
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
+            [sys.executable, "-c", "from newsletter.cli import main; main()", *arguments],
             env=os.environ | self._environment | {"PYTHONPATH": str(ROOT)},
             cwd=self._folder,
             stdout=subprocess.PIPE,
@@ -89,10 +84,16 @@ class Command:
         )
 
     def run(self, *arguments: str, limit: int = -1) -> tuple[int, str]:
-        process = self.start(*arguments, limit=limit)
-        out, err = process.communicate(timeout=120)
+        """With ``limit``, no file can grow beyond so many bytes: a full disk."""
+        done = preloaded.run(
+            arguments,
+            environment=os.environ | self._environment,
+            folder=self._folder,
+            largest_file=limit,
+        )
+        out, err = done.stdout.decode(), done.stderr.decode()
         assert "Traceback" not in err, err
-        return process.returncode, out + err
+        return done.returncode, out + err
 
 
 def test_all_sent_is_0_and_some_failed_is_1(

@@ -3,11 +3,12 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support import preloaded
 
 
 class Shell:
@@ -22,13 +23,11 @@ class Shell:
         shutil.copyfile(migrated_file, folder / "a b.db")
 
     def run(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(
-            [Path(sys.executable).with_name("newsletter"), "subscribers", *arguments],
-            cwd=self.folder,
-            env=self.settings,
-            capture_output=True,
-            text=True,
-            check=False,
+        ran = preloaded.run(
+            ("subscribers", *arguments), environment=self.settings, folder=self.folder
+        )
+        done = subprocess.CompletedProcess(
+            ran.args, ran.returncode, ran.stdout.decode(), ran.stderr.decode()
         )
         assert done.returncode == code, (done.stdout, done.stderr)
         assert "Traceback" not in done.stderr

@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 from newsletter.cli import make_app
 from newsletter.core.errors import InputError, UsageError
 from newsletter.core.models import Label
+from newsletter.ranking import feature_weights
 from newsletter.ranking.evaluation import datasets, match_evaluation, metrics
 from newsletter.ranking.evaluation.match_report import Tally
+from newsletter.ranking.evaluation.measured import Measured
 
 SUBJECTS = ["program repair", "dark matter", "protein folding", "graph theory"]
 WORDS = ["fast", "deep", "robust", "simple", "large", "local", "joint", "open", "smooth", "rare"]
@@ -97,15 +99,98 @@ def test_an_invalid_date_is_named(folder: Path) -> None:
         datasets.load(folder)
 
 
-def test_reviews_are_read_as_topics_with_ten_likes(tmp_path: Path) -> None:
-    rows = ["title,abstract,label"]
+def halos(header: str, *, wrong: str = "") -> str:
+    rows = [header]
     rows += [f"Dark matter {n} halo,Galaxies and halos weighed {n}.,1" for n in range(20)]
     rows += [f"Protein {n} folds,Chains and structures {n}.,0" for n in range(60)]
-    (tmp_path / "Halos.csv.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
-    [review] = datasets.load(tmp_path)
-    assert (len(review.papers), len(review.candidates), review.truth.nnz) == (10, 70, 10)
-    done = CliRunner().invoke(make_app(), ["evaluate", str(tmp_path), "--json"])
-    assert json.loads(done.stdout)["auc"] > 0.9
+    return "\n".join([*rows, wrong] if wrong else rows)
+
+
+def test_likes_of_reviews_are_drawn_several_times_and_baselines_meet_the_same_draws(
+    tmp_path: Path,
+) -> None:
+    data = halos("title,abstract,label").encode()
+    (tmp_path / "Halos.csv.gz").write_bytes(gzip.compress(data))
+    [review] = datasets.load_reviews(tmp_path)
+    draws = [review.draw(seed) for seed in range(3)]
+    assert [len(liked) for liked, _ in draws] == [10, 10, 10]
+    assert len({tuple(liked) for liked, _ in draws}) == 3
+    assert review.draw(1)[0].tolist() == draws[1][0].tolist()
+
+    def run() -> dict[str, Any]:
+        command = ["evaluate", str(tmp_path), "--json", "--baselines", "--draws", "3"]
+        done = CliRunner().invoke(make_app(), command)
+        assert done.exit_code == 0, done.output
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    found, again = run(), run()
+    assert (found["draws"], found["users"]) == (3, 1)
+    assert found["auc"] > 0.9
+    low, high = found["intervals"]["auc"]
+    assert low <= found["auc"] <= high
+    assert set(found["baselines"]) == {"random", "TF-IDF centroid", "arxiv-sanity-lite's recipe"}
+    random = found["baselines"]["random"]
+    low, high = random["difference"]["intervals"]["auc"]
+    assert low < random["difference"]["auc"] < high
+    assert random["difference"]["auc"] == pytest.approx(found["auc"] - random["auc"], abs=2e-4)
+    assert "none of which is judged here" in found["parameters"]
+    assert found["intervals"] == again["intervals"]
+    assert random["intervals"] == again["baselines"]["random"]["intervals"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "title,abstract,label_included",
+        "Title,Abstract,Included",
+        "primary_title,notes_abstract,included_label",
+        "\ufefftitle,abstract,final_label",
+    ],
+)
+def test_a_review_with_usual_columns_is_read_as_it_comes(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "Halos.csv"
+    path.write_text(halos(header, wrong="Never judged,No abstract,"), encoding="utf-8")
+    [review] = datasets.load_reviews(tmp_path)
+    assert (len(review.papers), int(review.relevant.sum())) == (80, 20)
+    assert review.papers[0].abstract == "Galaxies and halos weighed 0."
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (halos("title,abstract,verdict"), "needs the columns title"),
+        (halos("title,abstract,label", wrong="One,Two,maybe"), "Halos.csv:82: label must be"),
+        ("title,abstract,label\nA,b,1\nC,d,0", "has 1 included among 2 judged papers"),
+    ],
+)
+def test_a_review_that_cannot_be_judged_is_named(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "Halos.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as told:
+        datasets.load_reviews(tmp_path)
+    assert what in str(told.value)
+
+
+def test_a_paired_difference_is_surer_than_the_two_means() -> None:
+    draws = np.random.default_rng(0).normal(0.5, 0.1, (10, 1, 4))
+    worse, better = Measured("a", draws, "reviews"), Measured("b", draws + 0.01, "reviews")
+    assert better.intervals()["auc"][0] < worse.quality.auc  # type: ignore[index]
+    low, high = better.minus(worse).intervals()["auc"]  # type: ignore[misc]
+    assert (low, high) == pytest.approx((0.01, 0.01))
+
+
+def test_an_interval_is_student_s_and_of_two_draws_there_is_none() -> None:
+    values = np.array([1.0, 2.0, 3.0])[:, None, None] * np.ones((3, 1, 4))
+    low, high = Measured("a", values, "reviews").intervals()["ndcg@20"]  # type: ignore[misc]
+    assert (low, high) == pytest.approx((2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-3)
+    assert Measured("a", values[:2], "reviews").intervals()["ndcg@20"] is None
+
+
+def test_a_review_is_judged_by_weights_that_were_chosen_without_it() -> None:
+    known = feature_weights.chosen_on()
+    assert feature_weights.for_judging("A review nobody knows") == feature_weights.shipped()
+    assert any(feature_weights.for_judging(name) != feature_weights.shipped() for name in known)
+    assert "chosen without it" in feature_weights.told(known)
 
 
 def write_reviews(folder: Path) -> None:
@@ -126,7 +211,7 @@ def test_reviews_mixed_into_other_papers_tell_how_true_the_labels_are(
     monkeypatch.setattr(match_evaluation, "FEWEST_IN_STREAM", 60)
     write_reviews(tmp_path)
     picture = tmp_path / "reliability.svg"
-    command = ["evaluate", str(tmp_path), "--json", "--plot", str(picture)]
+    command = ["evaluate", str(tmp_path), "--json", "--draws", "1", "--plot", str(picture)]
     done = CliRunner().invoke(make_app(), command)
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
@@ -149,7 +234,7 @@ def test_reviews_mixed_into_other_papers_tell_how_true_the_labels_are(
     circles = drawn.findall("{http://www.w3.org/2000/svg}circle")
     assert len(circles) == len(judged["reliability"])
 
-    done = CliRunner().invoke(make_app(), ["evaluate", str(tmp_path)])
+    done = CliRunner().invoke(make_app(), ["evaluate", str(tmp_path), "--draws", "1"])
     assert "Halos, Repair: by the shipped model" in done.stdout
     assert "what the other reviews turned down" in done.stdout
 
@@ -158,10 +243,10 @@ def test_where_papers_are_too_few_for_days_the_match_is_not_measured_and_that_is
     tmp_path: Path,
 ) -> None:
     write_reviews(tmp_path)
-    done = CliRunner().invoke(make_app(), ["evaluate", str(tmp_path)])
+    done = CliRunner().invoke(make_app(), ["evaluate", str(tmp_path), "--draws", "1"])
     assert done.exit_code == 0
     assert "match: not measured" in done.stdout
-    plot = ["evaluate", str(tmp_path), "--plot", str(tmp_path / "a.svg")]
+    plot = ["evaluate", str(tmp_path), "--draws", "1", "--plot", str(tmp_path / "a.svg")]
     assert isinstance(CliRunner().invoke(make_app(), plot).exception, UsageError)
 
 

@@ -291,7 +291,7 @@ def test_another_model_refits_the_space_rebuilds_profiles_and_says_so(
     other = SimpleNamespace(
         name="other",
         dimensions=64,
-        lexical=ours.lexical,
+        lexical_of_title=ours.lexical_of_title,
         encode=lambda texts: encoders.unit(ours.encode(texts)[:, :64]),
         words=lambda text: None,
     )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-import numpy as np
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, select
@@ -26,7 +25,7 @@ from newsletter.core.models import (
     Signal,
 )
 from newsletter.ranking import explanations, ranker, scoring
-from newsletter.ranking.profiles import evidence, feature_store, feedback, profiles
+from newsletter.ranking.profiles import evidence, feature_store, feedback, packing, profiles
 from newsletter.subscribers.preferences import LESS, interests_of, weigh
 from tests.support.profiles import (
     LENIENT,
@@ -194,10 +193,14 @@ def test_a_judgement_on_a_page_is_learned_at_once_without_a_training(session: Se
     row = session.exec(select(Profile)).one()
     assert row.version == version + 1
     assert row.like_weight == pytest.approx(1, rel=0.01)
-    learned = np.frombuffer(row.coefficients, "<f4")
+    basis = feature_store.current(session)[1]
+    learned = packing.unpack([row], basis.dimensions)
     train(session, reader)
-    trained = np.frombuffer(session.exec(select(Profile)).one().coefficients, "<f4")
-    assert learned == pytest.approx(trained, abs=1e-3)
+    trained = packing.unpack([session.exec(select(Profile)).one()], basis.dimensions)
+    assert learned.likes == pytest.approx(trained.likes, abs=1e-3)
+    assert learned.texts == pytest.approx(trained.texts, abs=1e-3)
+    assert learned.likes.any()
+    assert learned.texts.any()
     feedback.record(session, reader, papers[3], Signal.NOT_RELEVANT, topic_id=topic)
     row = session.exec(select(Profile)).one()
     assert row.like_weight == 0

@@ -18,7 +18,7 @@ from newsletter.messages.renderer import Renderer
 from newsletter.sending import ledger
 from newsletter.sending.ledger import LEASE, Result
 from newsletter.sending.mailer import RunOptions, SendRun, run
-from newsletter.sending.mailer.ledger_client import BegunDelivery
+from newsletter.sending.mailer.begun import BegunDelivery
 from newsletter.sending.transports import Transport
 from newsletter.sending.transports.smtp import Relay, SmtpTransport
 from tests.support import factories

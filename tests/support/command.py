@@ -14,8 +14,8 @@ from unittest.mock import patch
 from sqlalchemy import Engine, inspect, text
 
 from newsletter.cli import main
-
-ROOT = Path(__file__).parents[2]
+from tests.support import preloaded
+from tests.support.preloaded import ROOT
 
 
 class Newsletter:
@@ -44,18 +44,15 @@ class Newsletter:
 
     def run(self, *arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:
         """Exit code, standard output and standard error; a traceback fails the test."""
-        done = subprocess.run(
-            [sys.executable, "-c", "from newsletter.cli import main; main()", *arguments],
-            env=os.environ | self._environment | {"PYTHONPATH": str(ROOT)},
-            cwd=self._folder,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        done = preloaded.run(
+            arguments,
+            environment=os.environ | self._environment,
+            folder=self._folder,
+            stdin=stdin.encode(),
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.returncode, done.stdout, done.stderr
+        said, errors = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in errors, errors
+        return done.returncode, said, errors
 
 
 class NewsletterHere(Newsletter):

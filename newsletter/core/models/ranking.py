@@ -40,8 +40,8 @@ class PaperVector(SQLModel, table=True):
 class Profile(SQLModel, table=True):
     """The learned state of one topic: its evidence added up, in one feature space.
 
-    ``coefficients`` are three rows of little-endian float32: the sums over likes, dislikes and
-    stated texts, faded to ``trained_at``; the weights are what went into the first two.
+    ``coefficients`` are the sums over likes, dislikes and stated texts, faded to ``trained_at``,
+    as `profiles.packing` writes them; the weights are what went into the first two.
     """
 
     __tablename__: ClassVar[str] = "profile"

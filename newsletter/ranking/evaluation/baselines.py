@@ -1,7 +1,7 @@
 """Rankers to compare with: chance, a TF-IDF centroid, and arxiv-sanity-lite's recipe."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,49 +12,83 @@ from sklearn.svm import LinearSVC
 
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.evaluation import metrics
-from newsletter.ranking.evaluation.datasets import Library
-from newsletter.ranking.evaluation.metrics import Quality
+from newsletter.ranking.evaluation.datasets import Library, Review
+from newsletter.ranking.evaluation.measured import Measured
+from newsletter.ranking.feature_space import PaperText
 
 # The SVM takes 50 to 200 ms a subscriber; this many give recall@100 to about a point.
 MOST_SUBSCRIBERS = 500
+FEW = 50  # papers, below which a word that stands in fewer than five still counts
 
-Ranker = Callable[[csr_matrix, csr_matrix, csr_matrix], Iterator[Vectors]]
+Ranker = Callable[[csr_matrix, csr_matrix, csr_matrix, int], Iterator[Vectors]]
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The result of a baseline: quality, number of subscribers, seconds."""
+    """What was measured of a baseline, and the seconds it took."""
 
-    name: str
-    quality: Quality
+    measured: Measured
     seconds: float
 
 
 def sample(library: Library) -> NDArray[np.int64]:
-    """Rows of the subscribers that baselines are asked for."""
-    asked = np.flatnonzero(np.diff(library.truth.indptr))
+    """Places, among subscribers with truth, of those that baselines are asked for."""
+    asked = np.count_nonzero(np.diff(library.truth.indptr))
     return np.sort(np.random.default_rng(0).permutation(asked)[:MOST_SUBSCRIBERS])
 
 
-def run(libraries: list[Library]) -> list[Baseline]:
+def run(library: Library) -> list[Baseline]:
     """All baselines on the same sample of subscribers."""
+    texts = _features([*library.papers, *library.candidates])
+    known, new = texts[: len(library.papers)], texts[len(library.papers) :]
+    rows = np.flatnonzero(np.diff(library.truth.indptr))[sample(library)]
     results = []
-    for name, ranker in (
-        ("random", _random),
-        ("TF-IDF centroid", _centroid),
-        ("arxiv-sanity-lite's recipe", _support_vectors),
-    ):
-        start, parts = time.perf_counter(), []
-        for library in libraries:
-            rows = sample(library)
-            known, new = _features(library)
-            scores = np.array(list(ranker(library.likes[rows], known, new)), np.float32)
-            parts.append(metrics.per_subscriber(scores, library.truth[rows]))
-        results.append(Baseline(name, metrics.mean(parts), time.perf_counter() - start))
+    for name, ranker in RANKERS.items():
+        start = time.perf_counter()
+        found = _measure(ranker, library.likes[rows], library.truth[rows], known, new, seed=0)
+        measured = Measured(name, found[None], "subscribers")
+        results.append(Baseline(measured, time.perf_counter() - start))
     return results
 
 
-def _features(library: Library) -> tuple[csr_matrix, csr_matrix]:
+def run_reviews(
+    reviews: Sequence[Review],
+    draws: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Baseline]:
+    """All baselines on the draws that `system.evaluate_reviews` makes."""
+    values = {name: np.zeros((draws, len(reviews), metrics.MEASURES)) for name in RANKERS}
+    seconds = dict.fromkeys(RANKERS, 0.0)
+    for place, review in enumerate(reviews):
+        progress(place, len(reviews))
+        texts = _features(review.papers)
+        for draw in range(draws):
+            liked, rest = review.draw(draw)
+            library = review.as_library(draw)
+            for name, ranker in RANKERS.items():
+                start = time.perf_counter()
+                [values[name][draw, place]] = _measure(
+                    ranker, library.likes, library.truth, texts[liked], texts[rest], seed=draw
+                )
+                seconds[name] += time.perf_counter() - start
+    return [Baseline(Measured(name, values[name], "reviews"), seconds[name]) for name in RANKERS]
+
+
+def _measure(
+    ranker: Ranker,
+    likes: csr_matrix,
+    truth: csr_matrix,
+    known: csr_matrix,
+    new: csr_matrix,
+    *,
+    seed: int,
+) -> NDArray[np.float64]:
+    return metrics.per_subscriber(
+        np.array(list(ranker(likes, known, new, seed)), np.float32), truth
+    )
+
+
+def _features(texts: Sequence[PaperText]) -> csr_matrix:
     """TF-IDF as arxiv-sanity-lite computes it, over known and new papers."""
     vectorizer = TfidfVectorizer(
         strip_accents="unicode",
@@ -63,24 +97,26 @@ def _features(library: Library) -> tuple[csr_matrix, csr_matrix]:
         ngram_range=(1, 2),
         max_features=20_000,
         sublinear_tf=True,
-        min_df=min(5, len(library.candidates)),
+        min_df=5 if len(texts) >= FEW else 1,
     )
-    texts = [text.prose() for text in (*library.papers, *library.candidates)]
-    found = csr_matrix(vectorizer.fit_transform(texts))
-    return found[: len(library.papers)], found[len(library.papers) :]
+    return csr_matrix(vectorizer.fit_transform([text.prose() for text in texts]))
 
 
-def _random(likes: csr_matrix, _known: csr_matrix, new: csr_matrix) -> Iterator[Vectors]:
-    generator = np.random.default_rng(0)
+def _random(likes: csr_matrix, _known: csr_matrix, new: csr_matrix, seed: int) -> Iterator[Vectors]:
+    generator = np.random.default_rng(seed)
     return (generator.random(new.shape[0], np.float32) for _ in range(likes.shape[0]))
 
 
-def _centroid(likes: csr_matrix, known: csr_matrix, new: csr_matrix) -> Iterator[Vectors]:
+def _centroid(
+    likes: csr_matrix, known: csr_matrix, new: csr_matrix, _seed: int
+) -> Iterator[Vectors]:
     centroids = likes @ known
     return (np.asarray((new @ row.T).toarray(), np.float32).ravel() for row in centroids)
 
 
-def _support_vectors(likes: csr_matrix, known: csr_matrix, new: csr_matrix) -> Iterator[Vectors]:
+def _support_vectors(
+    likes: csr_matrix, known: csr_matrix, new: csr_matrix, _seed: int
+) -> Iterator[Vectors]:
     """One linear SVM a subscriber: liked papers against all others, new ones included."""
     everything = csr_matrix(vstack([known, new]))
     for row in likes:
@@ -92,3 +128,10 @@ def _support_vectors(likes: csr_matrix, known: csr_matrix, new: csr_matrix) -> I
         model = LinearSVC(class_weight="balanced", C=0.01, max_iter=10_000, tol=1e-6)
         model.fit(everything, labels)
         yield np.asarray(model.decision_function(new), np.float32)
+
+
+RANKERS: dict[str, Ranker] = {
+    "random": _random,
+    "TF-IDF centroid": _centroid,
+    "arxiv-sanity-lite's recipe": _support_vectors,
+}

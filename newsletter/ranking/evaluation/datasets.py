@@ -2,25 +2,35 @@
 
 Either `papers.tsv` (id, title, abstract and date where there are), `candidates.tsv` (the same,
 of new papers), `saves.tsv` and `truth.tsv` (subscriber, paper); or systematic reviews, one CSV
-file with title, abstract and label a topic, from which ten likes are drawn.
+file with title, abstract and label a topic, from which ten likes are drawn, several times.
 """
 
 import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
 from newsletter.core.errors import InputError
 from newsletter.ranking.feature_space import PaperText
 
-REVIEW_LIKES = 10
+REVIEW_LIKES, FEWEST_LEFT = 10, 5  # likes drawn, and relevant papers that stay to be found
+# Names of columns as exports of screening tools have them; the first that is there counts.
+TITLES = ("title", "primary_title")
+ABSTRACTS = ("abstract", "notes_abstract")
+LABELS = (
+    *("label_included", "included", "included_label", "included_final", "final_label"),
+    *("label", "include", "included_flag", "relevant"),
+)
+YES, NO = {"1", "1.0", "true", "yes", "y", "included"}, {"0", "0.0", "false", "no", "n", "excluded"}
+UNJUDGED = {"", "-1", "-1.0", "nan", "na"}
 NEWEST = 5  # by time, the newest fifth of the papers is to be found
 csv.field_size_limit(1_000_000)  # abstracts are long, but not as long as this
 
@@ -39,6 +49,35 @@ class Library:
     likes: csr_matrix
     truth: csr_matrix
     dates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A systematic review: papers, and which of them it included (papers,)."""
+
+    name: str
+    papers: tuple[PaperText, ...]
+    relevant: NDArray[np.bool_]
+
+    def draw(self, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places of ten relevant papers as likes, and of the rest.
+
+        Fewer than ten where too few would stay to be found.
+        """
+        order = np.random.default_rng(seed).permutation(np.flatnonzero(self.relevant))
+        liked = np.sort(order[: min(REVIEW_LIKES, max(1, len(order) - FEWEST_LEFT))])
+        return liked, np.setdiff1d(np.arange(len(self.papers)), liked)
+
+    def as_library(self, seed: int) -> Library:
+        """One reader who likes what was drawn; everything else is to be ranked."""
+        liked, rest = self.draw(seed)
+        return Library(
+            self.name,
+            tuple(self.papers[row] for row in liked),
+            tuple(self.papers[row] for row in rest),
+            csr_matrix(np.ones((1, len(liked)), np.float32)),
+            csr_matrix(self.relevant[rest][None, :].astype(np.float32)),
+        )
 
 
 def by_time(library: Library) -> Library | None:
@@ -63,29 +102,43 @@ def by_time(library: Library) -> Library | None:
     )
 
 
-def holds_reviews(folder: Path) -> bool:
-    """Whether `load` reads systematic reviews there, not subscribers with libraries."""
-    return not (folder / "papers.tsv").exists()
-
-
 def load(folder: Path) -> list[Library]:
-    """One library, or one a review: reviews share no candidates.
+    """One library, or one a review with the first draw of likes: reviews share no candidates.
 
     Raises:
         InputError: a file is missing or a line cannot be read; names the file and the line.
     """
-    if not holds_reviews(folder):
-        return [_load_tsv(folder)]
-    reviews = sorted([*folder.glob("*.csv.gz"), *folder.glob("*.csv")])
-    reviews = [path for path in reviews if not path.name.startswith("stats")]
-    if not reviews:
+    if is_library(folder):
+        return [load_library(folder)]
+    return [review.as_library(0) for review in load_reviews(folder)]
+
+
+def is_library(folder: Path) -> bool:
+    """Whether the folder holds what readers saved, not reviews."""
+    return (folder / "papers.tsv").exists()
+
+
+def load_reviews(folder: Path) -> list[Review]:
+    """The reviews of a folder, by the names of their files.
+
+    Raises:
+        InputError: there are none, or one cannot be read; names the file and the line.
+    """
+    paths = sorted([*folder.glob("*.csv.gz"), *folder.glob("*.csv")])
+    paths = [path for path in paths if not path.name.startswith("stats")]
+    if not paths:
         raise InputError(
             "contains neither papers.tsv nor reviews (*.csv, *.csv.gz)", where=str(folder)
         )
-    return [_load_review(path) for path in reviews]
+    return [_load_review(path) for path in paths]
 
 
-def _load_tsv(folder: Path) -> Library:
+def load_library(folder: Path) -> Library:
+    """What readers saved, and what they are to be shown.
+
+    Raises:
+        InputError: a file is missing or a line cannot be read; names the file and the line.
+    """
     papers, known, dates = _papers(folder / "papers.tsv")
     candidates, new, later = _papers(folder / "candidates.tsv")
     dated = len(dates) == len(papers) and len(later) == len(candidates)
@@ -155,24 +208,54 @@ def _pairs(path: Path, row_of: dict[str, int]) -> Iterator[tuple[str, int]]:
         yield fields[0], row_of[fields[1]]
 
 
-def _load_review(path: Path) -> Library:
+def _load_review(path: Path) -> Review:
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
-        papers = [PaperText(row["title"] or "", row["abstract"] or "") for row in rows]
-        relevant = np.array([row["label"].strip() == "1" for row in rows], bool)
+        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        title, abstract, label = _columns(rows.fieldnames or (), path)
+        papers, relevant = [], []
+        for row in rows:
+            judged = _judged(row[label], f"{path}:{rows.line_num}", label)
+            if judged is not None:
+                papers.append(PaperText(_cell(row[title]), _cell(row.get(abstract))))
+                relevant.append(judged)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from error
-    except (KeyError, AttributeError) as error:
-        raise InputError("needs the columns title, abstract, label", where=str(path)) from error
-    order = np.random.default_rng(0).permutation(np.flatnonzero(relevant))
-    # Of a review with few relevant papers some must stay to be found.
-    liked = np.sort(order[: min(REVIEW_LIKES, max(0, len(order) - 5))])
-    rest = np.setdiff1d(np.arange(len(papers)), liked)
-    return Library(
-        path.name.split(".")[0],
-        tuple(papers[row] for row in liked),
-        tuple(papers[row] for row in rest),
-        csr_matrix(np.ones((1, len(liked)), np.float32)),
-        csr_matrix(relevant[rest][None, :].astype(np.float32)),
-    )
+    count = sum(relevant)
+    if not 1 < count < len(papers):
+        raise InputError(
+            f"has {count} included among {len(papers)} judged papers: it needs at least two "
+            "included ones, one to like and one to find, and one that is not",
+            where=str(path),
+        )
+    return Review(path.name.split(".")[0], tuple(papers), np.array(relevant, bool))
+
+
+def _columns(names: Sequence[str], path: Path) -> tuple[str, str, str]:
+    """The columns of title, abstract and label, by their usual names in any case."""
+    there = {" ".join(name.casefold().split()): name for name in names if name}
+    found = [
+        next((there[name] for name in usual if name in there), None)
+        for usual in (TITLES, ABSTRACTS, LABELS)
+    ]
+    title, abstract, label = found
+    if title is None or label is None:
+        raise InputError(
+            f"needs the columns title, abstract (may be left out), and one of {', '.join(LABELS)}",
+            where=str(path),
+        )
+    return title, abstract or "", label
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").strip()
+
+
+def _judged(text: str | None, where: str, column: str) -> bool | None:
+    """Whether a paper was included; None where nobody judged it."""
+    value = (text or "").strip().casefold()
+    if value in UNJUDGED:
+        return None
+    if value not in YES | NO:
+        raise InputError(f"{column} must be 1 or 0, not {value[:30]!r}", where=where)
+    return value in YES

@@ -46,7 +46,7 @@ def curve(library: Library, model: str = DEFAULT) -> list[Point]:
     asked = np.sort(generator.permutation(able)[:MOST_SUBSCRIBERS])
     others = np.setdiff1d(np.arange(library.likes.shape[0]), asked)
     basis, content, _ = fit(replace(library, likes=library.likes[others]), model)
-    candidates = as_candidates(basis, library)
+    candidates = as_candidates(basis, library.candidates)
     orders = [generator.permutation(library.likes[row].indices) for row in asked]
     evidence = basis.as_evidence(content, np.arange(len(content)))
     rarity = _rarity(library)

@@ -139,7 +139,9 @@ def _split(reviews: Sequence[Review]) -> str:
     fresh = [review.name for review in reviews if review.name not in match.left_out()]
     said = []
     if fitted:
-        said.append(f"{', '.join(fitted)}: each by the model fitted without it")
+        said.append(
+            f"{', '.join(fitted)}: each by the model fitted without it, in the space as shipped"
+        )
     if fresh:
         said.append(f"{', '.join(fresh)}: by the shipped model, which was not fitted on them")
     return "; ".join(said)

@@ -10,6 +10,9 @@ from scipy.sparse import csr_matrix
 from newsletter.ranking.encoders import Vectors
 
 SHORT, LONG = 20, 100
+# The names that `newsletter evaluate --json` prints, in the order of `per_subscriber`'s columns.
+NAMES = ("recall@20", "recall@100", "ndcg@20", "auc")
+MEASURES = len(NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,10 @@ class Quality:
     users: int
 
     def as_json(self) -> dict[str, float | int]:
-        """The names that `newsletter evaluate --json` prints."""
+        """By `NAMES`, and how many subscribers."""
+        figures = (self.recall_20, self.recall_100, self.ndcg_20, self.auc)
         return {
-            "recall@20": round(self.recall_20, 4),
-            "recall@100": round(self.recall_100, 4),
-            "ndcg@20": round(self.ndcg_20, 4),
-            "auc": round(self.auc, 4),
+            **{name: round(figure, 4) for name, figure in zip(NAMES, figures, strict=True)},
             "users": self.users,
         }
 

@@ -1,7 +1,7 @@
 """Our own ranker on a library, by the functions that `train` and `prepare` call."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from newsletter.ranking import collaborative_check, scoring, topic_vectors
+from newsletter.ranking import collaborative_check, feature_weights, scoring, topic_vectors
 from newsletter.ranking import feature_space as features
 from newsletter.ranking.candidates import Candidates, SubscriberProfile, TopicProfile
 from newsletter.ranking.collaborative_check import Finding
 from newsletter.ranking.encoders import DEFAULT, Vectors
 from newsletter.ranking.evaluation import metrics
-from newsletter.ranking.evaluation.datasets import Library
+from newsletter.ranking.evaluation.datasets import Library, Review
+from newsletter.ranking.evaluation.measured import Measured
 from newsletter.ranking.evaluation.metrics import Quality
+from newsletter.ranking.feature_space import PaperText
 from newsletter.ranking.topic_vectors import Basis, Sums
 
 CHUNK = 1_000  # subscribers scored at once
@@ -25,34 +27,79 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Quality, how long it took to fit and to score, and what was fitted."""
+    """What was measured, how long it took to fit and to score, and what was fitted."""
 
-    quality: Quality
+    measured: Measured
     seconds_fit: float
     seconds_score: float
     feature_space: str
     others: Finding
 
+    @property
+    def quality(self) -> Quality:
+        """The mean figures."""
+        return self.measured.quality
 
-def evaluate(libraries: list[Library], model: str = DEFAULT) -> Evaluation:
+
+def evaluate(library: Library, model: str = DEFAULT) -> Evaluation:
     """All candidates ranked for every subscriber who has truth.
 
     Raises:
         SettingsError: the encoder is not installed.
     """
-    found, fitting, scoring_time = [], 0.0, 0.0
-    for library in libraries:
+    start = time.perf_counter()
+    basis, content, others = fit(library, model)
+    middle = time.perf_counter()
+    candidates = as_candidates(basis, library.candidates)
+    asked = np.flatnonzero(np.diff(library.truth.indptr))
+    sums = sums_of(basis, content, library.likes[asked])
+    found = [
+        metrics.per_subscriber(scores, library.truth[asked[chunk]])
+        for chunk, scores in score(basis, candidates, sums)
+    ]
+    return Evaluation(
+        Measured("ours", np.vstack(found)[None], "subscribers"),
+        middle - start,
+        time.perf_counter() - middle,
+        basis.space.id,
+        others,
+    )
+
+
+def evaluate_reviews(
+    reviews: Sequence[Review],
+    draws: int,
+    model: str = DEFAULT,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """The rest of each review ranked by ten likes, drawn ``draws`` times.
+
+    A review that the shipped weights were chosen on is judged by weights chosen without it.
+
+    Raises:
+        SettingsError: the encoder is not installed.
+    """
+    found = np.zeros((draws, len(reviews), metrics.MEASURES))
+    fitting, scoring_time, space_id = 0.0, 0.0, ""
+    for place, review in enumerate(reviews):
+        progress(place, len(reviews))
         start = time.perf_counter()
-        basis, content, others = fit(library, model)
+        weights = feature_weights.for_judging(review.name)
+        basis = Basis(features.fit(review.papers, model, weights))
         middle = time.perf_counter()
-        candidates = as_candidates(basis, library)
-        asked = np.flatnonzero(np.diff(library.truth.indptr))
-        sums = sums_of(basis, content, library.likes[asked])
-        for chunk, scores in score(basis, candidates, sums):
-            found.append(metrics.per_subscriber(scores, library.truth[asked[chunk]]))
+        content = _as_stored(basis, review.papers)
+        for draw in range(draws):
+            liked, rest = review.draw(draw)
+            library = review.as_library(draw)
+            candidates = as_candidates(basis, library.candidates, content[rest])
+            sums = sums_of(basis, content[liked], library.likes)
+            [(_, scores)] = score(basis, candidates, sums)
+            found[draw, place] = metrics.per_subscriber(scores, library.truth)[0]
         fitting += middle - start
         scoring_time += time.perf_counter() - middle
-    return Evaluation(metrics.mean(found), fitting, scoring_time, basis.space.id, others)
+        space_id = basis.space.id
+    measured = Measured("ours", found, "reviews")
+    return Evaluation(measured, fitting, scoring_time, space_id, Finding(0.0, 0.0, 0.0, 0))
 
 
 def fit(library: Library, model: str) -> tuple[Basis, Vectors, Finding]:
@@ -63,8 +110,7 @@ def fit(library: Library, model: str) -> tuple[Basis, Vectors, Finding]:
     texts = [*library.papers, *library.candidates]
     grown = len(texts) >= features.GROWTH * len(library.papers)
     space = features.fit(texts if grown else library.papers, model)
-    # As they are stored: half precision.
-    content = space.transform(library.papers).astype(np.float16).astype(np.float32)
+    content = _as_stored(Basis(space), library.papers)
     liked = np.flatnonzero(np.asarray(library.likes.sum(axis=0)).ravel())
     given = np.flatnonzero(np.diff(library.likes.indptr))
     others, finding = collaborative_check.collaborate(
@@ -73,10 +119,17 @@ def fit(library: Library, model: str) -> tuple[Basis, Vectors, Finding]:
     return Basis(space, others), content, finding
 
 
-def as_candidates(basis: Basis, library: Library) -> Candidates:
-    """The library's new papers as `load_candidates` gives them."""
-    texts = library.candidates
-    content = basis.space.transform(texts).astype(np.float16).astype(np.float32)
+def _as_stored(basis: Basis, texts: Sequence[PaperText]) -> Vectors:
+    """Content (n, d) in half precision, as the database holds it."""
+    return basis.space.transform(texts).astype(np.float16).astype(np.float32)
+
+
+def as_candidates(
+    basis: Basis, texts: Sequence[PaperText], content: Vectors | None = None
+) -> Candidates:
+    """New papers as `load_candidates` gives them; ``content`` (n, d) where it is known."""
+    if content is None:
+        content = _as_stored(basis, texts)
     return Candidates(
         feature_space=basis.space.id,
         ids=tuple(range(len(texts))),

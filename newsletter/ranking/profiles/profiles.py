@@ -30,7 +30,7 @@ from newsletter.core.models import (
 from newsletter.ranking import topic_vectors
 from newsletter.ranking.candidates import SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import DEFAULT
-from newsletter.ranking.profiles import evidence, feature_store
+from newsletter.ranking.profiles import evidence, feature_store, packing
 from newsletter.ranking.profiles.draft import Draft
 from newsletter.ranking.profiles.feature_store import load_candidates
 from newsletter.ranking.topic_vectors import Basis, Sums
@@ -85,7 +85,11 @@ def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: 
         else:
             age = (now - row.trained_at).total_seconds() / 86_400
             fade = np.array([0.5 ** (age / evidence.HALF_LIFE_DAYS)], np.float32)
-            sums = _sums_of([row]).faded(fade).plus(evidence.PART_OF[signal], vector)
+            sums = (
+                packing.unpack([row], basis.dimensions)
+                .faded(fade)
+                .plus(evidence.PART_OF[signal], vector)
+            )
         _store(session, row or _blank(topic), key, sums, now)
     session.flush()
 
@@ -234,7 +238,11 @@ def _topic_profiles(
         ids = [topic.id or 0 for topic in some]
         newest = SHOWN if some is ready else None
         gathered = evidence.gather(session, basis, some, now, following=following, newest=newest)
-        sums = _sums_of([stored[i] for i in ids]) if some is ready else gathered.sums(ids)
+        sums = (
+            packing.unpack([stored[i] for i in ids], basis.dimensions)
+            if some is ready
+            else gathered.sums(ids)
+        )
         learned, offsets, scales = evidence.learn(basis, sums)
         ridge = topic_vectors.ridge_of(basis.space)
         for place, topic in enumerate(some):
@@ -278,26 +286,13 @@ def _store(session: Session, row: Profile, key: str, sums: Sums, now: datetime) 
     rows = np.vstack([sums.likes, sums.dislikes, sums.texts])
     row.version += 1
     row.feature_space, row.trained_at = key, now
-    row.coefficients = rows.astype("<f4").tobytes()
+    row.coefficients = packing.pack(rows)
     row.like_weight, row.dislike_weight = float(sums.like_weight[0]), float(sums.dislike_weight[0])
     session.add(row)
 
 
 def _blank(topic: Topic) -> Profile:
     return Profile(topic_id=topic.id or 0, version=0, feature_space="", coefficients=b"")
-
-
-def _sums_of(rows: Sequence[Profile]) -> Sums:
-    """Sums of stored profiles, one row each."""
-    joined = np.frombuffer(b"".join(row.coefficients for row in rows), "<f4")
-    likes, dislikes, texts = joined.reshape(len(rows), 3, -1).transpose(1, 0, 2)
-    return Sums(
-        likes,
-        dislikes,
-        texts,
-        np.array([row.like_weight for row in rows], np.float32),
-        np.array([row.dislike_weight for row in rows], np.float32),
-    )
 
 
 def _one(sums: Sums, place: int) -> Sums:

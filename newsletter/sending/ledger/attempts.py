@@ -50,7 +50,7 @@ def begin(session: Session, ids: Sequence[int], *, owner: str, now: datetime) ->
     """
     values = {"ids": ids, "owner": owner, "now": now, "until": now + LEASE}
     begun = session.connection().execute(_begun(), values)
-    going: dict[int, int] = dict(sorted((number, attempt) for number, attempt in begun))
+    going: dict[int, int] = dict(sorted((delivery_id, attempt) for delivery_id, attempt in begun))
     if len(going) < len(ids):
         session.connection().execute(_refused(), values)
         release(session, owner, ids)

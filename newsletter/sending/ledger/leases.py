@@ -111,7 +111,7 @@ def postpone(
     """
     if not until:
         return
-    values: dict[str, Any] = {"not_before": bindparam("moment"), **NO_LEASE}
+    values: dict[str, Any] = {"not_before": bindparam("until"), **NO_LEASE}
     if reason:
         is_queued = ROW.status == DeliveryStatus.QUEUED
         values["status"] = case((is_queued, DeliveryStatus.DEFERRED.value), else_=ROW.status)
@@ -125,7 +125,9 @@ def postpone(
         )
         .values(values)
     )
-    rows = [{"row_id": number, "moment": moment} for number, moment in until.items()]
+    rows = [
+        {"row_id": delivery_id, "until": not_before} for delivery_id, not_before in until.items()
+    ]
     session.connection().execute(later, rows)
 
 
@@ -156,7 +158,7 @@ def sending(session: Session, owner: str) -> dict[int, int]:
     begun = select(ROW.id, ROW.attempts).where(
         WAITS, ROW.lease_owner == owner, ROW.status == DeliveryStatus.SENDING
     )
-    return {number: attempt for number, attempt in session.connection().execute(begun)}  # noqa: C416
+    return {delivery_id: attempt for delivery_id, attempt in session.connection().execute(begun)}  # noqa: C416
 
 
 def owners(session: Session) -> list[str]:

@@ -31,8 +31,8 @@ def by_kind(session: Session, of: Of) -> dict[str, list[int]]:
             ROW.smtp_code >= PERMANENT,
         )
     )
-    for number, code, response in rows:
-        found[kind_of(code, response)].append(number)
+    for delivery_id, code, response in rows:
+        found[kind_of(code, response)].append(delivery_id)
     return dict(found)
 
 

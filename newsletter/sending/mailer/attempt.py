@@ -23,8 +23,9 @@ from newsletter.messages.digest import Digest
 from newsletter.messages.envelope import Envelope
 from newsletter.messages.renderer import Addressee
 from newsletter.sending.ledger import Result
+from newsletter.sending.mailer.begun import BegunDelivery, Content
 from newsletter.sending.mailer.flight_log import FlightLog
-from newsletter.sending.mailer.ledger_client import UNREADABLE, BegunDelivery, Content
+from newsletter.sending.mailer.ledger_client import UNREADABLE
 from newsletter.sending.mailer.retry_policy import retry_at
 from newsletter.sending.transports import Transport
 

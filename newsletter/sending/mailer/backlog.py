@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from newsletter.sending.ledger import Result
-from newsletter.sending.mailer.ledger_client import BegunDelivery
+from newsletter.sending.mailer.begun import BegunDelivery
 
 
 @dataclass(slots=True)

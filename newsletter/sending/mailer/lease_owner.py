@@ -59,11 +59,11 @@ def dead(engine: Engine, owners: Sequence[str]) -> list[str]:
 
 
 def _is_dead(owner: str, is_local: bool) -> bool:
-    place, process, started, *_ = [*owner.split(":"), "", ""]
-    if place != machine():
+    where, process, started, *_ = [*owner.split(":"), "", ""]
+    if where != machine():
         # The file of an SQLite database is on this machine: when the kernel has started anew
         # since, nobody from before is left. In another container somebody may be.
-        name, kernel, *_ = [*place.split("/"), ""]
+        name, kernel, *_ = [*where.split("/"), ""]
         return is_local and name == machine().split("/")[0] and kernel != boot()
     if not process.isdigit():
         return True

@@ -15,13 +15,19 @@ from sqlalchemy import Engine, bindparam
 from sqlmodel import Session, SQLModel, col, func, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
-from newsletter.core.models import Delivery, DeliveryKind, DeliveryStatus, EditionStatus
+from newsletter.core.models import Delivery, DeliveryStatus, EditionStatus
 from newsletter.messages import digest
-from newsletter.messages.broadcast import BroadcastMessage
-from newsletter.messages.digest import Contents, Digest
+from newsletter.messages.digest import Contents
 from newsletter.sending import ledger
 from newsletter.sending.ledger import Of, OfBroadcast, Outlook, Result
 from newsletter.sending.mailer import broadcast_copies, flight_log, lease_owner, rate_limit
+from newsletter.sending.mailer.begun import (
+    Begun,
+    BegunDelivery,
+    Content,
+    TransactionalMessage,
+    domain_of,
+)
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.reputation import ReputationWatch
 from newsletter.sending.mailer.retry_policy import DomainWatch
@@ -51,52 +57,6 @@ _NOTES = (
 )
 # A row whose digest cannot be read fails alone.
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionalMessage:
-    """A message of no edition: a confirmation, or a link to one's account."""
-
-    delivery_id: int
-    kind: DeliveryKind
-    to_address: str
-    message_id: str
-    created_at: datetime
-    public_id: str
-    link_generation: int
-    remark: str  # on what came with a sign-up
-
-
-Content = Digest | TransactionalMessage | BroadcastMessage
-
-
-@dataclass(frozen=True, slots=True)
-class BegunDelivery:
-    """A begun delivery: what to render, and which attempt it is, from 1 on.
-
-    ``begun_at`` is of the process's clock (`time.monotonic`), and never too late.
-    """
-
-    delivery_id: int
-    attempts: int
-    content: Content | str  # a text says why it cannot be read
-    go_at: datetime | None  # not to be handed over earlier, for a rate's sake
-    begun_at: float
-
-    @property
-    def domain(self) -> str:
-        """The recipient's, by which limits go; "" where nothing can be read."""
-        return "" if isinstance(self.content, str) else domain_of(self.content.to_address)
-
-
-@dataclass(slots=True)
-class Begun:
-    """The result of a turn. ``halted`` says why nothing more may begin; "" otherwise."""
-
-    jobs: list[BegunDelivery] = field(default_factory=list)
-    suppressed: int = 0
-    halted: str = ""
-    is_empty: bool = False  # nothing could be claimed
 
 
 @dataclass(slots=True)
@@ -185,8 +145,8 @@ class LedgerClient:
                 begun = self._begin(session, group, turn, go_at)
         self._claimed = claimed  # not before the commit: what was rolled back is not ours
         if begun:
-            for number, moment in zip(begun, moments, strict=False):
-                go_at[number] = max(moment, go_at.get(number, moment))
+            for delivery_id, at in zip(begun, moments, strict=False):
+                go_at[delivery_id] = max(at, go_at.get(delivery_id, at))
             with read_scope(self.engine) as session:
                 turn.jobs = self._load(session, begun, go_at, begun_at)
         return turn
@@ -256,37 +216,41 @@ class LedgerClient:
         rows = session.exec(
             select(Delivery.id, Delivery.to_address).where(col(Delivery.id).in_(ids))
         )
-        for number, address in rows:
-            by_domain.setdefault(domain_of(address), []).append(number or 0)
+        for delivery_id, address in rows:
+            by_domain.setdefault(domain_of(address), []).append(delivery_id or 0)
         later: dict[int, datetime] = {}
         closed: dict[int, datetime] = {}
-        for domain, numbers in by_domain.items():
+        for domain, delivery_ids in by_domain.items():
             closed_until = self.domains.closed_until(domain, utc_now())
             rate = self.options.limits.domains.get(domain)
             if closed_until is not None:
-                closed |= dict.fromkeys(numbers, self.clock.to_shared(closed_until))
+                closed |= dict.fromkeys(delivery_ids, self.clock.to_shared(closed_until))
             elif rate is not None:
                 moments = rate_limit.reserve_slots(
-                    session, f"domain:{domain}", rate, most=len(numbers), now=now
+                    session, f"domain:{domain}", rate, most=len(delivery_ids), now=now
                 )
-                go_at |= zip(numbers, map(self.clock.to_local, moments.given), strict=False)
-                rest = numbers[len(moments.given) :]
+                go_at |= zip(delivery_ids, map(self.clock.to_local, moments.given), strict=False)
+                rest = delivery_ids[len(moments.given) :]
                 later |= {
-                    number: moments.following + timedelta(seconds=place / rate)
-                    for place, number in enumerate(rest)
+                    delivery_id: moments.following + timedelta(seconds=index / rate)
+                    for index, delivery_id in enumerate(rest)
                 }
         ledger.postpone(session, later, owner=self.owner)
         ledger.postpone(
             session, closed, owner=self.owner, reason="its domain defers all mail for now"
         )
-        return [number for number in ids if number not in later and number not in closed]
+        return [
+            delivery_id
+            for delivery_id in ids
+            if delivery_id not in later and delivery_id not in closed
+        ]
 
     def put_back(self, ids: Sequence[int]) -> None:
         """Undo the begin of deliveries whose content no relay was given."""
         with session_scope(self.engine) as session:
-            number = ledger.put_back(session, ids, owner=self.owner)
+            count = ledger.put_back(session, ids, owner=self.owner)
             if self.options.limits.warm_up:
-                rate_limit.give_back_today(session, number, now=self.clock.now())
+                rate_limit.give_back_today(session, count, now=self.clock.now())
 
     def outlook(self) -> tuple[str, Outlook]:
         """Why nothing may begin, or "", and what to wait for."""
@@ -338,9 +302,9 @@ class LedgerClient:
     ) -> list[BegunDelivery]:
         contents = self._contents_of(session, [*begun])
         return [
-            BegunDelivery(number, attempt, contents[number], go_at.get(number), begun_at)
-            for number, attempt in begun.items()
-            if number in contents
+            BegunDelivery(each, attempt, contents[each], go_at.get(each), begun_at)
+            for each, attempt in begun.items()
+            if each in contents
         ]
 
     def _contents_of(self, session: Session, ids: Sequence[int]) -> Mapping[int, Content | str]:
@@ -362,11 +326,11 @@ class LedgerClient:
         # A preparation may have added papers since this run began; if not, a row is damaged.
         self._contents = Contents(digest.load_contents(session, edition_id))
         found: dict[int, Content | str] = {}
-        for number in ids:
+        for delivery_id in ids:
             try:
-                found |= digest.load(session, [number], self._contents)
+                found |= digest.load(session, [delivery_id], self._contents)
             except UNREADABLE as error:
-                found[number] = f"its digest cannot be read: {type(error).__name__} {error}"
+                found[delivery_id] = f"its digest cannot be read: {type(error).__name__} {error}"
         return found
 
 
@@ -384,14 +348,9 @@ def _settle(session: Session, owner: str, left: flight_log.Flight | None) -> Non
     # An earlier attempt in the log, recorded long ago, says nothing about this one.
     known = {result.delivery_id for result in answered}
     untouched = [
-        number
-        for number, attempt in begun.items()
-        if number not in known and left.in_air.get(number) != attempt
+        delivery_id
+        for delivery_id, attempt in begun.items()
+        if delivery_id not in known and left.in_air.get(delivery_id) != attempt
     ]
     ledger.put_back(session, untouched, owner=owner)
     logger.info("took over from %s: %d begun, %d untouched", owner, len(begun), len(untouched))
-
-
-def domain_of(address: str) -> str:
-    """The recipient's domain, by which limits go."""
-    return address.rpartition("@")[2].lower()

@@ -44,15 +44,15 @@ def reserve_slots(
     """Up to ``most`` moments within `AHEAD` of now; ``at_least`` so many, however late."""
     row = _locked(session, name)
     step = timedelta(seconds=1 / rate)
-    moment = row.next_at if row.next_at and row.next_at > now else now
-    if moment > now + max(CLOCK_JUMP, 2 * step):
-        moment = now
+    next_at = row.next_at if row.next_at and row.next_at > now else now
+    if next_at > now + max(CLOCK_JUMP, 2 * step):
+        next_at = now
     given: list[datetime] = []
-    while len(given) < at_least or (len(given) < most and moment <= now + AHEAD):
-        given.append(moment)
-        moment += step
-    row.next_at = moment
-    return SendSlots(tuple(given), moment)
+    while len(given) < at_least or (len(given) < most and next_at <= now + AHEAD):
+        given.append(next_at)
+        next_at += step
+    row.next_at = next_at
+    return SendSlots(tuple(given), next_at)
 
 
 def reserve_today(session: Session, warm_up: Sequence[int], *, most: int, now: datetime) -> int:
@@ -66,15 +66,15 @@ def reserve_today(session: Session, warm_up: Sequence[int], *, most: int, now: d
     ).one()
     if days_before >= len(warm_up):
         return most
-    number = max(0, min(most, warm_up[days_before] - row.used))
-    row.used += number
-    return number
+    count = max(0, min(most, warm_up[days_before] - row.used))
+    row.used += count
+    return count
 
 
-def give_back_today(session: Session, number: int, *, now: datetime) -> None:
+def give_back_today(session: Session, count: int, *, now: datetime) -> None:
     """Return messages of today's share that were not sent."""
     row = _locked(session, f"day:{now.date().isoformat()}")
-    row.used = max(0, row.used - number)
+    row.used = max(0, row.used - count)
 
 
 def _locked(session: Session, name: str) -> Pace:

@@ -19,8 +19,9 @@ from newsletter.sending.ledger import LEASE, Result
 from newsletter.sending.mailer import flight_log, lease_owner
 from newsletter.sending.mailer.attempt import Ready, Rendering, attempt, deferred, make_ready
 from newsletter.sending.mailer.backlog import Backlog
+from newsletter.sending.mailer.begun import Begun, BegunDelivery
 from newsletter.sending.mailer.db_executor import DatabaseLine
-from newsletter.sending.mailer.ledger_client import Begun, BegunDelivery, LedgerClient
+from newsletter.sending.mailer.ledger_client import LedgerClient
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.rate_limit import AHEAD
 from newsletter.sending.mailer.relay_health import RelayHealth

@@ -39,12 +39,12 @@ class _Worker:
 
 
 class Workers:
-    """Runs ``plan`` in ``number`` processes; `stop` drains, a second `stop` kills."""
+    """Runs ``plan`` in ``count`` processes; `stop` drains, a second `stop` kills."""
 
-    def __init__(self, plan: SendPlan, number: int) -> None:
+    def __init__(self, plan: SendPlan, count: int) -> None:
         self.on_progress: Callable[[Tally], None] = lambda tally: None
         self._context = multiprocessing.get_context("spawn")
-        self._workers = [self._start(part) for part in _parts(plan, number)]
+        self._workers = [self._start(part) for part in _parts(plan, count)]
         self._ended: list[_Worker] = []
         self._replacements = 0
         self._stops = 0
@@ -111,19 +111,19 @@ class Workers:
         return Tally(max(total, outcomes.total()), outcomes, stopped, relay_failed, refused_as)
 
 
-def _parts(plan: SendPlan, number: int) -> list[SendPlan]:
-    """The plan in ``number`` parts: connections and limit are shared out."""
+def _parts(plan: SendPlan, count: int) -> list[SendPlan]:
+    """The plan in ``count`` parts: connections and limit are shared out."""
     parts = []
-    for place in range(number):
-        connections = max(1, _share(plan.connections, number, place))
-        limit = None if plan.limit is None else _share(plan.limit, number, place)
+    for index in range(count):
+        connections = max(1, _share(plan.connections, count, index))
+        limit = None if plan.limit is None else _share(plan.limit, count, index)
         if limit != 0:
             parts.append(replace(plan, connections=connections, limit=limit))
     return parts
 
 
-def _share(whole: int, number: int, place: int) -> int:
-    return whole // number + (place < whole % number)
+def _share(whole: int, count: int, index: int) -> int:
+    return whole // count + (index < whole % count)
 
 
 def _work(plan: SendPlan, pipe: Connection) -> None:

@@ -18,6 +18,8 @@ from newsletter.web.operator.shell import PER_PAGE, DoneDep, PageDep, SearchDep,
 from newsletter.web.site import READ, SiteDep
 
 router = APIRouter()
+# Counting the deliveries of one takes as long as a whole page of subscribers.
+EDITIONS_PER_PAGE = 14
 # Under these a delivery did not arrive, or not yet, and nobody is about to try it.
 TROUBLED = (
     *ledger.MISSED,
@@ -33,12 +35,12 @@ def editions_page(site: SiteDep, operator: OperatorDep, page: PageDep = 1) -> HT
     """All editions, the newest first, with their counts."""
     with site.reading() as session:
         total = session.exec(select(func.count()).select_from(Edition)).one()
-        shown = part_of(total, page)
+        shown = part_of(total, page, EDITIONS_PER_PAGE)
         rows = session.exec(
             select(Edition)
             .order_by(col(Edition.issue_date).desc())
             .offset(shown.offset)
-            .limit(PER_PAGE)
+            .limit(EDITIONS_PER_PAGE)
         ).all()
         found = [(each, ledger.counts(session, each.id)) for each in rows]
     return show(site, operator, "editions", here="/editions", shown=shown, found=found)
@@ -80,11 +82,15 @@ def edition_shown(
     with site.reading() as session:
         edition = edition_of(session, date)
         edition_id = edition.id or 0
-        total, _ = report.undelivered_page(
-            session, edition_id, statuses=wanted, search=search, limit=0
+        seen = overview(session, edition, now)
+        by_status = seen.by_status
+        total = (
+            report.count_undelivered(session, edition_id, wanted, search)
+            if search
+            else sum(by_status[each] for each in wanted)
         )
         shown = part_of(total, page)
-        _, rows = report.undelivered_page(
+        rows = report.undelivered_page(
             session,
             edition_id,
             statuses=wanted,
@@ -92,8 +98,6 @@ def edition_shown(
             offset=shown.offset,
             limit=PER_PAGE,
         )
-        seen = overview(session, edition, now)
-        by_status = ledger.statuses(session, edition_id)
         rates = [each for each in worth_showing(rates_of(session, edition_id)) if each.tried]
     return show(
         site,

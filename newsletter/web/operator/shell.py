@@ -59,21 +59,22 @@ class Shown:
 
     page: int
     of: int
+    size: int = PER_PAGE
 
     @property
     def pages(self) -> int:
         """How many pages there are; an empty list has one."""
-        return max(1, -(-self.of // PER_PAGE))
+        return max(1, -(-self.of // self.size))
 
     @property
     def offset(self) -> int:
         """How many rows come before."""
-        return (self.page - 1) * PER_PAGE
+        return (self.page - 1) * self.size
 
 
-def part_of(total: int, page: int) -> Shown:
+def part_of(total: int, page: int, size: int = PER_PAGE) -> Shown:
     """Page ``page`` of a list of ``total`` rows, or its last one."""
-    return Shown(min(page, Shown(1, total).pages), total)
+    return Shown(min(page, Shown(1, total, size).pages), total, size)
 
 
 PageDep = Annotated[int, Query(alias="page", ge=1, le=10_000_000)]

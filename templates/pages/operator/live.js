@@ -29,14 +29,13 @@ for (const place of document.querySelectorAll("[data-live]")) {
     }
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
-    const focused = document.activeElement?.getAttribute?.("href");
-    const had = place.contains(document.activeElement);
+    const at = [...place.querySelectorAll("a")].indexOf(document.activeElement);
     const inButton = document.activeElement === button;
     place.replaceChildren(...fresh.children);
     put();
     // What had the focus keeps it: a keyboard must not be thrown to the top every few seconds.
     if (inButton) button.focus();
-    else if (had && focused) place.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
+    else if (at >= 0) place.querySelectorAll("a")[at]?.focus();
   };
 
   const turn = async () => {
