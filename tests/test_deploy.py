@@ -40,6 +40,34 @@ def test_systemd_finds_no_fault_with_a_unit(installed: Path, name: str) -> None:
     assert (done.returncode, complaints) == (0, [])
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs Debian's package systemd")
+@pytest.mark.parametrize("name", [name for name in UNITS if name.endswith(".service")])
+def test_a_unit_is_exposed_to_little(name: str) -> None:
+    done = subprocess.run(
+        [
+            "systemd-analyze",
+            "security",
+            "--offline=yes",
+            "--no-pager",
+            "--threshold=30",
+            DEPLOY / name,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Overall exposure level" in done.stdout) == (0, True), done.stdout[
+        -300:
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in UNITS if name.endswith(".service") and "failed" not in name]
+)
+def test_a_unit_that_fails_tells_the_operator(name: str) -> None:
+    assert "OnFailure=newsletter-failed@%n.service\n" in (DEPLOY / name).read_text("utf-8")
+
+
 def test_every_command_of_the_units_is_one_of_ours() -> None:
     text = "".join((DEPLOY / name).read_text(encoding="utf-8") for name in UNITS)
     used = set(re.findall(r"bin/newsletter (\w+)", text))

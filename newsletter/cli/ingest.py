@@ -71,8 +71,19 @@ def ingest(
         )
     for failure in looked_up.failures:
         err.print(f"  papers that readers named wait for the next run: {escape(failure)}")
+    if outcomes and all(outcome.failure and not outcome.announced for outcome in outcomes):
+        say_nothing_read(outcomes)
+        raise typer.Exit(UsageError.exit_code)
     if any(outcome.failed or outcome.failure for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def say_nothing_read(outcomes: list[Outcome]) -> None:
+    """One line: every source failed, so this is no day like others."""
+    names = ", ".join(outcome.source for outcome in outcomes)
+    err.print(
+        escape(f"nothing could be read: {names}; `newsletter status` says when they last were")
+    )
 
 
 def _progress(*, quiet: bool) -> Progress:

@@ -10,6 +10,7 @@ from newsletter.cli.common import check_port, open_database
 from newsletter.cli.console import err
 from newsletter.web import create_app
 from newsletter.web.server import server_options
+from newsletter.web.watchdog import WatchedServer
 
 
 def serve(
@@ -20,7 +21,7 @@ def serve(
     settings, engine = open_database("secret_keys")
     check_port(host, port)
     err.print(f"serving http://{escape(host)}:{port}/, public address {settings.base_url}")
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(engine, settings),
         host=host,
         port=port,
@@ -28,3 +29,4 @@ def serve(
         forwarded_allow_ips=settings.trusted_proxies or None,
         **server_options(),
     )
+    WatchedServer(config).run()

@@ -8,9 +8,11 @@ from sqlmodel import Session, select
 
 from newsletter.cli.common import open_database
 from newsletter.cli.console import err, out
+from newsletter.cli.progress import progress_bar
 from newsletter.core import database
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Subscriber
+from newsletter.ranking import encoders
 from newsletter.ranking.profiles import training
 
 
@@ -23,7 +25,8 @@ def train(
     settings, engine = open_database()
     with database.read_scope(engine) as session:
         chosen = None if subscriber is None else _subscriber_id(session, subscriber)
-    report = training.train(engine, chosen, model=settings.feature_model)
+    with progress_bar("training") as progress, encoders.watched(progress):
+        report = training.train(engine, chosen, model=settings.feature_model, progress=progress)
     if report.rebuilt:
         out.print(f"feature space {report.feature_space} rebuilt: {report.rebuilt}")
     if report.others is not None and report.others.subscribers:

@@ -42,7 +42,7 @@ def jobs(as_json: JsonOption = False) -> None:
     """Show the queue: what waits, runs and failed, and which workers live."""
     _, engine = open_database()
     require_queue(engine)
-    from newsletter.cluster.overview import look_at  # noqa: PLC0415
+    from newsletter.sending.queue_overview import look_at  # noqa: PLC0415
 
     with engine.connect() as connection:
         found = look_at(connection)

@@ -104,13 +104,15 @@ async def rescue(context: JobContext, timestamp: int) -> str:
 @app.periodic(cron="30 5 * * *")
 @app.task(name="newsletter:daily", pass_context=True, queueing_lock="daily", priority=SOON)
 async def daily(context: JobContext, timestamp: int) -> str:
-    """Every morning: read all sources; training follows. Forget failed jobs of long ago."""
+    """Every morning: read all sources, remove old rows; training follows."""
     site = site_of(context)
     for source in site.settings.sources:
         await queue.put(context.app, "ingest", f"ingest:{source}", source=source)
     await context.app.job_manager.delete_old_jobs(
         nb_hours=int(KEEP_FAILED.total_seconds() // 3600), include_failed=True
     )
+    await queue.put(context.app, "look_up", "look_up")
+    await queue.put(context.app, "prune", "prune")
     await queue.put(context.app, "refit", "refit", delay=AFTER_INGEST)
     return f"{len(site.settings.sources)} sources to read"
 
@@ -119,6 +121,18 @@ async def daily(context: JobContext, timestamp: int) -> str:
 def ingest(context: JobContext, source: str) -> str:
     """Read one source."""
     return work.ingest(site_of(context), source)
+
+
+@app.task(name="newsletter:look_up", pass_context=True, retry=AGAIN, priority=SOON)
+def look_up(context: JobContext) -> str:
+    """Ask sources for papers that readers named."""
+    return work.look_up_named(site_of(context))
+
+
+@app.task(name="newsletter:prune", pass_context=True, retry=AGAIN, priority=LATER)
+def prune(context: JobContext) -> str:
+    """Remove old rows."""
+    return work.prune_old(site_of(context))
 
 
 @app.task(name="newsletter:refit", pass_context=True, retry=AGAIN, priority=SOON)

@@ -19,13 +19,14 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import StoppedError, UsageError
 from newsletter.core.models import Paper, Subscriber
 from newsletter.core.tokens import Signer
-from newsletter.editions import lifecycle, overlooked, preparation, schedule
+from newsletter.editions import lifecycle, overlooked, preparation, prune, schedule
 from newsletter.inbound import imap, rejections
 from newsletter.inbound.apply import receive
 from newsletter.inbound.files import Incoming
 from newsletter.messages import digest
 from newsletter.papers.harvest import ingest_source
 from newsletter.papers.host_locks import DatabaseTurns
+from newsletter.papers.wanted import look_up
 from newsletter.ranking.profiles import feature_store, training
 from newsletter.sending import ledger
 from newsletter.sending.ledger import OfBroadcast
@@ -83,6 +84,22 @@ def ingest(site: Site, source: str) -> str:
         f"{outcome.known} known, {outcome.failed} failed"
     )
     return f"{told}; {outcome.failure}" if outcome.failure else told
+
+
+def look_up_named(site: Site) -> str:
+    """Ask sources for a few of the papers that readers named and nobody announced."""
+    if not site.settings.look_up_papers:
+        return "looking up papers is switched off"
+    with Fetcher(DatabaseTurns(site.engine), contact=site.settings.contact) as fetcher:
+        done = look_up(site.engine, fetcher)
+    told = f"{done.asked} papers that readers named asked for, {done.found} found"
+    return "; ".join((told, *done.failures))
+
+
+def prune_old(site: Site) -> str:
+    """Remove old rows, in short transactions, as `newsletter prune` does."""
+    gone = prune.prune(site.engine, utc_now())
+    return f"{gone.total} old rows removed"
 
 
 def refit(site: Site) -> str:

@@ -217,7 +217,7 @@ class Settings(BaseSettings):
     feature_model: str = Field(
         default="wordllama",
         description="text encoder: wordllama, or the name, folder or package of a "
-        "sentence-transformers model (needs the extra `semantic`)",
+        "sentence-transformers model (an ONNX export needs the extra `onnx`, others `semantic`)",
     )
 
     @classmethod

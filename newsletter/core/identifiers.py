@@ -31,7 +31,7 @@ _DOI_PREFIX = re.compile(
 _DOI_TAILS = re.compile(
     r"(?:/(?:full|full-?text|abstract|abs|summary|meta|pdf|epdf|pdfdirect|epub|html|xml|references|"
     r"metrics|citations|cited-?by|related|comments|supplementary|(?:tables|figures)(?:/\d+)?|"
-    r"suppl_file/.*|-/.*)"
+    r"suppl_file/.*|doi|-/.*)"
     r"|/type/\w+"
     r"|\.(?:full|full-?text|abstract|abs|short|long|pdf(?:\+html)?|html?|xml|epub"
     r"|supplementary-material)"
@@ -50,7 +50,7 @@ _NATURE = re.compile(
 _OWN_VERSION = re.compile(
     r"^(10\.21203/rs\.\d\.rs-\d+)/v\d+$|^(10\.20944/preprints\d+\.\d+)\.v\d+$"
     r"|^(10\.26434/chemrxiv-[\w-]+?)[-/]v\d+$|^(10\.7554/elife\.\d+)\.\d$"
-    r"|^(10\.12688/\w+research\.\d+)\.\d$|^(10\.\d{4,9}/m9\.figshare\.\w*\d+)\.v\d+$"
+    r"|^(10\.12688/[a-z]+\d*[a-z]+\.\d+)\.\d+$|^(10\.\d{4,9}/m9\.figshare\.\w*\d+)\.v\d+$"
     r"|^(10\.(?:22541|31234|31219|36227|35542|33774)/\S+?)[./_-]?v\d+$"
 )
 _ARXIV_DOI = "10.48550/arxiv."

@@ -46,12 +46,16 @@ def confirmation(site: str, address: str, url: str, *, remark: str = "") -> Note
 
 
 def account_link(site: str, address: str, url: str) -> Note:
-    """A new link to export or delete: a forwarded digest is not enough (bulk-mail rule 28)."""
+    """A new link to export or delete: a forwarded digest is not enough (bulk-mail rule 28).
+
+    Who signs up with an address that is subscribed gets it too, so it leads to preferences first.
+    """
     return Note(
-        subject=f"Your data at {site}",
-        heading="Your data",
-        paragraph="You can export or delete your data on this page.",
-        button=("Open my data", url),
+        subject=f"Your page at {site}",
+        heading="Your page",
+        paragraph="Here you can change what you get, export your data or delete it. If you have "
+        "just signed up: you already were, so everything is as you left it.",
+        button=("Open my page", url),
         small="The link works for one hour. If you did not ask for it, ignore this email: "
         "nothing will change.",
         reason=f"You received this because someone asked {site} for a link to the data of "

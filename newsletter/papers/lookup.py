@@ -11,7 +11,7 @@ from newsletter.core.identifiers import canonical_doi, split_arxiv_id
 from newsletter.core.models import Paper, PaperAlias
 from newsletter.core.text import clean
 from newsletter.papers import identity
-from newsletter.papers.search import search
+from newsletter.papers.search import addresses, search
 
 # Nothing longer is looked at; titles and addresses end long before.
 LONGEST = 1_000
@@ -75,19 +75,12 @@ def _by_alias(session: Session, names: list[tuple[str, str]]) -> Paper | None:
 
 def _by_address(session: Session, asked: str) -> Paper | None:
     """By a link as a source gave it, however http, www and a final slash stand; or by our page."""
-    if "://" not in asked and not asked.startswith("www."):
+    forms = addresses(asked)
+    if not forms:
         return None
     if ours := _OURS.search(urlsplit(asked).path if _splits(asked) else asked):
         return session.get(Paper, int(ours[1])) if int(ours[1]) < _LARGEST_ID else None
-    rest = re.sub(r"^https?://(?:www\.)?|^www\.", "", asked).split("#")[0].rstrip("/")
-    forms = {
-        f"{scheme}://{host}{base}{slash}"
-        for scheme in ("http", "https")
-        for host in ("", "www.")
-        for base in {rest, rest.split("?")[0].rstrip("/")}
-        for slash in ("", "/")
-    }
-    query = select(Paper).where(col(Paper.url).in_(sorted(forms))).order_by(col(Paper.id).desc())
+    query = select(Paper).where(col(Paper.url).in_(forms)).order_by(col(Paper.id).desc())
     return session.exec(query.limit(1)).first()
 
 

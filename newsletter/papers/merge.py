@@ -9,6 +9,7 @@ from newsletter.papers.tables import (
     ALIAS,
     AUTHOR_ORCID,
     CHANGE,
+    CITATION,
     DIGEST_ITEM,
     EDITION_PAPER,
     FEEDBACK,
@@ -49,6 +50,8 @@ def unite(session: Session, first: int, second: int) -> int:
     session.execute(update(ALIAS).where(ALIAS.c.paper_id == drop).values(paper_id=keep))
     _move(session, FEEDBACK, keep, drop, "subscriber_id", "signal")
     _move(session, AUTHOR_ORCID, keep, drop, "orcid")
+    _move(session, CITATION, keep, drop, "cited_id")
+    _move(session, CITATION, keep, drop, "paper_id", column="cited_id")
     _move(session, CHANGE, keep, drop, "kind", "version")
     session.execute(update(NEWS).where(NEWS.c.paper_id == drop).values(paper_id=keep))
     kept, dropped = PAPER.c.id == keep, PAPER.c.id == drop
@@ -77,13 +80,16 @@ def _freeze_also(session: Session, keep: int, drop: int) -> None:
     session.execute(insert(EDITION_PAPER).from_select(names, copies))
 
 
-def _move(session: Session, table: Table, keep: int, drop: int, *same: str) -> None:
+def _move(
+    session: Session, table: Table, keep: int, drop: int, *same: str, column: str = "paper_id"
+) -> None:
     """Repoint rows of ``drop``, except where ``keep`` has a row with the ``same`` values."""
     other = table.alias()
     taken = (
         select(func.count())
         .select_from(other)
-        .where(other.c.paper_id == keep, *(other.c[name] == table.c[name] for name in same))
+        .where(other.c[column] == keep, *(other.c[name] == table.c[name] for name in same))
         .scalar_subquery()
     )
-    session.execute(update(table).where(table.c.paper_id == drop, taken == 0).values(paper_id=keep))
+    moved = update(table).where(table.c[column] == drop, taken == 0)
+    session.execute(moved.values({column: keep}))

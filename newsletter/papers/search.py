@@ -29,7 +29,12 @@ from sqlmodel import Session, col
 from sqlmodel import select as select_model
 from sqlmodel.sql.expression import SelectOfScalar
 
-from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, split_arxiv_id
+from newsletter.core.identifiers import (
+    arxiv_of_doi,
+    canonical_doi,
+    doi_in_address,
+    split_arxiv_id,
+)
 from newsletter.core.models import Paper
 from newsletter.papers.tables import ALIAS, PAPER
 
@@ -37,6 +42,10 @@ _TERM = re.compile(r'(-?)(?:"([^"]+)"|(\S+))')
 # A title says more than an abstract: the weights of title, abstract, authors in bm25.
 _WEIGHTS = "5.0, 1.0, 2.0"
 _MOST_TERMS = 20
+# What may hold ids; a title is shorter.
+_LONGEST_ASKED = 1_000
+# Katakana as old machines write them, half as wide.
+_HALF_WIDTH = re.compile("[\uff66-\uff9f]+")
 # FTS5's own table; the column of its name stands for all its columns in a MATCH.
 _INDEX = table("paper_search", named("rowid"), named("paper_search"))
 
@@ -86,15 +95,16 @@ def search(
     """Papers with all the words of ``text`` in title, abstract or authors, best first.
 
     With ``any_word`` one of them is enough. ``"two words"`` is a phrase, ``-word`` must not be
-    there; words match in any inflection, with and without accents. A DOI, an arXiv id or a link to
-    either finds that paper. Without words, or with ``newest_first``, the newest come first; a date
+    there; words match in any inflection, with and without accents. A DOI, an arXiv id or a link
+    finds that paper. Without words, or with ``newest_first``, the newest come first; a date
     still to come counts as the day the paper was first seen. ``since`` and ``until``
     bound the publication date (where unknown, when the paper was first seen), inclusive;
     ``category`` is one, or an archive (``cs`` for ``cs.CL``); ``source`` any that listed the paper.
     """
     sqlite = session.get_bind().dialect.name == "sqlite"
     identified = _identified(text)
-    wanted = [] if identified else terms(text)
+    links = [] if identified else addresses(text.strip())
+    wanted = [] if identified or links else terms(text)
     unspaced = [term for term in wanted if _UNSPACED.search(term.text)]
     wanted = [term for term in wanted if not _UNSPACED.search(term.text)]
     newest = func.coalesce(PAPER.c.published_at, PAPER.c.first_seen_at)
@@ -127,6 +137,8 @@ def search(
         query = query.where(
             select(ALIAS.c.id).where(ALIAS.c.paper_id == PAPER.c.id, or_(*named_so)).exists()
         )
+    elif links:
+        query = query.where(PAPER.c.url.in_(links))
     elif wanted or unspaced or text.strip():
         # Only exclusions, or only punctuation: nothing is asked for.
         return []
@@ -164,12 +176,33 @@ def _narrowing(
 
 
 def _identified(text: str) -> list[tuple[str, str]]:
-    """The names under which a typed DOI, arXiv id or link is known; none for anything else."""
-    arxiv = split_arxiv_id(text.strip())[0]
-    doi = canonical_doi(text.strip())
-    arxiv = arxiv or arxiv_of_doi(doi)
-    names = [("arxiv", arxiv)] if arxiv else []
-    return names + ([("doi", doi)] if doi else [])
+    """The names of papers in a text that holds DOIs, arXiv ids or links; none for anything else."""
+    found: dict[tuple[str, str], None] = {}
+    for word in text[:_LONGEST_ASKED].split():
+        bare = word.strip("[](){}<>,;\"'")
+        arxiv = split_arxiv_id(bare)[0] or split_arxiv_id(re.split(r"[?#]", bare)[0])[0]
+        doi = canonical_doi(bare) or doi_in_address(bare)
+        if arxiv := arxiv or arxiv_of_doi(doi):
+            found["arxiv", arxiv] = None
+        if doi:
+            found["doi", doi] = None
+    if not found and (doi := canonical_doi(text.strip())):  # "doi: 10.1000/1"
+        found["doi", doi] = None
+    return [*found]
+
+
+def addresses(asked: str) -> list[str]:
+    """A link however http, www and a final slash stand in it; nothing for other text."""
+    if " " in asked or not re.match(r"https?://|www\.", asked, re.IGNORECASE):
+        return []
+    rest = re.sub(r"^(?:https?://)?(?:www\.)?", "", asked, flags=re.I).split("#")[0].rstrip("/")
+    return sorted(
+        f"{scheme}://{host}{base}{slash}"
+        for scheme in ("http", "https")
+        for host in ("", "www.")
+        for base in {rest, rest.split("?")[0].rstrip("/")}
+        for slash in ("", "/")
+    )
 
 
 def _contains(text: str) -> ColumnElement[bool]:
@@ -196,6 +229,7 @@ def _papers(ids: Sequence[int]) -> SelectOfScalar[Paper]:
 def terms(text: str) -> list[Term]:
     """A typed query as words and phrases; accepts any text."""
     found = []
+    text = _HALF_WIDTH.sub(lambda some: unicodedata.normalize("NFKC", some[0]), text)
     for minus, phrase, word in _TERM.findall(text.replace("\x00", " ")):
         words = " ".join("".join(map(_letter_or_space, phrase or word)).split())
         if words:

@@ -16,6 +16,7 @@ from sqlmodel import Session
 from newsletter.core.batches import batched
 from newsletter.core.identifiers import without_version
 from newsletter.papers.changes import Changes, newly_stated, note_retracted
+from newsletter.papers.details import store_details
 from newsletter.papers.identity import (
     ARXIV,
     DOI,
@@ -27,7 +28,6 @@ from newsletter.papers.identity import (
     title_keys,
 )
 from newsletter.papers.merge import unite
-from newsletter.papers.orcids import store_orcids
 from newsletter.papers.tables import ALIAS, PAPER
 from newsletter.sources import PaperRecord
 from newsletter.sources.normalise import own_id
@@ -75,7 +75,7 @@ class _Row:
     changed: bool = False
     text: dict[str, str | None] = field(default_factory=dict)
     names: set[Key] = field(default_factory=set)
-    orcids: dict[str, str] = field(default_factory=dict)  # names by ORCID
+    sighted: list[PaperRecord] = field(default_factory=list)  # with ORCIDs or references
 
 
 def store(
@@ -172,7 +172,8 @@ class _Group:
             if dois := newly_stated(record, self.by_key):
                 self.changes.note_publication(row, self._names(row), dois)
             revised = _merge(row, record)
-        row.orcids |= {orcid: name for name, orcid in record.orcids}
+        if record.orcids or record.references:
+            row.sighted.append(record)
         for key in (*strong, *titles):
             if key not in self.by_key:
                 self.by_key[key] = row
@@ -242,7 +243,7 @@ class _Group:
         self.changes.moved(other, first)
         _fill(first, other.values)
         first.names |= other.names
-        first.orcids |= other.orcids
+        first.sighted += other.sighted
         for key, row in self.by_key.items():
             if row is other:
                 self.by_key[key] = first
@@ -282,7 +283,7 @@ class _Group:
         if aliases:
             connection.execute(insert(ALIAS), aliases)
         rows = (*self.new, *self.rows.values())
-        store_orcids(self.session, {row.id: row.orcids for row in rows if row.id and row.orcids})
+        store_details(self.session, {r.id: r.sighted for r in rows if r.id and r.sighted})
 
     def _number(self) -> None:
         """Read the ids of the rows that were just inserted."""

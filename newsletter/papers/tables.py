@@ -4,6 +4,7 @@ from sqlalchemy import Table
 
 from newsletter.core.models import (
     AuthorOrcid,
+    Citation,
     DigestItem,
     DigestNews,
     EditionPaper,
@@ -27,6 +28,7 @@ AUTHOR_ORCID = _table(AuthorOrcid)
 STATE = _table(SourceState)
 LOG = _table(FetchLog)
 DIGEST_ITEM = _table(DigestItem)
+CITATION = _table(Citation)
 CHANGE = _table(PaperChange)
 NEWS = _table(DigestNews)
 EDITION_PAPER = _table(EditionPaper)

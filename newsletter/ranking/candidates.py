@@ -72,6 +72,8 @@ class Candidates:
     calibration: Calibration = AS_SHIPPED  # of the site's matches
     # By paper id: (name, ORCID) of the authors whose source tells one.
     orcids: Mapping[int, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    # By paper id: the papers that it cites, of those that are known here.
+    cites: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

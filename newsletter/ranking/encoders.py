@@ -1,13 +1,14 @@
 """Texts to dense vectors by a ready-made model: static word vectors, or a sentence encoder.
 
 The default, WordLlama, brings its weights inside its package: an average of 32,000 token
-vectors, no network, no accelerator, 20 µs a title. Any sentence-transformers model takes its
-place by one setting, where the extra ``semantic`` is installed.
+vectors, no network, no accelerator, 20 µs a title. A sentence encoder takes its place by one
+setting: as an ONNX export with the extra ``onnx``, or by sentence-transformers with ``semantic``.
 """
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.errors import SettingsError
+from newsletter.ranking import onnx_encoder
+from newsletter.ranking.onnx_encoder import OnnxEncoder, is_export, require_finite
 
 Vectors = NDArray[np.float32]
 DEFAULT = "wordllama"
@@ -108,8 +111,6 @@ class SentenceEncoder:
     lexical_of_title = 0.7  # MiniLM: recall@100 .728 with .7, .722 with 1
 
     def __init__(self, name: str) -> None:
-        if name.startswith((".", os.sep)) and not Path(name).is_dir():
-            raise SettingsError(f"NEWSLETTER_FEATURE_MODEL={name} is not a folder")
         try:
             from sentence_transformers import SentenceTransformer  # noqa: PLC0415
         except ImportError as error:
@@ -133,6 +134,7 @@ class SentenceEncoder:
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
         found = self._model.encode(list(texts), batch_size=64, show_progress_bar=False)
+        require_finite(self.name, found, texts)
         vectors = unit(np.asarray(found, np.float32))
         vectors[[not text.strip() for text in texts]] = 0  # the model has an opinion on nothing
         return vectors
@@ -161,7 +163,28 @@ def encoder(name: str) -> Encoder:
         SettingsError: it is not installed or cannot be loaded; the line says what to do.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # silences a warning after forks
-    return WordLlama() if name == DEFAULT else SentenceEncoder(name)
+    if name == DEFAULT:
+        return WordLlama()
+    if name.startswith((".", os.sep)) and not Path(name).is_dir():
+        raise SettingsError(f"NEWSLETTER_FEATURE_MODEL={name} is not a folder")
+    if is_export(Path(name)) or not _installed("sentence_transformers"):
+        # With neither extra installed, what it takes to load an export is the smaller one.
+        return OnnxEncoder(_folder_of(name))
+    return SentenceEncoder(name)
+
+
+@contextmanager
+def watched(progress: Callable[[int, int], None]) -> Iterator[None]:
+    """While this lasts, a slow encoder tells how many texts are done, and of how many."""
+    token = onnx_encoder.progress.set(progress)
+    try:
+        yield
+    finally:
+        onnx_encoder.progress.reset(token)
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def unit(vectors: Vectors) -> Vectors:

@@ -22,6 +22,7 @@ from newsletter.ranking.candidates import (
 )
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.scoring import (
+    CITED,
     POPULARITY,
     Matches,
     author_on,
@@ -109,6 +110,9 @@ def _follows(candidates: Candidates, topic: TopicProfile, paper: int) -> list[Pa
         candidates.categories[paper], topic.followed_categories, topic.halved
     )
     parts = [Part("category", short(category), by_category, category.casefold())]
+    cited = found.cited_by(topic).get(paper)
+    if cited is not None and topic.evidence is not None:
+        parts.append(Part("cites", topic.evidence.labels[cited], CITED))
     if known := author_on(topic, found, paper):
         followed, named = known
         said = "" if named.fit is Fit.SURE else f" (possibly {short(named.name)})"

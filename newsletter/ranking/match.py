@@ -33,7 +33,7 @@ SHORTLIST = 32
 BEST_OF_DAY = 10
 UNRELATED = -6.0  # log-odds: about one paper in 400
 # What follows are worth by themselves. Stated by the reader, not fitted: no data tells.
-AUTHOR, CATEGORY = 0.6, 0.25
+AUTHOR, CATEGORY, CITES = 0.6, 0.25, 0.3
 # How an interest was told; each has a model of its own.
 WAYS = ("keywords", "text", "likes", "both")
 
@@ -204,10 +204,10 @@ def _keywords(topic: TopicProfile) -> list[bool]:
     ]
 
 
-def with_follows(match: Vectors, author: Vectors, category: Vectors) -> Vectors:
-    """Matches with what a followed author and a followed category add; chances are independent.
+def with_follows(match: Vectors, author: Vectors, category: Vectors, cites: Vectors) -> Vectors:
+    """Matches with what a followed author and category, and citing a liked paper, add.
 
-    ``author`` and ``category`` say how surely each is there, 0 to 1.
+    The three say how surely each is there, 0 to 1; chances are taken for independent.
     """
-    rest = (1 - match) * (1 - AUTHOR * author) * (1 - CATEGORY * category)
+    rest = (1 - match) * (1 - AUTHOR * author) * (1 - CATEGORY * category) * (1 - CITES * cites)
     return np.asarray(1 - rest, np.float32)

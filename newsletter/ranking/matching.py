@@ -35,9 +35,7 @@ class Matcher:
             votes = scoring.popularity(self._found.candidates)
             plain -= sliders[:, None] * np.float32(scoring.POPULARITY / 100) * votes[papers]
         following = [
-            place
-            for place, topic in enumerate(topics)
-            if topic.followed_authors or topic.followed_categories
+            place for place, topic in enumerate(topics) if scoring.gains(topic, self._found)
         ]
         for place in following:
             plain[place] -= scoring.follows(topics[place], self._found)[papers[place]]
@@ -53,7 +51,11 @@ class Matcher:
         for place in following:
             author, category = scoring.followed(topics[place], self._found)
             mine = papers[place]
-            found[place] = match.with_follows(found[place], author[mine], category[mine])
+            cites = np.zeros(len(author), np.float32)
+            cites[list(self._found.cited_by(topics[place]))] = 1
+            found[place] = match.with_follows(
+                found[place], author[mine], category[mine], cites[mine]
+            )
         found = self._found.candidates.calibration.of(found)
         found[~allowed] = 0
         return found

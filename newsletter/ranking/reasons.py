@@ -94,6 +94,9 @@ class Reasons:
         if not mentions:
             liked = nearest
         lines = [mentions] if mentions else []
+        if (cites := self._cites(topic, told, paper)) and len(lines) < MOST:
+            lines.append(cites)
+            liked = -1
         if liked >= 0:
             lines.append(self._resembles(topic, told, paper, liked))
         if len(lines) < MOST and told.follows:
@@ -137,6 +140,13 @@ class Reasons:
         if not shared:
             return f"Close to “{title}”, which you {verb}."
         return f"Like “{title}”, which you {verb}: both mention {shared}."
+
+    def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> str:
+        """The paper of the reader's that this one cites; "" where there is none."""
+        place = self.found.cited_by(topic).get(paper) if self.found.citing else None
+        if place is None or topic.evidence is None:
+            return ""
+        return f"Cites “{topic.evidence.labels[place]}”, which you {_VERBS[told.kinds[place]]}."
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""

@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 
 from newsletter.core.identifiers import canonical_orcid
 from newsletter.core.persons import Fit, PersonIndex
-from newsletter.ranking.candidates import Candidates, SubscriberProfile, TopicProfile
+from newsletter.ranking.candidates import KINDS, Candidates, SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import Vectors
 
 # 2 steps, which about one ordinary paper in forty reaches, are 50 points; 4 are 88.
 HALF = 2.0
 FOLLOWED_AUTHOR = 3.0
 FOLLOWED_CATEGORY = 0.5
+CITED = 1.0  # a paper that the reader named, liked or saved
 # Of somebody who is only possibly the author that is followed, as of "less of this".
 HALF_AS_MUCH = 0.5
+_CITED = frozenset({"seed_paper", "relevant", "saved"})
 # A topic of nothing but follows has no vector: what it follows must stand out by itself.
 FOLLOWED_ALONE = 2.0
 POPULARITY = 3.0  # of the day's most upvoted paper, with the slider at 100
@@ -82,6 +84,31 @@ class Matches:
             orcid = canonical_orcid(value)
             self._persons[value] = self._by_orcid(orcid) if orcid else self._by_name(value)
         return self._persons[value]
+
+    @cached_property
+    def citing(self) -> dict[int, list[int]]:
+        """Rows of the candidates that cite a paper, by its id."""
+        rows: dict[int, list[int]] = {}
+        for paper, cited in self.candidates.cites.items():
+            if paper in self.row_of:
+                for other in cited:
+                    rows.setdefault(other, []).append(self.row_of[paper])
+        return rows
+
+    def cited_by(self, topic: TopicProfile) -> dict[int, int]:
+        """Candidates that cite a paper which the reader named, liked or saved.
+
+        By row: the place of that paper among the topic's evidence, the strongest signal first.
+        """
+        if not self.citing or topic.evidence is None:
+            return {}
+        evidence, found = topic.evidence, dict[int, int]()
+        for place in np.argsort(-evidence.kinds, kind="stable").tolist():
+            key = evidence.pool.keys[int(evidence.rows[place])]
+            if KINDS[int(evidence.kinds[place])] in _CITED and isinstance(key, int):
+                for row in self.citing.get(key, ()):
+                    found.setdefault(row, place)
+        return found
 
     def _by_orcid(self, orcid: str) -> dict[int, Named]:
         return {
@@ -156,7 +183,7 @@ def adjust(
         scores[number, :, candidates.first_seen < since[number]] = NEVER
     for number, profile in enumerate(profiles):
         for place, topic in enumerate(profile.topics):
-            if topic.followed_authors or topic.followed_categories:
+            if gains(topic, found):
                 scores[number, place] += follows(topic, found)
         if profile.seen:
             before = [found.row_of[paper] for paper in profile.seen if paper in found.row_of]
@@ -166,9 +193,23 @@ def adjust(
                 scores[number, :, rows] = NEVER
 
 
+def gains(topic: TopicProfile, found: Matches) -> bool:
+    """Whether anything but likeness can count for papers of this topic."""
+    return bool(
+        topic.followed_authors
+        or topic.followed_categories
+        or (found.citing and found.cited_by(topic))
+    )
+
+
 def follows(topic: TopicProfile, found: Matches) -> Vectors:
-    """(n,) steps for the authors and categories that a topic follows; each counts once."""
-    return np.asarray(follow_steps(topic, found).sum(axis=0))
+    """(n,) steps for authors and categories that a topic follows, and for citing what was liked.
+
+    Each counts once.
+    """
+    steps = follow_steps(topic, found).sum(axis=0)
+    steps[list(found.cited_by(topic))] += np.float32(CITED)
+    return np.asarray(steps)
 
 
 def follow_steps(topic: TopicProfile, found: Matches) -> Vectors:

@@ -39,6 +39,7 @@ _SAID = {
     "not_relevant": "You marked “{}” as not relevant",
     "author": "You follow the author {}",
     "category": "You follow the category {}",
+    "cites": "It cites “{}”",
     "popularity": "Popularity, as much as you asked for: {}",
     "rest": "Everything else that you told us",
     "start": "Starting point, the same for every paper in this topic",

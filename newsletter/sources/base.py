@@ -24,7 +24,8 @@ class PaperRecord:
 
     ``external_id`` is the source's own id without a version; ``arxiv_id`` and ``doi`` are the
     canonical identities (no version, lower-case DOI without ``https://doi.org/``); ``orcids`` are
-    (name, ORCID) of those authors whose source tells one;
+    (name, ORCID) of those authors whose source tells one; ``references`` are (kind, id) of papers
+    that it cites, a kind being "arxiv", "doi" or a source's name;
     with ``doi_is_guessed`` the DOI was read out of a web address; ``related_dois`` are those of
     the same paper elsewhere, as the preprint's of an article. ``published_precision`` says how
     much of ``published_at`` is known: of "year" and "month" the rest is the first of it.
@@ -37,6 +38,7 @@ class PaperRecord:
     abstract: str = ""
     authors: tuple[str, ...] = ()
     orcids: tuple[tuple[str, str], ...] = ()
+    references: tuple[tuple[str, str], ...] = ()
     categories: tuple[str, ...] = ()
     url: str
     version: int = 1

@@ -96,6 +96,7 @@ def _paper(raw: Any) -> PaperRecord:
         title=_first(work.get("title")),
         abstract=_abstract(work.get("abstract")),
         authors=[_author(as_dict(author)) for author in as_list(work.get("author"))],
+        references=[("doi", as_dict(cited).get("DOI")) for cited in as_list(work.get("reference"))],
         categories=[
             *as_list(work.get("subject")),
             work.get("group-title"),

@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -82,6 +83,15 @@ _MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
 )
 
 
+# What readers upload.
+_BIBLIOGRAPHY = re.compile(
+    rb"^\s{0,20}(?:@[A-Za-z]{1,40}\s{0,9}[{(]|TY {0,2}- |PMID- \d)", re.MULTILINE
+)
+_LABEL = re.compile(
+    r"(?:pmids?|dois?|ids?|arxiv(?:[ _-]?ids?)?|pubmed(?:[ _-]?ids?)?|seed_papers?):?", re.I
+)
+
+
 def detect(head: bytes) -> str | None:
     """The format whose marks are in the first bytes of a file; None for an unknown one."""
     head = in_utf8(head)
@@ -141,19 +151,24 @@ def _unknown(head: bytes) -> str:
         return said
     if not head.strip(b" \t\r\n\0"):
         return "it is empty"
+    if _BIBLIOGRAPHY.search(head):
+        return (
+            "it is a bibliography and not what a source answers: its reader uploads it at the "
+            "sign-up, or in the preferences"
+        )
     return f"unknown format: {beginning(head)}; --format names one"
 
 
 def _listed(head: bytes) -> str | None:
-    """What to say of a list of ids, one a line or in JSON: it names papers and holds none."""
+    """What to say of a list of ids, in JSON or as text: it names papers and holds none."""
     try:
-        values = json.loads(head)
+        names = list(islice(_plain_values(json.loads(head)), 20))
     except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, list):
-        values = head.decode("utf-8", "replace").splitlines()[:200]
-    names = [name.strip(' \t,;"') for value in values if (name := str(value)).strip()]
-    if not names or not all(_is_id(name) for name in names[:20]):
+        words = re.split(r"[\s,;]+", head.decode("utf-8", "replace").removeprefix("\ufeff"))
+        names = [word.strip("\"'[]") for word in words[:41]]
+        # A column's name, or "PMID:" in front of each number.
+        names = [name for name in names if name and not _LABEL.fullmatch(name)][:20]
+    if not names or not all(_is_id(name) for name in names):
         return None
     return (
         f"it holds ids and no papers ({names[0]!r} and so on): give them as seed papers, "
@@ -161,10 +176,21 @@ def _listed(head: bytes) -> str | None:
     )
 
 
+def _plain_values(value: object) -> Iterator[str]:
+    """The texts and numbers in a JSON value."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value[:20]:
+            yield from _plain_values(each)
+    elif isinstance(value, str | int):
+        yield str(value).strip()
+
+
 def _is_id(name: str) -> bool:
     if split_arxiv_id(name)[0] or canonical_doi(name):
         return True
-    return re.fullmatch(r"(?:PMID:?\s*)?\d{5,9}|W\d{6,11}", name, re.I) is not None
+    return re.fullmatch(r"PMID:?\s*\d{1,9}|\d{5,9}|W\d{6,11}", name, re.I) is not None
 
 
 def _said(head: bytes) -> str | None:

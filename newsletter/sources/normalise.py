@@ -8,10 +8,17 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from itertools import islice
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from newsletter.core.author_names import LONGEST_LINE, names_in, one_name
-from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, canonical_orcid, split_arxiv_id
+from newsletter.core.identifiers import (
+    arxiv_of_doi,
+    canonical_doi,
+    canonical_orcid,
+    split_arxiv_id,
+    without_version,
+)
 from newsletter.core.markup import Plain
 from newsletter.core.one_line import shortened, tidy
 from newsletter.core.text import clean
@@ -22,13 +29,20 @@ from newsletter.sources.notices import Standing, is_no_paper, standing_of
 _PAPER = r"(?:paper|article|manuscript|submission|work|preprint|version|note|draft|letter)"
 # As authors and arXiv's administrators write it, in a comment or in place of an abstract.
 _WITHDRAWN = re.compile(
-    rf"^\W*(?:{_PAPER}\s+)?(?:has\s+been\s+|is\s+|was\s+)?(?:withdrawn|retracted)\b"
+    rf"^\W*(?:{_PAPER}\s+)?(?:has\s+been\s+|is\s+(?:being\s+)?|was\s+)?(?:withdrawn|retracted)"
+    r"(?=\W*$|\s*[^\w\s]|\s+(?:by|due|because|for|as|since|pending|until|on|after|owing|per|and|"
+    r"while|this|see|at|temporarily)\b|\s+from\s+(?:arxiv|publication|submission|the\s+arxiv))"
     rf"|\b(?:this|the|our|present)\s+(?:\w+\s+){{0,2}}{_PAPER}\s+"
-    r"(?:(?:has|have|had)\s+been|is\s+being|is|was|will\s+be)\s+(?:\w+\s+)?(?:withdrawn|retracted)\b"
-    r"|\b(?:authors?|i|we)\s+(?:(?:have|has|had|hereby|now)\s+)*(?:decided\s+to\s+|wish\s+to\s+)?"
-    r"(?:withdrawn|withdrew|withdraw|withdrawing|retracted|retract)\s+"
+    r"(?:(?:has|have|had)\s+been|is\s+being|is|was|will\s+be|(?:needs\s+to|should|must)\s+be)\s+"
+    r"(?:\w+\s+)?(?:withdrawn|retracted)\b"
+    r"|\b(?:authors?|i|we)\s+(?:(?:have|has|had|hereby|now|are|am)\s+)*"
+    r"(?:decided\s+to\s+|wish\s+to\s+)?"
+    r"(?:withdrawn|withdrew|withdraws?|withdrawing|retracted|retracts?)\s+"
     rf"(?:this|the|our)\s+(?:\w+\s+)?{_PAPER}\b"
-    r"|\bwithdrawn\s+(?:by|at)\s+(?:the\s+)?(?:authors?|arxiv|request)",
+    r"|\bwithdrawn\s+(?:by|at)\s+(?:the\s+)?(?:authors?|arxiv|request)"
+    rf"|\b{_PAPER}\s+(?:has\s+been|was|is)\s+(?:removed|taken\s+down)\s+by\s+(?:the\s+)?"
+    r"(?:arxiv|authors?)"
+    r"|\bsuperseded\s+by\s+\S{5,60}\s+and\s+(?:is|has\s+been|was)\s+(?:\w+\s+)?withdrawn\b",
     re.I,
 )
 # Whoever withdraws a paper says so at once; further down it may be about a drug or a claim.
@@ -46,6 +60,7 @@ _RAW = 4
 # A collaboration's paper can name thousands; a digest shows a few.
 MOST_AUTHORS = 500
 MOST_CATEGORIES = 50
+MOST_REFERENCES = 1_000
 LONGEST_NAME = 200
 LONGEST_URL = 2_000
 _LARGEST = 2**31 - 1  # PostgreSQL's integer
@@ -78,6 +93,7 @@ def make(
     doi: object = None,
     guessed_doi: object = None,
     related_dois: Iterable[object] = (),
+    references: Iterable[tuple[str, object]] = (),
     published: object = None,
     announcement: AnnouncementKind = "new",
     standing: Standing = "",
@@ -122,6 +138,7 @@ def make(
         abstract=_text(abstract, LONGEST_ABSTRACT),
         authors=names,
         orcids=orcids,
+        references=_references(references),
         categories=_names(categories, MOST_CATEGORIES),
         url=web_address(url) or _own_address(arxiv_id, found_doi),
         version=_count(version) or 1,
@@ -180,6 +197,21 @@ def _authors(
             names.setdefault(shortened(name, LONGEST_NAME), "")
     kept = tuple(names)[:MOST_AUTHORS]
     return kept, tuple((name, names[name]) for name in kept if names[name])
+
+
+def _references(told: Iterable[tuple[str, object]]) -> tuple[tuple[str, str], ...]:
+    """Ids of cited papers in the form in which papers are known; others are left out."""
+    found: dict[tuple[str, str], None] = {}
+    for kind, value in islice(told, MOST_REFERENCES):
+        doi = canonical_doi(value) if kind == "doi" else None
+        arxiv_id = arxiv_of_doi(doi) or (split_arxiv_id(value)[0] if kind == "arxiv" else None)
+        if arxiv_id:
+            found["arxiv", arxiv_id] = None
+        elif doi:
+            found["doi", without_version(doi)] = None
+        elif kind not in {"doi", "arxiv"} and isinstance(value, str) and 0 < len(value) < 100:
+            found[kind, value] = None
+    return tuple(found)
 
 
 def _own_address(arxiv_id: str | None, doi: str | None) -> str:

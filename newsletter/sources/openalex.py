@@ -82,6 +82,11 @@ def _paper(raw: Any) -> PaperRecord:
         title=work.get("title") or work.get("display_name"),
         abstract=_abstract(work.get("abstract_inverted_index")),
         authors=[_author(authorship) for authorship in authors],
+        references=[
+            ("openalex", str(cited).rpartition("/")[2])
+            for cited in as_list(work.get("referenced_works"))
+            if isinstance(cited, str)
+        ],
         categories=[as_dict(topic).get("display_name") for topic in topics],
         url=work.get("doi") or next(filter(None, addresses), work.get("id")),
         # The first of January stands for a year of which no day is known.

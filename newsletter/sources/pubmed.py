@@ -150,6 +150,7 @@ def _paper(record: Element) -> PaperRecord:
         title=_title(article),
         abstract=_abstract(child(article, "Abstract")),
         authors=_authors(child(article, "AuthorList")),
+        references=_references(_path(record, "PubmedData", "ReferenceList")),
         categories=_subjects(citation),
         url=f"https://pubmed.ncbi.nlm.nih.gov/{pmid}/",
         published=_published(article),
@@ -171,6 +172,14 @@ def _doi(record: Element, article: Element) -> str | None:
     ids = _path(record, "PubmedData", "ArticleIdList")
     own = (name for name in ids or () if name.get("IdType") == "doi")
     return next((text(name) for name in own), None)
+
+
+def _references(cited: Element | None) -> Iterator[tuple[str, object]]:
+    """PubMed ids and DOIs of the papers in the reference list."""
+    kinds = {"pubmed": "pubmed", "doi": "doi"}
+    for name in cited.iter() if cited is not None else ():
+        if local(name) == "ArticleId" and (kind := kinds.get(name.get("IdType", ""))):
+            yield kind, text(name)
 
 
 def _path(element: Element | None, *names: str) -> Element | None:

@@ -1,6 +1,6 @@
 """Semantic Scholar's Graph API: search, bulk search, batch (api.semanticscholar.org)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -59,6 +59,14 @@ class SemanticScholar(Source):
         )
 
 
+def _references(cited: Sequence[object]) -> Iterator[tuple[str, object]]:
+    """The ids of cited papers; files have them, the search that we ask does not give them."""
+    for paper in map(as_dict, cited):
+        ids = as_dict(paper.get("externalIds"))
+        yield from (("arxiv", ids.get("ArXiv")), ("doi", ids.get("DOI")))
+        yield "semantic-scholar", paper.get("paperId")
+
+
 def _following(request: Request | None, answer: dict[str, Any]) -> Request | None:
     """Bulk search goes on by token, search by offset."""
     if request is None:
@@ -84,6 +92,7 @@ def _paper(raw: Any) -> PaperRecord | None:
         title=row.get("title"),
         abstract=row.get("abstract"),
         authors=[as_dict(author).get("name") for author in as_list(row.get("authors"))],
+        references=_references(as_list(row.get("references"))),
         categories=[*fields, *as_list(row.get("fieldsOfStudy"))],
         url=row.get("url"),
         published=row.get("publicationDate"),

@@ -27,7 +27,7 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.core.tokens import Signer
-from newsletter.subscribers.suppression import suppress, suppressions
+from newsletter.subscribers.suppression import lift_own_decision, suppress, suppressions
 from newsletter.subscribers.validation import (
     DEFAULT_TOPIC,
     LONGEST_NAME,
@@ -235,6 +235,40 @@ def make_weekly(session: Session, public_id: str) -> None:
 def resume(session: Session, public_id: str) -> bool:
     """Start digests again after `pause`; returns whether the subscriber is active now."""
     return _switch(session, public_id, SubscriberStatus.PAUSED, SubscriberStatus.ACTIVE)
+
+
+def come_back(session: Session, public_id: str) -> bool:
+    """Start digests again after the person unsubscribed; returns whether they are active now.
+
+    Only their own decision is taken back: an address that complained, bounced, was erased or was
+    stopped by the operator stays as it is. Consent is given anew.
+    """
+    subscriber = find(session, public_id)
+    if subscriber is None or subscriber.confirmed_at is None:
+        return False
+    reason = suppressions(session, [subscriber.address_hash]).get(subscriber.address_hash)
+    if reason not in {None, SuppressionReason.UNSUBSCRIBED}:
+        return False
+    now = utc_now()
+    session.execute(
+        update(Subscriber)
+        .where(
+            col(Subscriber.public_id) == public_id,
+            col(Subscriber.status) == SubscriberStatus.UNSUBSCRIBED,
+        )
+        .values(
+            status=SubscriberStatus.ACTIVE,
+            unsubscribed_at=None,
+            consent_at=now,
+            consent_source="preferences page",
+            consent_wording=CONSENT_WORDING,
+        )
+    )
+    session.expire_all()
+    is_active = subscriber.status is SubscriberStatus.ACTIVE
+    if is_active:
+        lift_own_decision(session, subscriber.address_hash)
+    return is_active
 
 
 def _switch(

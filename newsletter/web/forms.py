@@ -16,6 +16,17 @@ from newsletter.subscribers.validation import (
 )
 from newsletter.web.bodies import Form, UploadedFile, read_form
 
+
+class FieldError(InputError):
+    """A field of a form is wrong; ``field`` is its name there."""
+
+    def __init__(self, what: str, *, where: str, field: str) -> None:
+        super().__init__(what, where=where)
+        self.field = field
+
+
+# Where a value's name is not that of its field.
+_FIELD_OF = {"timezone": "time_zone", "topic": "name"}
 LISTS = ("keywords", "categories", "authors", "seed_papers", "mutes")
 # People separate by lines, semicolons or commas; a comma in a name or DOI separates nothing.
 _LINES = re.compile(r"[\n;]")
@@ -47,6 +58,12 @@ def text_of(form: Form, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def lines_of(form: Form, name: str) -> str:
+    """All values of a list: those of its boxes that are ticked, and what was typed to add."""
+    values = [value for value in form.getlist(name) if isinstance(value, str)]
+    return "\n".join(value for value in values if value.strip())
+
+
 def split(field: str, typed: str) -> list[str]:
     """The values in a text area."""
     return _SEPARATORS.get(field, _COMMAS).split(typed.replace("\r\n", "\n"))
@@ -68,7 +85,11 @@ def read_preferences(form: Form, default: Preferences) -> Preferences:
         name: _ticked(form, name) if field.annotation is bool else _given(form, name)
         for name, field in Preferences.model_fields.items()
     }
-    return Preferences.read(typed, default)
+    try:
+        return Preferences.read(typed, default)
+    except InputError as error:
+        field = _FIELD_OF.get(error.where, error.where)
+        raise FieldError(error.what, where=error.where, field=field) from error
 
 
 def _given(form: Form, name: str) -> str | None:
@@ -119,8 +140,9 @@ def typed_topics(form: Form) -> list[dict[str, Any]]:
             continue
         typed: dict[str, Any] = {
             field: text_of(form, f"topic-{number}-{field}")
-            for field in ("id", "name", "quota", "text", *LISTS)
+            for field in ("id", "name", "quota", "text")
         }
+        typed |= {field: lines_of(form, f"topic-{number}-{field}") for field in LISTS}
         if not any(value.strip() for value in typed.values()):
             continue
         typed["paused"] = f"topic-{number}-paused" in form
@@ -135,10 +157,14 @@ def read_topics(form: Form) -> list[tuple[int | None, TopicRequest]]:
     Raises:
         InputError: names the topic, the field and what is wrong with it.
     """
-    return [_topic(typed) for typed in typed_topics(form) if not typed["delete"]]
+    return [
+        _topic(typed, number)
+        for number, typed in enumerate(typed_topics(form))
+        if not typed["delete"]
+    ]
 
 
-def _topic(typed: dict[str, Any]) -> tuple[int | None, TopicRequest]:
+def _topic(typed: dict[str, Any], number: int) -> tuple[int | None, TopicRequest]:
     if typed["id"] and not re.fullmatch(r"\d{1,18}", typed["id"]):
         raise InputError("this topic no longer exists; reload the page", where="topics")
     try:
@@ -147,7 +173,8 @@ def _topic(typed: dict[str, Any]) -> tuple[int | None, TopicRequest]:
         request = TypedTopic.read(plain | lists)
     except InputError as error:
         shown = typed["name"][:60] or "new topic"
-        raise InputError(error.what, where=f"{shown}, {error.where}") from error
+        field = f"topic-{number}-{_FIELD_OF.get(error.where, error.where)}"
+        raise FieldError(error.what, where=f"{shown}, {error.where}", field=field) from error
     return (int(typed["id"]) if typed["id"] else None), request
 
 

@@ -238,6 +238,16 @@ def style_sheet(site: SiteDep) -> Response:
     )
 
 
+@router.api_route("/reader.js", methods=READ)
+def script(site: SiteDep) -> Response:
+    """The one script: extras that no page needs; its address changes with its text."""
+    return Response(
+        site.script,
+        media_type="text/javascript",
+        headers={"Cache-Control": "public, max-age=31536000"},
+    )
+
+
 @router.api_route("/healthz", methods=READ)
 async def sign_of_life() -> dict[str, str]:
     """Answers while the server lives, also when threads and database are busy."""

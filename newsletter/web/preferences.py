@@ -3,16 +3,28 @@
 Digests get forwarded with their links: this page shows no address or name (bulk-mail rule 28).
 """
 
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
+from newsletter.core.database import utc_now
 from newsletter.core.errors import InputError, LimitError
-from newsletter.core.models import Cadence, DigestLength, Subscriber, SubscriberStatus
+from newsletter.core.models import (
+    Cadence,
+    DigestItem,
+    DigestLength,
+    Paper,
+    Subscriber,
+    SubscriberStatus,
+)
+from newsletter.ranking.profiles import evidence
 from newsletter.ranking.profiles.draft import read_draft
 from newsletter.subscribers import accounts, profile
 from newsletter.subscribers.accounts import row_id
@@ -26,7 +38,7 @@ from newsletter.subscribers.preferences import (
 )
 from newsletter.subscribers.validation import MOST_TOPICS, WEEKDAYS, Preferences
 from newsletter.web import forms, today
-from newsletter.web.bodies import Form
+from newsletter.web.bodies import MOST_FIELDS, Form
 from newsletter.web.library import part_of
 from newsletter.web.ratings import subscriber_of
 from newsletter.web.site import READ, Site, SiteDep
@@ -52,8 +64,39 @@ ZONE_OPTIONS = Markup("\n").join(Markup("<option>{}</option>").format(zone) for 
 FormWithProfile = Annotated[Form, Depends(forms.with_file(IN_PREFERENCES.largest_file))]
 
 
+class Tab(StrEnum):
+    """A part of the page."""
+
+    INTERESTS = "interests"
+    DELIVERY = "delivery"
+    ACCOUNT = "account"
+
+
+# What stands under Delivery; all other fields are interests.
+_IN_DELIVERY = frozenset({"cadence", "weekday", "send_hour", "time_zone", "length"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong with a form; ``field`` is the name of its field, "" where it is none."""
+
+    said: str = ""
+    what: str = ""
+    field: str = ""
+
+
+def _wrong(error: InputError) -> Wrong:
+    return Wrong(str(error), error.what, error.field if isinstance(error, forms.FieldError) else "")
+
+
 @router.api_route("/preferences/{token}", methods=READ)
-def preferences_page(site: SiteDep, token: str, saved: bool = False) -> HTMLResponse:
+def preferences_page(
+    site: SiteDep,
+    token: str,
+    saved: bool = False,
+    back: bool = False,
+    tab: Tab = Tab.INTERESTS,
+) -> HTMLResponse:
     """The form as it stands in the tables."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
@@ -66,6 +109,8 @@ def preferences_page(site: SiteDep, token: str, saved: bool = False) -> HTMLResp
         fields,
         [forms.topic_fields(topic) for topic in topics],
         saved=saved,
+        back=back,
+        tab=tab,
     )
 
 
@@ -80,10 +125,20 @@ def save_preferences(site: SiteDep, token: str, form: forms.FormDep) -> Response
         with site.reading() as session:
             subscriber = subscriber_of(session, site, token)
         typed = forms.typed_topics(form)
+        wrong = _wrong(error)
+        in_delivery = wrong.field in _IN_DELIVERY
         return _page(
-            site, subscriber, token, forms.typed_preferences(form), typed, error=str(error)
+            site,
+            subscriber,
+            token,
+            forms.typed_preferences(form),
+            typed,
+            wrong=wrong,
+            tab=Tab.DELIVERY if in_delivery else Tab.INTERESTS,
         )
-    return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
+    asked = forms.text_of(form, "tab")
+    tab = f"&tab={asked}" if asked in {Tab.DELIVERY, Tab.ACCOUNT} else ""
+    return RedirectResponse(f"{site.root}/preferences/{token}?saved=true{tab}", 303)
 
 
 @router.post("/preferences/{token}/profile")
@@ -92,7 +147,7 @@ def fill_in_profile(site: SiteDep, token: str, form: FormWithProfile) -> HTMLRes
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
         topics = topics_of(session, row_id(subscriber))
-    stated, error = preferences_of(subscriber), ""
+    stated, wrong = preferences_of(subscriber), Wrong()
     try:
         file = forms.file_of(form, "library")
         if file is None:
@@ -101,15 +156,15 @@ def fill_in_profile(site: SiteDep, token: str, form: FormWithProfile) -> HTMLRes
         topics = _with_topics(topics, brought)
         stated = Preferences.read(brought.preferences, stated)
     except InputError as refused:
-        error = str(refused)
+        wrong = _wrong(refused)
     return _page(
         site,
         subscriber,
         token,
         forms.preference_fields(stated),
         [forms.topic_fields(topic) for topic in topics],
-        error=error,
-        brought=not error,
+        wrong=wrong,
+        brought=not wrong.said,
     )
 
 
@@ -135,7 +190,7 @@ def _with_topics(own: list[StatedTopic], brought: profile.Profile) -> list[State
 @router.post("/preferences/{token}/preview")
 def preview(site: SiteDep, token: str, form: forms.FormDep) -> HTMLResponse:
     """The form as it was typed, and what today's digest would be with it. Nothing is stored."""
-    shown, error = None, ""
+    shown, changed, wrong = None, None, Wrong()
     try:
         # Writers wait for one another: nothing is computed before the rows are given back.
         with site.trying() as session:
@@ -146,20 +201,57 @@ def preview(site: SiteDep, token: str, form: forms.FormDep) -> HTMLResponse:
         with today.one_preview(row_id(subscriber)):
             with site.reading() as session:
                 profile = today.profile_of(site, session, subscriber, draft)
+                as_saved = today.profile_of(site, session, subscriber)
             shown = today.rank_today(site, subscriber, profile)
+            changed = today.changes(today.rank_today(site, subscriber, as_saved), shown)
     except InputError as refused:
-        error = str(refused)
+        wrong = _wrong(refused)
         with site.reading() as session:
             subscriber = subscriber_of(session, site, token)
     typed = forms.typed_topics(form)
     fields = forms.typed_preferences(form)
-    return _page(site, subscriber, token, fields, typed, error=error, shown=shown)
+    return _page(site, subscriber, token, fields, typed, wrong=wrong, shown=shown, changed=changed)
 
 
 def _write(session: Session, subscriber: Subscriber, form: Form) -> None:
     wanted = forms.read_preferences(form, preferences_of(subscriber))
     set_preferences(session, row_id(subscriber), wanted)
     set_topics(session, subscriber, forms.read_topics(form))
+
+
+@router.post("/preferences/{token}/away")
+def go_away(site: SiteDep, token: str, form: forms.FormDep) -> Response:
+    """Set or end a vacation, and nothing else."""
+    typed = forms.text_of(form, "vacation_until")
+    try:
+        with site.writing() as session:
+            subscriber = subscriber_of(session, site, token)
+            wanted = Preferences.read({"vacation_until": typed}, preferences_of(subscriber))
+            set_preferences(session, row_id(subscriber), wanted)
+    except InputError as refused:
+        with site.reading() as session:
+            subscriber = subscriber_of(session, site, token)
+            topics = [forms.topic_fields(each) for each in topics_of(session, row_id(subscriber))]
+        fields = forms.preference_fields(preferences_of(subscriber))
+        wrong = Wrong(str(refused), refused.what, "vacation_until")
+        fields["vacation_until"] = typed
+        return _page(site, subscriber, token, fields, topics, wrong=wrong)
+    return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
+
+
+@router.post("/preferences/{token}/return")
+def come_back(site: SiteDep, token: str) -> Response:
+    """Start digests again at once, after unsubscribing."""
+    with site.writing() as session:
+        is_active = accounts.come_back(session, subscriber_of(session, site, token).public_id)
+    if not is_active:
+        return site.message(
+            "We cannot start your digests again here",
+            "Mail to your address came back, was marked as spam, or was stopped by the operator. "
+            "Sign up again on the front page, or write to the operator.",
+            status=409,
+        )
+    return RedirectResponse(f"{site.root}/preferences/{token}?back=true", 303)
 
 
 @router.post("/preferences/{token}/sign-out")
@@ -210,21 +302,36 @@ def _page(
     topics: list[dict[str, Any]],
     *,
     saved: bool = False,
-    error: str = "",
+    back: bool = False,
+    tab: Tab = Tab.INTERESTS,
+    wrong: Wrong = Wrong(),
     shown: today.Today | None = None,
+    changed: today.Changes | None = None,
     brought: bool = False,
 ) -> HTMLResponse:
     with site.reading() as session:
         part = part_of(session, subscriber)
+        examples = _examples(session, subscriber)
+        named = [value for topic in topics for value in topic["seed_papers"].splitlines()]
+        seeds = titles_of(session, named)
     return site.page(
         "preferences.html",
         library=part,
-        status=422 if error else 200,
+        status=422 if wrong.said else 200,
+        wrong=wrong,
+        tab=tab.value,
+        tabs=[each.value for each in Tab],
+        back=back,
+        examples=examples,
+        # What a file brought is text to look through and change, a line each.
+        use_tags=not brought and _fits_as_tags(topics),
+        seeds=seeds,
+        changed=changed,
+        away=_away(subscriber),
         action=f"{site.root}/preferences/{token}",
         fields=fields,
         topics=topics,
         saved=saved,
-        error=error,
         today=shown,
         brought=brought,
         largest_profile=IN_PREFERENCES.largest_in_words,
@@ -238,3 +345,48 @@ def _page(
         archive_url=f"{site.root}/archive/{token}",
         unsubscribe_url=site.unsubscribe_url(subscriber.public_id),
     )
+
+
+# A form may have `bodies.MOST_FIELDS` fields, and each tag is one.
+_FIELDS_OF_TOPIC, _OTHER_FIELDS = 12, 30
+
+
+def _fits_as_tags(topics: list[dict[str, Any]]) -> bool:
+    """Whether the lists can be shown as a box for each value."""
+    tags = sum(len(topic[field].splitlines()) for topic in topics for field in forms.LISTS)
+    return tags + _FIELDS_OF_TOPIC * (len(topics) + 1) + _OTHER_FIELDS <= MOST_FIELDS
+
+
+# Of each topic, so that a reader sees what it stands for.
+_EXAMPLES = 3
+
+
+def _examples(session: Session, subscriber: Subscriber) -> dict[str, list[tuple[int, str]]]:
+    """The last papers that each topic brought: (id, title) by the topic's id as forms write it."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    rows = session.exec(
+        select(DigestItem.topic_id, Paper.id, Paper.title)
+        .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
+        .where(DigestItem.subscriber_id == subscriber.id, col(DigestItem.topic_id).is_not(None))
+        .order_by(col(DigestItem.id).desc())
+        .limit(100)
+    )
+    for topic_id, paper_id, title in rows:
+        named = found.setdefault(str(topic_id), [])
+        if len(named) < _EXAMPLES:
+            named.append((paper_id or 0, title))
+    return found
+
+
+def titles_of(session: Session, names: list[str]) -> dict[str, str]:
+    """Titles by the arXiv id or DOI that papers were named with, of those we have."""
+    ids = evidence.seed_papers(session, names)
+    rows = session.exec(select(Paper.id, Paper.title).where(col(Paper.id).in_(ids.values())))
+    titles = dict(rows.all())
+    return {name: titles[paper_id] for name, paper_id in ids.items() if paper_id in titles}
+
+
+def _away(subscriber: Subscriber) -> date | None:
+    """The last day of a vacation that is not over."""
+    until = subscriber.vacation_until
+    return until if until is not None and until >= utc_now().date() else None

@@ -60,6 +60,11 @@ class Site:
         return (folder / "style.css").read_bytes() + (folder / "reader.css").read_bytes()
 
     @cached_property
+    def script(self) -> bytes:
+        """The one script."""
+        return (bundled("templates") / "pages" / "reader.js").read_bytes()
+
+    @cached_property
     def _templates(self) -> Environment:
         templates = Environment(
             loader=FileSystemLoader(bundled("templates") / "pages"),
@@ -76,12 +81,15 @@ class Site:
             names=wording.authors_in_words,
             day=wording.day_in_words,
             shortened=one_line.shortened,
+            month="{:%B}".format,
         )
         templates.globals.update(
             site_name=self.settings.site_name,
             postal_address=self.settings.postal_address,
             root=self.root,
             base_url=self.settings.base_url,
+            labels=wording.LABELS,
+            script_url=f"{self.root}/reader.js?{sha256(self.script).hexdigest()[:12]}",
             style_url=f"{self.root}/style.css?{version}",
         )
         return templates

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from newsletter.core.database import utc_now
 from newsletter.core.models import Subscriber
 from newsletter.editions import preview
-from newsletter.messages.digest import Digest
+from newsletter.messages.digest import Digest, DigestPaper
 from newsletter.ranking import ranker
 from newsletter.ranking.candidates import SubscriberProfile
 from newsletter.ranking.profiles import profiles
@@ -30,6 +30,25 @@ class Today:
 
     digest: Digest | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What another digest would bring in and take out."""
+
+    brought: tuple[DigestPaper, ...]
+    gone: tuple[DigestPaper, ...]
+
+
+def changes(before: Today, after: Today) -> Changes:
+    """How ``after`` differs from ``before``, in papers."""
+    old = before.digest.papers if before.digest else ()
+    new = after.digest.papers if after.digest else ()
+    old_ids, new_ids = ({paper.paper_id for paper in papers} for papers in (old, new))
+    return Changes(
+        brought=tuple(paper for paper in new if paper.paper_id not in old_ids),
+        gone=tuple(paper for paper in old if paper.paper_id not in new_ids),
+    )
 
 
 # Ranking takes a processor each; other pages want one too.

@@ -221,6 +221,17 @@ def test_one_source_that_fails_does_not_stop_the_others(
     engine.dispose()
 
 
+def test_when_no_source_can_be_read_it_says_so_and_exits_with_2(run: Run, site: Site) -> None:
+    site.pages = {"/gone": (404, b"no")}
+    code, out, error = run("--json", sources="feeds", feeds=f"{site.url}/gone")
+    assert (code, sources(out)[0]["announced"]) == (2, 0)
+    assert error.startswith("nothing could be read: feed:127.0.0.1/")
+    site.pages = {"/gone": (200, rss())}
+    assert (
+        run("--json", sources="feeds", feeds=f"{site.url}/gone")[0] == 0
+    )  # nothing new is no failure
+
+
 def test_a_database_that_fails_is_one_line(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     path.write_bytes(hf_day(1))

@@ -10,7 +10,7 @@ from procrastinate.periodic import PeriodicDeferrer
 from sqlalchemy import Engine, text
 from sqlmodel import col, func, select
 
-from newsletter.cluster import overview, queue, schema, work
+from newsletter.cluster import queue, schema, work
 from newsletter.cluster.site import Site
 from newsletter.cluster.tasks import open_queue
 from newsletter.cluster.worker import NewsletterWorker
@@ -18,6 +18,7 @@ from newsletter.core import database
 from newsletter.core.database import read_scope, session_scope
 from newsletter.core.errors import DatabaseError
 from newsletter.core.models import Delivery, Edition, EditionStatus, Subscriber
+from newsletter.sending import queue_overview
 from tests.support.readers import add_readers, digest_rows, settings_for
 from tests.support.smtp_sink import running_sink
 
@@ -127,9 +128,11 @@ def test_a_shard_whose_subscribers_are_gone_and_an_edition_that_never_was_are_no
     put(queue_engine, "prepare", "p", first=500, stop=600, now="2026-11-20T07:00:00+00:00")
     put(queue_engine, "train", "t", first=500, stop=600)
     put(queue_engine, "vectors", "v", first=500, stop=600)
+    put(queue_engine, "prune", "prune")
     put(queue_engine, "send", "s", kind="edition", number=99, share=0)
     run_worker(Site(settings_for(queue_engine), queue_engine), said, concurrency=1)
     assert "prepare: subscribers 500 to 599: nobody is due" in " ".join(said)
+    assert "prune: 0 old rows removed" in " ".join(said)
     assert "train: subscribers 500 to 599: 0 topics" in " ".join(said)
     assert "send: there is no edition or broadcast 99" in " ".join(said)
     assert jobs(queue_engine) == []
@@ -220,7 +223,7 @@ def test_a_job_that_fails_waits_for_its_next_try_and_the_line_has_no_traceback(
     assert "\n" not in line
     assert [job[:2] for job in jobs(queue_engine)] == [("newsletter:ingest", "todo")]
     with queue_engine.connect() as connection:
-        found = overview.look_at(connection)
+        found = queue_overview.look_at(connection)
     assert found.counts == {"waiting": 1, "running": 0, "failed": 0}
     assert found.jobs[0].attempts == 1
     assert found.jobs[0].not_before is not None

@@ -8,6 +8,7 @@ from newsletter.core.identifiers import canonical_orcid
 LINES = {
     "Jane Doe and John Roe": ["Jane Doe", "John Roe"],
     "Jane Doe, John Roe, and Ann Poe": ["Jane Doe", "John Roe", "Ann Poe"],
+    "Jane Doe &amp; John Roe": ["Jane Doe", "John Roe"],
     "Jane Doe & John Roe": ["Jane Doe", "John Roe"],
     "Jane Doe | John Roe": ["Jane Doe", "John Roe"],
     "Jane Doe · John Roe": ["Jane Doe", "John Roe"],

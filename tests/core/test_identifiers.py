@@ -2,7 +2,7 @@
 
 import pytest
 
-from newsletter.core.identifiers import canonical_doi, doi_in_address, without_version
+from newsletter.core.identifiers import canonical_doi, doi_in_address, pubmed_name, without_version
 
 SICI = "10.1175/1520-0477(1996)077<0935:wotwsm>2.0.co;2"
 
@@ -12,6 +12,8 @@ SICI = "10.1175/1520-0477(1996)077<0935:wotwsm>2.0.co;2"
     [
         ("https://www.frontiersin.org/articles/10.3389/fpsyg.2026.00001/full", "10.3389/fpsyg.2026.00001"),
         ("https://onlinelibrary.wiley.com/doi/10.1002/anie.202600001?af=R", "10.1002/anie.202600001"),
+        ("https://www.biorxiv.org/content/10.1101/2026.01.01.123456v3.full.pdf+html", "10.1101/2026.01.01.123456"),
+        ("https://www.cambridge.org/core/product/identifier/10.1017/S1/type/journal_article", "10.1017/s1"),
         ("http://onlinelibrary.wiley.com/doi/10.1046/j.1095-8339.2003.t01-1-00158.x/abstract", "10.1046/j.1095-8339.2003.t01-1-00158.x"),
         ("https://iopscience.iop.org/article/10.1088/1742-6596/1/1/012001/meta", "10.1088/1742-6596/1/1/012001"),
         ("https://www.biorxiv.org/content/10.1101/2026.01.01.123456v1?rss=1", "10.1101/2026.01.01.123456"),
@@ -67,5 +69,27 @@ def test_versions_of_a_preprint_have_one_name() -> None:
     assert without_version("10.20944/preprints202401.0001.v1") == "10.20944/preprints202401.0001"
     assert without_version("10.26434/chemrxiv-2024-ab12c-v3") == "10.26434/chemrxiv-2024-ab12c"
     assert without_version("10.7554/elife.12345.2") == "10.7554/elife.12345"
-    for whole in ("10.7554/elife.12345", "10.1000/v2", "10.1016/j.cell.2026.01.001"):
+    assert without_version("10.12688/wellcomeopenres.123.2") == "10.12688/wellcomeopenres.123"
+    for whole in (
+        "10.7554/elife.12345",
+        "10.12688/wellcomeopenres.123",
+        "10.1000/v2",
+        "10.1016/j.cell.2026.01.001",
+    ):
         assert without_version(whole) == whole
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "38000001", "PMID: 38000001", "pmid:38000001", "PMID38000001", " 038000001 ",
+        "https://pubmed.ncbi.nlm.nih.gov/38000001/", "www.ncbi.nlm.nih.gov/pubmed/38000001",
+    ],
+)  # fmt: skip
+def test_pubmeds_numbers_have_one_name(value: str) -> None:
+    assert pubmed_name(value) == "pmid:38000001"
+
+
+@pytest.mark.parametrize("value", ["", "0", "3800000123", "PMC38", "12 34", "٣٨", "10.1000/1"])
+def test_other_numbers_are_none_of_pubmeds(value: str) -> None:
+    assert pubmed_name(value) is None

@@ -27,6 +27,8 @@ CASES = {
         (r"$\sigma_{ij}$, $\nu_{e}$, $\ell_{2,1}$", "σᵢⱼ, νₑ, ℓ₂,₁"),
         (r"VISTA$_{\text{omni}}$ and mAP\textsubscript{50}", "VISTA_omni and mAP₅₀"),
         (r"$\sum_{i=1}^{n} x_i$", "∑ᵢ₌₁ⁿ xᵢ"),
+        # A full stop cannot be raised: the exponent stays readable whole.
+        (r"$10^{-3.5}$, $10^{4.5}$, $M^{0.25}$, $z_{0.5}$", "10^(-3.5), 10^4.5, M^0.25, z₀.₅"),
         (r"$10^{-3}$, 10$^{-6}$, $10^-3$, $10^12$, 10^{17}", "10⁻³, 10⁻⁶, 10⁻³, 10¹², 10¹⁷"),
         (r"$A^{\top}$, $B^T$, $x^{*}$, $H^\dagger$, $f'(x)$", "A^⊤, Bᵀ, x*, H†, f′(x)"),
         (r"${a+b}^2$ and $\frac{a}{b}^2$", "(a+b)² and (a/b)²"),

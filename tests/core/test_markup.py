@@ -11,6 +11,7 @@ from newsletter.core.text import clean
 @pytest.mark.parametrize(
     ("source", "shown"),
     [
+        ("10<sup>-3.5</sup> M and 10<sup>4.5</sup>", "10^(-3.5) M and 10^4.5"),
         ("10<sup>−3</sup> M at 10<jats:sup>-6</jats:sup> mol m<sup>–2</sup>", "10⁻³ M at 10⁻⁶ mol m⁻²"),
         ("H<sub>2</sub>O, Ca<sup>2+</sup>, PM<sub>2.5</sub>, CD4<SUP>+</SUP>, <sup>13</sup>C", "H₂O, Ca²⁺, PM₂.₅, CD4⁺, ¹³C"),
         ("R<sub>eff</sub>, C<sub>max</sub>, KRAS<sup>G12D</sup>", "R_eff, C_max, KRAS^G12D"),

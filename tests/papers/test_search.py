@@ -148,7 +148,11 @@ def languages(engine: Engine) -> Engine:
                 record(5, "A study by somebody", "Of 蛋白质 folding.", authors=("Jürgen Müller",)),
                 record(6, "Graphs of Łódź", authors=("Pál Erdős", "Conor O’Brien")),
                 record(
-                    7, "Reinforcement learning of protein folding", doi=DOI, authors=("Ann Jones",)
+                    7,
+                    "Reinforcement learning of protein folding",
+                    doi=DOI,
+                    authors=("Ann Jones",),
+                    url="https://www.example.org/a?b=1",
                 ),
             ],
             seen_at=NOW,
@@ -164,6 +168,7 @@ def languages(engine: Engine) -> Engine:
         ("王小明", 1),
         ("タンパク質", 2),
         ("構造予測", 2),
+        ("ﾀﾝﾊﾟｸ質", 2),
         ("단백질", 3),
         ("구조", 3),
         ("โปรตีน", 4),
@@ -201,6 +206,13 @@ def test_a_title_in_such_a_script_counts_more_than_an_abstract(languages: Engine
         "arXiv:2609.00007v3",
         " https://arxiv.org/pdf/2609.00007v2.pdf ",
         "10.48550/arXiv.2609.00007",
+        "doi: 10.1000/ab(96)12<9:x>2",
+        "https://onlinelibrary.example.org/doi/full/10.1000/AB(96)12%3C9:x%3E2?af=R",
+        "arxiv.org/abs/2609.00007?context=cs",
+        "[2609.00007]",
+        "see 10.1000/ab(96)12<9:x>2, please",
+        "http://example.org/a?b=1",
+        "www.example.org/a?b=1#top",
     ],
 )
 def test_a_doi_an_arxiv_id_or_a_link_finds_its_paper(languages: Engine, typed: str) -> None:
@@ -210,6 +222,8 @@ def test_a_doi_an_arxiv_id_or_a_link_finds_its_paper(languages: Engine, typed: s
 def test_an_id_that_nobody_has_finds_nothing(languages: Engine) -> None:
     assert titles(languages, "2609.99999") == []
     assert titles(languages, "10.1000/other") == []
+    assert titles(languages, "https://www.example.org/another") == []
+    assert len(titles(languages, "2609.00006 and 2609.00007")) == 2
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,9 @@ def test_the_charset_in_the_header_reaches_the_reader() -> None:
         ("2026年11月25日", (25, 0)),
         ("Wed, 25 Nov 2026 24:00:00 GMT", (26, 0)),
         ("Wed, 25 Nov 2026 10:00 CET", (25, 9)),
+        ("Wed, 25 Nov 26 10:00 EST", (25, 15)),
+        ("Wednesday, November 25, 2026 - 10:00", (25, 10)),
+        ("November 25, 2026 at 10:00", (25, 10)),
         ("2026-11-25T10:00:00Z", (25, 10)),
     ],
 )
@@ -319,6 +322,16 @@ def test_authors_of_one_element_are_divided() -> None:
         (b"10.1000/a\nhttps://doi.org/10.1000/b\n", "ids and no papers"),
         (b'["38000001", "38000002"]', "ids and no papers"),
         (b"PMID: 38000001\r\nPMID: 38000002\r\n", "ids and no papers"),
+        (b"<eSearchResult><IdList><Id>38000001</Id></IdList></eSearchResult>", "1 PubMed id and no"),
+        (b'{"ids": ["10.1000/a", "2101.00001"]}', "ids and no papers"),
+        (b'[{"doi": "10.1000/a"}, {"doi": "10.1000/b"}]', "ids and no papers"),
+        (b"doi\n10.1000/a\n10.1000/b\n", "ids and no papers"),
+        (b"38000001,38000002,38000003\n", "ids and no papers"),
+        (b"[38000001, 38000002]", "ids and no papers"),
+        (b"https://arxiv.org/abs/2101.00001 hep-th/9901001\n", "ids and no papers"),
+        (b"PMID: 1\n", "unknown format"),
+        (b"@article{a, title={T}, doi={10.1000/a}}", "it is a bibliography"),
+        (b"TY  - JOUR\nTI  - T\nER  -\n", "it is a bibliography"),
     ],
 )  # fmt: skip
 def test_a_file_of_ids_says_so_and_what_to_do(

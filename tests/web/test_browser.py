@@ -194,6 +194,8 @@ def all_pages(site: Service) -> dict[str, str]:
         "confirm": f"/confirm/{SIGNER.sign(Purpose.CONFIRM, public_id, lifetime=600)}",
         "unsubscribe": f"/unsubscribe/{SIGNER.sign(Purpose.UNSUBSCRIBE, public_id)}",
         "preferences": steer,
+        "delivery": f"{steer}?tab=delivery",
+        "preferences account": f"{steer}?tab=account",
         "ratings": f"{steer}/ratings?undo=1&was=relevant",
         "learned": f"{steer}/learned",
         "sharpen": f"{steer}/sharpen",

@@ -30,6 +30,7 @@ from newsletter.core.models.operator import OperatorSession
 from newsletter.core.models.papers import (
     Announcement,
     AuthorOrcid,
+    Citation,
     FetchLog,
     FetchStatus,
     Paper,
@@ -63,6 +64,7 @@ __all__ = [
     "Broadcast",
     "Cadence",
     "ChangeKind",
+    "Citation",
     "ClickBy",
     "Delivery",
     "DeliveryEvent",

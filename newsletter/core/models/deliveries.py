@@ -51,7 +51,7 @@ class Delivery(SQLModel, table=True):
         CheckConstraint("attempts >= 0", name="attempts"),
         # Unfinished rows only: nearly all rows are sent, and a send run never looks for those. The
         # migration says so; saying it here would import PostgreSQL's dialect in every command.
-        Index("ix_delivery_unfinished", "edition_id", "broadcast_id", "not_before"),
+        Index("ix_delivery_unfinished", "edition_id", "broadcast_id", "not_before", "id"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -86,6 +86,17 @@ class AuthorOrcid(SQLModel, table=True):
     orcid: str = Field(max_length=19, index=True)
 
 
+class Citation(SQLModel, table=True):
+    """One paper here cites another that was known here when it came."""
+
+    __tablename__: ClassVar[str] = "citation"
+    __table_args__ = (UniqueConstraint("paper_id", "cited_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    paper_id: int = foreign_key("paper.id", index=False)
+    cited_id: int = foreign_key("paper.id")
+
+
 class SourceState(SQLModel, table=True):
     """Where a source was left off."""
 

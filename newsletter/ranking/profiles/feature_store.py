@@ -14,7 +14,7 @@ from sqlmodel import Session, SQLModel, col, delete, func, select
 
 from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, upsert, utc_now
-from newsletter.core.models import AuthorOrcid, Paper, PaperVector, Space
+from newsletter.core.models import AuthorOrcid, Citation, Paper, PaperVector, Space
 from newsletter.core.sentences import sentences
 from newsletter.ranking import collaborative, feature_space, sentence_roles, topic_vectors
 from newsletter.ranking.candidates import Candidates, Sentences, SentencesOf
@@ -224,6 +224,7 @@ def load_candidates(
         word_vectors=basis.space.word_vectors,
         calibration=judgements.current(session),
         orcids=_orcids(session, [paper.id or 0 for paper in papers]),
+        cites=_cites(session, [paper.id or 0 for paper in papers]),
     )
 
 
@@ -232,6 +233,14 @@ def _orcids(session: Session, paper_ids: Sequence[int]) -> dict[int, list[tuple[
     found: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for row in rows(session, AuthorOrcid, "paper_id", paper_ids):
         found[row.paper_id].append((row.name, row.orcid))
+    return found
+
+
+def _cites(session: Session, paper_ids: Sequence[int]) -> dict[int, list[int]]:
+    """The papers that these cite, of those that are known here, by id."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for row in rows(session, Citation, "paper_id", paper_ids):
+        found[row.paper_id].append(row.cited_id)
     return found
 
 

@@ -4,7 +4,7 @@ Everything long is computed from a reading view; what came of it is written in s
 so that no page and no sender waits minutes for SQLite's one writer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,9 +46,13 @@ class TrainingReport:
 
 
 def train(
-    engine: Engine, subscriber_id: int | None = None, *, model: str = DEFAULT
+    engine: Engine,
+    subscriber_id: int | None = None,
+    *,
+    model: str = DEFAULT,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainingReport:
-    """Refit what all topics share, then every topic's profile.
+    """Refit what all topics share, then every topic's profile; ``progress`` is told of topics.
 
     With ``subscriber_id`` only that subscriber's profiles, in the space there is. ``model`` is
     the setting `feature_model`.
@@ -58,7 +62,7 @@ def train(
     """
     shared = refit(engine, model) if subscriber_id is None else ("", None, None)
     whose = None if subscriber_id is None else range(subscriber_id, subscriber_id + 1)
-    key, topics = train_topics(engine, whose, model=model)
+    key, topics = train_topics(engine, whose, model=model, progress=progress)
     with read_scope(engine) as session:
         papers = session.exec(select(func.count()).select_from(Paper)).one()
     return TrainingReport(key, topics, papers, *shared)
@@ -76,7 +80,11 @@ def refit(engine: Engine, model: str = DEFAULT) -> tuple[str, Finding, Refit]:
 
 
 def train_topics(
-    engine: Engine, subscribers: range | None = None, *, model: str = DEFAULT
+    engine: Engine,
+    subscribers: range | None = None,
+    *,
+    model: str = DEFAULT,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[str, int]:
     """Train the topics of the subscribers with these ids, or all, in the space there is.
 
@@ -92,7 +100,8 @@ def train_topics(
     with read_scope(engine) as session:
         key, basis = feature_store.current(session, model)
         topics = [number or 0 for number in session.exec(wanted)]
-    for some in batched(topics, BATCH):
+    for number, some in enumerate(batched(topics, BATCH)):
+        progress(number * BATCH, len(topics))
         _train_topics(engine, key, basis, some)
     return key, len(topics)
 

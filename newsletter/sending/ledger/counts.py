@@ -12,6 +12,7 @@ from newsletter.sending.ledger.states import (
     COUNTED,
     COUNTED_AS,
     DELIVERY,
+    IN_ORDER,
     NO_LEASE,
     RESENDS,
     ROW,
@@ -41,7 +42,8 @@ def counts(session: Session, of: Of) -> dict[DeliveryStatus, int]:
 
 def is_unfinished(session: Session, of: Of, resends: int = RESENDS) -> bool:
     """Whether a send run, now or later, still has something to do for the edition."""
-    found = select(ROW.id).where(WAITS, belongs(of), is_open(resends)).limit(1)
+    waits = select(ROW.id).where(WAITS, belongs(of), is_open(resends))
+    found = waits.order_by(*IN_ORDER).limit(1)
     return session.connection().scalar(found) is not None
 
 

@@ -12,6 +12,7 @@ from sqlmodel import Session
 from newsletter.core.models import DeliveryStatus
 from newsletter.sending.ledger.states import (
     DELIVERY,
+    IN_ORDER,
     LEASE,
     NO_LEASE,
     RESENDS,
@@ -77,7 +78,7 @@ def _leased(is_again: bool, is_for_one: bool, kind: str, resends: int) -> Return
     wanted = select(ROW.id).where(*due, edition, broadcast)
     if is_for_one:
         wanted = wanted.where(ROW.subscriber_id == bindparam("subscriber"))
-    in_order = wanted.order_by(ROW.not_before, ROW.id) if is_again else wanted.order_by(ROW.id)
+    in_order = wanted.order_by(*IN_ORDER)
     # A CTE is evaluated once; as a plain subquery PostgreSQL may run it again and lease more.
     limited = in_order.limit(bindparam("limit")).with_for_update(skip_locked=True).cte("wanted")
     return (

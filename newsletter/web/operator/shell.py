@@ -18,7 +18,7 @@ from newsletter.web.operator.access import Operator
 from newsletter.web.site import Site
 
 # The other pages run no script at all; these may run ours, which asks this site for new counts.
-POLICY = f"{CONTENT_SECURITY_POLICY}; script-src 'self'; connect-src 'self'"
+POLICY = f"{CONTENT_SECURITY_POLICY}; connect-src 'self'"
 PER_PAGE = 50
 LONGEST_SEARCH = 100
 # Answers of relays are as long as they like.

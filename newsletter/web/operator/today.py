@@ -1,12 +1,13 @@
 """Today: sources, editions that are open, what is wrong and the command that helps."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
 from newsletter.core.database import utc_now
+from newsletter.editions import broadcasts
 from newsletter.editions import overview as overviews
 from newsletter.editions.advice import advice, people
 from newsletter.editions.overview import Overview
@@ -17,6 +18,8 @@ from newsletter.web.operator.shell import DoneDep, asset, show
 from newsletter.web.site import READ, SiteDep
 
 router = APIRouter()
+# Broadcasts of this long ago are still shown.
+BROADCASTS = timedelta(days=4)
 # An asset's address changes with its text.
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
@@ -38,6 +41,7 @@ def today_page(site: SiteDep, operator: OperatorDep, done: DoneDep) -> HTMLRespo
             people=counted,
         )
         waiting = unfinished_notes(session)
+        sent = broadcasts.shown(session, now.date() - BROADCASTS)
     return show(
         site,
         operator,
@@ -51,6 +55,7 @@ def today_page(site: SiteDep, operator: OperatorDep, done: DoneDep) -> HTMLRespo
         people=counted,
         advice=lines,
         waiting=waiting,
+        broadcasts=sent,
     )
 
 
