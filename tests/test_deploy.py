@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from newsletter.cli import COMMANDS
 
@@ -81,3 +82,16 @@ def test_mail_leaves_by_the_due_timer_only_and_the_readme_says_so() -> None:
     readme = (DEPLOY / "README.md").read_text("utf-8")
     for name in UNITS:
         assert name in readme or name.replace(".service", ".timer") in readme, name
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.sqlite.yaml"])
+def test_a_compose_file_runs_commands_of_ours_without_privileges(name: str) -> None:
+    services = yaml.safe_load((DEPLOY / name).read_text("utf-8"))["services"]
+    ours = {key: service for key, service in services.items() if key != "postgres"}
+    assert {"serve"} < set(ours)
+    for service in ours.values():
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        words = " ".join(service.get("command", ["serve"]))
+        named = re.findall(r"newsletter (\w+)", words) or [words.split()[0]]
+        assert set(named) <= set(COMMANDS), named
+    assert "\nUSER newsletter\n" in (DEPLOY / "Containerfile").read_text("utf-8")

@@ -89,8 +89,13 @@ def json_feed(feed: Feed) -> bytes:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def for_xml(text: str) -> str:
+    """``text`` without what XML has no character for."""
+    return _NOT_XML.sub("", text)
+
+
 def _put(parent: ElementTree.Element, name: str, text: str) -> None:
-    ElementTree.SubElement(parent, f"{{{_ATOM}}}{name}").text = _NOT_XML.sub("", text)
+    ElementTree.SubElement(parent, f"{{{_ATOM}}}{name}").text = for_xml(text)
 
 
 def _moment(moment: datetime) -> str:

@@ -3,14 +3,18 @@
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Annotated, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
+from sqlmodel import Session, select
 
 from newsletter.core.database import utc_now
-from newsletter.core.models import Paper
+from newsletter.core.errors import TokenError
+from newsletter.core.identifiers import split_arxiv_id
+from newsletter.core.models import DigestItem, Paper
+from newsletter.core.tokens import Purpose
 from newsletter.papers import browse, spelling
 from newsletter.papers.differences import latest_difference
 from newsletter.papers.orcids import orcids_of
@@ -127,12 +131,13 @@ def _rendered_feed(site: Site, day: date, path: str, as_json: bool) -> bytes:
         title=f"{site.settings.site_name}: papers of {day}",
         home=f"{base}/day/{day}",
         address=f"{base}{path}",
-        entries=tuple(_entry(base, paper) for paper in found),
+        entries=tuple(paper_entry(base, paper) for paper in found),
     )
     return feeds.json_feed(feed) if as_json else feeds.atom(feed)
 
 
-def _entry(base: str, paper: Paper) -> feeds.Entry:
+def paper_entry(base: str, paper: Paper) -> feeds.Entry:
+    """A paper in a feed."""
     return feeds.Entry(
         address=f"{base}/paper/{paper.id}",
         title=paper.title,
@@ -143,8 +148,8 @@ def _entry(base: str, paper: Paper) -> feeds.Entry:
 
 
 @router.api_route("/paper/{paper_id}", methods=READ)
-def paper_page(site: SiteDep, paper_id: RowId) -> HTMLResponse:
-    """One paper, and those most like it."""
+def paper_page(site: SiteDep, paper_id: RowId, why: Short = "") -> HTMLResponse:
+    """One paper, and those most like it; ``why`` is the token of a digest that it was in."""
     with site.reading() as session:
         paper = session.get(Paper, paper_id)
         if paper is None:
@@ -152,7 +157,30 @@ def paper_page(site: SiteDep, paper_id: RowId) -> HTMLResponse:
         similar = browse.similar(session, paper_id)
         orcids = orcids_of(session, paper_id, paper.authors)
         changed = latest_difference(session, paper_id)
-    return site.page("paper.html", paper=paper, similar=similar, orcids=orcids, changed=changed)
+        was_mailed = bool(why) and _was_mailed(session, site, why, paper_id)
+    arxiv_id = split_arxiv_id(paper.external_id)[0] if paper.source == "arxiv" else ""
+    return site.page(
+        "paper.html",
+        paper=paper,
+        similar=similar,
+        orcids=orcids,
+        changed=changed,
+        why_url=f"{site.root}/receipt/{why}/{paper_id}" if was_mailed else "",
+        pdf_url=f"https://arxiv.org/pdf/{arxiv_id}" if arxiv_id else "",
+        doi_url=f"https://doi.org/{quote(paper.doi)}" if paper.doi else "",
+    )
+
+
+def _was_mailed(session: Session, site: Site, token: str, paper_id: int) -> bool:
+    """Whether the paper was in the digest that the token is for; a bad token is for none."""
+    try:
+        delivery_id = site.delivery_of(session, Purpose.RECEIPT, token)
+    except TokenError:
+        return False
+    mailed = select(DigestItem.id).where(
+        DigestItem.delivery_id == delivery_id, DigestItem.paper_id == paper_id
+    )
+    return session.exec(mailed).first() is not None
 
 
 class SearchFields(BaseModel):
@@ -178,19 +206,19 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
     if not fields.given():
         return site.page("search.html", fields=fields, papers=None, error="")
     try:
-        since, until = (_moment(fields.since), _moment(fields.until))
+        since, until = (moment_of(fields.since), moment_of(fields.until))
     except ValueError:
         error = "Dates are written like 2026-11-22."
         return site.page("search.html", status=422, fields=fields, papers=None, error=error)
     start = (fields.page - 1) * browse.PAGE
-    words, instead = _line(fields.q), None
+    words, instead = line_of(fields.q), None
     with site.reading() as session:
         matching = partial(
             search,
             session,
             newest_first=fields.sort == "newest",
-            category=_line(fields.category) or None,
-            source=_line(fields.source) or None,
+            category=line_of(fields.category) or None,
+            source=line_of(fields.source) or None,
             since=since,
             until=until + timedelta(days=1) if until else None,
         )
@@ -216,11 +244,13 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
     )
 
 
-def _moment(typed: str) -> datetime | None:
+def moment_of(typed: str) -> datetime | None:
+    """The start of a day as the search form takes it; raises ValueError if it is none."""
     return browse.start_of(_checked(date.fromisoformat(typed))) if typed else None
 
 
-def _line(typed: str) -> str:
+def line_of(typed: str) -> str:
+    """What was typed, as one line."""
     return typed.replace("\x00", "").strip()
 
 
