@@ -21,7 +21,7 @@ def papers_by(*authors: str) -> Candidates:
 
 def follower(*names: str, halved: tuple[str, ...] = ()) -> SubscriberProfile:
     topic = replace(
-        topic_of(np.zeros_like(vectors_of(1)[0]), "People"),
+        topic_of(np.zeros_like(vectors_of(1)[0]), "People", evidence=None),
         followed_authors=frozenset(names),
         halved=frozenset(halved),
     )
