@@ -14,6 +14,7 @@ from sqlmodel import col, func, select
 from newsletter.cli import subscriber_changes
 from newsletter.cli.common import JsonOption, open_database, print_json
 from newsletter.cli.console import err, out
+from newsletter.cli.progress import progress_bar
 from newsletter.cli.subscriber_view import describe, required, row_of
 from newsletter.core import database
 from newsletter.core.csv_cells import split_list
@@ -123,7 +124,8 @@ def import_file(
         raise typer.Exit(
             _update(update_csv(engine, signer, file, dry_run=dry_run), dry_run, as_json)
         )
-    report = import_csv(engine, signer, file, confirmed=confirmed)
+    with progress_bar("importing subscribers") as progress:
+        report = import_csv(engine, signer, file, confirmed=confirmed, progress=progress)
     if as_json:
         print_json(asdict(report))
         raise typer.Exit(1 if report.refused else 0)

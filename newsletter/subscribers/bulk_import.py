@@ -1,6 +1,6 @@
 """Import of a CSV file, in chunks of plain inserts: 100,000 lines take seconds, not minutes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,21 +51,31 @@ class _Known:
     topics: frozenset[str]
 
 
-def import_csv(engine: Engine, signer: Signer, path: Path, *, confirmed: bool) -> ImportReport:
+def import_csv(
+    engine: Engine,
+    signer: Signer,
+    path: Path,
+    *,
+    confirmed: bool,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ImportReport:
     """Import ``path``; ``confirmed`` states that consent was given elsewhere.
 
     Opt-outs and suppressed or erased addresses are never brought back, and nothing a known
     subscriber has set is changed: they gain the topics that are new, and with ``confirmed`` a
-    pending one becomes active.
+    pending one becomes active. ``progress`` is told how many addresses are done, and of how many.
 
     Raises:
         InputError: the file as a whole cannot be read; nothing was imported then.
     """
     report = ImportReport(file=str(path))
     wanted = _by_address(read_lines(path), report)
+    done = 0
     for addresses in batched(wanted):
         with session_scope(engine) as session:
             _import_chunk(session, signer, [wanted[a] for a in addresses], confirmed, report)
+        done += len(addresses)
+        progress(done, len(wanted))
     report.refused.sort(key=lambda remark: remark.line)
     report.unchanged.sort(key=lambda remark: remark.line)
     return report

@@ -105,3 +105,33 @@ def test_what_others_liked_survives_storage_and_knows_papers_nobody_saw(basis: B
     known = joined.as_evidence(content[:3], np.array([1_000, 5, 1_002]))
     assert known.shape == (3, joined.dimensions)
     assert known[:, basis.space.dimensions :].any(axis=1).all()
+
+
+def test_one_like_a_thousand_and_likes_that_contradict_each_other_give_sound_scores(
+    basis: Basis,
+) -> None:
+    content = basis.space.transform(TEXTS)
+    vectors = basis.as_evidence(content)
+    nothing = topic_vectors.nothing(1, basis.dimensions)
+    one = nothing.plus("likes", vectors[:1])
+    many = nothing.plus_likes(csr_matrix(np.full((1, 40), 25, np.float32)), vectors[:40])
+    torn = one.plus("dislikes", vectors[:1])
+    everything = nothing.plus_likes(csr_matrix(np.ones((1, len(TEXTS)), np.float32)), vectors)
+    for sums in (one, many, torn, everything):
+        assert np.isfinite(scores_of(basis, sums)).all()
+    assert scores_of(basis, one)[0].argmax() == 0
+    assert set(np.argsort(-scores_of(basis, many)[0])[:40]) == set(range(40))
+    # A like counts four times what a dislike does: both of one paper leave a weak like.
+    assert scores_of(basis, torn)[0].argmax() == 0
+
+
+def test_papers_without_abstracts_are_found_among_papers_with_them() -> None:
+    about = [PaperText(f"Coral reefs {n}", f"Reefs of the sea bleach in {n} ways.") for n in "abcd"]
+    bare = [PaperText("Bleaching of coral reefs")]
+    others = [PaperText(f"Dark matter {n}", f"Galaxies and halos, part {n}.") for n in range(40)]
+    basis = Basis(feature_space.fit([*about, *bare, *others], "wordllama"))
+    sums = topic_vectors.nothing(1, basis.dimensions)
+    for vector in basis.as_evidence(basis.space.transform(about)):
+        sums = sums.plus("likes", vector[None])
+    candidates = basis.extend(basis.space.transform([*others, *bare]))
+    assert (topic_vectors.combine(basis, sums).vectors @ candidates.T)[0].argmax() == len(others)

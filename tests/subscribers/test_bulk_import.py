@@ -267,3 +267,15 @@ def test_thousands_of_lines_come_in_by_chunks(engine: Engine, file: Path) -> Non
     assert report.added == 2500
     with read_scope(engine) as session:
         assert session.exec(select(func.count()).select_from(Topic)).one() == 2500
+
+
+def test_progress_is_told_of_every_address(engine: Engine, file: Path) -> None:
+    file.write_text("email\n" + "".join(f"reader{n}@there.example\n" for n in range(700)))
+    told: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        told.append((done, total))
+
+    import_csv(engine, SIGNER, file, confirmed=True, progress=progress)
+    assert told[-1] == (700, 700)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
