@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.models import Label
+from newsletter.ranking.calibration import AS_SHIPPED, Calibration
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
 
@@ -68,6 +69,7 @@ class Candidates:
     sentences: SentencesOf | None = None
     background: Vectors | None = None  # (k, d) content of some ordinary papers
     word_vectors: WordVectors | None = None
+    calibration: Calibration = AS_SHIPPED  # of the site's matches
     # By paper id: (name, ORCID) of the authors whose source tells one.
     orcids: Mapping[int, Sequence[tuple[str, str]]] = field(default_factory=dict)
     # By paper id: the papers that it cites, of those that are known here.
