@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from newsletter.cli import match_figures
 from newsletter.cli.common import JsonOption, print_json
 from newsletter.cli.console import out
 from newsletter.cli.progress import progress_bar
@@ -50,12 +51,26 @@ def evaluate(
         ),
     ] = False,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the curves to FILE (svg, png, pdf).")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the curves, or of reviews the reliability of the match, to FILE (svg, png).",
+        ),
+    ] = None,
+    stream: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="With JSON Lines files of other papers, to mix a review's papers into.",
+        ),
     ] = None,
 ) -> None:
     """Measure ranking quality: rank a folder's new papers and compare with what readers saved."""
     model = load_settings().feature_model
+    matches = None
     if datasets.is_library(folder):
+        if stream:
+            raise UsageError("--stream is for systematic reviews")
         library = datasets.load_library(folder)
         ours = evaluation.evaluate(library, model)
         dated = evaluation.by_time(library)
@@ -66,23 +81,28 @@ def evaluate(
         told = feature_weights.told([])
     else:
         reviews = datasets.load_reviews(folder)
-        if with_curves or plot:
-            raise UsageError(
-                "--curves and --plot need subscribers with libraries, not systematic reviews"
-            )
+        if with_curves:
+            raise UsageError("--curves needs subscribers with libraries, not systematic reviews")
         with progress_bar("ranking reviews") as progress:
             ours = evaluation.evaluate_reviews(reviews, draws, model, progress)
         with progress_bar("baselines") as progress:
             others = baselines.run_reviews(reviews, draws, progress) if with_baselines else []
         later, mine, points = None, ours.measured, []
         told = feature_weights.told([review.name for review in reviews])
-    if plot:
+        libraries = [review.as_library(0) for review in reviews]
+        matches = match_figures.measure(libraries, stream or folder, model)
+    if plot and points:
         learning_curves.plot(points, plot)
+    elif plot:
+        match_figures.draw(matches, plot)
     if as_json:
-        print_json(_as_json(ours, mine, later, others, points) | {"parameters": told})
-    else:
-        _print(ours, mine, later, others, points)
-        out.print(escape(told))
+        judged = {"match": matches.as_json()} if matches else {}
+        print_json(_as_json(ours, mine, later, others, points) | {"parameters": told} | judged)
+        return
+    _print(ours, mine, later, others, points)
+    if not datasets.is_library(folder):
+        match_figures.show(matches)
+    out.print(escape(told))
 
 
 def _as_json(

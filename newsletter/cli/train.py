@@ -34,6 +34,8 @@ def train(
             f"weight of what others liked: {report.others.weight:g}; recall of held-out likes "
             f"{report.others.without:.3f} without, {report.others.with_others:.3f} with"
         )
+    if report.match is not None:
+        out.print(report.match.line())
     if not report.papers:
         err.print("no papers yet: run `newsletter ingest`")
     out.print(escape(f"{report.topics} topics trained on {report.papers} papers"))

@@ -104,8 +104,9 @@ def prune_old(site: Site) -> str:
 
 def refit(site: Site) -> str:
     """Refit what all topics share."""
-    rebuilt, others = training.refit(site.engine, site.settings.feature_model)
-    return f"{rebuilt or 'feature space kept'}; weight of what others liked {others.weight:g}"
+    rebuilt, others, match = training.refit(site.engine, site.settings.feature_model)
+    said = f"{rebuilt or 'feature space kept'}; weight of what others liked {others.weight:g}"
+    return f"{said}; {match.line()}"
 
 
 def compute_vectors(site: Site, papers: range) -> str:

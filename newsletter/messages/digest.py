@@ -308,7 +308,7 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
             issue_date=row.issue_date,
             created_at=row.created_at,
             sections=sections_of(items[row.id]),
-            coverage=row.coverage,
+            coverage=_coverage(row.coverage, row.occasion),
             length=row.length,
             occasion=row.occasion,
             notice=row.notice,
@@ -319,6 +319,13 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
         )
         for row in rows
     }
+
+
+def _coverage(line: str, occasion: Occasion) -> str:
+    """What was read for the edition; on a quiet day nothing was chosen from it."""
+    return (
+        line.replace("Chosen from", "Looked through", 1) if occasion is Occasion.NOTHING else line
+    )
 
 
 def _reasons(session: Session, rows: Sequence[Any]) -> dict[int, str]:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.models import Label
+from newsletter.core.persons import PersonIndex
+from newsletter.ranking.calibration import AS_SHIPPED, Calibration
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
 
@@ -68,6 +70,7 @@ class Candidates:
     sentences: SentencesOf | None = None
     background: Vectors | None = None  # (k, d) content of some ordinary papers
     word_vectors: WordVectors | None = None
+    calibration: Calibration = AS_SHIPPED  # of the site's matches
     # By paper id: (name, ORCID) of the authors whose source tells one.
     orcids: Mapping[int, Sequence[tuple[str, str]]] = field(default_factory=dict)
     # By paper id: the papers that it cites, of those that are known here.
@@ -80,6 +83,15 @@ class Candidates:
     def index(self) -> TextIndex:
         """The papers' words, found once."""
         return TextIndex(self.titles, self.abstracts)
+
+    @cached_property
+    def people(self) -> tuple[PersonIndex, dict[str, list[int]]]:
+        """All authors, found once, and the rows of each."""
+        rows_of: dict[str, list[int]] = {}
+        for row, names in enumerate(self.authors):
+            for name in names:
+                rows_of.setdefault(name, []).append(row)
+        return PersonIndex(rows_of), rows_of
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

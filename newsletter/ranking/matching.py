@@ -40,13 +40,14 @@ class Matcher:
         for place in following:
             plain[place] -= scoring.follows(topics[place], self._found)[papers[place]]
         found = np.zeros(papers.shape, np.float32)
+        allowed = steps > scoring.NEVER
         for places in _of_one_size(topics):
             some = [topics[place] for place in places]
             ways, keywords_only = match.ways_of(some)
             features = self._features.of(some, papers[places], plain[places])
-            found[places] = self._model.probabilities(ways, features, keywords_only=keywords_only)
-        found[steps == scoring.NEVER] = 0
-        found = match.tempered(found)
+            found[places] = self._model.probabilities(
+                ways, features, keywords_only=keywords_only, allowed=allowed[places]
+            )
         for place in following:
             author, category = scoring.followed(topics[place], self._found)
             mine = papers[place]
@@ -55,7 +56,8 @@ class Matcher:
             found[place] = match.with_follows(
                 found[place], author[mine], category[mine], cites[mine]
             )
-        found[steps == scoring.NEVER] = 0
+        found = self._found.candidates.calibration.of(found)
+        found[~allowed] = 0
         return found
 
 

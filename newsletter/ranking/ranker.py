@@ -21,10 +21,10 @@ from newsletter.ranking.candidates import (
     SubscriberProfile,
     TopicProfile,
 )
-from newsletter.ranking.match import WORTH, MatchModel, labels_of, shipped
+from newsletter.ranking.match import SHORTLIST, WORTH, MatchModel, labels_of, shipped
 from newsletter.ranking.matching import Matcher
 from newsletter.ranking.popular import POPULAR, POPULAR_TODAY, popular
-from newsletter.ranking.selection import SHORTLIST, Likeness, pick, room_for
+from newsletter.ranking.selection import Likeness, pick, room_for
 
 __all__ = [
     "NO_NEW",

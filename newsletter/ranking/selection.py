@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from newsletter.ranking.candidates import Candidates, SubscriberProfile
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.match import WORTH
+from newsletter.ranking.match import SHORTLIST, WORTH
 from newsletter.ranking.scoring import NEVER, best
 
 # Maximal marginal relevance (Carbonell & Goldstein 1998): each paper pays for its likeness to
@@ -16,7 +16,6 @@ from newsletter.ranking.scoring import NEVER, best
 # nothing; a copy pays 4 steps.
 ORDINARY_LIKENESS = 0.5
 SPREAD = 8.0
-SHORTLIST = 32  # a topic: what picks can come from, if no digest may hold more
 # An unusual pick is one from just outside the topics: below the floor, and no further than this.
 NEAR = 0.025
 FEWEST_FOR_OUTSIDE = 5  # papers in a digest, before one of them is an unusual pick

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import Stemmer
@@ -23,9 +24,28 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 )
 _ACCENT = re.compile("[\u0300-\u036f]")
+_PARTING = frozenset(":;!?([\u2026")
 _STEMMER = Stemmer.Stemmer("english")
 _ENDINGS = (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("s", ""))
+_SINGULAR = {
+    "analyses": "analysis",
+    "children": "child",
+    "criteria": "criterion",
+    "hypotheses": "hypothesis",
+    "indices": "index",
+    "matrices": "matrix",
+    "mice": "mouse",
+    "phenomena": "phenomenon",
+    "syntheses": "synthesis",
+    "vertices": "vertex",
+}
+# "TNF-\u03b1" is "TNF-alpha".
+_LETTERS = {
+    letter: unicodedata.name(letter).rsplit(" ", 1)[1].lower().replace("lamda", "lambda")
+    for letter in map(chr, range(0x3B1, 0x3CA))
+}
 _NO_PLURAL = ("ss", "us", "is")
+_BREAK = "\n"
 SHORTEST_PLURAL = 4  # letters: "gas" and "bus" are no plurals, "LLMs" is one
 
 
@@ -35,6 +55,7 @@ def folded(word: str) -> str:
     plain = word.casefold()
     if not plain.isascii():
         plain = _ACCENT.sub("", unicodedata.normalize("NFKD", plain))
+    plain = _SINGULAR.get(plain) or _LETTERS.get(plain) or plain
     if len(plain) >= SHORTEST_PLURAL and plain.isalpha() and not plain.endswith(_NO_PLURAL):
         for ending, singular in _ENDINGS:
             if plain.endswith(ending):
@@ -42,9 +63,33 @@ def folded(word: str) -> str:
     return plain
 
 
+def _parts(text: str, end: int, start: int) -> bool:
+    """Whether what stands between two words parts them: no phrase goes on over it.
+
+    A full stop does after a word of four letters or more: "St. Louis" is one name.
+    """
+    between = text[end:start]
+    if between in {" ", "-"}:
+        return False
+    stop = between.startswith(".") and between[1:2].isspace() and text[end - 4 : end].isalpha()
+    return (stop and end >= 4) or not _PARTING.isdisjoint(between)
+
+
 def tokens(text: str) -> list[tuple[str, int, int]]:
     """Folded words of ``text`` with the start and end of each."""
     return [(folded(found[0]), found.start(), found.end()) for found in _TOKEN.finditer(text)]
+
+
+def _words(text: str) -> list[str]:
+    """Folded words of ``text``, with a break wherever no phrase goes on."""
+    found: list[str] = []
+    last = 0
+    for word, start, end in tokens(text):
+        if found and _parts(text, last, start):
+            found.append(_BREAK)
+        found.append(word)
+        last = end
+    return found
 
 
 @lru_cache(maxsize=20_000)
@@ -70,16 +115,16 @@ class TextIndex:
 
     def __init__(self, titles: Sequence[str], abstracts: Sequence[str]) -> None:
         self._raw = tuple(zip(titles, abstracts, strict=True))
-        title_words = [phrase_of(title) if title else () for title in titles]
+        title_words = [_words(title) for title in titles]
         self._titles = [f" {' '.join(words)} " for words in title_words]
         self._texts: list[str] = []
         self.words: list[tuple[str, ...]] = []  # of each text, each once
         rows: dict[str, list[int]] = defaultdict(list)
         for row, (title, abstract) in enumerate(zip(title_words, abstracts, strict=True)):
-            body = [word for word, _, _ in tokens(abstract)]
+            body = _words(abstract)
             # A phrase does not begin in the title and end in the abstract.
             self._texts.append(f" {' '.join(title)} \n {' '.join(body)} ")
-            found = tuple(dict.fromkeys((*title, *body)))
+            found = tuple(word for word in dict.fromkeys((*title, *body)) if word != _BREAK)
             self.words.append(found)
             for word in found:
                 rows[word].append(row)
@@ -100,11 +145,11 @@ class TextIndex:
             return count, in_title
         places = [self._rows.get(word, ()) for word in phrase]
         wanted = f" {' '.join(phrase)} "
-        letter = _as_letter(value) if len(phrase) == 1 else None
+        letter = _as_written(value) if len(phrase) == 1 else None
         for row in min(places, key=len):
             found = self._texts[row].count(wanted)
             titled = wanted in self._titles[row]
-            if found and letter is not None:  # "R", not the r of a formula or of "R-CNN"
+            if found and letter is not None:  # "R", not the r of a formula or of "R-CNN"; "WHO"
                 title, abstract = self._raw[row]
                 found = len(letter.findall(f"{title}\n{abstract}"))
                 titled = letter.search(title) is not None
@@ -163,11 +208,17 @@ def vocabulary_of(index: TextIndex, encode: WordVectors | None) -> Vocabulary:
     return Vocabulary(numbers, rows, np.array(starts, np.int64), counts, vectors)
 
 
-def _as_letter(value: str) -> re.Pattern[str] | None:
-    """A single letter stands for itself only as it was written and with nothing joined to it."""
+def _as_written(value: str) -> re.Pattern[str] | None:
+    """What is looked for only as it was written: a single letter, and names like "Go" and "WHO".
+
+    A letter has nothing joined to it. Written small, such a name is a word of every text.
+    """
     letter = value.strip()
-    if len(letter) != 1 or not letter.isalpha():
+    if not letter.isalpha():
         return None
+    if len(letter) > 1:
+        is_name = letter != letter.lower() and letter.lower() in ENGLISH_STOP_WORDS
+        return re.compile(rf"(?<!\w){letter}(?!\w)") if is_name else None
     joined = r"\w\-–'’.*/^+=(){}\[\]<>|~≤≥∈"
     return re.compile(rf"(?<![{joined}]){re.escape(letter)}(?![{joined}#²³])")
 
@@ -181,11 +232,14 @@ def spelled(text: str, value: str) -> str:
     phrase = phrase_of(value)
     if not phrase:
         return ""
-    if len(phrase) == 1 and (letter := _as_letter(value)) is not None:
+    if len(phrase) == 1 and (letter := _as_written(value)) is not None:
         found = letter.search(text)
         return found[0] if found else ""
     words = tokens(text)
     for place in range(len(words) - len(phrase) + 1):
-        if all(words[place + n][0] == word for n, word in enumerate(phrase)):
+        here = words[place : place + len(phrase)]
+        if all(found[0] == word for found, word in zip(here, phrase, strict=True)) and not any(
+            _parts(text, one[2], two[1]) for one, two in pairwise(here)
+        ):
             return text[words[place][1] : words[place + len(phrase) - 1][2]]
     return ""

@@ -11,7 +11,7 @@ from newsletter.core.models import Space
 from newsletter.messages import digest
 from newsletter.papers import browse
 from newsletter.ranking.candidates import Candidates
-from newsletter.ranking.profiles import profiles
+from newsletter.ranking.profiles import judgements, profiles
 
 # Votes and revisions may be this old in a preview, in seconds; new papers come in at once.
 FRESH = 300.0
@@ -36,7 +36,7 @@ class CandidateCache:
         space = session.exec(
             select(Space.id, Space.collaboration_id).order_by(col(Space.created_at).desc()).limit(1)
         ).first()
-        key = (newest, *(space or ()))
+        key = (newest, *(space or ()), judgements.current(session))
         with self._lock:  # of several requests at once, one loads
             if self._kept is None or key != self._key or time.monotonic() > self._until:
                 since = utc_now() - digest.CANDIDATE_WINDOW

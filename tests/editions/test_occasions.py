@@ -16,6 +16,8 @@ from newsletter.core.models import (
     DeliveryKind,
     DeliveryStatus,
     DigestItem,
+    FetchLog,
+    FetchStatus,
     Occasion,
     Subscriber,
 )
@@ -159,6 +161,26 @@ def test_a_quiet_day_is_told_once_a_week_or_each_time_and_why(
     assert mailed(engine, settings, sink, ISSUE_DATE) == [], "told once"
     [again] = mailed(engine, settings, sink, NEXT_DAY)
     assert again["To"].addresses[0].addr_spec == "told@reader.example", "the other one next week"
+
+
+def test_a_quiet_day_on_which_papers_came_does_not_say_that_any_was_chosen(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
+    add_papers(engine, *range(4))
+    add_reader(engine, tell_when_nothing=True, min_score=100)
+    with session_scope(engine) as session:
+        session.add(
+            FetchLog(
+                source="test",
+                started_at=utc_now(),
+                status=FetchStatus.OK,
+                new=4,
+            )
+        )
+    [note] = mailed(engine, settings, sink, ISSUE_DATE)
+    assert "no new paper reached your minimum match of 100" in " ".join(text_of(note).split())
+    assert "Looked through 4 new papers" in text_of(note)
+    assert "Chosen from" not in text_of(note)
 
 
 def test_a_minimum_that_was_converted_is_told_in_the_next_digest_and_never_again(

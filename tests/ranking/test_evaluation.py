@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from scipy.sparse import csr_matrix
 from typer.testing import CliRunner
 
 from newsletter.cli import make_app
-from newsletter.core.errors import InputError
+from newsletter.core.errors import InputError, UsageError
+from newsletter.core.models import Label
 from newsletter.ranking import feature_weights
-from newsletter.ranking.evaluation import datasets, metrics
+from newsletter.ranking.evaluation import datasets, match_evaluation, metrics
+from newsletter.ranking.evaluation.match_report import Tally
 from newsletter.ranking.evaluation.measured import Measured
 
 SUBJECTS = ["program repair", "dark matter", "protein folding", "graph theory"]
@@ -188,6 +191,73 @@ def test_a_review_is_judged_by_weights_that_were_chosen_without_it() -> None:
     assert feature_weights.for_judging("A review nobody knows") == feature_weights.shipped()
     assert any(feature_weights.for_judging(name) != feature_weights.shipped() for name in known)
     assert "chosen without it" in feature_weights.told(known)
+
+
+def write_reviews(folder: Path) -> None:
+    """Two topics with twenty relevant papers each, and sixty that a search found besides."""
+    for name, subject, other in (
+        ("Halos", "Dark matter halo", "Protein"),
+        ("Repair", "Program repair patch", "Robot"),
+    ):
+        rows = ["title,abstract,label"]
+        rows += [f"{subject} {n},{subject} number {n} is weighed in detail.,1" for n in range(22)]
+        rows += [f"{other} {n} moves,{other} {n} and its parts are modelled.,0" for n in range(60)]
+        (folder / f"{name}.csv").write_text("\n".join(rows), encoding="utf-8")
+
+
+def test_reviews_mixed_into_other_papers_tell_how_true_the_labels_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(match_evaluation, "FEWEST_IN_STREAM", 60)
+    write_reviews(tmp_path)
+    picture = tmp_path / "reliability.svg"
+    command = ["evaluate", str(tmp_path), "--json", "--draws", "1", "--plot", str(picture)]
+    done = CliRunner().invoke(make_app(), command)
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["users"] == 2
+    judged = found["match"]
+    assert list(judged["told"]) == ["likes"], "nobody wrote keywords for these"
+    assert judged["days"] == 10
+    assert judged["relevant"] == 2 * (0 + 1 + 3 + 10 + 10)
+    assert judged["relevant_shown"] > 0
+    labels = judged["labels"].values()
+    assert sum(label["relevant"] for label in labels) == judged["relevant_shown"]
+    assert judged["empty_days"] == 2
+    assert 0 <= judged["days_with_false_claims"] <= 2
+    assert 0 <= judged["calibration_error"] <= 1
+    assert "not fitted on them" in judged["split"]
+    assert sum(each["papers"] for each in judged["reliability"]) == sum(
+        each["shown"] for name, each in judged["labels"].items() if name != Label.NONE.value
+    )
+    drawn = ElementTree.fromstring(picture.read_text(encoding="utf-8"))
+    circles = drawn.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(circles) == len(judged["reliability"])
+
+    done = CliRunner().invoke(make_app(), ["evaluate", str(tmp_path), "--draws", "1"])
+    assert "Halos, Repair: by the shipped model" in done.stdout
+    assert "what the other reviews turned down" in done.stdout
+
+
+def test_where_papers_are_too_few_for_days_the_match_is_not_measured_and_that_is_said(
+    tmp_path: Path,
+) -> None:
+    write_reviews(tmp_path)
+    done = CliRunner().invoke(make_app(), ["evaluate", str(tmp_path), "--draws", "1"])
+    assert done.exit_code == 0
+    assert "match: not measured" in done.stdout
+    plot = ["evaluate", str(tmp_path), "--draws", "1", "--plot", str(tmp_path / "a.svg")]
+    assert isinstance(CliRunner().invoke(make_app(), plot).exception, UsageError)
+
+
+def test_the_calibration_error_is_the_mean_distance_from_the_diagonal() -> None:
+    tally = Tally(
+        matches=[0.9, 0.9, 0.9, 0.9, 0.1, 0.1],
+        relevant=[True, True, True, False, False, False],
+        labels=[Label.STRONG] * 4 + [Label.WORTH] * 2,
+    )
+    assert np.array(tally.reliability()) == pytest.approx(np.array([[0.1, 0, 2], [0.9, 0.75, 4]]))
+    assert tally.calibration_error() == pytest.approx((2 * 0.1 + 4 * 0.15) / 6)
 
 
 @pytest.mark.parametrize(

@@ -127,11 +127,25 @@ def test_a_minimum_holds_for_who_has_no_interests_too() -> None:
     assert ranked(topics=(), min_score=1).picks == ()
 
 
-def test_matches_of_a_day_that_add_up_to_many_papers_count_for_less() -> None:
-    few, many = np.full((1, 4), 0.9, np.float32), np.full((1, 30), 0.9, np.float32)
-    assert match.tempered(few) == pytest.approx(few)
-    assert (match.tempered(many) < 0.75).all()
-    assert (np.diff(match.tempered(np.linspace(0, 1, 40, dtype=np.float32)[None])) >= 0).all()
+def test_the_order_of_matches_is_that_of_the_first_regression() -> None:
+    for model in (match.shipped(), *match.left_out().values()):
+        yes, no = model.day[:, 0], model.day[:, 1]
+        assert (np.minimum(yes, no) >= 0).all()
+        assert (yes + no > 0).all()
+
+
+def test_a_day_is_told_by_how_many_papers_are_expected_and_how_close_the_ten_best_are() -> None:
+    one = np.array([[4.0] + [-9.0] * 31], np.float32)
+    many = np.full((1, 32), 4.0, np.float32)
+    (expected_one, best_one), (expected_many, best_many) = match.of_day(one), match.of_day(many)
+    assert np.expm1(expected_one) == pytest.approx(0.98, abs=0.01)
+    assert np.expm1(expected_many) == pytest.approx(31.4, abs=0.1)
+    assert best_one == pytest.approx((4 + 9 * match.UNRELATED) / 10)
+    assert best_many == pytest.approx(4)
+    alone = match.of_day(np.array([[4.0]], np.float32))
+    assert np.allclose(alone, (expected_one, best_one)), (
+        "papers that are missing count as unrelated"
+    )
 
 
 def paper(explanation: str) -> DigestPaper:

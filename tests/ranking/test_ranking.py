@@ -13,6 +13,7 @@ from newsletter.core.sentences import sentences
 from newsletter.ranking import attribution, explanations, scoring
 from newsletter.ranking import ranker as ranking
 from newsletter.ranking.candidates import (
+    LIKED,
     Candidates,
     Evidence,
     EvidenceMatrix,
@@ -99,7 +100,7 @@ def with_evidence(pool: Vectors, seed: int = 3) -> TopicProfile:
     mix = (1.0, 0.5)
     ridge = np.linspace(1, 0.2, D, dtype=np.float32)
     vector = (weights @ pool) * (mix[0] + mix[1] * ridge)
-    kinds = np.array([number % 6 for number in range(len(pool))], np.int8)
+    kinds = np.array([number % LIKED for number in range(len(pool))], np.int8)
     evidence = Evidence(
         kinds,
         tuple(f"piece {number}" for number in range(len(pool))),

@@ -14,6 +14,9 @@ TEXTS = (
     "Floods of the .NET runtime, and of C# services",
     "Neural nets that forecast floods",
     "Chain-of-thought prompting in analyses of buses",
+    "Who can go? Go services of the WHO, as follows: (1) count patients. Robots learn",
+    "\u03b2-amyloid and TNF-\u03b1 in matrices; F# and \uff2c\uff2c\uff2d agents of St. Louis",
+    "Covid\u201119 in U-Net and ResNet (50 layers)",
 )
 
 
@@ -30,9 +33,9 @@ def rows(value: str) -> list[int]:
         ("C", [0]),
         ("C#", [6]),
         (".NET", [6]),
-        ("net", [7]),
-        ("LLM", [2]),
-        ("llms", [2]),
+        ("net", [7, 11]),
+        ("LLM", [2, 10]),
+        ("llms", [2, 10]),
         ("naive", [2]),
         ("naïve", [2]),
         ("R", [3]),
@@ -41,6 +44,23 @@ def rows(value: str) -> list[int]:
         ("flood", [6, 7]),
         ("chain of thought", [8]),
         ("chain thought", []),
+        ("Go", [9]),
+        ("WHO", [9]),
+        ("US", []),
+        ("follow 1", []),
+        ("patient robot", []),
+        ("beta-amyloid", [10]),
+        ("TNF alpha", [10]),
+        ("matrix", [10]),
+        ("analysis", [8]),
+        ("F#", [10]),
+        ("F", []),
+        ("llm agent", [10]),
+        ("St. Louis", [10]),
+        ("COVID-19", [11]),
+        ("u net", [11]),
+        ("ResNet 50", []),
+        ("R-CNN", [4]),
         ("", []),
         ("!!", []),
     ],
@@ -53,6 +73,9 @@ def test_a_phrase_is_quoted_as_the_paper_writes_it() -> None:
     assert spelled("We prompt with Chain-of-Thoughts.", "chain of thought") == "Chain-of-Thoughts"
     assert spelled("Robots walk.", "robot") == "Robots"
     assert spelled("Vitamin C.", "C++") == ""
+    assert spelled("Ask who. The WHO says so.", "WHO") == "WHO"
+    assert spelled("Walking robots. Learning to rank.", "robot learning") == ""
+    assert spelled("TNF-\u03b1 rises.", "TNF-alpha") == "TNF-\u03b1"
 
 
 def test_a_phrase_does_not_begin_in_a_title_and_end_in_the_abstract() -> None:

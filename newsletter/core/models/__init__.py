@@ -38,7 +38,7 @@ from newsletter.core.models.papers import (
     PaperLookup,
     SourceState,
 )
-from newsletter.core.models.ranking import PaperVector, Profile, Space
+from newsletter.core.models.ranking import MatchCalibration, PaperVector, Profile, Space
 from newsletter.core.models.subscribers import (
     Cadence,
     DigestLength,
@@ -84,6 +84,7 @@ __all__ = [
     "InterestKind",
     "KeptMail",
     "Label",
+    "MatchCalibration",
     "NoDigest",
     "Occasion",
     "OperatorSession",

@@ -53,3 +53,15 @@ class Profile(SQLModel, table=True):
     like_weight: float = 0.0
     dislike_weight: float = 0.0
     trained_at: datetime = utc_column()
+
+
+class MatchCalibration(SQLModel, table=True):
+    """How a site's judgements stretch and shift the match, from ``created_at`` on."""
+
+    __tablename__: ClassVar[str] = "match_calibration"
+
+    id: int | None = Field(default=None, primary_key=True)
+    slope: float
+    intercept: float
+    judgements: int
+    created_at: datetime = utc_column()

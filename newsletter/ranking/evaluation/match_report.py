@@ -3,13 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from newsletter.core.errors import SettingsError
 from newsletter.core.models import Label
+from newsletter.ranking import scoring, selection
 from newsletter.ranking.candidates import SubscriberProfile
 from newsletter.ranking.evaluation import mixed_stream
 from newsletter.ranking.evaluation.mixed_stream import Reader, World
@@ -36,7 +35,7 @@ class Tally:
     days_with_claims: int = 0
     days_with_labels: int = 0
     to_find: int = 0
-    found_by_score: int = 0  # in a list of the same length without floor and labels
+    found_by_score: int = 0  # by the same selection, if every paper matched
 
     def add(self, other: "Tally") -> None:
         """Count the days of ``other`` too."""
@@ -111,11 +110,19 @@ def _day(world: World, reader: Reader, rows: Any, model: MatchModel) -> Tally:
     places = reader.rows[rows]
     candidates = mixed_stream.part_of(world.candidates, places)
     profile = SubscriberProfile(
-        subscriber_id=1, topics=(reader.topic,), max_papers=PAPERS, min_score=0, since=EPOCH
+        subscriber_id=1,
+        topics=(reader.topic,),
+        max_papers=PAPERS,
+        min_score=0,
+        since=EPOCH,
+        outside_picks=False,
     )
     [ranked] = Ranker(candidates, model).rank([profile])
     relevant = dict(zip(candidates.ids, reader.relevant[rows].tolist(), strict=True))
-    best = np.argsort(-(candidates.vectors @ reader.topic.vector))[:PAPERS]
+    scores, _ = scoring.steps(candidates, [profile])
+    likeness = selection.Likeness(candidates)
+    by_score = selection.pick(likeness, [profile], scores, lambda _, __, steps: np.ones_like(steps))
+    best = by_score.papers[0][by_score.papers[0] >= 0]
     labels = [pick.label for pick in ranked.picks]
     return Tally(
         [pick.match or 0.0 for pick in ranked.picks],
@@ -170,34 +177,3 @@ def total(tallies: Iterable[Tally]) -> Tally:
     for tally in tallies:
         whole.add(tally)
     return whole
-
-
-def plot(tally: Tally, path: Path) -> None:
-    """Draw the reliability diagram; the suffix of ``path`` says as what (svg, png, pdf).
-
-    Raises:
-        SettingsError: matplotlib is not installed, or cannot write such a file.
-    """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (an optional extra)
-    except ImportError as error:
-        raise SettingsError("--plot needs the extra: pip install 'newsletter[plot]'") from error
-    figure = Figure(figsize=(5, 4.6), layout="constrained")
-    axes = figure.subplots()
-    parts = tally.reliability()
-    axes.plot([0, 1], [0, 1], color="0.7", label="perfectly calibrated")
-    axes.plot(
-        [m for m, _, _ in parts], [y for _, y, _ in parts], marker="o", label="labelled papers"
-    )
-    for match, share, count in parts:
-        axes.annotate(str(count), (match, share), textcoords="offset points", xytext=(6, -10))
-    axes.set_xlabel("match")
-    axes.set_ylabel("share of papers that are relevant")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    try:
-        figure.savefig(path)
-    except (ValueError, OSError) as error:
-        raise SettingsError(f"--plot {path}: {error}") from error

@@ -21,6 +21,7 @@ from newsletter.ranking.candidates import Candidates, Sentences, SentencesOf
 from newsletter.ranking.collaborative import Collaboration
 from newsletter.ranking.encoders import DEFAULT, Vectors
 from newsletter.ranking.feature_space import PaperText
+from newsletter.ranking.profiles import judgements
 from newsletter.ranking.topic_vectors import Basis
 
 Row = TypeVar("Row")
@@ -221,6 +222,7 @@ def load_candidates(
         sentences=sentences_of([paper.abstract for paper in papers], basis),
         background=basis.space.background,
         word_vectors=basis.space.word_vectors,
+        calibration=judgements.current(session),
         orcids=_orcids(session, [paper.id or 0 for paper in papers]),
         cites=_cites(session, [paper.id or 0 for paper in papers]),
     )

@@ -17,10 +17,11 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Feedback, Paper, Signal, Space, Topic
 from newsletter.ranking import collaborative_check
 from newsletter.ranking import feature_space as features
+from newsletter.ranking.calibration import Refit
 from newsletter.ranking.collaborative import Collaboration
 from newsletter.ranking.collaborative_check import Finding
 from newsletter.ranking.encoders import DEFAULT
-from newsletter.ranking.profiles import evidence, feature_store, profiles
+from newsletter.ranking.profiles import evidence, feature_store, judgements, profiles
 from newsletter.ranking.topic_vectors import Basis
 
 BATCH = 1_000  # topics trained at once: 1,408 numbers × 3 sums × 4 bytes × 1,000 = 17 MB
@@ -32,7 +33,8 @@ MOST_LIKED = 20_000  # papers, the same
 class TrainingReport:
     """What a training did; ``rebuilt`` says why the feature space was refitted, if it was.
 
-    ``others`` is what the check on held-out feedback found, where it was made.
+    ``others`` is what the check on held-out feedback found, ``match`` what the judgements say of
+    the match, where these were looked at.
     """
 
     feature_space: str
@@ -40,6 +42,7 @@ class TrainingReport:
     papers: int
     rebuilt: str = ""
     others: Finding | None = None
+    match: Refit | None = None
 
 
 def train(
@@ -57,21 +60,23 @@ def train(
     Raises:
         SettingsError: the encoder is not installed.
     """
-    rebuilt, others = refit(engine, model) if subscriber_id is None else ("", None)
+    shared = refit(engine, model) if subscriber_id is None else ("", None, None)
     whose = None if subscriber_id is None else range(subscriber_id, subscriber_id + 1)
     key, topics = train_topics(engine, whose, model=model, progress=progress)
     with read_scope(engine) as session:
         papers = session.exec(select(func.count()).select_from(Paper)).one()
-    return TrainingReport(key, topics, papers, rebuilt, others)
+    return TrainingReport(key, topics, papers, *shared)
 
 
-def refit(engine: Engine, model: str = DEFAULT) -> tuple[str, Finding]:
-    """Refit what all topics share; returns why the feature space was rebuilt, or "".
+def refit(engine: Engine, model: str = DEFAULT) -> tuple[str, Finding, Refit]:
+    """Refit what all topics share: the feature space, what others liked, a site's match.
+
+    Returns why the feature space was rebuilt, or "", and what came of the others.
 
     Raises:
         SettingsError: the encoder is not installed.
     """
-    return _refit(engine, model), _refit_others(engine, model)
+    return _refit(engine, model), _refit_others(engine, model), judgements.refit(engine)
 
 
 def train_topics(
