@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.command import ROOT, Newsletter
+from tests.support.command import Newsletter
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("command", ["worker", "jobs"])
