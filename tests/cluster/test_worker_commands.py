@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 
 from tests.support.command import Newsletter
 
-
 ROOT = Path(__file__).parents[2]
 
 
