@@ -45,14 +45,13 @@ def scorecard(
 
 
 def in_lines(card: cards.Scorecard) -> list[str]:
-    """The scorecard in lines."""
-    return [
-        cards.judging_in_words(card),
-        *(
+    """The scorecard in lines; before anything was mailed, that and what readers rated."""
+    lines = [cards.judging_in_words(card)]
+    if card.total.shown:
+        lines += [
             f"  {cards.NAMES[label]}: {counts.shown:,} mailed, {counts.judged:,} judged, "
             f"{counts.relevant:,} relevant: {cards.share_in_words(counts)}"
             for label, counts in card.labels.items()
-        ),
-        *(cards.minimum_in_words(minimum, counts) for minimum, counts in card.below.items()),
-        *cards.late_in_words(card.late),
-    ]
+        ]
+        lines += [cards.minimum_in_words(*each) for each in card.below.items()]
+    return [*lines, cards.late_in_words(card.late)]

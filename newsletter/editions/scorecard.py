@@ -172,10 +172,11 @@ def judging_in_words(card: Scorecard) -> str:
     if not total.shown:
         return "No paper has been mailed yet."
     if not total.judged:
-        return f"None of {_papers(total.shown)} mailed {_was(total.shown)} judged."
+        return f"{_papers(total.shown)} mailed, none judged yet."
+    was = "was" if total.judged == 1 else "were"
     by = "1 reader" if card.judges == 1 else f"{card.judges:,} readers"
     line = (
-        f"{total.judged:,} of {_papers(total.shown)} mailed {_was(total.judged)} judged "
+        f"{total.judged:,} of {_papers(total.shown)} mailed {was} judged "
         f"({_percent(total.judged / total.shown)}), by {by}."
     )
     if not total.is_enough:
@@ -193,25 +194,19 @@ def minimum_in_words(minimum: int, counts: Counts) -> str:
     return f"{line}." if counts.is_enough else f"{line}; too few judged to choose by."
 
 
-def late_in_words(late: Late) -> list[str]:
+def late_in_words(late: Late) -> str:
     """What came late or not at all, of what readers found relevant or saved."""
     if not late.relevant:
-        return ["No paper has been found relevant or saved yet, so none can be called late."]
-    of_these = f"Of {_papers(late.relevant)} found relevant or saved"
-    return [
-        f"{of_these}, {late.mailed_late:,} came more than {LATE_DAYS} days after we first had "
-        "them; a vacation counts as late too.",
-        f"{late.never_picked:,} first seen since the reader joined were in no digest: they were "
-        "found on these pages.",
-    ]
+        return "No paper has been found relevant or saved yet, so none can have come late."
+    return (
+        f"{_papers(late.relevant)} found relevant or saved: {late.mailed_late:,} mailed more than "
+        f"{LATE_DAYS} days after we first had them (a vacation counts too), "
+        f"{late.never_picked:,} in no digest though new here since the reader joined."
+    )
 
 
 def _papers(count: int) -> str:
     return "1 paper" if count == 1 else f"{count:,} papers"
-
-
-def _was(count: int) -> str:
-    return "was" if count == 1 else "were"
 
 
 def _percent(share: float) -> str:

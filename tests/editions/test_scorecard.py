@@ -135,7 +135,7 @@ def test_the_command_prints_one_object_for_a_reader_or_all_and_works_before_any_
     assert json.loads(newsletter.run("scorecard", "--json")[1])["labels"]["strong"]["shown"] == 4
 
     said = newsletter.run("scorecard", "bob@reader.example")[1]
-    assert "None of 1 paper mailed was judged." in said
+    assert "1 paper mailed, none judged yet." in said
     for wrong in ("nobody@reader.example", "not an address"):
         code, printed, told = newsletter.run("scorecard", wrong, "--json")
         assert (code, printed, told.count("\n")) == (2, "", 1)

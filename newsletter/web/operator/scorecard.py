@@ -15,11 +15,12 @@ from newsletter.web.operator.shell import show
 from newsletter.web.site import READ, SiteDep
 
 router = APIRouter()
+# A week of 100,000 readers is counted in seconds; longer is for those who choose it.
 DaysDep = Annotated[int, Query(ge=1, le=366)]
 
 
 @router.api_route("/scorecard", methods=READ)
-def scorecard_page(site: SiteDep, operator: OperatorDep, days: DaysDep = 28) -> HTMLResponse:
+def scorecard_page(site: SiteDep, operator: OperatorDep, days: DaysDep = 7) -> HTMLResponse:
     """Per label what was judged, and what a minimum would have left out."""
     with site.reading() as session:
         card = scorecard(session, since=utc_now().date() - timedelta(days=days - 1))
