@@ -201,7 +201,7 @@ def late_in_words(late: Late) -> str:
     return (
         f"{_papers(late.relevant)} found relevant or saved: {late.mailed_late:,} mailed more than "
         f"{LATE_DAYS} days after we first had them (a vacation counts too), "
-        f"{late.never_picked:,} in no digest though new here since the reader joined."
+        f"{late.never_picked:,} in no digest though new here since sign-up."
     )
 
 
