@@ -10,6 +10,22 @@ from sqlmodel import Session, col, func, select
 from newsletter.core.models import FetchLog, FetchStatus
 from newsletter.sources.arxiv_calendar import is_overdue
 
+# In the setting `sources` it stands for all feeds, and each of those has a name of its own.
+FEEDS = "feeds"
+KNOWN_AS = {
+    "hf": "Hugging Face",
+    "arxiv": "arXiv",
+    "arxiv-rss": "arXiv",
+    "arxiv-oai": "arXiv",
+    "biorxiv": "bioRxiv",
+    "medrxiv": "medRxiv",
+    "semantic-scholar": "Semantic Scholar",
+    "openalex": "OpenAlex",
+    "crossref": "Crossref",
+    "pubmed": "PubMed",
+    "openreview": "OpenReview",
+}
+
 
 class SourceCondition(StrEnum):
     """How a source stands, seen from one edition."""
@@ -74,16 +90,15 @@ class Coverage:
             line += f" and {revised:,} revision{'s' * (revised != 1)}"
         failed = self._named(SourceCondition.FAILED)
         late = self._named(SourceCondition.LATE)
-        if self.failed:
-            line += f"; {self.failed:,} more could not be read"
         if failed:
-            line += f"; {failed} could not be read"
+            line += f"; {failed} could not be read today"
         if late:
             line += f"; nothing yet from {late}"
         return line
 
     def _named(self, condition: SourceCondition) -> str:
-        return ", ".join(each.source for each in self.sources if each.condition is condition)
+        names = (in_words(each.source) for each in self.sources if each.condition is condition)
+        return ", ".join(dict.fromkeys(names))
 
     def nothing_in_words(self) -> str:
         """The same in words for the subscriber, with the sources it lies with."""
@@ -94,7 +109,8 @@ class Coverage:
             return "nothing was announced"
         failed = why is NothingToSend.FAILED
         wanted = SourceCondition.FAILED if failed else SourceCondition.LATE
-        names = [source.source for source in self.sources if source.condition is wanted]
+        conditions = {in_words(each.source): each.condition for each in self.sources}
+        names = [name for name, condition in conditions.items() if condition is wanted]
         if failed:
             return f"{' and '.join(names)} could not be read"
         return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} late"
@@ -111,13 +127,20 @@ class Coverage:
         return NothingToSend.NOTHING_ANNOUNCED
 
 
+def in_words(source: str) -> str:
+    """A source as readers know it: ``arXiv`` for ``arxiv-rss``, a feed by its host."""
+    if source.startswith("feed:"):
+        return source.removeprefix("feed:").partition("/")[0]
+    return KNOWN_AS.get(source, source)
+
+
 def coverage(
     session: Session, since: datetime, until: datetime, sources: Sequence[str] = ()
 ) -> Coverage:
     """What the fetches between two moments saw, source by source.
 
     Give the names of the sources that should have been read; those that only appear in the
-    log (files, a source named by hand) are added.
+    log (files, a source named by hand) are added, and are never late.
     """
     started = col(FetchLog.started_at)
     query = select(FetchLog).where(started > since, started <= until).order_by(started)
@@ -129,18 +152,29 @@ def coverage(
     return Coverage(
         since,
         until,
-        tuple(_source(name, own, until, last_news.get(name, since)) for name, own in logs.items()),
+        tuple(
+            _source(
+                name,
+                own,
+                until,
+                last_news.get(name, since),
+                is_expected=not sources or name in sources,
+            )
+            for name, own in logs.items()
+        ),
     )
 
 
 def _source(
-    name: str, logs: list[FetchLog], until: datetime, last_news: datetime
+    name: str, logs: list[FetchLog], until: datetime, last_news: datetime, *, is_expected: bool
 ) -> SourceCoverage:
     new, revised = sum(log.new for log in logs), sum(log.revised for log in logs)
     last = logs[-1] if logs else None
-    if last is None or last.status is FetchStatus.FAILED:
+    if name == FEEDS:
+        condition = SourceCondition.NOTHING_ANNOUNCED
+    elif last is None or last.status is FetchStatus.FAILED:
         condition = SourceCondition.FAILED
-    elif is_overdue(name, last_news, until):
+    elif is_expected and is_overdue(name, last_news, until):
         condition = SourceCondition.LATE
     elif new or revised:
         condition = SourceCondition.READ
@@ -155,7 +189,7 @@ def _source(
         last_read=max(
             (log.started_at for log in logs if log.status is FetchStatus.OK), default=None
         ),
-        error=_error(last),
+        error=None if name == FEEDS else _error(last),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.models import Label
+from newsletter.core.persons import PersonIndex
 from newsletter.ranking.calibration import AS_SHIPPED, Calibration
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
@@ -82,6 +83,15 @@ class Candidates:
     def index(self) -> TextIndex:
         """The papers' words, found once."""
         return TextIndex(self.titles, self.abstracts)
+
+    @cached_property
+    def people(self) -> tuple[PersonIndex, dict[str, list[int]]]:
+        """All authors, found once, and the rows of each."""
+        rows_of: dict[str, list[int]] = {}
+        for row, names in enumerate(self.authors):
+            for name in names:
+                rows_of.setdefault(name, []).append(row)
+        return PersonIndex(rows_of), rows_of
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

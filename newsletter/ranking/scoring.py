@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.identifiers import canonical_orcid
-from newsletter.core.persons import Fit, PersonIndex
+from newsletter.core.persons import Fit
 from newsletter.ranking.candidates import KINDS, Candidates, SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import Vectors
 
@@ -120,7 +120,7 @@ class Matches:
         }
 
     def _by_name(self, value: str) -> dict[int, Named]:
-        index, rows_of = self._authors
+        index, rows_of = self.candidates.people
         found: dict[int, Named] = {}
         persons: set[str] = set()
         for name, how in index.fitting(value).items():
@@ -132,15 +132,6 @@ class Matches:
         if len(persons) > 1:
             found = {row: Named(named.name, Fit.POSSIBLE) for row, named in found.items()}
         return found
-
-    @cached_property
-    def _authors(self) -> tuple[PersonIndex, dict[str, list[int]]]:
-        """All authors of the candidates, and the rows of each."""
-        rows_of: dict[str, list[int]] = {}
-        for row, names in enumerate(self.candidates.authors):
-            for name in names:
-                rows_of.setdefault(name, []).append(row)
-        return PersonIndex(rows_of), rows_of
 
 
 def _as_names(names: Sequence[str]) -> str:

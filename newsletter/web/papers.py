@@ -1,5 +1,6 @@
 """Public pages: days of papers, one paper, search, feeds, the style sheet."""
 
+from calendar import monthrange
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Annotated, Literal
@@ -51,6 +52,13 @@ def week_page(site: SiteDep, day: date, page: PageNumber = 1) -> HTMLResponse:
     return _days(site, monday, days=7, page=page)
 
 
+@router.api_route("/month/{day}", methods=READ)
+def month_page(site: SiteDep, day: date, page: PageNumber = 1) -> HTMLResponse:
+    """The papers of the month that ``day`` is in."""
+    first = _checked(day).replace(day=1)
+    return _days(site, first, days=monthrange(first.year, first.month)[1], page=page)
+
+
 def _checked(day: date) -> date:
     if not EARLIEST <= day <= LATEST:
         raise HTTPException(404)
@@ -83,7 +91,7 @@ def _rendered_days(site: Site, first: date, days: int, page: int, is_front: bool
         pages=max(1, -(-total // browse.PAGE)),
         before=around.before,
         after=around.after,
-        span="week" if days > 1 else "day",
+        span={1: "day", 7: "week"}.get(days, "month"),
         is_front=is_front,
     )
 

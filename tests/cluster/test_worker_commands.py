@@ -1,12 +1,17 @@
 """`newsletter worker` and `newsletter jobs`: one clear line and exit code 2 for what cannot be."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from tests.support.command import Newsletter
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("command", ["worker", "jobs"])
@@ -36,15 +41,33 @@ def test_before_the_queue_has_tables_they_say_how_to_make_them_and_that_is_right
     }
 
 
-def test_without_the_extra_they_name_it_and_the_other_commands_work(
+def test_without_the_extra_they_name_it_and_the_tables_can_be_made(
     bare_engine: Engine, tmp_path: Path
 ) -> None:
     missing = "raise ModuleNotFoundError('it is not here', name='procrastinate')\n"
     (tmp_path / "procrastinate.py").write_text(missing, encoding="utf-8")
-    newsletter = Newsletter(bare_engine, tmp_path)
-    code, _, err = newsletter.run("worker")
-    assert code == 2
-    assert err == (
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        code = "import sys; sys.path.insert(0, '.'); from newsletter.cli import main; main()"
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            env=os.environ
+            | {
+                "NEWSLETTER_DATABASE_URL": bare_engine.url.render_as_string(hide_password=False),
+                "NEWSLETTER_SMTP_URL": "smtp://127.0.0.1:1",
+                "NEWSLETTER_FROM": "papers@site.example",
+                "NEWSLETTER_SECRET_KEYS": "0f9b8c7d6e5a41322334455667788990aabbccddeeff0011",
+                "PYTHONPATH": str(ROOT),
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = run("worker")
+    assert done.returncode == 2
+    assert done.stderr == (
         "error: the queue needs the package 'procrastinate': pip install 'newsletter[cluster]'\n"
     )
-    assert newsletter.run("db", "upgrade")[0] == 0
+    assert run("db", "upgrade").returncode == 0

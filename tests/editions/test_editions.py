@@ -414,7 +414,7 @@ def test_coverage_is_one_line(engine: Engine) -> None:
         log(session, "hf", announced=12, new=12)
     prepare(engine)
     digest = preview.preview(engine, "ada@reader.example", ISSUE_DATE)
-    assert digest.coverage == "Chosen from 409 new papers; 3 more could not be read"
+    assert digest.coverage == "Chosen from 409 new papers"
 
 
 NIGHT = datetime(2026, 11, 20, 5, tzinfo=UTC)  # what was announced at midnight may come till six
@@ -424,9 +424,9 @@ MORNING = datetime(2026, 11, 20, 9, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("now", "counts", "reason"),
     [
-        (NIGHT, {"status": FetchStatus.FAILED}, "hf could not be read"),
+        (NIGHT, {"status": FetchStatus.FAILED}, "Hugging Face could not be read"),
         (NIGHT, {"announced": 3, "known": 3}, "nothing was announced"),
-        (MORNING, {"announced": 3, "known": 3}, "hf is late"),
+        (MORNING, {"announced": 3, "known": 3}, "Hugging Face is late"),
         (MORNING, {"announced": 3, "new": 3}, "there are no new papers"),
     ],
 )

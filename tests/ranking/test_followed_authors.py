@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from newsletter.core.models import Interest, InterestKind
 from newsletter.ranking import explanations, ranker, scoring, standing
 from newsletter.ranking.candidates import Candidates, SubscriberProfile
+from newsletter.ranking.profiles import evidence
 from tests.ranking.test_ranking import candidates_of, reader, topic_of, vectors_of
 
 ORCID = "0000-0002-1825-0097"
@@ -19,7 +21,7 @@ def papers_by(*authors: str) -> Candidates:
 
 def follower(*names: str, halved: tuple[str, ...] = ()) -> SubscriberProfile:
     topic = replace(
-        topic_of(np.zeros_like(vectors_of(1)[0]), "People"),
+        topic_of(np.zeros_like(vectors_of(1)[0]), "People", evidence=None),
         followed_authors=frozenset(names),
         halved=frozenset(halved),
     )
@@ -97,3 +99,16 @@ def test_a_muted_author_hides_what_fits_and_nothing_else() -> None:
     found = standing.stand(candidates, muted, candidates.ids[0])
     assert found.verdict == "muted"
     assert found.detail == ("The author “J. K. Rowe” is muted, and the paper names Jane K. Rowe.")
+
+
+def test_a_muted_phrase_that_is_a_name_mutes_the_author_too() -> None:
+    def mute(kind: InterestKind, value: str) -> Interest:
+        return Interest(topic_id=1, kind=kind, value=value, weight=-1.0)
+
+    mutes = [
+        mute(InterestKind.KEYWORD, "Rowe JK"),
+        mute(InterestKind.KEYWORD, "blockchain"),
+        mute(InterestKind.AUTHOR, "Plato"),
+        mute(InterestKind.CATEGORY, "cs.CR"),
+    ]
+    assert evidence.muted_people(mutes) == ("Rowe JK", "Plato")

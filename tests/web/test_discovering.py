@@ -109,3 +109,20 @@ def test_no_title_ends_a_record_or_begins_another(engine: Engine, title: str) ->
     assert item["title"] == title
     assert item["author"][0] == {"literal": "Ada Lovelace"}
     assert item["issued"] == {"date-parts": [[2026, 11, 20]]}
+
+
+def test_days_weeks_and_months_lead_to_each_other(engine: Engine) -> None:
+    seen = datetime(2026, 11, 18, 6, tzinfo=UTC)
+    with session_scope(engine) as session:
+        make_paper(session, 1, first_seen_at=seen)
+        make_paper(session, 2, first_seen_at=seen.replace(day=2))
+        make_paper(session, 3, first_seen_at=seen.replace(month=10))
+    with visit(engine) as client:
+        for span, there, count in (("day", "2026-11-18", 1), ("month", "2026-11-01", 2)):
+            page = client.get(f"/{span}/2026-11-18").text
+            for other in ("day", "week", "month"):
+                assert f'href="/{other}/{there}"' in page
+            assert f'href="/{span}/{there}" aria-current=page' in page
+            assert f"{count} paper" in page
+        assert 'href="/month/2026-10-18" rel="prev"' in client.get("/month/2026-11-18").text
+        assert client.get("/month/1900-01-01").status_code == 404

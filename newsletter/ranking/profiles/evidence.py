@@ -350,6 +350,19 @@ def learn(basis: Basis, sums: Sums) -> tuple[Learned, Vectors, Vectors]:
     return learned, *topic_vectors.calibrate(basis, learned.vectors)
 
 
+MOST_NAMES = 5  # words of a muted phrase that may be a person's name
+
+
+def muted_people(mutes: Iterable[Interest]) -> tuple[str, ...]:
+    """Muted authors; and muted words that can be a name, since one list takes both."""
+    return tuple(
+        interest.value
+        for interest in mutes
+        if interest.kind is InterestKind.AUTHOR
+        or (interest.kind is InterestKind.KEYWORD and 1 < len(interest.value.split()) <= MOST_NAMES)
+    )
+
+
 def values_of(interests: Iterable[Interest], *kinds: InterestKind) -> tuple[str, ...]:
     """What the reader wrote, in small letters; authors as written, since capitals tell initials."""
     return tuple(

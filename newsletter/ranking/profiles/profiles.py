@@ -166,7 +166,7 @@ def load_profiles(
             weekly_budget=budgets.get(number),
             budget_left=budgets[number] - sent[number] if number in budgets else None,
             muted_words=evidence.values_of(mutes[number], InterestKind.KEYWORD, InterestKind.TEXT),
-            muted_authors=evidence.values_of(mutes[number], InterestKind.AUTHOR),
+            muted_authors=evidence.muted_people(mutes[number]),
             muted_categories=evidence.values_of(mutes[number], InterestKind.CATEGORY),
         )
         for number in subscriber_ids
