@@ -52,5 +52,6 @@ def values(site: Site, digest: Digest, links: Links) -> dict[str, Any]:
         "lead": transactional.digest_lead(nameless, site.settings.site_name),
         "contents": transactional.digest_contents(digest, words),
         "coverage": wording.one_line(digest.coverage),
+        "news": digest.news,
         "sections": sections,
     }
