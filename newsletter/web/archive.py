@@ -44,7 +44,13 @@ def view_page(site: SiteDep, token: str) -> HTMLResponse:
         paper=f"{site.root}/paper",
     )
     shown = issue.values(site, loaded, links)
-    return site.page("view.html", **shown, notice=loaded.notice, feedback=links.feedback)
+    return site.page(
+        "view.html",
+        **shown,
+        notice=loaded.notice,
+        news=loaded.news,
+        feedback=links.feedback,
+    )
 
 
 def load(session: Session, delivery_id: int) -> digest.Digest:
