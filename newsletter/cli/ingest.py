@@ -122,10 +122,10 @@ def _file(
             empty = _as_json(Outcome(format_name))
             print_json({"sources": [{**empty, "failure": str(error), "errors": [problem]}]})
         raise
-    if error := _nothing_readable(path, outcome):
+    if unreadable := _nothing_readable(path, outcome):
         if as_json:
-            print_json({"sources": [_as_json(outcome) | {"failure": str(error)}]})
-        raise error
+            print_json({"sources": [_as_json(outcome) | {"failure": str(unreadable)}]})
+        raise unreadable
     return _shown(outcome, as_json=as_json)
 
 
