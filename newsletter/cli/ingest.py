@@ -134,7 +134,7 @@ def _nothing_readable(path: Path, outcome: Outcome) -> InputError | None:
     if not outcome.failed or outcome.failed < outcome.announced:
         return None
     first = outcome.errors[0]
-    place = first.where.removeprefix(f"{path}, ")
+    place = first.where.removeprefix(f"{path.name}, ")
     number = "its only paper" if outcome.failed == 1 else f"any of its {outcome.failed:,} papers"
     return InputError(f"cannot read {number}; {place}: {first.what}", where=str(path))
 
