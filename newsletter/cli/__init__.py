@@ -219,9 +219,19 @@ def main() -> None:
     gc.set_threshold(COLLECT_AFTER)
     logging.setLogRecordFactory(VisibleRecord)
     try:
-        make_app()()
+        # A command that ends itself returns its exit code.
+        sys.exit(make_app()(prog_name="newsletter", standalone_mode=False))
     except NewsletterError as error:
         _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        from newsletter.cli import usage  # noqa: PLC0415  (only when it is needed)
+
+        if not usage.is_help(error):
+            _fail(usage.in_one_line(error), error.exit_code)
+        typer.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        _fail("aborted: nothing was changed", 1)
     except Exception as error:
         # Half of what a command may take to start is SQLAlchemy: not every command needs it.
         from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
