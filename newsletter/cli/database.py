@@ -58,7 +58,7 @@ def backup(
     size = transfer.backup(engine, file, replace=force)
     out.print(
         f"{file}: {size / 1024:,.0f} KB, checked. To restore it, stop everything that uses the "
-        "database and put this file in its place",
+        "database, remove its -wal and -shm files, and put this file in its place",
         markup=False,
     )
 

@@ -34,9 +34,9 @@ def test_counted_links_lead_over_the_site_in_both_parts(case: dict[str, int]) ->
     # A digest that is too long ends earlier, so the first ones stand for all.
     for link in links[:6]:
         assert f'href="{link}"' in html
-        assert f"\n{link}\n" in text
+        assert f" {link}\n" in text
     assert not [paper.url for paper in digest.papers if f'"{paper.url}"' in html]
-    assert not [paper.url for paper in digest.papers if f"\n{paper.url}\n" in text]
+    assert not [paper.url for paper in digest.papers if f"{paper.url}\n" in text]
 
 
 def test_uncounted_links_lead_straight_to_the_papers() -> None:
