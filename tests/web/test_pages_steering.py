@@ -15,6 +15,7 @@ from newsletter.core.models import (
     Feedback,
     Interest,
     Profile,
+    QuietNotes,
     Subscriber,
     Suppression,
 )
@@ -173,8 +174,7 @@ def test_every_preference_is_kept(engine: Engine, reader: str) -> None:
         "popularity": "75",
         "vacation_until": "2026-12-24",
         "outside_picks-there": "1",
-        "tell_when_nothing-there": "1",
-        "tell_when_nothing": "on",
+        "tell_when_nothing": "never",
         "topic-0-name": "Engines",
     }
     with visit(engine) as client:
@@ -188,7 +188,9 @@ def test_every_preference_is_kept(engine: Engine, reader: str) -> None:
         20,
         DigestLength.FULL,
     )
-    assert (row.popularity, row.outside_picks, row.tell_when_nothing) == (75, False, True)
+    assert (row.popularity, row.outside_picks) == (75, False)
+    assert row.tell_when_nothing is QuietNotes.NEVER
+    assert '<option value="never" selected>No note</option>' in page
     assert str(row.vacation_until) == "2026-12-24"
 
 
