@@ -54,6 +54,12 @@ def https_links(envelope: Envelope) -> list[str]:
 
 
 @every_kind
+def test_no_mail_shows_the_marks_of_its_template(renderer: Renderer, kind: str) -> None:
+    for part in ("plain", "html"):
+        assert not re.search(r"\{[%{#]|[%}#]\}|<!--[%#]", body(KINDS[kind](renderer), part))
+
+
+@every_kind
 def test_rule_01_unsubscribe_headers_are_those_of_rfc_8058(renderer: Renderer, kind: str) -> None:
     headers = raw_headers(KINDS[kind](renderer))
     value = headers["List-Unsubscribe"]

@@ -10,11 +10,13 @@ from sqlmodel import col, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import (
+    Announcement,
     Delivery,
     DigestItem,
     Feedback,
     Interest,
     InterestKind,
+    Paper,
     Signal,
     Subscriber,
 )
@@ -22,7 +24,7 @@ from newsletter.core.tokens import Purpose
 from newsletter.editions import preparation
 from newsletter.ranking.profiles import training
 from tests.support.factories import ISSUE_DATE
-from tests.support.profiles import add_papers, add_subscriber, add_topic, give
+from tests.support.profiles import NOW, add_papers, add_subscriber, add_topic, give
 from tests.support.visits import SIGNER, everything, preferences, visit
 
 
@@ -30,7 +32,7 @@ from tests.support.visits import SIGNER, everything, preferences, visit
 def receipts(engine: Engine) -> list[str]:
     """Addresses of the receipts of a prepared digest, in its order."""
     with session_scope(engine) as session:
-        papers = add_papers(session)
+        add_papers(session)
         number = add_subscriber(
             session, "ada@reader.example", max_papers=3, popularity=40, outside_picks=False
         )
@@ -47,7 +49,20 @@ def receipts(engine: Engine) -> list[str]:
             (InterestKind.CATEGORY, "cs.SE", 1.0),
             (InterestKind.AUTHOR, "Author 0", 1.0),
         )
-        give(session, number, papers[4], Signal.RELEVANT)
+        # A like counts for the papers that share words with it, so one that shares some is liked.
+        liked = Paper(
+            source="test",
+            external_id="liked",
+            title="Repairing a program by ranking its patches",
+            abstract="We rank patches for bugs that were found by fuzzing.",
+            authors=["Author 20"],
+            categories=["cs.PL"],
+            announcement=Announcement.NEW,
+            first_seen_at=NOW - timedelta(hours=4),
+        )
+        session.add(liked)
+        session.flush()
+        give(session, number, liked.id or 0, Signal.RELEVANT)
     training.train(engine)
     preparation.prepare(engine, ISSUE_DATE, message_domain="papers.example")
     with read_scope(engine) as session:
