@@ -27,7 +27,7 @@ from newsletter.core.models import (
 from newsletter.messages.lint import check_message
 from newsletter.subscribers.accounts import row_id
 from tests.support import factories
-from tests.support.command import NewsletterHere, dump
+from tests.support.command import Newsletter, dump
 from tests.support.smtp_sink import Sink, running_sink
 
 LETTER = """# We are moving
@@ -45,9 +45,9 @@ def sink() -> Iterator[Sink]:
         yield sink
 
 
-def command(engine: Engine, sink: Sink, folder: Path) -> NewsletterHere:
+def command(engine: Engine, sink: Sink, folder: Path) -> Newsletter:
     (folder / "letter.md").write_text(LETTER, encoding="utf-8")
-    return NewsletterHere(engine, folder, SMTP_URL=f"smtp://127.0.0.1:{sink.port}")
+    return Newsletter(engine, folder, SMTP_URL=f"smtp://127.0.0.1:{sink.port}")
 
 
 SEND = ("broadcast", "--subject", "We are moving", "--file", "letter.md")
