@@ -59,6 +59,11 @@ COMMANDS = {
     ),
     "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
     "why": Entry("why", "why", "Say why a paper is, or is not, in a subscriber's digest."),
+    "scorecard": Entry(
+        "scorecard",
+        "scorecard",
+        "Show how good the picks were: per label, how many were judged, and how many relevant.",
+    ),
     "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
     "broadcast": Entry(
         "broadcast",
