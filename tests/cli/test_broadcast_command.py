@@ -211,10 +211,10 @@ def test_the_database_refuses_a_second_copy_for_one_reader(engine: Engine) -> No
             )
         )
     insert = text(
-        "INSERT INTO delivery (broadcast_id, read_here, subscriber_id, kind, to_address, to_name, length, "
-        "occasion, message_id, subject, notice, status, attempts, resends, created_at, "
-        f"smtp_response) VALUES (1, false, {row_id(reader)}, 'broadcast', 'a@b.example', '', 'normal', "
-        "'regular', :id, '', '', 'queued', 0, 0, '2026-11-20', '')"
+        "INSERT INTO delivery (broadcast_id, read_here, subscriber_id, kind, to_address, to_name, "
+        "length, occasion, message_id, subject, notice, status, attempts, resends, created_at, "
+        f"smtp_response) VALUES (1, false, {row_id(reader)}, 'broadcast', 'a@b.example', '', "
+        "'normal', 'regular', :id, '', '', 'queued', 0, 0, '2026-11-20', '')"
     )
     with engine.begin() as connection:
         connection.execute(insert, {"id": "1@site.example"})
