@@ -59,6 +59,11 @@ COMMANDS = {
     ),
     "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
     "why": Entry("why", "why", "Say why a paper is, or is not, in a subscriber's digest."),
+    "scorecard": Entry(
+        "scorecard",
+        "scorecard",
+        "Show how good the picks were: per label, how many were judged, and how many relevant.",
+    ),
     "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
     "broadcast": Entry(
         "broadcast",
@@ -214,9 +219,19 @@ def main() -> None:
     gc.set_threshold(COLLECT_AFTER)
     logging.setLogRecordFactory(VisibleRecord)
     try:
-        make_app()()
+        # A command that ends itself returns its exit code.
+        sys.exit(make_app()(prog_name="newsletter", standalone_mode=False))
     except NewsletterError as error:
         _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        from newsletter.cli import usage  # noqa: PLC0415  (only when it is needed)
+
+        if not usage.is_help(error):
+            _fail(usage.in_one_line(error), error.exit_code)
+        typer.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        _fail("aborted: nothing was changed", 1)
     except Exception as error:
         # Half of what a command may take to start is SQLAlchemy: not every command needs it.
         from sqlalchemy.exc import DBAPIError  # noqa: PLC0415

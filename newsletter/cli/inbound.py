@@ -8,13 +8,13 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from newsletter.cli.common import JsonOption, open_database, print_json
-from newsletter.cli.intake import Intake
+from newsletter.cli.intake import Intake, require_mail
 from newsletter.cli.say import say
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
 from newsletter.core.errors import DatabaseError, InputError, SettingsError, UsageError
 from newsletter.core.tokens import Signer
-from newsletter.inbound.files import STANDARD_INPUT, mails
+from newsletter.inbound.files import STANDARD_INPUT, Incoming, mails
 from newsletter.inbound.unmatched import kept_mails, write_kept
 
 # sysexits.h EX_TEMPFAIL: an MTA keeps the mail and tries again. Any other failure would make
@@ -82,6 +82,8 @@ def _read_files(files: list[str], as_json: bool) -> None:
         raise typer.Exit(TRY_AGAIN) from error
     if as_json:
         print_json({"messages": intake.messages})
+    if intake.failed and not intake.messages:
+        raise typer.Exit(InputError.exit_code)  # the same again would not be read either
     if why_not:
         say(f"nothing was recorded: {why_not}", err=True)
     if why_not and is_pipe:
@@ -94,10 +96,21 @@ def _take_in(intake: Intake, files: list[str]) -> None:
     for name in files:
         try:
             for incoming in mails([name]):
-                intake.take(incoming)
+                _take(intake, incoming)
         except InputError as error:
             # Go on with the other files.
             intake.complain(error)
+
+
+def _take(intake: Intake, incoming: Incoming) -> None:
+    try:
+        # What lies in a Maildir came as a mail, whatever it is: the operator may look at it.
+        if incoming.maildir_file is None:
+            require_mail(incoming)
+    except InputError as error:
+        intake.complain(error)
+    else:
+        intake.take(incoming)
 
 
 def _open(settings: Settings) -> tuple[Intake, str]:

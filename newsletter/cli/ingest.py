@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sqlalchemy import Engine
 
-from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.common import JsonOption, open_database, parse_date, print_json
 from newsletter.cli.console import err, out
 from newsletter.core.config import Settings
 from newsletter.core.database import session_scope
@@ -41,9 +41,11 @@ def ingest(
         str, typer.Option("--format", help="Format of the file; auto detects it from the content.")
     ] = "auto",
     since: Annotated[
-        datetime | None,
+        date | None,
         typer.Option(
-            formats=["%Y-%m-%d"], help="Read from this date instead of where the last run stopped."
+            parser=parse_date,
+            metavar="YYYY-MM-DD",
+            help="Read from this date instead of where the last run stopped.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -59,8 +61,7 @@ def ingest(
         if file is not None:
             outcomes = [_file(settings, engine, file, format_name, bar, as_json=as_json)]
         else:
-            day = since.date() if since else None
-            outcomes = _network(settings, engine, sources or [], day, bar, as_json=as_json)
+            outcomes = _network(settings, engine, sources or [], since, bar, as_json=as_json)
     looked_up = _looked_up(settings, engine, ask=file is None)
     if as_json:
         shown: dict[str, Any] = {"sources": [_as_json(outcome) for outcome in outcomes]}
@@ -121,7 +122,21 @@ def _file(
             empty = _as_json(Outcome(format_name))
             print_json({"sources": [{**empty, "failure": str(error), "errors": [problem]}]})
         raise
+    if unreadable := _nothing_readable(path, outcome):
+        if as_json:
+            print_json({"sources": [_as_json(outcome) | {"failure": str(unreadable)}]})
+        raise unreadable
     return _shown(outcome, as_json=as_json)
+
+
+def _nothing_readable(path: Path, outcome: Outcome) -> InputError | None:
+    """What to say of a file that holds papers, none of which can be read."""
+    if not outcome.failed or outcome.failed < outcome.announced:
+        return None
+    first = outcome.errors[0]
+    place = first.where.removeprefix(f"{path.name}, ")
+    number = "its only paper" if outcome.failed == 1 else f"any of its {outcome.failed:,} papers"
+    return InputError(f"cannot read {number}; {place}: {first.what}", where=str(path))
 
 
 def _network(

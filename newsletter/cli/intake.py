@@ -12,7 +12,8 @@ from newsletter.core.errors import DatabaseError, InputError
 from newsletter.core.tokens import Signer
 from newsletter.inbound import bounces
 from newsletter.inbound.apply import Recorded, receive
-from newsletter.inbound.files import Incoming
+from newsletter.inbound.bounces.mime import is_mail
+from newsletter.inbound.files import STANDARD_INPUT, Incoming
 
 
 @dataclass
@@ -67,6 +68,19 @@ class Intake:
             raise InputError(f"cannot be recorded: {error.orig}", where=incoming.name) from error
         except DBAPIError as error:
             raise DatabaseError(f"{incoming.name}: not recorded: {error.orig}") from error
+
+
+def require_mail(incoming: Incoming) -> None:
+    """Check that the input is a mail at all, of whatever kind.
+
+    Raises:
+        InputError: it is empty, or has none of the headers of a mail.
+    """
+    name = "standard input" if incoming.name == STANDARD_INPUT else incoming.name
+    if not incoming.data.strip():
+        raise InputError("it is empty; expected a mail with its headers", where=name)
+    if not is_mail(incoming.data) and bounces.read(incoming.data).kind is bounces.Kind.UNKNOWN:
+        raise InputError("it is not a mail: it has no headers such as From or Subject", where=name)
 
 
 def _as_json(incoming: Incoming, recorded: Recorded) -> dict[str, Any]:

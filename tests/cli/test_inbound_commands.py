@@ -292,6 +292,46 @@ def test_an_imap_mailbox_is_read_once_and_nothing_in_it_is_deleted(
     assert len(list((maildir / "cur").iterdir())) == 3
 
 
+@pytest.mark.parametrize(
+    ("garbage", "why"),
+    [
+        (b"", "it is empty"),
+        (b"\r\n \r\n", "it is empty"),
+        (b"hello there\n", "it is not a mail"),
+        (b"Dear all,\nFrom: next week on we meet on Mondays.\n", "it is not a mail"),
+        (b"note: buy milk\n\nand bread", "it is not a mail"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 9, "it is not a mail"),
+        (b'{"from": "ada@reader.example"}', "it is not a mail"),
+    ],
+)
+def test_garbage_is_refused_in_one_line_and_nothing_of_it_is_recorded(
+    site: Site, garbage: bytes, why: str
+) -> None:
+    done = site.run("inbound", "-", mail=garbage, code=2)
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert done.stderr.startswith(f"error: standard input: {why}")
+    done = site.run("inbound", "-", "--json", mail=garbage, code=2)
+    assert json.loads(done.stdout) == {"messages": []}
+    assert why in done.stderr
+    assert site.count(KeptMail) == site.count(DeliveryEvent) == 0
+
+
+def test_garbage_in_a_folder_does_not_stop_the_mails_beside_it(site: Site) -> None:
+    folder = site.folder / "mails"
+    folder.mkdir()
+    (folder / "1.eml").write_bytes(b"no mail")
+    (folder / "2.eml").write_bytes(report(to=site.verp))
+    done = site.run("inbound", "mails", "--json", code=2)
+    assert [mail["kind"] for mail in json.loads(done.stdout)["messages"]] == ["bounce"]
+    assert "1.eml: it is not a mail" in done.stderr
+
+
+def test_a_mail_of_unknown_kind_is_no_garbage(site: Site) -> None:
+    for mail in (b"From: ada@reader.example\n\nhello", b"Subject: \n\n"):
+        [message] = site.read("-", mail=mail)
+        assert message["kind"] == "unknown"
+
+
 def test_an_imap_server_that_refuses_is_one_line(site: Site, dovecot: tuple[str, Path]) -> None:
     url, _ = dovecot
     site.settings["NEWSLETTER_IMAP_URL"] = url.replace("s3cret", "wrong")

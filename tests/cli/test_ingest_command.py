@@ -122,6 +122,20 @@ def test_a_file_is_one_json_object_with_the_promised_keys(run: Run, tmp_path: Pa
     assert counts == {"announced": 3, "new": 2, "revised": 0, "known": 0, "failed": 1}
 
 
+def test_a_file_with_no_readable_paper_is_one_line_and_exit_2(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "papers.jsonl"
+    path.write_text('{"title": ""}\n{"title": "cut off"\n')
+    code, out, error = run("--file", str(path), "--format", "jsonl")
+    assert (code, out, error.count("\n")) == (2, "", 1)
+    assert "papers.jsonl: cannot read any of its 2 papers; line 1: it has no title" in error
+    code, out, _ = run("--file", str(path), "--format", "jsonl", "--json")
+    (source,) = sources(out)
+    assert (code, source["failed"], len(source["errors"])) == (2, 2, 2)
+    assert "cannot read any" in source["failure"]
+    path.write_text('{"title": ""}\n{"title": "Counting whales"}\n')
+    assert run("--file", str(path), "--format", "jsonl")[0] == 1
+
+
 def test_a_file_is_one_line_for_people(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     path.write_bytes(hf_day(1, 2))

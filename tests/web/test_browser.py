@@ -198,6 +198,7 @@ def all_pages(site: Service) -> dict[str, str]:
         "preferences account": f"{steer}?tab=account",
         "ratings": f"{steer}/ratings?undo=1&was=relevant",
         "learned": f"{steer}/learned",
+        "scorecard": f"{steer}/scorecard",
         "sharpen": f"{steer}/sharpen",
         "today": f"{steer}/today",
         "archive": f"/archive/{SIGNER.sign(Purpose.PREFERENCES, public_id)}",

@@ -41,7 +41,7 @@ EDITION = f"/operator/editions/{DATE}"
 PAGES = (
     *("", "/editions", "/subscribers", "/subscribers?q=nobody", "/subscribers/new"),
     *("/subscribers/1", "/subscribers/1/mail", "/subscribers/1/leave", "/addresses"),
-    *("/sign-ups", "/suppressions", "/bounces", "/forecast", "/jobs"),
+    *("/sign-ups", "/suppressions", "/bounces", "/scorecard", "/forecast", "/jobs"),
     *(f"/editions/{DATE}{part}" for part in ("", "/cancel", "/without")),
 )
 DARK = ("", "/subscribers/1", "/bounces", "/suppressions", f"/editions/{DATE}")

@@ -433,7 +433,7 @@ def test_the_queue_shows_what_waits_and_that_no_worker_runs(engine: Engine) -> N
 
 LOOKED_AT = (
     *("", "/counts", "/editions", "/subscribers", "/subscribers/new", "/addresses", "/sign-ups"),
-    *("/suppressions", "/bounces", "/forecast", "/jobs", "/style.css", "/live.js"),
+    *("/suppressions", "/bounces", "/forecast", "/jobs", "/scorecard", "/style.css", "/live.js"),
     *(f"/editions/{ISSUE_DATE}{part}" for part in ("", "/counts", "/cancel", "/without")),
     *("/subscribers/1", "/subscribers/1/mail", "/subscribers/1/leave"),
 )
@@ -540,7 +540,13 @@ NOT_THERE = (
 NOT_VALID = (
     *("/subscribers/0", "/subscribers/99999999999999999999", "/subscribers/x"),
     *("/editions/yesterday", "/editions/2026-13-40", "/subscribers?status=owner"),
-    *("/subscribers?page=0", "/subscribers?page=x", "/bounces?weeks=53", "/forecast?days=0"),
+    *(
+        "/subscribers?page=0",
+        "/subscribers?page=x",
+        "/bounces?weeks=53",
+        "/forecast?days=0",
+        "/scorecard?days=0",
+    ),
     *("/suppressions?reason=%00", f"/editions/{ISSUE_DATE}?status=lost", "?done=retried&n=-1"),
 )
 

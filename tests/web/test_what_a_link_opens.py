@@ -81,6 +81,7 @@ def of_all_purposes(engine: Engine, reader: str, delivery: int, paper: int) -> d
     return {
         "preferences": f"/preferences/{sign(Purpose.PREFERENCES, mine)}",
         "ratings": f"/preferences/{sign(Purpose.PREFERENCES, mine)}/ratings",
+        "scorecard": f"/preferences/{sign(Purpose.PREFERENCES, mine)}/scorecard",
         "archive": f"/archive/{sign(Purpose.PREFERENCES, mine)}",
         "feed": f"/feed/{sign(Purpose.FEED, mine)}",
         "view": f"/view/{sign(Purpose.VIEW, its)}",

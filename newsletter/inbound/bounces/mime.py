@@ -29,6 +29,11 @@ _HEADER = re.compile(r"^([!-9;-~]{1,80})[ \t]{0,10}:(.*)$", re.MULTILINE)
 _NAME = re.compile(r"[!-9;-~]{1,80}[ \t]{0,10}$")
 # The line a mailbox file puts before each mail.
 _MAILBOX = ("From ", ">From ")
+# A mail has at least one, also one that a server put together badly or that lost its start.
+_EVERY_MAIL_HAS = (
+    "from", "sender", "return-path", "received", "message-id", "to", "delivered-to", "subject",
+    "mime-version",
+)  # fmt: skip
 _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"\n]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]{1,60})", re.IGNORECASE)
 # Codecs that are no character sets, cost more than linear time, or would turn the ASCII that
@@ -91,6 +96,12 @@ def clean_lines(data: bytes) -> bytes:
     if b"\r" in data:
         data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return data
+
+
+def is_mail(data: bytes) -> bool:
+    """Whether ``data`` starts with a header that mails have; without one it is something else."""
+    headers, _ = split_headers(clean_lines(data[:LONGEST_MAIL]))
+    return not headers.keys().isdisjoint(_EVERY_MAIL_HAS)
 
 
 def first(headers: Headers, name: str) -> str:

@@ -10,6 +10,7 @@ from newsletter.web.operator import (
     forecast,
     jobs,
     link,
+    scorecard,
     sign_ups,
     subscriber,
     subscribers,
@@ -29,6 +30,7 @@ PARTS = (
     sign_ups,
     suppressions,
     bounces,
+    scorecard,
     forecast,
     jobs,
 )

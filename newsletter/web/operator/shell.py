@@ -31,6 +31,7 @@ TABS = (
     ("/addresses", "Address"),
     ("/suppressions", "Suppressions"),
     ("/bounces", "Bounces"),
+    ("/scorecard", "Scorecard"),
     ("/forecast", "Forecast"),
     ("/jobs", "Jobs"),
 )
