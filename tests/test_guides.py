@@ -14,7 +14,7 @@ from newsletter.cli import load
 from newsletter.core.database import session_scope, utc_now
 from newsletter.core.models import DeliveryStatus, EditionStatus
 from tests.support import factories
-from tests.support.command import Newsletter, NewsletterHere
+from tests.support.command import Newsletter
 from tests.support.smtp_sink import Sink, running_sink
 
 GUIDES = Path(__file__).parent.parent / "docs/how-to"
@@ -73,9 +73,7 @@ def test_a_page_can_be_followed(
             digest.status = status
             session.add(digest)
     sqlite_engine.dispose()
-    # A database is put back only when nobody has it open, not even this process.
-    kind = Newsletter if page == "back-up-and-restore.md" else NewsletterHere
-    newsletter = kind(sqlite_engine, tmp_path, SMTP_URL=f"smtp://127.0.0.1:{sink.port}")
+    newsletter = Newsletter(sqlite_engine, tmp_path, SMTP_URL=f"smtp://127.0.0.1:{sink.port}")
     target = f"sqlite:///{tmp_path / 'other.db'}"
     done = 0
     for line in commands_of(page):

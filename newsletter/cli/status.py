@@ -8,13 +8,14 @@ from sqlmodel import func, select
 
 from newsletter.cli.common import DateOption, JsonOption, open_database, print_json, today
 from newsletter.cli.say import say
-from newsletter.core.database import read_scope
-from newsletter.core.models import DeliveryStatus, Edition
+from newsletter.core.database import read_scope, utc_now
+from newsletter.core.models import DeliveryStatus, Edition, SubscriberStatus
 from newsletter.core.one_line import shortened
-from newsletter.editions import broadcasts
+from newsletter.editions import broadcasts, schedule
 from newsletter.editions import report as reports
 from newsletter.editions.advice import advice
 from newsletter.editions.advice import people as count_people
+from newsletter.papers.coverage import read_on
 from newsletter.sending import ledger
 
 # Broadcasts of this long ago are still shown.
@@ -32,6 +33,8 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
         sources = reports.sources_now(session, settings.sources)
         people = count_people(session)
         sent = broadcasts.shown(session, wanted - SHOWN)
+        read = read_on(session, wanted)
+        turn = schedule.next_turn(session, utc_now())
     missed = report.missed if report else 0
     lines = advice(wanted, edition, missed=missed, sources=sources, people=people)
     if as_json:
@@ -44,6 +47,9 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
                 "sources": sources,
                 "subscribers": people,
                 "broadcasts": sent,
+                "read_on_date": read,
+                "open_sign_ups": people[SubscriberStatus.PENDING],
+                "next": {"at": turn[0].isoformat(), "readers": turn[1]} if turn else None,
                 "advice": lines,
             }
         )
@@ -61,8 +67,17 @@ def status(date: DateOption = None, as_json: JsonOption = False) -> None:
             f"    {counts or 'no message yet'}" + (f"; paused: {each['note']}" * bool(each["note"]))
         )
     _print_sources(sources)
+    if read["runs"]:
+        runs = "1 run" if read["runs"] == 1 else f"{read['runs']} runs"
+        say(
+            f"  {runs} on {wanted}: {read['new']} new, {read['revised']} revised, "
+            f"{read['known']} known, {read['failed']} failed"
+        )
     counted = ", ".join(f"{number} {name}" for name, number in people.items() if number)
     say(f"  subscribers: {counted or 'none'}")
+    if turn:
+        readers = "1 reader" if turn[1] == 1 else f"{turn[1]} readers"
+        say(f"  next: {turn[0]:%Y-%m-%d %H:%M} UTC, {readers} due")
     for line in lines:
         say(f"  {line}")
 

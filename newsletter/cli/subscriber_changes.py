@@ -42,6 +42,9 @@ def set_values(
     max_papers: Annotated[str | None, typer.Option(help="1 to 50")] = None,
     min_score: Annotated[str | None, typer.Option(help="0 to 100")] = None,
     length: Annotated[str | None, typer.Option(help="compact, normal or full")] = None,
+    tell_when_nothing: Annotated[
+        str | None, typer.Option(help="Note on a day without papers: daily, weekly or never")
+    ] = None,
     vacation_until: Annotated[
         str | None, typer.Option(help='Vacation until, for example 2026-12-24; "" ends it.')
     ] = None,

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy
 from sqlmodel import Session, SQLModel
 
-from newsletter.core.models import Occasion
+from newsletter.core.models import Occasion, QuietNotes
 from newsletter.ranking import ranker
 
 # Half a day less than seven, so that a note an hour earlier than last week's is not held back.
@@ -33,7 +33,7 @@ def reason(ranked: ranker.Ranking, why: str) -> str:
 def to_tell(
     session: Session, empty: Sequence[ranker.Ranking], people: Mapping[int, Any], now: datetime
 ) -> Collection[int]:
-    """Subscribers of ``empty`` rankings who are told: on each quiet day, or once a week.
+    """Subscribers of ``empty`` rankings who are told: on each quiet day, once a week, or never.
 
     Paused topics are the subscriber's own wish, and no news.
     """
@@ -50,5 +50,9 @@ def to_tell(
     return {
         subscriber_id
         for subscriber_id in ids
-        if subscriber_id not in told or people[subscriber_id].tell_when_nothing
+        if _is_told(people[subscriber_id].tell_when_nothing, lately=subscriber_id in told)
     }
+
+
+def _is_told(wish: QuietNotes, *, lately: bool) -> bool:
+    return wish is QuietNotes.DAILY or (wish is QuietNotes.WEEKLY and not lately)

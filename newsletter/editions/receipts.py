@@ -9,7 +9,7 @@ from newsletter.core.models import InterestKind, Paper, Signal, Subscriber
 from newsletter.editions.why import Asking, Frozen, Why
 from newsletter.ranking.profiles import evidence, feedback
 from newsletter.ranking.standing import Share, Standing, instead
-from newsletter.subscribers.preferences import FULL, LESS, StatedInterest, interests_of, weigh
+from newsletter.subscribers.preferences import FULL, StatedInterest, interests_of, lessen, weigh
 
 _INTERESTS = {kind.value for kind in InterestKind}
 _SIGNALS = {signal.value for signal in Signal}
@@ -103,7 +103,7 @@ def _change(session: Session, subscriber: Subscriber, handle: str, *, back: bool
     if kind == POPULARITY:
         return _popularity(session, subscriber, key, back=back)
     if kind == "interest":
-        return weigh(session, own, key, FULL if back else LESS)
+        return weigh(session, own, key, FULL) if back else lessen(session, own, key)
     if kind not in _SIGNALS or session.get(Paper, key) is None:
         return False
     if not back:

@@ -1,6 +1,6 @@
 """Find the subscribers who are due now, by their own hour and time zone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -228,3 +228,35 @@ def _settled(session: Session, issue_date: date, within: range | None) -> set[in
             )
         )
     return found
+
+
+def next_turn(session: Session, now: datetime) -> tuple[datetime, int] | None:
+    """The next moment at which digests come due, and how many readers it concerns.
+
+    None where no subscriber is active. Groups of equal wishes are few, whatever the list's size.
+    """
+    row = SQLModel.metadata.tables["subscriber"].c
+    wishes = (row.send_hour, row.time_zone, row.cadence, row.weekday, row.vacation_until)
+    groups = session.connection().execute(
+        sqlalchemy.select(func.count(), *wishes)
+        .where(row.status == SubscriberStatus.ACTIVE)
+        .group_by(*wishes)
+    )
+    at: dict[datetime, int] = {}
+    for number, hour, zone_name, *wish in groups:
+        today = now.astimezone(zone(zone_name)).date()
+        moments = (send_moment(day, hour, zone_name) for day in _days_due(today, *wish))
+        moment = next(each for each in moments if each > now)
+        at[moment] = at.get(moment, 0) + number
+    return min(at.items(), default=None)
+
+
+def _days_due(
+    today: date, cadence: Cadence, weekday: int, vacation_until: date | None
+) -> Iterator[date]:
+    """Days with a digest, from today or the end of a vacation on."""
+    day = max(today, vacation_until + timedelta(days=1)) if vacation_until else today
+    while True:
+        if is_due(day, cadence, weekday, vacation_until):
+            yield day
+        day += timedelta(days=1)

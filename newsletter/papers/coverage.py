@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from sqlmodel import Session, col, func, select
@@ -212,3 +212,18 @@ def _error(log: FetchLog | None) -> str | None:
     if not log.errors:
         return "the last fetch was interrupted"
     return f"{log.errors[-1]['where']}: {log.errors[-1]['what']}"
+
+
+def read_on(session: Session, day: date) -> dict[str, int]:
+    """What all runs and files of a UTC day gave, whichever sources are configured.
+
+    Papers that two runs met count in both.
+    """
+    start = datetime.combine(day, time(), tzinfo=UTC)
+    names = ("announced", "new", "revised", "known", "failed")
+    sums = [func.coalesce(func.sum(getattr(FetchLog, name)), 0) for name in names]
+    started = col(FetchLog.started_at)
+    found = session.connection().execute(
+        select(func.count(), *sums).where(started >= start, started < start + timedelta(days=1))
+    )
+    return dict(zip(("runs", *names), map(int, found.one()), strict=True))

@@ -79,7 +79,7 @@ def _subscriber_cells(subscriber: Subscriber) -> dict[str, str]:
         "length": subscriber.length,
         "popularity": str(subscriber.popularity),
         "outside_picks": _yes_or_no(subscriber.outside_picks),
-        "tell_when_nothing": _yes_or_no(subscriber.tell_when_nothing),
+        "tell_when_nothing": subscriber.tell_when_nothing,
         "tell_revisions": _yes_or_no(subscriber.tell_revisions),
         "fill_list": _yes_or_no(subscriber.fill_list),
         "read_here": _yes_or_no(subscriber.read_here),

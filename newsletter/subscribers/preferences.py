@@ -180,6 +180,18 @@ class StatedInterest:
     is_of_library: bool = False
 
     @property
+    def is_followed(self) -> bool:
+        """Whether it counts by itself rather than by its words: then in full or half, no other."""
+        return self.kind in {InterestKind.AUTHOR, InterestKind.CATEGORY}
+
+    @property
+    def percent(self) -> int:
+        """How much a wanted interest counts in a ranking, from 1 to 100."""
+        if self.is_followed:
+            return 100 if self.weight >= FULL else 50
+        return max(1, round(100 * min(FULL, self.weight)))
+
+    @property
     def lead(self) -> str:
         """The words that lead to the value in a sentence."""
         return "In your bibliography:" if self.is_of_library else _LEADS[self.kind]
@@ -207,9 +219,26 @@ def interests_of(session: Session, topic_id: int) -> list[StatedInterest]:
     ]
 
 
+def lessen(session: Session, subscriber_id: int, interest_id: int) -> bool:
+    """Count a wanted interest half, or as it is where that is less already."""
+    interest = _wanted(session, subscriber_id, interest_id)
+    weight = min(LESS, interest.weight) if interest else LESS
+    return weigh(session, subscriber_id, interest_id, weight)
+
+
 def weigh(session: Session, subscriber_id: int, interest_id: int, weight: float) -> bool:
     """Give a wanted interest another weight; returns whether the subscriber has it."""
-    interest = session.exec(
+    interest = _wanted(session, subscriber_id, interest_id)
+    if interest is None:
+        return False
+    interest.weight = weight
+    session.execute(delete(Profile).where(col(Profile.topic_id) == interest.topic_id))
+    session.flush()
+    return True
+
+
+def _wanted(session: Session, subscriber_id: int, interest_id: int) -> Interest | None:
+    return session.exec(
         select(Interest)
         .join(Topic, col(Topic.id) == col(Interest.topic_id))
         .where(
@@ -218,9 +247,3 @@ def weigh(session: Session, subscriber_id: int, interest_id: int, weight: float)
             col(Interest.weight) > 0,
         )
     ).one_or_none()
-    if interest is None:
-        return False
-    interest.weight = weight
-    session.execute(delete(Profile).where(col(Profile.topic_id) == interest.topic_id))
-    session.flush()
-    return True

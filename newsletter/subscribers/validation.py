@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, pubmed_name, split_arxiv_id
-from newsletter.core.models import Cadence, DigestLength, InterestKind
+from newsletter.core.models import Cadence, DigestLength, InterestKind, QuietNotes
 
 # Section name for a subscriber who named no topic.
 DEFAULT_TOPIC = "Your interests"
@@ -188,6 +188,18 @@ def _yes_or_no(value: str | bool, info: ValidationInfo) -> bool:
     return word in _YES
 
 
+def _quiet_notes(value: str | bool) -> QuietNotes:
+    """Lists and sign-ups of before "never" say yes (on each day) or no (once a week)."""
+    word = str(value).strip().lower()
+    if word in _YES | _NO:
+        return QuietNotes.DAILY if word in _YES else QuietNotes.WEEKLY
+    try:
+        return QuietNotes(word)
+    except ValueError as error:
+        what = f"{word[:60]!r}; must be one of: {', '.join(QuietNotes)}"
+        raise InputError(what, where="tell_when_nothing") from error
+
+
 def _weekday(value: str | int) -> int:
     word = str(value).strip().lower()
     for number, name in enumerate(WEEKDAYS):
@@ -241,7 +253,7 @@ class Preferences(BaseModel):
     length: Annotated[DigestLength, _one_of(DigestLength)] = DigestLength.NORMAL
     popularity: _Percent = 20
     outside_picks: _YesOrNo = True
-    tell_when_nothing: _YesOrNo = False
+    tell_when_nothing: Annotated[QuietNotes, BeforeValidator(_quiet_notes)] = QuietNotes.WEEKLY
     tell_revisions: _YesOrNo = False
     fill_list: _YesOrNo = False
     read_here: _YesOrNo = False

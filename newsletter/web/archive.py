@@ -48,7 +48,6 @@ def view_page(site: SiteDep, token: str) -> HTMLResponse:
         "view.html",
         **shown,
         notice=loaded.notice,
-        news=loaded.news,
         feedback=links.feedback,
     )
 

@@ -73,7 +73,9 @@ class Tab(StrEnum):
 
 
 # What stands under Delivery; all other fields are interests.
-_IN_DELIVERY = frozenset({"cadence", "weekday", "send_hour", "time_zone", "length"})
+_IN_DELIVERY = frozenset(
+    {"cadence", "weekday", "send_hour", "time_zone", "length", "tell_when_nothing"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,21 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import utc_now
+from newsletter.core.errors import InputError
 from newsletter.core.models import InterestKind, Paper, Signal, Subscriber
 from newsletter.core.tokens import Purpose
 from newsletter.messages.digest import CANDIDATE_WINDOW
 from newsletter.ranking import explanations, ranker
 from newsletter.ranking.profiles import evidence, feedback, profiles
 from newsletter.subscribers.accounts import row_id
-from newsletter.subscribers.preferences import FULL, LESS, StatedInterest, interests_of, weigh
+from newsletter.subscribers.preferences import (
+    FULL,
+    StatedInterest,
+    interests_of,
+    lessen,
+    topics_of,
+    weigh,
+)
 from newsletter.web.forms import FormDep, text_of
 from newsletter.web.site import READ, RowId, Site, SiteDep
 
@@ -43,6 +51,7 @@ class Line:
     share: int
     interest: StatedInterest | None = None
     judged: feedback.Judged | None = None
+    name: str = ""  # what the interest is called: of an example paper its title
 
 
 def subscriber_of(session: Session, site: Site, token: str) -> Subscriber:
@@ -56,13 +65,22 @@ def subscriber_of(session: Session, site: Site, token: str) -> Subscriber:
 
 
 def _page(
-    site: Site, token: str, name: str, undo: int | None, was: Signal | None, **values: Any
+    site: Site,
+    token: str,
+    name: str,
+    undo: int | None,
+    was: Signal | None,
+    *,
+    status: int = 200,
+    **values: Any,
 ) -> HTMLResponse:
     """A page with an undo note for the last action above it."""
     with site.reading() as session:
         undone = session.get(Paper, undo) if undo and was else None
     action = f"{site.root}/preferences/{token}"
-    return site.page(f"{name}.html", action=action, undone=undone, was=was, page=name, **values)
+    return site.page(
+        f"{name}.html", status=status, action=action, undone=undone, was=was, page=name, **values
+    )
 
 
 Undo = Annotated[int | None, Query(ge=1, lt=2**31)]
@@ -113,12 +131,63 @@ def _back(form: FormDep) -> Back:
 def learned_page(
     site: SiteDep, token: str, undo: Undo = None, was: Signal | None = None
 ) -> HTMLResponse:
-    """What shapes the ranking, in words, each line with "less of this"."""
+    """What shapes the ranking, in words, each line with how much it counts."""
+    return _learned(site, token, undo=undo, was=was)
+
+
+def _learned(
+    site: Site,
+    token: str,
+    *,
+    undo: int | None = None,
+    was: Signal | None = None,
+    former: dict[int, int] | None = None,
+    error: str = "",
+) -> HTMLResponse:
+    """``former``: in percent, what the interests counted that were just changed, by id."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        own = row_id(subscriber)
-        topics = _topics(session, own, site.settings.feature_model)
-    return _page(site, token, "learned", undo, was, topics=topics)
+        topics = _topics(session, row_id(subscriber), site.settings.feature_model)
+    status = 422 if error else 200
+    return _page(
+        site, token, "learned", undo, was, topics=topics, former=former, error=error, status=status
+    )
+
+
+@router.post("/preferences/{token}/learned")
+def count(site: SiteDep, token: str, form: FormDep) -> HTMLResponse:
+    """Save how much each interest counts; ``all`` counts every one in full. All or nothing."""
+    former: dict[int, int] = {}
+    try:
+        with site.writing() as session:
+            own = row_id(subscriber_of(session, site, token))
+            for topic in topics_of(session, own):
+                for each in interests_of(session, topic.id):
+                    typed = "100" if "all" in form else text_of(form, f"weight-{each.id}").strip()
+                    if each.weight <= 0 or not typed:
+                        continue
+                    percent = _percent(each, typed)
+                    if percent != each.percent:
+                        former[each.id] = each.percent
+                        weigh(session, own, each.id, percent / 100)
+    except InputError as error:
+        return _learned(site, token, error=f"Nothing was saved. {error.where}: {error.what}.")
+    return _learned(site, token, former=former)
+
+
+def _percent(interest: StatedInterest, typed: str) -> int:
+    """How much an interest is to count.
+
+    Raises:
+        InputError: it is not a number of percent, or not one that this kind of interest can have.
+    """
+    percent = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 4 else 0
+    where = explanations.short(interest.value)
+    if not 1 <= percent <= 100:
+        raise InputError("must be a whole number from 1 to 100", where=where)
+    if interest.is_followed and percent not in {50, 100}:
+        raise InputError("an author or a category counts 50 or 100", where=where)
+    return percent
 
 
 def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str, list[Line]]]:
@@ -134,8 +203,13 @@ def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str,
                 session,
                 [each.value for each in stated if each.kind is InterestKind.SEED_PAPER],
             )
+            titles = _titles(session, seeds)
             lines = [
-                Line(shares.get(_piece(each, seeds), 0), interest=each)
+                Line(
+                    shares.get(_piece(each, seeds), 0),
+                    interest=each,
+                    name=titles.get(each.value, each.value),
+                )
                 for each in stated
                 if each.weight > 0
             ]
@@ -145,6 +219,15 @@ def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str,
             if lines:
                 topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
     return topics
+
+
+def _titles(session: Session, seeds: dict[str, int]) -> dict[str, str]:
+    """The titles of example papers, by what the reader typed."""
+    papers = session.exec(
+        select(Paper.id, Paper.title).where(col(Paper.id).in_(set(seeds.values())))
+    )
+    known = {number: title for number, title in papers if title}
+    return {typed: known[number] for typed, number in seeds.items() if number in known}
 
 
 def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | str]:
@@ -157,19 +240,19 @@ def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | 
 @router.post("/preferences/{token}/interests/{interest_id}/less")
 def less(site: SiteDep, token: str, interest_id: RowId) -> RedirectResponse:
     """Count an interest half as much."""
-    return _weigh(site, token, interest_id, LESS)
+    with site.writing() as session:
+        subscriber = subscriber_of(session, site, token)
+        if not lessen(session, row_id(subscriber), interest_id):
+            raise HTTPException(404)
+    return RedirectResponse(f"{site.root}/preferences/{token}/{Back.LEARNED}", 303)
 
 
 @router.post("/preferences/{token}/interests/{interest_id}/undo")
 def as_before(site: SiteDep, token: str, interest_id: RowId) -> RedirectResponse:
     """Count an interest in full again."""
-    return _weigh(site, token, interest_id, FULL)
-
-
-def _weigh(site: Site, token: str, interest_id: int, weight: float) -> RedirectResponse:
     with site.writing() as session:
         subscriber = subscriber_of(session, site, token)
-        if not weigh(session, row_id(subscriber), interest_id, weight):
+        if not weigh(session, row_id(subscriber), interest_id, FULL):
             raise HTTPException(404)
     return RedirectResponse(f"{site.root}/preferences/{token}/{Back.LEARNED}", 303)
 

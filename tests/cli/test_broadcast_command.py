@@ -27,7 +27,7 @@ from newsletter.core.models import (
 from newsletter.messages.lint import check_message
 from newsletter.subscribers.accounts import row_id
 from tests.support import factories
-from tests.support.command import NewsletterHere, dump
+from tests.support.command import Newsletter, dump
 from tests.support.smtp_sink import Sink, running_sink
 
 LETTER = """# We are moving
@@ -45,9 +45,9 @@ def sink() -> Iterator[Sink]:
         yield sink
 
 
-def command(engine: Engine, sink: Sink, folder: Path) -> NewsletterHere:
+def command(engine: Engine, sink: Sink, folder: Path) -> Newsletter:
     (folder / "letter.md").write_text(LETTER, encoding="utf-8")
-    return NewsletterHere(engine, folder, SMTP_URL=f"smtp://127.0.0.1:{sink.port}")
+    return Newsletter(engine, folder, SMTP_URL=f"smtp://127.0.0.1:{sink.port}")
 
 
 SEND = ("broadcast", "--subject", "We are moving", "--file", "letter.md")
@@ -211,10 +211,10 @@ def test_the_database_refuses_a_second_copy_for_one_reader(engine: Engine) -> No
             )
         )
     insert = text(
-        "INSERT INTO delivery (broadcast_id, subscriber_id, kind, to_address, to_name, length, "
-        "occasion, message_id, subject, notice, status, attempts, resends, created_at, "
-        f"smtp_response) VALUES (1, {row_id(reader)}, 'broadcast', 'a@b.example', '', 'normal', "
-        "'regular', :id, '', '', 'queued', 0, 0, '2026-11-20', '')"
+        "INSERT INTO delivery (broadcast_id, read_here, subscriber_id, kind, to_address, to_name, "
+        "length, occasion, message_id, subject, notice, status, attempts, resends, created_at, "
+        f"smtp_response) VALUES (1, false, {row_id(reader)}, 'broadcast', 'a@b.example', '', "
+        "'normal', 'regular', :id, '', '', 'queued', 0, 0, '2026-11-20', '')"
     )
     with engine.begin() as connection:
         connection.execute(insert, {"id": "1@site.example"})

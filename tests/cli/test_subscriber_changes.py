@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from newsletter.core.database import session_scope
-from newsletter.core.models import Delivery, DeliveryStatus, Subscriber
+from newsletter.core.models import Delivery, DeliveryStatus, QuietNotes, Subscriber
 from tests.support import factories
 from tests.support.command import Newsletter, dump
 
@@ -34,15 +34,17 @@ def shown(newsletter: Newsletter, email: str = ADA) -> dict[str, Any]:
     return found
 
 
-def test_what_is_given_changes_and_the_rest_stays(newsletter: Newsletter) -> None:
+def test_what_is_given_changes_and_the_rest_stays(newsletter: Newsletter, engine: Engine) -> None:
     code, _, _ = newsletter.run(
         "subscribers", "set", ADA, "--cadence", "weekly", "--weekday", "friday",
-        "--keywords", "peat", "--timezone", "europe/berlin",
+        "--keywords", "peat", "--timezone", "europe/berlin", "--tell-when-nothing", "Never",
     )  # fmt: skip
     assert code == 0
     found = shown(newsletter)
     assert (found["cadence"], found["weekday"], found["timezone"]) == ("weekly", 4, "Europe/Berlin")
     assert found["max_papers"] == 7
+    with session_scope(engine) as session:
+        assert session.exec(select(Subscriber.tell_when_nothing)).one() is QuietNotes.NEVER
     [topic] = found["topics"]
     assert (topic["name"], topic["keywords"]) == ("Soil", ["peat"])
 
@@ -67,6 +69,7 @@ def test_an_empty_list_is_cleared_and_a_new_topic_is_made(newsletter: Newsletter
         (["--send-hour", "24"], "24"),
         (["--timezone", "Mars/Olympus"], "Mars/Olympus"),
         (["--max-papers", "0"], "max_papers"),
+        (["--tell-when-nothing", "hourly"], "must be one of: daily, weekly, never"),
         ([], "nothing to change"),
     ],
 )

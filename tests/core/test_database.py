@@ -20,6 +20,7 @@ from newsletter.core.models import (
     Interest,
     InterestKind,
     Paper,
+    QuietNotes,
     Subscriber,
     SubscriberStatus,
     Topic,
@@ -181,6 +182,56 @@ def test_a_migration_keeps_every_row(engine: Engine) -> None:
     assert count_rows(engine) == before
     with pytest.raises(IntegrityError), database.session_scope(engine) as session:
         session.add(Interest(**clue))  # told apart by hash, also from rows of before
+
+
+MINIMUMS = {0: 0, 1: 1, 30: 33, 50: 55, 60: 65, 75: 80, 76: 80, 90: 92, 100: 100}
+
+
+def test_minimums_of_before_let_the_same_labels_in_and_are_told_once(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        for minimum in MINIMUMS:
+            factories.make_subscriber(session, f"m{minimum}@reader.example", min_score=minimum)
+    config = database.alembic_config(engine)
+    command.downgrade(config, "0009")
+    with engine.begin() as connection:  # a downgrade converts them too
+        for minimum in MINIMUMS:
+            connection.execute(
+                text("UPDATE subscriber SET min_score = :minimum WHERE email = :email"),
+                {"minimum": minimum, "email": f"m{minimum}@reader.example"},
+            )
+
+    command.upgrade(config, "head")
+
+    with database.read_scope(engine) as session:
+        rows = session.exec(select(Subscriber)).all()
+    assert {int(row.email[1:].split("@")[0]): row.min_score for row in rows} == MINIMUMS
+    assert {row.min_score for row in rows if not row.minimum_changed} == {0}, "nothing to tell"
+
+
+def test_readers_who_were_told_of_each_quiet_day_still_are(engine: Engine) -> None:
+    with database.session_scope(engine) as session:
+        for wish in QuietNotes:
+            address = f"{wish.value}@reader.example"
+            factories.make_subscriber(session, address, tell_when_nothing=wish)
+    config = database.alembic_config(engine)
+    command.downgrade(config, "0023")
+    with engine.connect() as connection:
+        before = connection.execute(text("SELECT email, tell_when_nothing FROM subscriber"))
+        assert {email.split("@")[0]: bool(each) for email, each in before} == {
+            "daily": True,
+            "weekly": False,
+            "never": False,
+        }
+
+    command.upgrade(config, "head")
+
+    with database.read_scope(engine) as session:
+        rows = session.exec(select(Subscriber)).all()
+    assert {row.email.split("@")[0]: row.tell_when_nothing for row in rows} == {
+        "daily": QuietNotes.DAILY,
+        "weekly": QuietNotes.WEEKLY,
+        "never": QuietNotes.WEEKLY,
+    }
 
 
 def count_rows(engine: Engine) -> dict[str, int]:

@@ -18,7 +18,9 @@ from newsletter.core.models import (
     DigestItem,
     FetchLog,
     FetchStatus,
+    NoDigest,
     Occasion,
+    QuietNotes,
     Subscriber,
 )
 from newsletter.editions import lifecycle, preparation
@@ -143,11 +145,12 @@ def test_the_first_digest_after_a_vacation_is_its_best_of(
         assert occasions(session) == [Occasion.WELCOME, Occasion.BEST_OF, Occasion.REGULAR]
 
 
-def test_a_quiet_day_is_told_once_a_week_or_each_time_and_why(
+def test_a_quiet_day_is_told_once_a_week_or_each_time_or_never_and_why(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
-    add_reader(engine, "told@reader.example", tell_when_nothing=True)
+    add_reader(engine, "told@reader.example", tell_when_nothing=QuietNotes.DAILY)
     add_reader(engine, "quiet@reader.example")
+    add_reader(engine, "never@reader.example", tell_when_nothing=QuietNotes.NEVER)
     note, other = sorted(
         mailed(engine, settings, sink, ISSUE_DATE), key=lambda mail: str(mail["To"]), reverse=True
     )
@@ -158,6 +161,8 @@ def test_a_quiet_day_is_told_once_a_week_or_each_time_and_why(
     assert "One-Click" in note["List-Unsubscribe-Post"]
     with read_scope(engine) as session:
         assert session.exec(select(DigestItem)).all() == []
+        reasons = session.exec(select(NoDigest.reason)).all()
+    assert len(reasons) == 3, "why is recorded for everybody"
     assert mailed(engine, settings, sink, ISSUE_DATE) == [], "told once"
     [again] = mailed(engine, settings, sink, NEXT_DAY)
     assert again["To"].addresses[0].addr_spec == "told@reader.example", "the other one next week"
@@ -167,7 +172,7 @@ def test_a_quiet_day_on_which_papers_came_does_not_say_that_any_was_chosen(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
     add_papers(engine, *range(4))
-    add_reader(engine, tell_when_nothing=True, min_score=100)
+    add_reader(engine, tell_when_nothing=QuietNotes.DAILY, min_score=100)
     with session_scope(engine) as session:
         session.add(
             FetchLog(
@@ -186,15 +191,25 @@ def test_a_quiet_day_on_which_papers_came_does_not_say_that_any_was_chosen(
 def test_a_minimum_that_was_converted_is_told_in_the_next_digest_and_never_again(
     engine: Engine, settings: Settings, sink: Sink
 ) -> None:
-    add_reader(engine, tell_when_nothing=True, min_score=60, minimum_changed=True)
+    add_reader(engine, tell_when_nothing=QuietNotes.DAILY, min_score=60, minimum_changed=True)
     [first] = mailed(engine, settings, sink, ISSUE_DATE)
     assert "Your minimum, now 60, has a new meaning" in " ".join(text_of(first).split())
     [second] = mailed(engine, settings, sink, NEXT_DAY)
     assert "new meaning" not in text_of(second)
 
 
+def test_whoever_wants_no_notes_still_gets_papers(
+    engine: Engine, settings: Settings, sink: Sink
+) -> None:
+    add_reader(engine, tell_when_nothing=QuietNotes.NEVER)
+    assert mailed(engine, settings, sink, ISSUE_DATE) == []
+    add_papers(engine, 1)
+    [welcome] = mailed(engine, settings, sink, NEXT_DAY)
+    assert welcome["Subject"].startswith("Welcome!")
+
+
 def test_a_note_does_not_use_up_the_welcome(engine: Engine, settings: Settings, sink: Sink) -> None:
-    add_reader(engine, tell_when_nothing=True)
+    add_reader(engine, tell_when_nothing=QuietNotes.DAILY)
     mailed(engine, settings, sink, ISSUE_DATE)
     add_papers(engine, 1)
     [welcome] = mailed(engine, settings, sink, NEXT_DAY)

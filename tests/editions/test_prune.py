@@ -25,7 +25,7 @@ from newsletter.core.models import (
 )
 from newsletter.editions.prune import outlook, prune
 from tests.support import factories
-from tests.support.command import NewsletterHere, dump
+from tests.support.command import Newsletter, dump
 
 NOW = utc_now()
 OLD = NOW - timedelta(days=100)
@@ -99,7 +99,7 @@ def test_words_of_old_digests_go_and_their_rows_stay(engine: Engine) -> None:
 
 def test_a_dry_run_says_the_same_and_changes_no_row(sqlite_engine: Engine, tmp_path: Path) -> None:
     fill(sqlite_engine)
-    newsletter = NewsletterHere(sqlite_engine, tmp_path)
+    newsletter = Newsletter(sqlite_engine, tmp_path)
     before = dump(sqlite_engine)
     code, said, _ = newsletter.run("prune", "--dry-run", "--json")
     told = json.loads(said)

@@ -131,3 +131,24 @@ def test_a_new_subscriber_is_due_at_any_hour_and_cadence(
         factories.make_delivery(session, edition, found["mailed"])
     with session_scope(engine) as session:
         assert schedule.due(session, now) == {FRIDAY: [found["new"].id]}
+
+
+def test_the_next_turn_is_the_earliest_that_has_not_come_yet(engine: Engine) -> None:
+    now = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)  # a Friday; it is seven in London
+    with session_scope(engine) as session:
+        assert schedule.next_turn(session, now) is None
+        factories.make_subscriber(session, "gone@there.example", status=SubscriberStatus.PAUSED)
+        assert schedule.next_turn(session, now) is None
+        factories.make_subscriber(
+            session, "week@there.example", send_hour=7, cadence=Cadence.WEEKLY, weekday=4
+        )
+        assert schedule.next_turn(session, now) == (now + timedelta(days=7), 1)
+        away = {"send_hour": 6, "cadence": Cadence.WEEKDAYS, "vacation_until": date(2026, 11, 20)}
+        factories.make_subscriber(session, "away@there.example", **away)
+        monday = datetime(2026, 11, 23, 6, tzinfo=UTC)
+        assert schedule.next_turn(session, now) == (monday, 1)
+        for number in range(2):
+            factories.make_subscriber(
+                session, f"{number}@there.example", send_hour=9, time_zone="Europe/Berlin"
+            )
+        assert schedule.next_turn(session, now) == (now + timedelta(hours=1), 2)

@@ -13,7 +13,7 @@ from newsletter.editions import scorecard as cards
 from newsletter.editions.scorecard import Counts, Late, made_of, wilson
 from newsletter.editions.scorecard_counts import scorecard
 from newsletter.subscribers import accounts
-from tests.support.command import NewsletterHere
+from tests.support.command import Newsletter
 from tests.support.factories import (
     make_delivery,
     make_edition,
@@ -116,7 +116,7 @@ def test_each_mailed_paper_is_counted_once_under_its_label_and_its_match(engine:
 def test_the_command_prints_one_object_for_a_reader_or_all_and_works_before_any_edition(
     engine: Engine, tmp_path: Path
 ) -> None:
-    newsletter = NewsletterHere(engine, tmp_path)
+    newsletter = Newsletter(engine, tmp_path)
     code, printed, _ = newsletter.run("scorecard", "--json")
     empty = json.loads(printed)
     assert code == 0

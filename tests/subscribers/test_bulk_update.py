@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from newsletter.core.categories import warning_about
-from tests.support.command import NewsletterHere, dump
+from tests.support.command import Newsletter, dump
 
 PEOPLE = """email,cadence,topic,keywords,categories
 ada@reader.example,daily,Proofs,proof assistant,"cs.LO, math.LO"
@@ -25,10 +25,10 @@ bob@reader.example,,7,,,cs.RR
 
 
 @pytest.fixture
-def newsletter(sqlite_engine: Engine, tmp_path: Path) -> NewsletterHere:
+def newsletter(sqlite_engine: Engine, tmp_path: Path) -> Newsletter:
     (tmp_path / "people.csv").write_text(PEOPLE)
     (tmp_path / "changes.csv").write_text(CHANGES)
-    found = NewsletterHere(sqlite_engine, tmp_path)
+    found = Newsletter(sqlite_engine, tmp_path)
     assert found.run("subscribers", "import", "people.csv", "--confirmed")[0] == 0
     assert found.run("subscribers", "unsubscribe", "left@reader.example")[0] == 0
     return found
@@ -38,7 +38,7 @@ UPDATE = ("subscribers", "import", "--update", "changes.csv")
 
 
 def test_each_change_is_shown_old_and_new_and_a_dry_run_makes_none(
-    newsletter: NewsletterHere, sqlite_engine: Engine
+    newsletter: Newsletter, sqlite_engine: Engine
 ) -> None:
     before = dump(sqlite_engine)
     code, said, told = newsletter.run(*UPDATE, "--dry-run")
@@ -53,7 +53,7 @@ def test_each_change_is_shown_old_and_new_and_a_dry_run_makes_none(
     assert (code, dump(sqlite_engine)) == (1, before)
 
 
-def test_a_file_changes_what_it_states_and_nothing_else(newsletter: NewsletterHere) -> None:
+def test_a_file_changes_what_it_states_and_nothing_else(newsletter: Newsletter) -> None:
     code, said, _ = newsletter.run(*UPDATE, "--json")
     assert (code, len(json.loads(said)["changed"])) == (1, 4)
     shown = {
@@ -72,7 +72,7 @@ def test_a_file_changes_what_it_states_and_nothing_else(newsletter: NewsletterHe
 
 
 def test_a_dry_run_of_a_plain_import_and_a_missing_file_are_usage_errors(
-    newsletter: NewsletterHere,
+    newsletter: Newsletter,
 ) -> None:
     code, _, told = newsletter.run("subscribers", "import", "changes.csv", "--dry-run")
     assert (code, "--dry-run goes with --update" in told) == (2, True)
@@ -80,7 +80,7 @@ def test_a_dry_run_of_a_plain_import_and_a_missing_file_are_usage_errors(
     assert (code, "nowhere.csv: No such file" in told) == (2, True)
 
 
-def test_doubts_are_warnings_and_change_no_exit_code(newsletter: NewsletterHere) -> None:
+def test_doubts_are_warnings_and_change_no_exit_code(newsletter: Newsletter) -> None:
     add = ("subscribers", "add", "--confirmed")
     code, _, told = newsletter.run(*add, "none@reader.example")
     assert (code, "warning: topic" in told, "no interests" in told) == (0, True, True)

@@ -174,6 +174,24 @@ def test_a_blank_keeps_a_preference_but_ends_a_limit_and_a_vacation() -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "wish"),
+    [("yes", "daily"), ("No", "weekly"), (True, "daily"), (False, "weekly"), (" Never ", "never")],
+)
+def test_quiet_notes_are_read_as_lists_and_sign_ups_of_before_wrote_them(
+    typed: str | bool, wish: str
+) -> None:
+    assert Preferences.read({"tell_when_nothing": typed}).tell_when_nothing == wish
+
+
+@pytest.mark.parametrize("typed", ["often", "monthly", "2", "never ever"])
+def test_how_often_else_is_refused_in_one_line(typed: str) -> None:
+    with pytest.raises(InputError) as refused:
+        Preferences.read({"tell_when_nothing": typed})
+    line = f"tell_when_nothing: {typed!r}; must be one of: daily, weekly, never"
+    assert str(refused.value) == line
+
+
+@pytest.mark.parametrize(
     ("typed", "line"),
     [
         ({"quota": "51"}, "quota: 51 papers; must be 1 to 50"),

@@ -1,19 +1,12 @@
 """The command line in a process of its own, for tests of what an operator does."""
 
-import logging
 import os
-import signal
 import subprocess
 import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
-from signal import SIGINT, SIGTERM
-from unittest.mock import patch
 
 from sqlalchemy import Engine, inspect, text
 
-from newsletter.cli import main
 from tests.support import preloaded
 from tests.support.preloaded import ROOT
 
@@ -53,33 +46,6 @@ class Newsletter:
         said, errors = done.stdout.decode(), done.stderr.decode()
         assert "Traceback" not in errors, errors
         return done.returncode, said, errors
-
-
-class NewsletterHere(Newsletter):
-    """The same in this process: a tenth of a second instead of seconds."""
-
-    def run(self, *arguments: str | Path, stdin: str = "") -> tuple[int, str, str]:
-        """Exit code, standard output and standard error; any other exception fails the test."""
-        said, told, code = StringIO(), StringIO(), 0
-        handlers = {number: signal.getsignal(number) for number in (SIGTERM, SIGINT)}
-        factory = logging.getLogRecordFactory()
-        with (
-            patch.dict(os.environ, self._environment),
-            patch.object(sys, "argv", ["newsletter", *map(str, arguments)]),
-            patch.object(sys, "stdin", StringIO(stdin)),
-            redirect_stdout(said),
-            redirect_stderr(told),
-            chdir(self._folder),
-        ):
-            try:
-                main()
-            except SystemExit as stopped:
-                code = stopped.code if isinstance(stopped.code, int) else int(bool(stopped.code))
-            finally:
-                logging.setLogRecordFactory(factory)
-                for number, handler in handlers.items():
-                    signal.signal(number, handler)
-        return code, said.getvalue(), told.getvalue()
 
 
 def dump(engine: Engine) -> dict[str, list[str]]:

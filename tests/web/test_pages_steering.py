@@ -1,10 +1,11 @@
 """Judging, undoing, what was learned, taking one's data along, leaving for good."""
 
 import json
+import re
 
 import pytest
 from sqlalchemy import Engine
-from sqlmodel import select
+from sqlmodel import col, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import (
@@ -14,7 +15,11 @@ from newsletter.core.models import (
     DigestLength,
     Feedback,
     Interest,
+    InterestKind,
+    Paper,
+    PaperAlias,
     Profile,
+    QuietNotes,
     Subscriber,
     Suppression,
 )
@@ -108,6 +113,68 @@ def test_less_of_an_interest_counts_it_half_until_it_is_undone(engine: Engine, r
         assert weight() == 1.0
 
 
+def test_a_reader_sets_how_much_each_interest_counts_and_takes_it_back(
+    engine: Engine, reader: str
+) -> None:
+    send_digest(engine, reader)
+    eve = add_reader(engine, "eve@reader.example")
+    with session_scope(engine) as session:
+        keyword = session.exec(select(Interest).order_by(col(Interest.id))).first()
+        assert keyword is not None
+        number, topic = keyword.id, keyword.topic_id
+        paper = session.exec(select(Paper).order_by(col(Paper.id))).first()
+        assert paper is not None
+        author = Interest(topic_id=topic, kind=InterestKind.AUTHOR, value="Ada Author")
+        seed = Interest(topic_id=topic, kind=InterestKind.SEED_PAPER, value=paper.external_id)
+        alias = PaperAlias(source="arxiv", external_id=paper.external_id, paper_id=paper.id or 0)
+        session.add_all([author, seed, alias])
+        session.flush()
+        followed, example, title = author.id, seed.id, paper.title
+    page = f"{preferences(reader)}/learned"
+
+    def weights() -> dict[int | None, float]:
+        with read_scope(engine) as session:
+            rows = session.exec(select(Interest).where(Interest.topic_id == topic)).all()
+            return {row.id: row.weight for row in rows}
+
+    before = everything(engine)
+    with visit(engine) as client:
+        shown = client.get(page).text
+        assert f'id="interest-{number}"' in shown
+        assert f"<strong>{title}</strong>" in shown
+        assert f"<strong>{paper.external_id}</strong>" not in shown
+        for name, typed in (
+            (number, "0"),
+            (number, "101"),
+            (number, "-5"),
+            (number, "half"),
+            (number, "٣"),
+            (followed, "30"),
+        ):
+            refused = client.post(page, data={f"weight-{number}": "40", f"weight-{name}": typed})
+            assert refused.status_code == 422
+            assert "Nothing was saved" in refused.text
+        client.post(f"{preferences(eve)}/learned", data={f"weight-{number}": "30"})
+        assert everything(engine) == before
+        values = {f"weight-{number}": "30", f"weight-{followed}": "50", f"weight-{example}": "100"}
+        saved = client.post(page, data=values)
+        assert saved.status_code == 200
+        assert weights() == {number: 0.3, followed: 0.5, example: 1.0}
+        assert "counts 30 %" in saved.text
+        # "Less of this" in an old mail must not make it count more again.
+        client.post(f"{preferences(reader)}/interests/{number}/less")
+        assert weights()[number] == 0.3
+        note = saved.text.split('role="status"')[1].split("</form>")[0]
+        undo = dict(re.findall(r'name="(weight-\d+)" value="(\d+)"', note))
+        assert undo == {f"weight-{number}": "100", f"weight-{followed}": "100"}
+        client.post(page, data=undo)
+        assert set(weights().values()) == {1.0}
+        client.post(page, data=values)
+        client.post(page, data=values | {"all": "full"})
+        assert set(weights().values()) == {1.0}
+        assert "Nothing was changed" in client.post(page, data={}).text
+
+
 def test_nobody_weighs_anothers_interests(engine: Engine, reader: str) -> None:
     eve = add_reader(engine, "eve@reader.example")
     with read_scope(engine) as session:
@@ -173,8 +240,7 @@ def test_every_preference_is_kept(engine: Engine, reader: str) -> None:
         "popularity": "75",
         "vacation_until": "2026-12-24",
         "outside_picks-there": "1",
-        "tell_when_nothing-there": "1",
-        "tell_when_nothing": "on",
+        "tell_when_nothing": "never",
         "topic-0-name": "Engines",
     }
     with visit(engine) as client:
@@ -188,7 +254,9 @@ def test_every_preference_is_kept(engine: Engine, reader: str) -> None:
         20,
         DigestLength.FULL,
     )
-    assert (row.popularity, row.outside_picks, row.tell_when_nothing) == (75, False, True)
+    assert (row.popularity, row.outside_picks) == (75, False)
+    assert row.tell_when_nothing is QuietNotes.NEVER
+    assert '<option value="never" selected>No note</option>' in page
     assert str(row.vacation_until) == "2026-12-24"
 
 

@@ -47,6 +47,14 @@ class DigestLength(StrEnum):
     FULL = "full"
 
 
+class QuietNotes(StrEnum):
+    """How often a subscriber is told that there is no paper for them; weekly is at most."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    NEVER = "never"
+
+
 class InterestKind(StrEnum):
     """The kind of a stated interest."""
 
@@ -115,7 +123,8 @@ class Subscriber(SQLModel, table=True):
     popularity: int = 20  # how much upvotes count: 0 not at all, 100 as much as the topics
     outside_picks: bool = True  # one or two papers from outside the usual
     weekly_budget: int | None = None  # papers a week, over all digests
-    tell_when_nothing: bool = False  # on each day without papers, not once a week
+    # Notes on days without papers.
+    tell_when_nothing: QuietNotes = status_column(QuietNotes, default=QuietNotes.WEEKLY)
     # Whether to tell that a new version of a known paper has another abstract.
     tell_revisions: bool = Field(
         default=False, sa_column=Column(Boolean, nullable=False, default=False)
