@@ -170,6 +170,9 @@ def test_choosing_previewing_and_signing_up_in_a_browser_without_script(tmp_path
             ).new_page()
             page.set_default_timeout(20_000)
             page.goto(f"{site.url}/sign-up")
+            box = page.locator(".card").first.bounding_box()
+            assert box is not None
+            assert box["width"] > 200
             page.get_by_label("Machine learning", exact=True).check()
             page.locator(".card input").first.check()
             page.get_by_role("button", name="Show other papers").click()
