@@ -23,10 +23,16 @@ class Limited(StrEnum):
     SIGN_UP = "sign-up"
     ACCOUNT_LINK = "account link"
     OPERATOR_LINK = "operator link"
+    FIRST_LOOK = "first look"
 
 
 # By network: a lecture hall behind one address signs up together; a script does it all night.
-MOST = {Limited.SIGN_UP: 30, Limited.ACCOUNT_LINK: 15, Limited.OPERATOR_LINK: 15}
+MOST = {
+    Limited.SIGN_UP: 30,
+    Limited.ACCOUNT_LINK: 15,
+    Limited.OPERATOR_LINK: 15,
+    Limited.FIRST_LOOK: 120,
+}
 WINDOW = timedelta(hours=1)
 # What strangers can make us mail, over all networks: the queue stays one hour's worth long.
 MOST_MAILS = 1000

@@ -2,14 +2,13 @@
 
 import time
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import IntegrityError
 
 from newsletter.core.errors import InputError, LimitError
-from newsletter.papers import browse
 from newsletter.subscribers import bibliography, library, profile, signup
 from newsletter.subscribers.bibliography.report import Report, report_of
 from newsletter.subscribers.profile import Profile
@@ -21,31 +20,31 @@ from newsletter.subscribers.validation import (
     TypedTopic,
     normalise_email,
 )
-from newsletter.web import forms
+from newsletter.web import forms, onboarding
 from newsletter.web.bodies import Form, UploadedFile
+from newsletter.web.fields import IN_WORDS
+from newsletter.web.onboarding import Asked
 from newsletter.web.preferences import ZONE_OPTIONS
 from newsletter.web.rate_limit import FromHere, Limited, limit, may_mail
 from newsletter.web.site import READ, Site, SiteDep
 from newsletter.web.steady import SteadyPage
+from newsletter.web.today import Today
 
 router = APIRouter()
-# Papers to pick from: a screen or two.
-OFFERED = 12
 FIELDS = ("email", "text", "categories", "authors", "seed_papers", "cadence", "time_zone")
 FormWithLibrary = Annotated[Form, Depends(forms.with_file(bibliography.AT_SIGN_UP.largest_file))]
 
 
 @router.api_route("/sign-up", methods=READ)
 def sign_up_page(site: SiteDep) -> HTMLResponse:
-    """The whole form."""
-    return _form(site, dict.fromkeys(FIELDS, ""), frozenset())
+    """The whole form, which is the same for everybody."""
+    return HTMLResponse(site.kept.body("sign-up", lambda: _rendered(site, Asked())))
 
 
 @router.post("/sign-up", dependencies=[FromHere])
 def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLResponse:
     """Store the request, and ask the address to confirm it."""
-    typed = {name: forms.text_of(form, name) for name in FIELDS}
-    picked = frozenset(forms.numbers(form, "pick")[:OFFERED])
+    typed, asked = _read(form)
     # A person never sees this field; a script fills in every one.
     if forms.text_of(form, "website"):
         return _sent(site)
@@ -58,7 +57,7 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
             topic=_topic(typed),
             cadence=typed["cadence"],
             time_zone=typed["time_zone"],
-            liked=tuple(sorted(picked)),
+            liked=asked.picked,
         )
         if file is not None and profile.is_profile(file.name, file.data):
             try:
@@ -74,8 +73,47 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
                 wanted = replace(wanted, remark=f"Your file was not used: it {error.what}.")
         _store(site, typed["email"], wanted)
     except InputError as error:
-        return _form(site, typed, picked, error=str(error))
+        return _form(site, asked, typed, error=str(error))
     return SteadyPage(_sent(site, unused, report), begun=begun)
+
+
+@router.post("/sign-up/papers", dependencies=[FromHere])
+def more_papers(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLResponse:
+    """The form as it was filled in, with other papers to pick from. Nothing is stored."""
+    limit(site, request, Limited.FIRST_LOOK)
+    typed, asked = _read(form)
+    with onboarding.one_visitor():
+        return _form(site, replace(asked, goes_on=True), typed)
+
+
+@router.post("/sign-up/preview", dependencies=[FromHere])
+def first_digest(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLResponse:
+    """The form as it was filled in, and the digest that it would bring. Nothing is stored."""
+    limit(site, request, Limited.FIRST_LOOK)
+    typed, asked = _read(form)
+    try:
+        topic = _topic(typed)
+    except InputError as error:
+        return _form(site, asked, typed, error=str(error))
+    with onboarding.one_visitor():
+        shown = onboarding.preview(site, topic, asked.picked)
+        return _form(site, asked, typed, shown=shown)
+
+
+def _read(form: Form) -> tuple[dict[str, str], Asked]:
+    """The fields as they were typed, and what was said about papers and fields of research."""
+    typed = {name: forms.text_of(form, name) for name in FIELDS}
+    # Ticked fields of research and typed ones come under one name.
+    typed["categories"] = forms.lines_of(form, "categories")
+    picked = dict.fromkeys(forms.numbers(form, "pick"))
+    return typed, Asked(
+        categories=frozenset(
+            name.strip().casefold() for name in forms.split("categories", typed["categories"])
+        )
+        - {""},
+        picked=tuple(sorted(list(picked)[: onboarding.MOST_PICKED])),
+        offered=tuple(dict.fromkeys(forms.numbers(form, "offered")))[-onboarding.MOST_OFFERED :],
+    )
 
 
 def _topic(typed: dict[str, str]) -> TopicRequest:
@@ -144,19 +182,43 @@ def _store(site: Site, email: str, wanted: SignUpRequest) -> None:
 
 
 def _form(
-    site: Site, typed: dict[str, Any], picked: frozenset[int], *, error: str = ""
+    site: Site,
+    asked: Asked,
+    typed: dict[str, str],
+    *,
+    error: str = "",
+    shown: Today | None = None,
 ) -> HTMLResponse:
-    with site.reading() as session:
-        day = browse.newest_day(session)
-        offered = browse.between(session, day, day)[0][:OFFERED] if day else []
-    return site.page(
+    body = _rendered(site, asked, typed, error=error, shown=shown)
+    return HTMLResponse(body, 422 if error else 200)
+
+
+def _rendered(
+    site: Site,
+    asked: Asked,
+    typed: dict[str, str] | None = None,
+    *,
+    error: str = "",
+    shown: Today | None = None,
+) -> bytes:
+    values = dict(typed or dict.fromkeys(FIELDS, ""))
+    offer = onboarding.offer(site, asked)
+    as_chips = {name.casefold() for name in offer.fields}
+    # What no chip stands for stays in the text area.
+    values["categories"] = "\n".join(
+        name.strip()
+        for name in forms.split("categories", values["categories"])
+        if name.strip() and name.strip().casefold() not in as_chips
+    )
+    return site.rendered(
         "sign_up.html",
-        status=422 if error else 200,
-        fields=typed,
-        offered=offered,
-        picked=picked,
+        fields=values,
+        offer=offer,
+        asked=asked,
+        in_words=IN_WORDS,
         zone_options=ZONE_OPTIONS,
         error=error,
+        today=shown,
     )
 
 

@@ -9,12 +9,16 @@ from newsletter.core.models import Interest, Profile, Subscriber, Topic
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One subscriber's wishes as rows; ``profiled`` are topics whose stored profile holds."""
+    """One subscriber's wishes as rows; ``profiled`` are topics whose stored profile holds.
+
+    ``liked`` are ids of papers that count as relevant besides those in the tables.
+    """
 
     subscriber: Subscriber
     topics: tuple[Topic, ...]
     interests: tuple[Interest, ...]
     profiled: frozenset[int]
+    liked: tuple[int, ...] = ()
 
 
 def read_draft(session: Session, subscriber: Subscriber) -> Draft:

@@ -167,12 +167,14 @@ def gather(
     *,
     following: Mapping[int, Sequence[Interest]] | None = None,
     newest: int | None = None,
+    liked: Sequence[int] = (),
 ) -> Gathered:
     """Evidence of ``topics``; with ``newest`` only that many signals of each subscriber.
 
     ``following`` are the interests by topic, where they have been read already. A signal without
     a topic belongs to all of its subscriber's. Papers that are gone count no more. A topic that
-    is in no row has an id below zero.
+    is in no row has an id below zero. ``liked`` are papers that count as marked relevant now, for
+    all of ``topics``.
     """
     keys = [topic.id or 0 for topic in topics]
     if following is None:
@@ -182,6 +184,8 @@ def gather(
     }
     subscribers = sorted({topic.subscriber_id for topic in topics})
     signals = _signals(session, subscribers, newest)
+    for number in subscribers:
+        signals[number] += [(None, paper, Signal.RELEVANT, now) for paper in liked]
     clicks = _clicks(session, subscribers, newest)
     seeds = seed_papers(
         session,

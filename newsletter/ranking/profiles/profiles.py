@@ -149,6 +149,8 @@ def load_profiles(
     seen = _seen(session, subscriber_ids, oldest, before)
     for number, papers in _named(session, topics, following).items():
         seen[number] |= papers
+    if draft is not None:
+        seen[draft.subscriber.id or 0].update(draft.liked)
     budgets = {n: row.weekly_budget for n, row in subscribers.items() if n and row.weekly_budget}
     sent = _sent(session, list(budgets), now - WEEK, before)
     return [
@@ -231,13 +233,16 @@ def _topic_profiles(
     }
     ready = [t for t in topics if t.id in stored and stored[t.id].feature_space == key]
     missing = [t for t in topics if t.id not in stored or stored[t.id].feature_space != key]
+    liked = draft.liked if draft else ()
     found: dict[int, TopicProfile] = {}
     for some in (ready, missing):
         if not some:
             continue
         ids = [topic.id or 0 for topic in some]
         newest = SHOWN if some is ready else None
-        gathered = evidence.gather(session, basis, some, now, following=following, newest=newest)
+        gathered = evidence.gather(
+            session, basis, some, now, following=following, newest=newest, liked=liked
+        )
         sums = (
             packing.unpack([stored[i] for i in ids], basis.dimensions)
             if some is ready
