@@ -280,6 +280,11 @@ def require_current(engine: Engine) -> None:
             "this is the right folder with the right settings"
         )
     found, wanted = revision(engine), head()
+    if found is not None and found > wanted:
+        raise DatabaseError(
+            f"the database is at revision {found}, newer than this program's {wanted}: "
+            "install the version of newsletter that wrote it"
+        )
     if found != wanted:
         state = "has no tables yet" if found is None else f"is at revision {found}, not {wanted}"
         raise DatabaseError(f"the database {state}: run `newsletter db upgrade`")

@@ -8,13 +8,13 @@ from sqlalchemy import Engine
 from newsletter.core.database import session_scope
 from newsletter.ranking.profiles import training
 from tests.support import factories
-from tests.support.command import NewsletterHere
+from tests.support.command import Newsletter
 
 ADA = "ada@reader.example"
 NO_NEWS = "There are no papers for you today: there are no new papers."
 
 
-def preview_of(newsletter: NewsletterHere) -> tuple[str, str]:
+def preview_of(newsletter: Newsletter) -> tuple[str, str]:
     """The text of Ada's digest in one line, and what is told beside it."""
     code, said, told = newsletter.run("preview", ADA)
     assert code == 0, told
@@ -22,7 +22,7 @@ def preview_of(newsletter: NewsletterHere) -> tuple[str, str]:
 
 
 def test_a_preview_without_news_tells_why_with_exit_code_0(engine: Engine, tmp_path: Path) -> None:
-    newsletter = NewsletterHere(engine, tmp_path)
+    newsletter = Newsletter(engine, tmp_path)
     newsletter.run("subscribers", "add", ADA, "--confirmed", "--keywords", "program repair")
     said, told = preview_of(newsletter)
     assert NO_NEWS in said
@@ -57,7 +57,7 @@ def test_a_preview_of_papers_that_do_not_fit_tells_why_and_how_to_widen(
         for number in range(1, 4):
             factories.make_paper(session, number, title=f"A study of program repair {number}")
     training.train(sqlite_engine)
-    newsletter = NewsletterHere(sqlite_engine, tmp_path)
+    newsletter = Newsletter(sqlite_engine, tmp_path)
     code, _, told = newsletter.run("subscribers", "add", ADA, "--confirmed", *wish)
     assert code == 0, told
     said, told = preview_of(newsletter)
@@ -72,7 +72,7 @@ def test_a_preview_with_a_paper_does_not_speak_of_a_quiet_day(
     with session_scope(sqlite_engine) as session:
         factories.make_paper(session, 1, title="A study of program repair")
     training.train(sqlite_engine)
-    newsletter = NewsletterHere(sqlite_engine, tmp_path)
+    newsletter = Newsletter(sqlite_engine, tmp_path)
     newsletter.run("subscribers", "add", ADA, "--confirmed", "--keywords", "program repair")
     said, told = preview_of(newsletter)
     assert "A study of program repair" in said
