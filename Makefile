@@ -44,7 +44,7 @@ demo: setup ## The main job on sample data, then an inbox page to look at (DEMO=
 	@"$(BIN)/newsletter" demo $(DEMO)
 
 test: setup-dev ## All tests (ARGS="-k name" for some)
-	@"$(BIN)/python" -m pytest -n 2 --dist loadfile $(ARGS)
+	@"$(BIN)/python" -m pytest -n 3 --dist loadfile $(ARGS)
 
 test-clock: setup-dev ## Tests at other dates and hours, both nights when clocks change (ARGS="tests/web" for some)
 	@ARGS="$(ARGS)" scripts/test-clock
