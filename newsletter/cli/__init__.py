@@ -228,7 +228,8 @@ def main() -> None:
 
         if not usage.is_help(error):
             _fail(usage.in_one_line(error), error.exit_code)
-        typer.echo(error.format_message(), err=True)
+        for line in error.format_message().splitlines():
+            say(line, err=True)
         sys.exit(error.exit_code)
     except typer.Abort:
         _fail("aborted: nothing was changed", 1)
