@@ -81,7 +81,7 @@ def remove(
         typer.Option("--kind", help="With --since: only these; bounced unless told otherwise."),
     ] = None,
 ) -> None:
-    """Let addresses get mail again; whoever left by themselves cannot be brought back."""
+    """Let addresses get mail again; readers who left by themselves cannot be brought back."""
     settings, engine = open_database("secret_keys")
     if since is not None and email is None:
         # "--reason complained" says which ones as well.

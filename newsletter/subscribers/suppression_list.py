@@ -148,7 +148,7 @@ def remove_since(
         UsageError: those people themselves left; only they can come back.
     """
     if reason in OWN_DECISION:
-        raise UsageError(f"whoever {reason} left by their own wish: only they can come back")
+        raise UsageError(f"readers who {reason} left by their own wish: only they can come back")
     found = session.exec(
         select(Suppression).where(
             Suppression.reason == reason, col(Suppression.created_at) >= since

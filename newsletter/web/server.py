@@ -1,7 +1,8 @@
 """The HTTP server around the application: uvicorn's, with limits on what a connection may do.
 
-A head has a deadline, and so has whoever reads slowly; connections are bounded, and when there
-are too many, the one that has kept us waiting longest goes. Bodies have theirs in `bodies.py`.
+A head has a deadline, and so has a client that reads slowly; connections are bounded, and when
+there are too many, the one that has kept us waiting longest goes. Bodies have theirs in
+`bodies.py`.
 """
 
 import asyncio

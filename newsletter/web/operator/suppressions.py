@@ -70,7 +70,7 @@ def _changed(
     note = one_line.harmless(text_of(form, "note"), LONGEST_NOTE)
     try:
         if not note:
-            raise InputError("is needed: say why, for whoever asks later", where="reason")
+            raise InputError("is needed: say why, so that others can tell", where="reason")
         with site.writing() as session:
             what = change(session, email, note)
     except (InputError, UsageError) as error:
