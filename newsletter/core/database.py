@@ -267,6 +267,20 @@ def revision(engine: Engine) -> str | None:
         raise DatabaseError(f"cannot open the database {shown}: {error.orig}") from error
 
 
+def require_not_newer(engine: Engine) -> None:
+    """Check that no later version of this program has changed the tables.
+
+    Raises:
+        DatabaseError: one has; the line says what to install.
+    """
+    found, wanted = revision(engine), head()
+    if found is not None and found > wanted:
+        raise DatabaseError(
+            f"the database is at revision {found}, newer than this program's {wanted}: "
+            "install the version of newsletter that wrote it"
+        )
+
+
 def require_current(engine: Engine) -> None:
     """Check that the tables are those of this version.
 
@@ -279,12 +293,8 @@ def require_current(engine: Engine) -> None:
             f"no database at {path.absolute()}: run `newsletter db upgrade`, or check that "
             "this is the right folder with the right settings"
         )
+    require_not_newer(engine)
     found, wanted = revision(engine), head()
-    if found is not None and found > wanted:
-        raise DatabaseError(
-            f"the database is at revision {found}, newer than this program's {wanted}: "
-            "install the version of newsletter that wrote it"
-        )
     if found != wanted:
         state = "has no tables yet" if found is None else f"is at revision {found}, not {wanted}"
         raise DatabaseError(f"the database {state}: run `newsletter db upgrade`")

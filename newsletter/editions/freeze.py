@@ -25,6 +25,7 @@ from newsletter.core.models import (
 )
 from newsletter.editions import known_papers, lifecycle, quiet_day
 from newsletter.messages import digest, news
+from newsletter.papers.coverage import chosen_from
 from newsletter.ranking import ranker
 
 # Rows by the hundred thousand go through tables, not objects: a third of the time.
@@ -38,14 +39,16 @@ _topic = SQLModel.metadata.tables["topic"].c
 class Issue:
     """The edition that digests are frozen for, and what all of them share.
 
-    ``why`` says what the sources have to do with a digest that has no paper. ``contents`` are the
-    papers frozen so far, by id: each chunk's join them, so that they are read once a preparation.
+    ``why`` says what the sources have to do with a digest that has no paper, ``missing`` which of
+    them are late or failed (`Coverage.missing`). ``contents`` are the papers frozen so far, by id:
+    each chunk's join them, so that they are read once a preparation.
     """
 
     edition_id: int
     message_domain: str
     now: datetime
     why: str
+    missing: str = ""
     contents: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -175,6 +178,7 @@ def _delivery_row(
         if titles or not addressed.told
         else news.subject_line(addressed.told[0].kind, [each.title for each in addressed.told]),
         "notice": _notice(person),
+        "coverage": chosen_from(addressed.ranked.considered) + issue.missing,
         "status": DeliveryStatus.QUEUED,
         "created_at": issue.now,
     }

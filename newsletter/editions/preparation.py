@@ -71,11 +71,13 @@ def prepare(
             raise UsageError(f"the edition of {issue_date} was cancelled")
         due = due_without_digest(session, edition_id, issue_date, subscriber_ids)
         edition = session.get_one(Edition, edition_id)
-        why = coverage_of(session, edition, now, sources).nothing_in_words()
+        read = coverage_of(session, edition, now, sources)
     if due:
         ranker = (find_ranker or load_ranker)(engine, now, model)
     new = nothing = done = 0
-    issue = freeze.Issue(edition_id, message_domain, now, why)
+    issue = freeze.Issue(
+        edition_id, message_domain, now, read.nothing_in_words(), read.missing()
+    )
     for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
@@ -84,7 +86,7 @@ def prepare(
         nothing += sum(not ranked.picks for ranked in rankings)
         done += len(chunk)
         progress(done, len(due))
-    _close_preparation(engine, edition_id, now, sources)
+    _close_preparation(engine, edition_id, read.line())
     return Prepared(edition_id, len(due), new, nothing)
 
 
@@ -137,12 +139,11 @@ def due_without_digest(
     return [subscriber_id for subscriber_id, *wish in active if schedule.is_due(issue_date, *wish)]
 
 
-def _close_preparation(
-    engine: Engine, edition_id: int, now: datetime, sources: Sequence[str]
-) -> None:
+def _close_preparation(engine: Engine, edition_id: int, coverage_line: str) -> None:
     with session_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
-        edition.coverage = edition.coverage or coverage_of(session, edition, now, sources).line()
+        # Readers in other zones are prepared later, and more may have been read by then.
+        edition.coverage = coverage_line
         if edition.status == EditionStatus.DRAFT:
             edition.status = EditionStatus.READY
 

@@ -259,7 +259,10 @@ _ROWS = (
         SQLModel.metadata.tables["subscriber"].c.public_id,
         SQLModel.metadata.tables["subscriber"].c.link_generation,
         SQLModel.metadata.tables["edition"].c.issue_date,
-        SQLModel.metadata.tables["edition"].c.coverage,
+        # Digests of an older version have no line of their own.
+        sqlalchemy.func.coalesce(
+            _delivery.coverage, SQLModel.metadata.tables["edition"].c.coverage
+        ).label("coverage"),
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .join(SQLModel.metadata.tables["edition"])

@@ -82,12 +82,17 @@ class Coverage:
         return self.read + self.failed
 
     def line(self) -> str:
-        """One line for readers, under the heading of a digest."""
+        """One line on the whole edition, for the operator."""
         new = sum(source.new for source in self.sources)
         revised = self.read - new
-        line = f"Chosen from {new:,} new paper{'s' * (new != 1)}" if self.read else "No new papers"
+        line = chosen_from(new)
         if revised:
             line += f" and {revised:,} revision{'s' * (revised != 1)}"
+        return line + self.missing()
+
+    def missing(self) -> str:
+        """Which sources failed or are late, to go on after `chosen_from`."""
+        line = ""
         failed = self._named(SourceCondition.FAILED)
         late = self._named(SourceCondition.LATE)
         if failed:
@@ -125,6 +130,11 @@ class Coverage:
         if SourceCondition.LATE in conditions:
             return NothingToSend.LATE
         return NothingToSend.NOTHING_ANNOUNCED
+
+
+def chosen_from(papers: int) -> str:
+    """How many new papers a digest, or an edition, was chosen from."""
+    return f"Chosen from {papers:,} new paper{'s' * (papers != 1)}" if papers else "No new papers"
 
 
 def in_words(source: str) -> str:

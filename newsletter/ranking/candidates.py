@@ -172,6 +172,7 @@ class SubscriberProfile:
     max_papers: int
     min_score: float
     since: datetime
+    last_digest: datetime | None = None
     seen: frozenset[int] = frozenset()
     weekly_budget: int | None = None  # papers a week
     budget_left: int | None = None  # of these, after what was sent in the last days
@@ -206,8 +207,12 @@ class Pick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """One subscriber's picks in reading order; ``reason`` says why there are none."""
+    """One subscriber's picks in reading order; ``reason`` says why there are none.
+
+    ``considered`` counts the papers that were first seen since the subscriber's last digest.
+    """
 
     subscriber_id: int
     picks: tuple[Pick, ...] = ()
     reason: str = ""
+    considered: int = field(default=0, compare=False)

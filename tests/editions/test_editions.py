@@ -407,14 +407,42 @@ def log(session: Session, source: str, **counts: Any) -> None:
     session.add(FetchLog(**({"source": source, "status": FetchStatus.OK} | counts)))
 
 
-def test_coverage_is_one_line(engine: Engine) -> None:
-    stock(engine, "ada@reader.example")
+def test_a_digest_says_what_it_was_chosen_from_and_what_was_missing_then(engine: Engine) -> None:
+    """Readers in an eastern zone are prepared before the night's papers are read."""
+    stock(engine, "ada@reader.example", "hal@reader.example")
     with session_scope(engine) as session:
-        log(session, "arxiv", announced=400, new=397, failed=3)
-        log(session, "hf", announced=12, new=12)
+        log(session, "arxiv", status=FetchStatus.FAILED, started_at=utc_now())
+        east, west = (sub.id or 0 for sub in session.exec(select(Subscriber)))
+    names = {"message_domain": "papers.example", "sources": ["arxiv"]}
+    preparation.prepare(engine, ISSUE_DATE, subscriber_ids=[east], **names)  # type: ignore[arg-type]
+    with session_scope(engine) as session:
+        for number in range(10, 30):
+            factories.make_paper(session, number)
+        log(session, "arxiv", announced=20, new=20, started_at=utc_now())
+    preparation.prepare(engine, ISSUE_DATE, subscriber_ids=[west], **names)  # type: ignore[arg-type]
+    said = {
+        name: preview.preview(engine, f"{name}@reader.example", ISSUE_DATE).coverage
+        for name in ("ada", "hal")
+    }
+    assert said == {
+        "ada": "Chosen from 5 new papers; arXiv could not be read today",
+        "hal": "Chosen from 25 new papers",
+    }
+    with session_scope(engine) as session:
+        [edition] = session.exec(select(Edition))
+        assert edition.coverage == "Chosen from 20 new papers"
+
+
+def test_a_digest_is_chosen_from_what_came_since_its_readers_last_one(engine: Engine) -> None:
+    stock(engine, "ada@reader.example")
     prepare(engine)
-    digest = preview.preview(engine, "ada@reader.example", ISSUE_DATE)
-    assert digest.coverage == "Chosen from 409 new papers"
+    with session_scope(engine) as session:
+        for number in range(10, 13):
+            title = f"A program repair study number {number}"
+            factories.make_paper(session, number, title=title, first_seen_at=utc_now())
+    prepare(engine, ISSUE_DATE + timedelta(days=1))
+    later = preview.preview(engine, "ada@reader.example", ISSUE_DATE + timedelta(days=1))
+    assert later.coverage == "Chosen from 3 new papers"
 
 
 NIGHT = datetime(2026, 11, 20, 5, tzinfo=UTC)  # what was announced at midnight may come till six

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
@@ -70,6 +70,8 @@ class Delivery(SQLModel, table=True):
     message_id: str = Field(max_length=250, unique=True)
     subject: str = text_column()
     notice: str = text_column()  # said once, after the first sentence
+    # What it was chosen from; rows of older versions have their edition's line instead.
+    coverage: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     read_here: bool = False  # titles lead to this site's page of the paper
     covers_from: date | None = None  # first day of a weekly digest; no other has one
     status: DeliveryStatus = status_column(DeliveryStatus)

@@ -164,6 +164,7 @@ def load_profiles(
             outside_picks=subscribers[number].outside_picks,
             fill=subscribers[number].fill_list,
             since=max(oldest, last.get(number, oldest) - LATE),
+            last_digest=last.get(number),
             seen=frozenset(seen[number]),
             weekly_budget=budgets.get(number),
             budget_left=budgets[number] - sent[number] if number in budgets else None,
