@@ -33,12 +33,26 @@ FindRanker = Callable[[Engine, datetime, str], Ranker]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The result of `prepare`: digests frozen now, subscribers due, and why some got nothing."""
+    """The result of `prepare`: mails frozen now, of which ``notes`` have no papers and say so.
+
+    ``nothing`` counts the others who were due: no papers, and no wish to be told.
+    """
 
     edition_id: int
     due: int
     new: int
+    notes: int
     nothing: int
+
+    def __str__(self) -> str:
+        """In words; the numbers add up to those who were due."""
+        digests = self.new - self.notes
+        told = [f"{digests} digest{'s' * (digests != 1)} prepared"]
+        if self.notes:
+            told.append(f"{self.notes} note{'s' * (self.notes != 1)} that there are no papers")
+        if self.nothing:
+            told.append(f"{self.nothing} without papers, who get no mail")
+        return f"{', '.join(told)}; {self.due} {'was' if self.due == 1 else 'were'} due"
 
 
 def prepare(
@@ -74,7 +88,7 @@ def prepare(
         read = coverage_of(session, edition, now, sources)
     if due:
         ranker = (find_ranker or load_ranker)(engine, now, model)
-    new = nothing = done = 0
+    new = notes = nothing = done = 0
     issue = freeze.Issue(
         edition_id, message_domain, now, read.nothing_in_words(), read.missing()
     )
@@ -82,18 +96,19 @@ def prepare(
         with read_scope(engine) as session:
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
         frozen, issue = _frozen(engine, issue, rankings)
-        new += frozen
-        nothing += sum(not ranked.picks for ranked in rankings)
+        new += frozen.mails
+        notes += frozen.notes
+        nothing += sum(not ranked.picks for ranked in rankings) - frozen.notes
         done += len(chunk)
         progress(done, len(due))
     _close_preparation(engine, edition_id, read.line())
-    return Prepared(edition_id, len(due), new, nothing)
+    return Prepared(edition_id, len(due), new, notes, nothing)
 
 
 def _frozen(
     engine: Engine, issue: freeze.Issue, rankings: Sequence[Ranking]
-) -> tuple[int, freeze.Issue]:
-    """Freeze one chunk; returns how many digests, and the issue for the next chunk."""
+) -> tuple[freeze.Frozen, freeze.Issue]:
+    """Freeze one chunk; returns how many mails, and the issue for the next chunk."""
     for attempt in range(1, TRIES + 1):
         try:
             with session_scope(engine) as session:

@@ -8,13 +8,11 @@ import sqlalchemy
 from sqlmodel import Session, SQLModel
 
 from newsletter.core.models import Occasion, QuietNotes
+from newsletter.editions.reasons import LOWER, UNMUTE, WIDEN
 from newsletter.ranking import ranker
 
 # Half a day less than seven, so that a note an hour earlier than last week's is not held back.
 WEEK = timedelta(days=6.5)
-WIDEN = "To get more, add keywords or papers you like, or ask for a full list in your preferences."
-LOWER = "To get more, lower your minimum match in your preferences."
-UNMUTE = "To get more, mute less in your preferences."
 
 _delivery = SQLModel.metadata.tables["delivery"].c
 
