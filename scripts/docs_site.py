@@ -1,5 +1,6 @@
 """Hooks of the documentation site: navigation from folders, reference pages from the code."""
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from newsletter.cli import COMMANDS, load
 from newsletter.core.config import Settings, variable_name
@@ -19,6 +21,8 @@ PARTS = {
     "reference": "Reference",
     "explanation": "Explanation",
 }
+# A link to a folder above, without an anchor.
+_LINK_UP = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>\.\./[^)#]+)\)")
 GENERATED = ("reference/commands.md", "reference/settings.md")
 
 
@@ -34,6 +38,24 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, content in zip(GENERATED, (commands_page(), settings_page()), strict=True):
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Make links that leave docs/ lead to a page of the site, or name the file.
+
+    In the repository they lead to the file itself.
+    """
+    for anchor, path in zip(("commands", "settings"), GENERATED, strict=True):
+        markdown = markdown.replace(f"(../README.md#{anchor})", f"({path})")
+    docs = Path(config.docs_dir)
+
+    def told(link: re.Match[str]) -> str:
+        target = ((docs / page.file.src_uri).parent / link["target"]).resolve()
+        if target.is_relative_to(docs):
+            return link[0]
+        return f"{link['text']} (`{target.relative_to(docs.parent)}` in the repository)"
+
+    return _LINK_UP.sub(told, markdown)
 
 
 def pages(docs: Path, part: str) -> list[Any]:

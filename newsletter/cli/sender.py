@@ -99,7 +99,9 @@ class Sender:
             replace(self.plan, edition_id=None, broadcast_id=None), self.engine, 1, self.stop
         )
         if tally.done:
-            shown = ", ".join(f"{number} {status}" for status, number in tally.outcomes.items())
+            shown = ", ".join(
+                f"{number} {status}" for status, number in tally.outcomes.items() if number
+            )
             out.print(f"confirmations and account links: {shown}")
         self.write_metrics()
         return tally

@@ -34,6 +34,7 @@ from newsletter.core.setting_checks import (
     check_server_url,
     check_sources,
     greeting,
+    in_our_words,
     mail_address,
     split_mailbox,
     split_rates,
@@ -384,7 +385,7 @@ def load_settings(**overrides: Any) -> Settings:
         shown = (
             name if name.isupper() else variable_name("from_address" if name == "from" else name)
         )
-        raise SettingsError(f"{shown}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise SettingsError(f"{shown}: {in_our_words(first)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
             f'{SETTINGS_FILE}: {error}; each line must have the form name = "value"'

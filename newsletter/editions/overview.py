@@ -54,7 +54,9 @@ def overview(session: Session, edition: Edition, now: datetime) -> Overview:
     counts = dict.fromkeys(ledger.COUNTED, 0)
     for status, number in raw.items():
         counts[ledger.COUNTED_AS.get(status, status)] += number
-    without = session.exec(select(func.count(NoDigest.id)).where(got_no_mail(edition_id))).one()
+    without = session.exec(
+        select(func.count(col(NoDigest.id))).where(got_no_mail(edition_id))
+    ).one()
     return Overview(
         edition=edition,
         by_status=raw,

@@ -56,11 +56,12 @@ _FILLED = ("doi", "authors", "url", "code_url", "project_url", "published_at")
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many sightings were new papers, revisions, or known."""
+    """How many sightings were new papers, revisions, or known; ``too_old`` is a part of those."""
 
     new: int = 0
     revised: int = 0
     known: int = 0
+    too_old: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +127,8 @@ class _Group:
         self._write()
         new = sum(not row.is_revision and not row.is_old for row in self.new)
         revised += sum(row.is_revision for row in self.new)
-        return Tally(new, revised, len(records) - new - revised)
+        too_old = sum(row.is_old for row in self.new)
+        return Tally(new, revised, len(records) - new - revised, too_old)
 
     def _look_up(self, records: Iterable[PaperRecord]) -> None:
         """Read the rows that any key of any record names."""

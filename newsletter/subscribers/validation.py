@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
+from newsletter.core.addresses import what_is_wrong
 from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, pubmed_name, split_arxiv_id
 from newsletter.core.models import Cadence, DigestLength, InterestKind, QuietNotes
@@ -96,7 +97,7 @@ def normalise_email(email: str) -> str:
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise InputError(str(error), where=where) from error
+        raise InputError(what_is_wrong(email), where=where) from error
     if len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
         raise InputError("the part before the @ is longer than 64 octets", where=where)
     return f"{checked.local_part}@{checked.ascii_domain}".lower()
