@@ -48,10 +48,11 @@ _MERGED = (
     "announcement",
     "standing",
     "upvotes",
+    "venue",
 )
 # Candidates reach back 30 days; a revision of a paper of unknown age is older than that.
 _LONG_AGO = timedelta(days=366)
-_FILLED = ("doi", "authors", "url", "code_url", "project_url", "published_at")
+_FILLED = ("doi", "authors", "url", "code_url", "project_url", "published_at", "venue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +331,7 @@ def _new_row(record: PaperRecord, seen_at: datetime, max_age: timedelta | None) 
         "announcement": record.announcement,
         "standing": record.standing,
         "upvotes": record.upvotes or 0,
+        "venue": record.venue,
     }
     return _Row(None, values, not record.abstract, is_revision, is_old)
 

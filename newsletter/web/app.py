@@ -20,6 +20,7 @@ from newsletter.web import (
     feedback,
     library,
     metrics,
+    paper,
     papers,
     preferences,
     ratings,
@@ -71,6 +72,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
     app.add_middleware(UnderPath, root=site.root)
     parts = (
         papers,
+        paper,
         discover,
         signup,
         confirm,
