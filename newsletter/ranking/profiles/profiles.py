@@ -155,30 +155,24 @@ def load_profiles(
     sent = _sent(session, list(budgets), now - WEEK, before)
     return [
         SubscriberProfile(
-            subscriber_id=subscriber_id,
-            topics=tuple(
-                profiles[topic.id or 0] for topic in topics[subscriber_id] if not topic.paused
-            ),
-            paused=all(topic.paused for topic in topics[subscriber_id]),
-            max_papers=subscribers[subscriber_id].max_papers,
-            min_score=subscribers[subscriber_id].min_score,
-            popularity=subscribers[subscriber_id].popularity,
-            outside_picks=subscribers[subscriber_id].outside_picks,
-            fill=subscribers[subscriber_id].fill_list,
-            since=max(oldest, last.get(subscriber_id, oldest) - LATE),
-            seen=frozenset(seen[subscriber_id]),
-            weekly_budget=budgets.get(subscriber_id),
-            budget_left=budgets[subscriber_id] - sent[subscriber_id]
-            if subscriber_id in budgets
-            else None,
-            muted_words=evidence.values_of(
-                mutes[subscriber_id], InterestKind.KEYWORD, InterestKind.TEXT
-            ),
-            muted_authors=evidence.muted_people(mutes[subscriber_id]),
-            muted_categories=evidence.values_of(mutes[subscriber_id], InterestKind.CATEGORY),
+            subscriber_id=row_id,
+            topics=tuple(profiles[each.id or 0] for each in topics[row_id] if not each.paused),
+            paused=all(topic.paused for topic in topics[row_id]),
+            max_papers=row.max_papers,
+            min_score=row.min_score,
+            popularity=row.popularity,
+            outside_picks=row.outside_picks,
+            fill=row.fill_list,
+            since=max(oldest, last.get(row_id, oldest) - LATE),
+            seen=frozenset(seen[row_id]),
+            weekly_budget=budgets.get(row_id),
+            budget_left=budgets[row_id] - sent[row_id] if row_id in budgets else None,
+            muted_words=evidence.values_of(mutes[row_id], InterestKind.KEYWORD, InterestKind.TEXT),
+            muted_authors=evidence.muted_people(mutes[row_id]),
+            muted_categories=evidence.values_of(mutes[row_id], InterestKind.CATEGORY),
         )
-        for subscriber_id in subscriber_ids
-        if subscriber_id in subscribers
+        for row_id in subscriber_ids
+        if (row := subscribers.get(row_id)) is not None
     ]
 
 
