@@ -66,7 +66,9 @@ def test_a_reader_saves_and_follows_at_once_and_takes_it_back(
     with session_scope(engine) as session:
         make_paper(session, 90, title="Of looms & <threads>", authors=["Ada Lovelace"])
         topic = session.exec(select(Topic)).one()
-        session.add(Profile(topic_id=topic.id, version=1, feature_space=1, coefficients=b""))
+        session.add(
+            Profile(topic_id=topic.id or 0, version=1, feature_space="words", coefficients=b"")
+        )
     by_mail = f"/paper/{paper}?why={SIGNER.sign(Purpose.RECEIPT, str(delivery))}"
     address = by_mail if way == "digest" else f"{preferences(reader)}/paper/{paper}"
     with visit(engine) as client:
