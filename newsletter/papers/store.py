@@ -253,6 +253,7 @@ class _Group:
     def _write(self) -> None:
         """Insert, update, name: one statement each."""
         connection = self.session.connection()
+        known = update(PAPER).where(PAPER.c.id == bindparam("row_id"))
         self.changes.write(self.session, self.seen_at)
         if self.new:
             # Asking for the ids afterwards is faster than RETURNING, which goes row by row on
@@ -261,7 +262,7 @@ class _Group:
             self._number()
         if changed := [_bound(row) for row in self.rows.values() if row.changed]:
             columns = {name: bindparam(f"new_{name}", type_=PAPER.c[name].type) for name in _MERGED}
-            connection.execute(_update().values(columns), changed)
+            connection.execute(known.values(columns), changed)
         texts = [
             {"row_id": row.id, "new_title": None, "new_abstract": None, **row.text}
             for row in self.rows.values()
@@ -275,7 +276,7 @@ class _Group:
                 )
                 for name in ("title", "abstract")
             }
-            connection.execute(_update().values(written), texts)
+            connection.execute(known.values(written), texts)
         aliases = [
             {"paper_id": row.id, "source": source, "external_id": name}
             for row in (*self.new, *self.rows.values())
@@ -298,10 +299,6 @@ class _Group:
                 )
                 for name, number in self.session.execute(query):
                     rows[name].id = number
-
-
-def _update() -> Any:
-    return update(PAPER).where(PAPER.c.id == bindparam("row_id"))
 
 
 def _bound(row: _Row) -> dict[str, Any]:
