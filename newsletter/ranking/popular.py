@@ -35,8 +35,8 @@ def popular(
     rows = rows[:most]
     why = _why(section, bool(candidates.upvotes[rows].any()))
     return tuple(
-        Pick(candidates.ids[row], None, section, place, 0.0, None, Label.NONE, why, in_short=said)
-        for place, (row, said) in enumerate(
+        Pick(candidates.ids[row], None, section, index, 0.0, None, Label.NONE, why, in_short=said)
+        for index, (row, said) in enumerate(
             zip(rows, passages.in_short_for_anybody(candidates, rows), strict=True),
             start=len(after) + 1,
         )

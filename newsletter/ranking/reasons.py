@@ -143,10 +143,10 @@ class Reasons:
 
     def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> str:
         """The paper of the reader's that this one cites; "" where there is none."""
-        place = self.found.cited_by(topic).get(paper) if self.found.citing else None
-        if place is None or topic.evidence is None:
+        index = self.found.cited_by(topic).get(paper) if self.found.citing else None
+        if index is None or topic.evidence is None:
             return ""
-        return f"Cites “{topic.evidence.labels[place]}”, which you {_VERBS[told.kinds[place]]}."
+        return f"Cites “{topic.evidence.labels[index]}”, which you {_VERBS[told.kinds[index]]}."
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
