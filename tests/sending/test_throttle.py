@@ -145,13 +145,13 @@ def test_a_message_is_tried_four_times_more_and_a_relay_that_takes_nothing_is_ho
 
 
 @pytest.mark.parametrize(
-    ("option", "rate"), [("rate=14", 14.0), ("rate=0.5", 0.5), ("weight=2", None)]
+    ("option", "rate"), [("rate=14", 14.0), ("rate=0.5/s", 0.5), ("weight=2", None)]
 )
 def test_a_relays_rate_is_read_from_its_url(option: str, rate: float | None) -> None:
     assert parse_relay(f"smtp://mail.example:25?{option}").rate == rate
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "fast", "1e9", "nan", "0.0"])
+@pytest.mark.parametrize("text", ["0", "-1", "fast", "1e9", "nan", "0.0", "14/m"])
 def test_a_rate_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="rate must be messages a second"):
         parse_relay(f"smtp://mail.example:25?weight=1&rate={text}")

@@ -143,9 +143,12 @@ def _number(options: dict[str, list[str]], name: str, *, default: int, most: int
 
 
 def _rate(text: str) -> float:
-    rate = float(text) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) else 0.0
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:/s)?", text)
+    rate = float(found[1]) if found else 0.0
     if not rate:
-        raise SettingsError("NEWSLETTER_SMTP_URL: rate must be messages a second, such as 14 or .5")
+        raise SettingsError(
+            "NEWSLETTER_SMTP_URL: rate must be messages a second, such as 14 or 0.5"
+        )
     return rate
 
 
