@@ -104,8 +104,6 @@ async def attempt(
             raise SlowDownError(error.response, code=error.code) from error
         return deferred(ready, error)
     code, _, text = answer.partition(" ")
-    if not code.isdigit():
-        return _result(job, DeliveryStatus.SENT, 0, answer)  # such as a file
     return _result(job, DeliveryStatus.SENT, int(code), text)
 
 
