@@ -361,7 +361,7 @@ def test_damaged_rows_fail_alone_and_say_why(engine: Engine, sink: Sink) -> None
     with read_scope(engine) as session:
         failed = session.exec(select(Delivery).where(Delivery.status == "failed")).all()
         said = {delivery.to_address: delivery.smtp_response for delivery in failed}
-    assert "digest cannot be read: KeyError" in said["unread@there.example"]
+    assert said["unread@there.example"].startswith("its digest cannot be read: KeyError")
     assert all(said.values())
 
 

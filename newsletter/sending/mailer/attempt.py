@@ -106,8 +106,6 @@ async def attempt(
             raise slower from error
         return deferred(ready, error)
     code, _, text = answer.partition(" ")
-    if not code.isdigit():
-        return _result(job, DeliveryStatus.SENT, 0, answer)  # such as a file
     return _result(job, DeliveryStatus.SENT, int(code), text)
 
 
