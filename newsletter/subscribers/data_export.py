@@ -26,6 +26,7 @@ _KEPT = (
     "tell_revisions",
     "fill_list",
     "read_here",
+    "language",
     "vacation_until",
     "created_at",
     "consent_at",

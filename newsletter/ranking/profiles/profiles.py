@@ -163,6 +163,7 @@ def load_profiles(
             popularity=subscribers[number].popularity,
             outside_picks=subscribers[number].outside_picks,
             fill=subscribers[number].fill_list,
+            language=subscribers[number].language,
             since=max(oldest, last.get(number, oldest) - LATE),
             seen=frozenset(seen[number]),
             weekly_budget=budgets.get(number),
