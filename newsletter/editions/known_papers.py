@@ -78,7 +78,7 @@ def untold(session: Session, ids: Sequence[int], now: datetime) -> dict[int, lis
     for (subscriber_id, _change_id), row in sorted({**judged, **got}.items(), key=_in_order):
         with language.speaking(row.language):
             told[subscriber_id].append(_one(row, got, judged))
-    return {number: several[:MOST] for number, several in told.items()}
+    return {subscriber_id: several[:MOST] for subscriber_id, several in told.items()}
 
 
 def _about(table: Any, ids: Sequence[int], recent: Any) -> Any:
@@ -148,19 +148,19 @@ def freeze(
     """Write what each digest tells; ``delivery_of`` has the ids of deliveries by subscriber."""
     rows = [
         {
-            "delivery_id": delivery_of[number],
-            "subscriber_id": number,
+            "delivery_id": delivery_of[subscriber_id],
+            "subscriber_id": subscriber_id,
             "change_id": each.change_id,
             "item_id": each.item_id,
             "paper_id": each.paper_id,
-            "position": place,
+            "position": position,
             "title": each.title,
             "said": each.said,
             "url": each.url,
         }
-        for number, several in told.items()
-        if number in delivery_of
-        for place, each in enumerate(several, 1)
+        for subscriber_id, several in told.items()
+        if subscriber_id in delivery_of
+        for position, each in enumerate(several, 1)
     ]
     if rows:
         session.execute(insert(_news), rows)

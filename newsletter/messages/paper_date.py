@@ -24,6 +24,11 @@ def parts_of(paper: Paper) -> list[int]:
     return [published.year if is_other else 0, published.month, published.day]
 
 
+def date_in_words(paper: Paper) -> str:
+    """What a digest says of a paper's date; "" where none is known."""
+    return in_words(parts_of(paper))
+
+
 def in_words(parts: Sequence[int]) -> str:
     """``18 November 2025``, or as much of it as there is, in the language that is on."""
     year, month, day = parts

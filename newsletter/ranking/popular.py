@@ -36,8 +36,8 @@ def popular(
     rows = rows[:most]
     why, name = _why(section, bool(candidates.upvotes[rows].any())), gettext(section)
     return tuple(
-        Pick(candidates.ids[row], None, name, place, 0.0, None, Label.NONE, why, in_short=said)
-        for place, (row, said) in enumerate(
+        Pick(candidates.ids[row], None, name, index, 0.0, None, Label.NONE, why, in_short=said)
+        for index, (row, said) in enumerate(
             zip(rows, passages.in_short_for_anybody(candidates, rows), strict=True),
             start=len(after) + 1,
         )

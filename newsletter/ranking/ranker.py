@@ -102,8 +102,8 @@ class Ranker:
         scoring.adjust(scores, self.candidates, [known], self._found)
         scores[0, :, row] = open_to_all
         home = scores[0].argmax(axis=0)
-        for place in range(len(known.topics)):
-            scores[0, place, home != place] = scoring.NEVER
+        for index in range(len(known.topics)):
+            scores[0, index, home != index] = scoring.NEVER
         columns, steps = scoring.best(scores[0], SHORTLIST)
         listed = columns.astype(np.int64)
         own = int(home[row])
@@ -135,9 +135,9 @@ class Ranker:
         explanations = self._reasons.of(topics, homes, papers, outside, languages)
         sections = [topic.name for topic in mine]
         topic_ids = [topic.topic_id for topic in mine]
-        for number in np.flatnonzero(outside).tolist():
-            with language.speaking(profiles[rows[number]].language):
-                sections[number], topic_ids[number] = gettext(OUTSIDE), None
+        for index in np.flatnonzero(outside).tolist():
+            with language.speaking(profiles[rows[index]].language):
+                sections[index], topic_ids[index] = gettext(OUTSIDE), None
         edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
         matches = np.round(picks.matches[rows, columns].astype(np.float64), 4).tolist()
         values = zip(

@@ -172,11 +172,11 @@ class Reasons:
 
     def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> str:
         """The paper of the reader's that this one cites; "" where there is none."""
-        place = self.found.cited_by(topic).get(paper) if self.found.citing else None
-        if place is None or topic.evidence is None:
+        index = self.found.cited_by(topic).get(paper) if self.found.citing else None
+        if index is None or topic.evidence is None:
             return ""
-        title = language.quoted(topic.evidence.labels[place])
-        return _("Cites {title}, {which}.", title=title, which=gettext(_WHICH[told.kinds[place]]))
+        title = language.quoted(topic.evidence.labels[index])
+        return _("Cites {title}, {which}.", title=title, which=gettext(_WHICH[told.kinds[index]]))
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""

@@ -28,6 +28,7 @@ _KEPT = (
     "read_here",
     "language",
     "vacation_until",
+    "ratings_reset_at",
     "created_at",
     "consent_at",
     "consent_source",

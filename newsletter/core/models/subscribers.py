@@ -138,6 +138,8 @@ class Subscriber(SQLModel, table=True):
         default=SOURCE, sa_column=Column(String(16), nullable=False, default=SOURCE)
     )
     vacation_until: date | None = None
+    # Ratings and clicks until then teach the ranking nothing; null where all of them count.
+    ratings_reset_at: datetime | None = utc_column(nullable=True)
     created_at: datetime = utc_column()
     # Consent record (bulk-mail rule 27).
     consent_at: datetime | None = utc_column(nullable=True)
