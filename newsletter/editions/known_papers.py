@@ -84,14 +84,10 @@ def untold(session: Session, ids: Sequence[int], now: datetime) -> dict[int, lis
 def _about(table: Any, ids: Sequence[int], recent: Any) -> Any:
     """Changes of papers that came to these subscribers by ``table`` before they happened."""
     columns = [table.subscriber_id, _change, _paper.title, _subscriber.language]
-    known_to = (
-        sa.select(*columns)
-        .join_from(
-            SQLModel.metadata.tables["paper_change"],
-            SQLModel.metadata.tables["paper"],
-            _paper.id == _change.paper_id,
-        )
-        .join(SQLModel.metadata.tables["subscriber"], _subscriber.id == table.subscriber_id)
+    known_to = sa.select(*columns).join_from(
+        SQLModel.metadata.tables["paper_change"],
+        SQLModel.metadata.tables["paper"],
+        _paper.id == _change.paper_id,
     )
     if table is _item:
         known_to = (
@@ -109,7 +105,8 @@ def _about(table: Any, ids: Sequence[int], recent: Any) -> Any:
     before = sa.exists().where(
         _news.c.subscriber_id == table.subscriber_id, _news.c.change_id == _change.id
     )
-    return known_to.where(
+    reader = SQLModel.metadata.tables["subscriber"]
+    return known_to.join(reader, _subscriber.id == table.subscriber_id).where(
         recent,
         table.subscriber_id.in_(ids),
         sa.or_(_change.kind != ChangeKind.REVISED, _subscriber.tell_revisions),
