@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(
         default=None,
         description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
-        "several, separated by spaces, share the load by `weight=3` and fail over",
+        "several, separated by spaces, share by `weight=3`, each up to `rate=14/s`, and fail over",
     )
     base_url: Annotated[str, AfterValidator(web_address)] = Field(
         default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"

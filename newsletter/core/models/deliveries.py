@@ -100,8 +100,9 @@ class Delivery(SQLModel, table=True):
 class Pace(SQLModel, table=True):
     """How fast mail may go: shared by all processes and machines, kept across restarts.
 
-    ``name`` is ``all``, ``domain:…`` or ``day:…``; ``next_at`` is the first moment that is not
-    given away yet, ``used`` how many messages a day of the warm-up has had.
+    ``name`` is ``all``, ``domain:…``, ``relay:…`` or ``day:…``; ``next_at`` is the first moment
+    that is not given away yet, ``used`` how many messages a day of the warm-up has had. ``rate``
+    is what a relay asked for at ``slowed_at``, and what that has grown to since.
     """
 
     __tablename__: ClassVar[str] = "pace"
@@ -109,3 +110,5 @@ class Pace(SQLModel, table=True):
     name: str = Field(primary_key=True, max_length=260)
     next_at: datetime | None = utc_column(nullable=True)
     used: int = 0
+    rate: float | None = None
+    slowed_at: datetime | None = utc_column(nullable=True)

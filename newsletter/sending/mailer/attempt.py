@@ -101,11 +101,11 @@ async def attempt(
     except TransientTransportError as error:
         if asks_to_slow_down(error.code, error.response):
             log.withdrawn(job.delivery_id, job.attempts)
-            raise SlowDownError(error.response, code=error.code) from error
+            slower = SlowDownError(error.response, code=error.code)
+            slower.relay = error.relay
+            raise slower from error
         return deferred(ready, error)
     code, _, text = answer.partition(" ")
-    if not code.isdigit():
-        return _result(job, DeliveryStatus.SENT, 0, answer)  # such as a file
     return _result(job, DeliveryStatus.SENT, int(code), text)
 
 
