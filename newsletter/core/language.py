@@ -1,7 +1,7 @@
 """The language that readers are addressed in: which one is on, its texts, dates and numbers.
 
 English is written in the code and needs no catalogue; every other language is a catalogue of
-gettext in ``newsletter/locale``, read once a process. Commands and the operator's pages are in
+gettext in ``locale``, beside this file, read once a process. Commands and the operator's pages are in
 English.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 SOURCE = "en"
-FOLDER = Path(__file__).parent.parent / "locale"
+FOLDER = Path(__file__).parent / "locale"
 LONGEST = 10  # characters of a language's name, such as pt-BR
 _current: ContextVar[str] = ContextVar("language", default=SOURCE)
 _site: ContextVar[str] = ContextVar("site_language", default=SOURCE)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 TOOL: dict[str, Any] = runpy.run_path(str(ROOT / "scripts/translations"))
 OTHERS = [name.replace("-", "_") for name in language.languages()[1:]]
 HOW = (
-    "run `make translations`, translate what it lists in newsletter/locale, and run it again "
+    "run `make translations`, translate what it lists in newsletter/core/locale, and run it again "
     "(docs/how-to/add-a-language.md)"
 )
 
