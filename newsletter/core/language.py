@@ -1,8 +1,8 @@
 """The language that readers are addressed in: which one is on, its texts, dates and numbers.
 
 English is written in the code and needs no catalogue; every other language is a catalogue of
-gettext in ``locale``, beside this file, read once a process. Commands and the operator's pages are in
-English.
+gettext in ``locale``, beside this file, read once a process. Commands and the operator's pages
+are in English.
 """
 
 import re
