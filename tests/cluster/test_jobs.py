@@ -1,6 +1,7 @@
 """Jobs of the queue: what they do, that they may run twice, and what survives a dead worker."""
 
 import asyncio
+import json
 import multiprocessing
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,7 +28,7 @@ from newsletter.subscribers import accounts
 from tests.support import imap_server
 from tests.support.readers import add_readers, digest_rows, settings_for
 from tests.support.smtp_sink import running_sink
-from tests.support.sources import answering, hf_day
+from tests.support.sources import answering
 
 
 def run_worker(site: Site, said: list[str], concurrency: int = 2) -> None:
@@ -148,7 +149,7 @@ def test_a_shard_whose_subscribers_are_gone_and_an_edition_that_never_was_are_no
 def a_day(now: str) -> list[dict[str, dict[str, int | str]]]:
     """All tasks with what their jobs are given, in groups that run one after the other."""
     return [
-        {"ingest": {"source": "hf"}, "look_up": {}},
+        {"ingest": {"source": "feeds"}, "look_up": {}},
         {"refit": {}, "vectors": {"first": 0, "stop": 99}, "train": {"first": 0, "stop": 99}},
         {"prepare": {"first": 0, "stop": 99, "now": now}},
         {
@@ -164,6 +165,19 @@ def a_day(now: str) -> list[dict[str, dict[str, int | str]]]:
 
 KEPT = ["paper", "paper_vector", "profile", "subscriber", "edition", "edition_paper", "delivery"]
 KEPT += ["digest_item", "no_digest", "delivery_event", "suppression", "kept_mail"]
+FEED = {
+    "version": "https://jsonfeed.org/version/1.1",
+    "title": "A publisher's papers",
+    "items": [
+        {
+            "id": f"https://feed.example/{number}",
+            "url": f"https://feed.example/{number}",
+            "title": f"{name} are repaired by machines that learn",
+            "content_text": f"We show that {name.lower()} can be repaired by machines.",
+        }
+        for number, name in enumerate(("Programs", "Bridges", "Proofs"))
+    ],
+}
 STRAY = b"From: who@else.example\r\nTo: bounce@site.example\r\nSubject: Hello\r\n\r\nHi.\r\n"
 
 
@@ -178,8 +192,8 @@ def rows_of(engine: Engine) -> dict[str, int]:
 def test_a_whole_day_of_every_task_run_twice_changes_no_more_than_once(
     queue_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = httpx.MockTransport(answering(hf_day(1, 2, 3)))
-    monkeypatch.setattr(work, "Fetcher", partial(Fetcher, transport=answer, sleep=lambda _: None))
+    answer = httpx.MockTransport(answering(json.dumps(FEED).encode()))
+    monkeypatch.setattr(work, "Fetcher", partial(Fetcher, transport=answer))
     day = a_day(add_readers(queue_engine, 10).isoformat())
     names = {f"newsletter:{task}" for group in day for task in group}
     assert names == {name for name in app.tasks if name.startswith("newsletter:")}
@@ -187,7 +201,11 @@ def test_a_whole_day_of_every_task_run_twice_changes_no_more_than_once(
     found = []
     with running_sink() as sink, imap_server.imap_server() as (mailbox, maildir):
         settings = settings_for(queue_engine, sink.port).model_copy(
-            update={"imap_url": SecretStr(mailbox), "sources": ("hf",)}
+            update={
+                "imap_url": SecretStr(mailbox),
+                "sources": ("feeds",),
+                "feeds": ("https://feed.example/f.json",),
+            }
         )
         site = Site(settings, queue_engine)
         for turn in range(2):
