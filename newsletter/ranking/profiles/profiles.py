@@ -163,6 +163,7 @@ def load_profiles(
             popularity=row.popularity,
             outside_picks=row.outside_picks,
             fill=row.fill_list,
+            language=row.language,
             since=max(oldest, last.get(row_id, oldest) - LATE),
             seen=frozenset(seen[row_id]),
             weekly_budget=budgets.get(row_id),

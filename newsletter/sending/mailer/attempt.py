@@ -21,7 +21,7 @@ from newsletter.core.refusals import asks_to_slow_down
 from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.messages.digest import Digest
 from newsletter.messages.envelope import Envelope
-from newsletter.messages.renderer import Addressee
+from newsletter.messages.note_renderer import Addressee
 from newsletter.sending.ledger import Result
 from newsletter.sending.mailer.begun import BegunDelivery, Content
 from newsletter.sending.mailer.flight_log import FlightLog
@@ -141,4 +141,5 @@ def _render(content: Content, renderer: Rendering) -> Envelope:
         public_id=content.public_id,
         link_generation=content.link_generation,
         remark=content.remark,
+        language=content.language,
     )
