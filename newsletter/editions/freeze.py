@@ -224,6 +224,7 @@ def _freeze_items(
             "match": pick.match,
             "label": pick.label,
             "explanation": pick.explanation,
+            "bars": pick.bars,
             "highlights": marked(pick.paper_id, pick.highlights),
             "in_short": marked(pick.paper_id, (pick.in_short,) if pick.in_short else ()),
         }

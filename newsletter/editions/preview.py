@@ -85,6 +85,7 @@ def build_unsaved(
                         contents[pick.paper_id].abstract, (pick.in_short,) if pick.in_short else ()
                     )
                 ),
+                bars=pick.bars,
             ),
         )
         for pick in ranked.picks

@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel, select
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.core.one_line import shortened
 from newsletter.messages.news import NewsItem, load_news
+from newsletter.messages.reasons import Reasons, divided, reasons_of
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
@@ -37,7 +38,9 @@ class FrozenPaper(NamedTuple):
 
 
 class DigestPaper(NamedTuple):
-    """One paper in a digest. ``label`` says how well it matches; ``explanation`` one sentence why.
+    """One paper in a digest. ``label`` says how well it matches; ``explanation`` why it is there.
+
+    The explanation has a reason a line, and ``bars`` has what each is about.
 
     ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold;
     ``in_short`` is one such pair, or none: the sentence that says what was found.
@@ -51,6 +54,12 @@ class DigestPaper(NamedTuple):
     explanation: str
     highlights: tuple[tuple[int, int], ...] = ()
     in_short: tuple[tuple[int, int], ...] = ()
+    bars: str = ""
+
+    @property
+    def reasons(self) -> Reasons:
+        """Why it is there."""
+        return reasons_of(self.explanation, self.bars)
 
     @property
     def paper_id(self) -> int:
@@ -90,6 +99,12 @@ class DigestSection:
     name: str
     papers: tuple[DigestPaper, ...]
     note: str = ""
+    shared: Reasons = ()  # the note, where it is what all papers have in common
+
+    @property
+    def reasons(self) -> Reasons:
+        """The note as reasons."""
+        return self.shared or reasons_of(self.note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +143,6 @@ class Digest:
 # A title longer than this is cut in subjects: phones show about 40 characters, desktops 80.
 SUBJECT_TITLE = 60
 
-
-# Before what all papers of a section have in common, where they have more reasons than that.
-EACH = "All of these:"
 
 BEFORE_TITLE = {Occasion.WELCOME: "Welcome! ", Occasion.BEST_OF: "While you were away: "}
 
@@ -275,6 +287,7 @@ _ITEMS = (
         _item.explanation,
         cast(_item.highlights, Text),
         cast(_item.in_short, Text),
+        _item.bars,
     )
     .where(_item.delivery_id.in_(bindparam("ids", expanding=True)))
     .order_by(_item.delivery_id, _item.position)
@@ -287,9 +300,9 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
     rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
     found = connection.execute(_ITEMS, {"ids": delivery_ids}).all()
-    for delivery_id, paper_id, section, position, label, explanation, marked, said in found:
+    for delivery_id, paper_id, section, position, label, explanation, marked, said, bars in found:
         spans = _spans_in(marked), _spans_in(said)
-        paper = DigestPaper(contents[paper_id], position, label, explanation, *spans)
+        paper = DigestPaper(contents[paper_id], position, label, explanation, *spans, bars)
         items[delivery_id].append((section, paper))
     told = load_news(connection, delivery_ids)
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
@@ -372,13 +385,15 @@ def sections_of(items: Sequence[tuple[str, DigestPaper]]) -> tuple[DigestSection
 def _section(name: str, papers: Sequence[DigestPaper]) -> DigestSection:
     if len(papers) == 1:
         return DigestSection(name, tuple(papers))
-    lines = [paper.explanation.split("\n") for paper in papers]
-    common = [line for line in lines[0] if line and all(line in other for other in lines[1:])]
+    common, rest = divided([paper.reasons for paper in papers])
     if not common:
         return DigestSection(name, tuple(papers))
-    rest = ["\n".join(line for line in own if line not in common) for own in lines]
-    return DigestSection(
-        name,
-        tuple(p._replace(explanation=said) for p, said in zip(papers, rest, strict=True)),
-        note=f"{EACH} {' '.join(common)}" if any(rest) else " ".join(common),
+    left = tuple(_with(paper, own) for paper, own in zip(papers, rest, strict=True))
+    return DigestSection(name, left, note=" ".join(each.text for each in common), shared=common)
+
+
+def _with(paper: DigestPaper, reasons: Reasons) -> DigestPaper:
+    return paper._replace(
+        explanation="\n".join(each.text for each in reasons),
+        bars="\n".join(each.bar for each in reasons),
     )

@@ -126,12 +126,12 @@ class Ranker:
         topics = [topic for profile in profiles for topic in profile.topics]
         homes = rows * len(profiles[0].topics) + picks.topics[rows, columns]
         mine = [topics[home] for home in homes.tolist()]
-        explanations = self._reasons.of(topics, homes, papers)
+        whys = self._reasons.of(topics, homes, papers)
         sections = [topic.name for topic in mine]
         topic_ids = [topic.topic_id for topic in mine]
         for number in np.flatnonzero(picks.outside[rows, columns]).tolist():
             sections[number], topic_ids[number] = OUTSIDE, None
-            explanations[number] = reasons.outside(mine[number], explanations[number])
+            whys[number] = reasons.outside(mine[number], whys[number])
         edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
         matches = np.round(picks.matches[rows, columns].astype(np.float64), 4).tolist()
         values = zip(
@@ -142,8 +142,9 @@ class Ranker:
             np.round(scoring.points(picks.steps[rows, columns]), 1).tolist(),
             matches,
             labels_of(matches),
-            explanations,
+            [why.explanation for why in whys],
             *passages.passages(candidates, vectors, homes, papers),
+            [why.bars for why in whys],
             strict=True,
         )
         # As `Pick._make` does it, without a Python call for each of a hundred thousand picks.

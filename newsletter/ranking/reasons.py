@@ -3,7 +3,8 @@
 In order of strength: the phrase of an interest that stands in the paper, as it is written there;
 the liked paper that it resembles, and rare words that both have; the author or category that is
 followed. Two are said at most, each as a line of its own, so that what a section's papers have
-in common can be said once.
+in common can be said once. Each line comes with the bar of what it names (see `explanations.bar`),
+"" where the reader was not asked about it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from newsletter.core.persons import Fit
 from newsletter.ranking import attribution, scoring
 from newsletter.ranking.candidates import KINDS, Candidates, TopicProfile
-from newsletter.ranking.explanations import short
+from newsletter.ranking.explanations import bar, short
 from newsletter.ranking.match_features import is_keyword
 from newsletter.ranking.words import phrase_of, spelled, stem, tokens
 
@@ -33,11 +34,28 @@ _QUOTED = {KINDS.index(kind) for kind in ("keyword", "text")}
 _COUNT = {1: "one", 2: "two", 3: "three"}
 
 
+class Why(NamedTuple):
+    """Why a paper is there, a reason a line; ``bars`` has a line for each."""
+
+    explanation: str
+    bars: str = ""
+
+
+class _Line(NamedTuple):
+    text: str
+    bar: str = ""
+
+
+class _Stated(NamedTuple):
+    value: str
+    kind: str
+
+
 class _Told(NamedTuple):
     """What a topic's reader told: keywords, longer texts, and whether they follow anything."""
 
-    keywords: tuple[str, ...]
-    sentences: tuple[str, ...]
+    keywords: tuple[_Stated, ...]
+    sentences: tuple[_Stated, ...]
     follows: bool
     kinds: list[int]
     rows: list[int]
@@ -45,7 +63,7 @@ class _Told(NamedTuple):
 
 def _told(topic: TopicProfile) -> _Told:
     evidence = topic.evidence
-    several: tuple[list[str], list[str]] = ([], [])
+    several: tuple[list[_Stated], list[_Stated]] = ([], [])
     kinds: list[int] = []
     rows: list[int] = []
     if evidence is not None:
@@ -53,7 +71,7 @@ def _told(topic: TopicProfile) -> _Told:
         for kind, row in zip(kinds, rows, strict=True):
             if kind in _QUOTED:
                 value = str(evidence.pool.keys[row])
-                several[not is_keyword(kind, value)].append(value)
+                several[not is_keyword(kind, value)].append(_Stated(value, KINDS[kind]))
     follows = bool(topic.followed_authors or topic.followed_categories)
     return _Told(tuple(several[0]), tuple(several[1]), follows, kinds, rows)
 
@@ -74,8 +92,8 @@ class Reasons:
 
     def of(
         self, topics: Sequence[TopicProfile], homes: NDArray[np.int64], papers: NDArray[np.int64]
-    ) -> list[str]:
-        """One text a pick, its reasons in lines; each pick is a paper in the topic at ``homes``."""
+    ) -> list[Why]:
+        """The reasons of each pick, which is a paper in the topic at its place of ``homes``."""
         told = {home: _told(topics[home]) for home in np.unique(homes).tolist()}
         strongest = attribution.strongest(topics, self.products, homes, papers)
         return [
@@ -89,7 +107,7 @@ class Reasons:
             )
         ]
 
-    def _lines(self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int) -> str:
+    def _lines(self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int) -> Why:
         mentions = self._mentions(topic, told, paper)
         if not mentions:
             liked = nearest
@@ -97,29 +115,33 @@ class Reasons:
         if (cites := self._cites(topic, told, paper)) and len(lines) < MOST:
             lines.append(cites)
             liked = -1
-        if liked >= 0:
-            lines.append(self._resembles(topic, told, paper, liked))
+        if liked >= 0 and (resembles := self._resembles(topic, told, paper, liked)):
+            lines.append(resembles)
         if len(lines) < MOST and told.follows:
             lines += self._follows(topic, paper)[: MOST - len(lines)]
-        return "\n".join(lines) or f"Close in meaning to your topic “{short(topic.name)}”."
+        if not lines:
+            return Why(f"Close in meaning to your topic “{short(topic.name)}”.")
+        return Why("\n".join(text for text, _ in lines), "\n".join(bar for _, bar in lines))
 
-    def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> str:
-        """The stated interests that stand in the paper."""
+    def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
+        """The stated interests that stand in the paper; the bar is the first one's."""
         known = self._spelled
-        named: list[str] = []
-        for value in told.keywords:
-            found = known.get((value, paper))
+        named: dict[str, _Stated] = {}
+        for stated in told.keywords:
+            found = known.get((stated.value, paper))
             if found is None:
-                found = self._spelling(value, paper)
-            if found and found not in named:
-                named.append(found)
+                found = self._spelling(stated.value, paper)
+            if found:
+                named.setdefault(found, stated)
         if named:
-            some = named[:MOST_NAMED]
-            return f"Mentions {_listed(some)}, {_COUNT[len(some)]} of your keywords."
-        for value in told.sentences:
-            if shared := self._words_of(value, value, paper):
-                return f"Shares {shared} with your topic “{short(topic.name)}”."
-        return ""
+            some = list(named)[:MOST_NAMED]
+            said = f"Mentions {_listed(some)}, {_COUNT[len(some)]} of your keywords."
+            return _Line(said, _bar_of(topic, named[some[0]]))
+        for stated in told.sentences:
+            if shared := self._words_of(stated.value, stated.value, paper):
+                said = f"Shares {shared} with your topic “{short(topic.name)}”."
+                return _Line(said, _bar_of(topic, stated))
+        return None
 
     def _spelling(self, value: str, paper: int) -> str:
         """How ``value`` is written where it stands in the paper; "" where it does not."""
@@ -129,24 +151,26 @@ class Reasons:
         )
         return found
 
-    def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> str:
+    def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> _Line | None:
         evidence = topic.evidence
         if evidence is None:
-            return ""
+            return None
         verb, title = _VERBS[told.kinds[liked]], evidence.labels[liked]
         row = told.rows[liked]
         text = evidence.pool.texts[row] if evidence.pool.texts else title
         shared = self._words_of(evidence.pool.keys[row], text, paper)
-        if not shared:
-            return f"Close to “{title}”, which you {verb}."
-        return f"Like “{title}”, which you {verb}: both mention {shared}."
+        said = f"Close to “{title}”, which you {verb}."
+        if shared:
+            said = f"Like “{title}”, which you {verb}: both mention {shared}."
+        return _Line(said, _bar_of_paper(topic, told, liked))
 
-    def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> str:
-        """The paper of the reader's that this one cites; "" where there is none."""
+    def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
+        """The paper of the reader's that this one cites."""
         place = self.found.cited_by(topic).get(paper) if self.found.citing else None
         if place is None or topic.evidence is None:
-            return ""
-        return f"Cites “{topic.evidence.labels[place]}”, which you {_VERBS[told.kinds[place]]}."
+            return None
+        said = f"Cites “{topic.evidence.labels[place]}”, which you {_VERBS[told.kinds[place]]}."
+        return _Line(said, _bar_of_paper(topic, told, place))
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
@@ -176,16 +200,34 @@ class Reasons:
             self._stems[paper] = found
         return self._stems[paper]
 
-    def _follows(self, topic: TopicProfile, paper: int) -> list[str]:
+    def _follows(self, topic: TopicProfile, paper: int) -> list[_Line]:
         authors = []
         if known := scoring.author_on(topic, self.found, paper):
-            authors = [_by(*known)]
+            followed, named = known
+            authors = [_Line(_by(followed, named), _bar_of(topic, _Stated(followed, "author")))]
         categories = [
-            f"In {short(name)}, a category you follow."
+            _Line(
+                f"In {short(name)}, a category you follow.",
+                _bar_of(topic, _Stated(name, "category")),
+            )
             for name in (self.candidates.categories[paper] if topic.followed_categories else ())
             if name.casefold() in topic.followed_categories
         ]
         return authors[:1] + categories[:1]
+
+
+def _bar_of(topic: TopicProfile, stated: _Stated) -> str:
+    # Authors and categories are followed however they are spelled.
+    key = stated.value.casefold() if stated.kind in {"author", "category"} else stated.value
+    return bar(stated.kind, key, topic.topic_id)
+
+
+def _bar_of_paper(topic: TopicProfile, told: _Told, place: int) -> str:
+    """The bar of a paper that was named or rated; what was only opened has none."""
+    kind = KINDS[told.kinds[place]]
+    if topic.evidence is None or kind == "clicked":
+        return ""
+    return bar(kind, topic.evidence.pool.keys[told.rows[place]], topic.topic_id)
 
 
 def _by(followed: str, named: scoring.Named) -> str:
@@ -197,11 +239,13 @@ def _by(followed: str, named: scoring.Named) -> str:
     return f"Possibly by {short(followed)}, whom you follow: the paper names {name}."
 
 
-def outside(topic: TopicProfile, lines: str) -> str:
+def outside(topic: TopicProfile, why: Why) -> Why:
     """The reason of a pick from just outside a topic: which one it is nearest to, and why."""
-    first = lines.split("\n", 1)[0]
+    first, bar_of_first = why.explanation.split("\n", 1)[0], why.bars.split("\n", 1)[0]
     nearest = f"Just outside your topics; nearest to “{short(topic.name)}”."
-    return nearest if first.startswith("Close") else f"{nearest}\n{first}"
+    if first.startswith("Close"):
+        return Why(nearest)
+    return Why(f"{nearest}\n{first}", f"\n{bar_of_first}")
 
 
 def _says_something(word: str) -> bool:
