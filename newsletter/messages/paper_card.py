@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestLength, Signal
 from newsletter.core.one_line import shortened
-from newsletter.messages import reasons, wording
+from newsletter.messages import paper_date, reasons, wording
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection, FrozenPaper
 from newsletter.messages.reasons import Kinds, Reasons
 
 logger = logging.getLogger(__name__)
 
 # One press in a mail opens the issue with this paper chosen; the other answers are there.
-RATING = ("Relevant", Signal.RELEVANT)
+RATING = (N_("Relevant"), Signal.RELEVANT)
 # What the link of a reason is called in plain text; in HTML the reason itself is the link.
-CHANGE = "Change this reason"
+CHANGE = N_("Change this reason")
 SOURCE_NAMES = {
     "arxiv": "arXiv",
     "biorxiv": "bioRxiv",
@@ -92,7 +93,7 @@ class Card:
     @property
     def explanation(self) -> str:
         """Why the paper is there, in one line."""
-        return " ".join(text for text, _ in self.reasons)
+        return " ".join(text for text, _url in self.reasons)
 
 
 def heading(section: DigestSection) -> str:
@@ -115,7 +116,7 @@ def shown(
     read_here: bool = False,
 ) -> CardKey:
     """The part of ``paper`` that does not depend on who reads it."""
-    fit = wording.LABELS[paper.label]
+    fit = wording.label(paper.label)
     if length is DigestLength.NORMAL and paper.in_short and not is_lead:
         length = DigestLength.COMPACT  # its one sentence stands for the abstract
     return CardKey(
@@ -133,8 +134,8 @@ def shown(
 def card(shown: CardKey, *, why: Reasons, links: Links, number: str = "") -> Card:
     """The card of a paper; its links lead where ``links`` say; ``number`` is its footnote's."""
     paper = shown.paper
-    title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
-    known = (("Code", paper.code_url), ("Project page", paper.project_url))
+    title = _brief(paper.title, LONGEST_TITLE) or _("Untitled")
+    known = ((_("Code"), paper.code_url), (_("Project page"), paper.project_url))
     more = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
     name, signal = RATING
     authors = wording.authors_in_words if shown.is_lead else wording.first_authors
@@ -151,7 +152,7 @@ def card(shown: CardKey, *, why: Reasons, links: Links, number: str = "") -> Car
         reasons=reasons.linked(why, links.learned),
         abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
         links=tuple((name, url) for name, url in more if url),
-        rating=(name, f"{links.feedback}/{paper.paper_id}/{signal}"),
+        rating=(gettext(name), f"{links.feedback}/{paper.paper_id}/{signal}"),
         receipt_url=f"{links.receipt}/{paper.paper_id}",
         is_lead=shown.is_lead,
         number=number,
@@ -192,17 +193,17 @@ def section_values(
 
 def section_footnote(name: str, reasons: Sequence[tuple[str, str]]) -> str:
     """The links of what all papers of a section have in common, as lines of plain text."""
-    return "".join(f"[{name}] {CHANGE}: {url}\n" for _, url in reasons if url)
+    return "".join(f"[{name}] {gettext(CHANGE)}: {url}\n" for _text, url in reasons if url)
 
 
 def footnote(card: Card) -> str:
     """The links of a card as lines of plain text, under its number."""
     named = (
-        ("Paper", card.url),
+        (_("Paper"), card.url),
         *card.links,
         card.rating,
-        ("Why this?", card.receipt_url),
-        *((CHANGE, url) for _, url in card.reasons),
+        (_("Why this?"), card.receipt_url),
+        *((gettext(CHANGE), url) for _text, url in card.reasons),
     )
     first, *rest = [f"{name}: {url}" for name, url in named if url]
     return "\n".join([f"[{card.number}] {first}", *(f"- {line}" for line in rest), ""])
@@ -239,9 +240,9 @@ def _origin(paper: FrozenPaper) -> str:
         ", ".join(
             _brief(category, LONGEST_NAME) for category in paper.categories[:MOST_CATEGORIES]
         ),
-        paper.date,
+        paper_date.in_words(paper.dated) if paper.dated else paper.date,
         # Number and word stay together on a narrow screen.
-        wording.count_in_words(paper.upvotes, "upvote").replace(" ", "\xa0")
+        ngettext("{count} upvote", "{count} upvotes", paper.upvotes).replace(" ", "\xa0")
         if paper.upvotes
         else "",
     ]

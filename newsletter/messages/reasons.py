@@ -5,13 +5,14 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import NamedTuple
 
+from newsletter.core.language import N_, _
 from newsletter.core.one_line import shortened
 from newsletter.messages import wording
 
 LONGEST = 400  # a reason
 MOST = 2  # a paper
 # Before what all papers of a section have in common, where they have more reasons than that.
-EACH = "All of these:"
+EACH = N_("All of these: {reasons}")
 
 
 class Reason(NamedTuple):
@@ -40,7 +41,7 @@ def divided(several: Sequence[Reasons]) -> tuple[Reasons, list[Reasons]]:
     said = {each.text for each in common}
     rest = [tuple(each for each in own if each.text not in said) for own in several]
     if common and any(rest):
-        common[0] = Reason(f"{EACH} {common[0].text}", common[0].bar)
+        common[0] = Reason(_(EACH, reasons=common[0].text), common[0].bar)
     return tuple(common), rest
 
 

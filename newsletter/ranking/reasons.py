@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+from newsletter.core import language
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.persons import Fit
 from newsletter.ranking import attribution, scoring
 from newsletter.ranking.candidates import KINDS, Candidates, TopicProfile
@@ -28,10 +30,19 @@ SHARED = 2  # words named that two papers have in common
 SHORTEST_SHARED = 4  # letters; shorter ones are hardly ever what a paper is about
 # Words that are rare enough to say something: at most this share of the day's papers has them.
 COMMON = 0.15
-_SAID = {"seed_paper": "named", "relevant": "liked", "saved": "saved", "clicked": "opened"}
-_VERBS = {KINDS.index(kind): verb for kind, verb in _SAID.items()}
+_SAID = {
+    "seed_paper": N_("which you named"),
+    "relevant": N_("which you liked"),
+    "saved": N_("which you saved"),
+    "clicked": N_("which you opened"),
+}
+_WHICH = {KINDS.index(kind): said for kind, said in _SAID.items()}
 _QUOTED = {KINDS.index(kind) for kind in ("keyword", "text")}
-_COUNT = {1: "one", 2: "two", 3: "three"}
+_MENTIONS = {
+    1: N_("Mentions {words}, one of your keywords."),
+    2: N_("Mentions {words}, two of your keywords."),
+    3: N_("Mentions {words}, three of your keywords."),
+}
 
 
 class Why(NamedTuple):
@@ -44,6 +55,7 @@ class Why(NamedTuple):
 class _Line(NamedTuple):
     text: str
     bar: str = ""
+    is_vague: bool = False  # it says no more than that the paper is close
 
 
 class _Stated(NamedTuple):
@@ -84,30 +96,44 @@ class Reasons:
     found: scoring.Matches
     _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
-    _shared: dict[tuple[int | str, int], str] = field(default_factory=dict)
+    _shared: dict[tuple[int | str, int], list[str]] = field(default_factory=dict)
     _spelled: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.candidates: Candidates = self.products.candidates
 
     def of(
-        self, topics: Sequence[TopicProfile], homes: NDArray[np.int64], papers: NDArray[np.int64]
+        self,
+        topics: Sequence[TopicProfile],
+        homes: NDArray[np.int64],
+        papers: NDArray[np.int64],
+        outside: NDArray[np.bool_],
+        languages: Sequence[str],
     ) -> list[Why]:
-        """The reasons of each pick, which is a paper in the topic at its place of ``homes``."""
+        """The reasons of each pick, which is a paper in the topic at its place of ``homes``.
+
+        Or ``outside`` of all, and nearest to that one. ``languages`` are those of the topics.
+        """
         told = {home: _told(topics[home]) for home in np.unique(homes).tolist()}
         strongest = attribution.strongest(topics, self.products, homes, papers)
-        return [
-            self._lines(topics[home], told[home], paper, liked, nearest)
-            for home, paper, liked, nearest in zip(
+        whys = []
+        with language.speaking(language.current()):
+            for home, paper, liked, nearest, is_outside in zip(
                 homes.tolist(),
                 papers.tolist(),
                 strongest.liked.tolist(),
                 strongest.nearest.tolist(),
+                outside.tolist(),
                 strict=True,
-            )
-        ]
+            ):
+                language.use(languages[home])
+                lines = self._lines(topics[home], told[home], paper, liked, nearest)
+                whys.append(_joined(_outside(topics[home], lines) if is_outside else lines))
+        return whys
 
-    def _lines(self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int) -> Why:
+    def _lines(
+        self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int
+    ) -> list[_Line]:
         mentions = self._mentions(topic, told, paper)
         if not mentions:
             liked = nearest
@@ -120,8 +146,9 @@ class Reasons:
         if len(lines) < MOST and told.follows:
             lines += self._follows(topic, paper)[: MOST - len(lines)]
         if not lines:
-            return Why(f"Close in meaning to your topic “{short(topic.name)}”.")
-        return Why("\n".join(text for text, _ in lines), "\n".join(bar for _, bar in lines))
+            close = _("Close in meaning to your topic {topic}.", topic=_name(topic))
+            lines = [_Line(close, is_vague=True)]
+        return lines
 
     def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
         """The stated interests that stand in the paper; the bar is the first one's."""
@@ -135,11 +162,13 @@ class Reasons:
                 named.setdefault(found, stated)
         if named:
             some = list(named)[:MOST_NAMED]
-            said = f"Mentions {_listed(some)}, {_COUNT[len(some)]} of your keywords."
+            said = _(_MENTIONS[len(some)], words=_listed(some))
             return _Line(said, _bar_of(topic, named[some[0]]))
         for stated in told.sentences:
             if shared := self._words_of(stated.value, stated.value, paper):
-                said = f"Shares {shared} with your topic “{short(topic.name)}”."
+                said = _(
+                    "Shares {words} with your topic {topic}.", words=shared, topic=_name(topic)
+                )
                 return _Line(said, _bar_of(topic, stated))
         return None
 
@@ -155,22 +184,27 @@ class Reasons:
         evidence = topic.evidence
         if evidence is None:
             return None
-        verb, title = _VERBS[told.kinds[liked]], evidence.labels[liked]
-        row = told.rows[liked]
-        text = evidence.pool.texts[row] if evidence.pool.texts else title
+        which, row = gettext(_WHICH[told.kinds[liked]]), told.rows[liked]
+        title = language.quoted(evidence.labels[liked])
+        text = evidence.pool.texts[row] if evidence.pool.texts else evidence.labels[liked]
         shared = self._words_of(evidence.pool.keys[row], text, paper)
-        said = f"Close to “{title}”, which you {verb}."
-        if shared:
-            said = f"Like “{title}”, which you {verb}: both mention {shared}."
-        return _Line(said, _bar_of_paper(topic, told, liked))
+        where = _bar_of_paper(topic, told, liked)
+        if not shared:
+            close = _("Close to {title}, {which}.", title=title, which=which)
+            return _Line(close, where, is_vague=True)
+        said = _(
+            "Like {title}, {which}: both mention {words}.", title=title, which=which, words=shared
+        )
+        return _Line(said, where)
 
     def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
         """The paper of the reader's that this one cites."""
-        place = self.found.cited_by(topic).get(paper) if self.found.citing else None
-        if place is None or topic.evidence is None:
+        index = self.found.cited_by(topic).get(paper) if self.found.citing else None
+        if index is None or topic.evidence is None:
             return None
-        said = f"Cites “{topic.evidence.labels[place]}”, which you {_VERBS[told.kinds[place]]}."
-        return _Line(said, _bar_of_paper(topic, told, place))
+        title = language.quoted(topic.evidence.labels[index])
+        said = _("Cites {title}, {which}.", title=title, which=gettext(_WHICH[told.kinds[index]]))
+        return _Line(said, _bar_of_paper(topic, told, index))
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
@@ -183,10 +217,8 @@ class Reasons:
             title = {stem(word) for word in phrase_of(self.candidates.titles[paper])}
             count = self.candidates.vocabulary.count
             best = sorted(both, key=lambda each: (each not in title, count(each), each))[:SHARED]
-            self._shared[key, paper] = (
-                _listed([there[each] for each in best]) if len(best) == SHARED else ""
-            )
-        return self._shared[key, paper]
+            self._shared[key, paper] = [there[each] for each in best] if len(best) == SHARED else []
+        return _listed(self._shared[key, paper])
 
     def _words_in(self, paper: int) -> dict[str, str]:
         """The candidate's words that say something, by stem."""
@@ -207,13 +239,17 @@ class Reasons:
             authors = [_Line(_by(followed, named), _bar_of(topic, _Stated(followed, "author")))]
         categories = [
             _Line(
-                f"In {short(name)}, a category you follow.",
+                _("In {category}, a category you follow.", category=short(name)),
                 _bar_of(topic, _Stated(name, "category")),
             )
             for name in (self.candidates.categories[paper] if topic.followed_categories else ())
             if name.casefold() in topic.followed_categories
         ]
         return authors[:1] + categories[:1]
+
+
+def _joined(lines: Sequence[_Line]) -> Why:
+    return Why("\n".join(line.text for line in lines), "\n".join(line.bar for line in lines))
 
 
 def _bar_of(topic: TopicProfile, stated: _Stated) -> str:
@@ -233,19 +269,24 @@ def _bar_of_paper(topic: TopicProfile, told: _Told, place: int) -> str:
 def _by(followed: str, named: scoring.Named) -> str:
     name = short(named.name)
     if named.fit is Fit.SURE:
-        return f"By {name}, whom you follow."
+        return _("By {name}, whom you follow.", name=name)
     if name.casefold() == followed.casefold():
-        return f"Possibly by {name}, whom you follow; several people have that name."
-    return f"Possibly by {short(followed)}, whom you follow: the paper names {name}."
+        return _("Possibly by {name}, whom you follow; several people have that name.", name=name)
+    return _(
+        "Possibly by {followed}, whom you follow: the paper names {name}.",
+        followed=short(followed),
+        name=name,
+    )
 
 
-def outside(topic: TopicProfile, why: Why) -> Why:
+def _outside(topic: TopicProfile, lines: Sequence[_Line]) -> list[_Line]:
     """The reason of a pick from just outside a topic: which one it is nearest to, and why."""
-    first, bar_of_first = why.explanation.split("\n", 1)[0], why.bars.split("\n", 1)[0]
-    nearest = f"Just outside your topics; nearest to “{short(topic.name)}”."
-    if first.startswith("Close"):
-        return Why(nearest)
-    return Why(f"{nearest}\n{first}", f"\n{bar_of_first}")
+    nearest = _Line(_("Just outside your topics; nearest to {topic}.", topic=_name(topic)))
+    return [nearest] if lines[0].is_vague else [nearest, lines[0]]
+
+
+def _name(topic: TopicProfile) -> str:
+    return language.quoted(short(topic.name))
 
 
 def _says_something(word: str) -> bool:
@@ -254,5 +295,4 @@ def _says_something(word: str) -> bool:
 
 def _listed(words: Sequence[str]) -> str:
     """``“a”``, ``“a” and “b”``, ``“a”, “b” and “c”``."""
-    quoted = [f"“{word}”" for word in words]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return language.listed([language.quoted(word) for word in words])
