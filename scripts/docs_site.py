@@ -1,5 +1,6 @@
 """Hooks of the documentation site: navigation from folders, reference pages from the code."""
 
+import os
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -21,9 +22,14 @@ PARTS = {
     "reference": "Reference",
     "explanation": "Explanation",
 }
-# A link to a folder above, without an anchor.
-_LINK_UP = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>\.\./[^)#]+)\)")
+# A link to a folder above.
+_LINK_UP = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>\.\./[^)#]+)(?:#(?P<anchor>[^)]+))?\)")
 GENERATED = ("reference/commands.md", "reference/settings.md")
+# In the repository these are read in the README.
+WRITTEN_FROM = {
+    ("README.md", "commands"): GENERATED[0],
+    ("README.md", "settings"): GENERATED[1],
+}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -45,14 +51,16 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
     In the repository they lead to the file itself.
     """
-    for anchor, path in zip(("commands", "settings"), GENERATED, strict=True):
-        markdown = markdown.replace(f"(../README.md#{anchor})", f"({path})")
     docs = Path(config.docs_dir)
+    here = (docs / page.file.src_uri).parent
 
     def told(link: re.Match[str]) -> str:
-        target = ((docs / page.file.src_uri).parent / link["target"]).resolve()
+        target = (here / link["target"]).resolve()
         if target.is_relative_to(docs):
             return link[0]
+        if (target.name, link["anchor"]) in WRITTEN_FROM:
+            page_of_it = docs / WRITTEN_FROM[target.name, link["anchor"]]
+            return f"[{link['text']}]({os.path.relpath(page_of_it, here)})"
         return f"{link['text']} (`{target.relative_to(docs.parent)}` in the repository)"
 
     return _LINK_UP.sub(told, markdown)

@@ -89,7 +89,7 @@ def prepare(
     if due:
         ranker = (find_ranker or load_ranker)(engine, now, model)
     new = notes = nothing = done = 0
-    issue = freeze.Issue(edition_id, message_domain, now, read.nothing_in_words(), read.missing())
+    issue = freeze.Issue(edition_id, message_domain, now, read)
     for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))

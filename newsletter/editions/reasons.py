@@ -5,17 +5,19 @@ import re
 from sqlalchemy import ColumnElement, exists
 from sqlmodel import col
 
+from newsletter.core.language import N_
 from newsletter.core.models import Delivery, NoDigest
 
-_MORE = "To get more, "
-WIDEN = f"{_MORE}add keywords or papers you like, or ask for a full list in your preferences."
-LOWER = f"{_MORE}lower your minimum match in your preferences."
-UNMUTE = f"{_MORE}mute less in your preferences."
+WIDEN = N_(
+    "To get more, add keywords or papers you like, or ask for a full list in your preferences."
+)
+LOWER = N_("To get more, lower your minimum match in your preferences.")
+UNMUTE = N_("To get more, mute less in your preferences.")
 
 
 def for_operator(reason: str) -> str:
     """The reason without what the reader can do about it, and about the reader."""
-    said = reason.partition(f". {_MORE}")[0]
+    said = reason.partition(". To get more, ")[0]
     return re.sub(r"\byour\b", "their", re.sub(r"\byou\b", "they", said))
 
 

@@ -70,10 +70,7 @@ def rehearse(
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
         with trial_scope(engine) as session:
             trial_id = edition_id or _trial_edition(session, issue_date, now)
-            issue = freeze.Issue(
-                trial_id, message_domain, now, read.nothing_in_words(), read.missing()
-            )
-            freeze.freeze(session, issue, rankings)
+            freeze.freeze(session, freeze.Issue(trial_id, message_domain, now, read), rankings)
             digests = _load(session, trial_id, _waiting(session, trial_id, chunk))
         yield from digests
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, func, select
 
+from newsletter.core.language import _, listed, ngettext, plural
 from newsletter.core.models import FetchLog, FetchStatus
 from newsletter.sources.arxiv_calendar import is_overdue
 
@@ -85,20 +86,33 @@ class Coverage:
         """One line on the whole edition, for the operator."""
         new = sum(source.new for source in self.sources)
         revised = self.read - new
-        line = chosen_from(new)
+        line = _chosen_from(new)
         if revised:
-            line += f" and {revised:,} revision{'s' * (revised != 1)}"
-        return line + self.missing()
+            line = _(
+                "Chosen from {papers} and {revisions}",
+                papers=ngettext("{count} new paper", "{count} new papers", new),
+                revisions=ngettext("{count} revision", "{count} revisions", revised),
+            )
+        return self._with_missing(line)
 
-    def missing(self) -> str:
-        """Which sources failed or are late, to go on after `chosen_from`."""
-        line = ""
+    def line_for(self, papers: int, *, is_chosen: bool = True) -> str:
+        """One line under the heading of a digest, in the language that is on.
+
+        ``papers`` is how many are new to its reader. On a quiet day nothing was chosen from them:
+        ``is_chosen`` is false.
+        """
+        looked = ngettext(
+            "Looked through {count} new paper", "Looked through {count} new papers", papers
+        )
+        return self._with_missing(_chosen_from(papers) if is_chosen or not papers else looked)
+
+    def _with_missing(self, line: str) -> str:
         failed = self._named(SourceCondition.FAILED)
         late = self._named(SourceCondition.LATE)
         if failed:
-            line += f"; {failed} could not be read today"
+            line = _("{line}; {sources} could not be read today", line=line, sources=failed)
         if late:
-            line += f"; nothing yet from {late}"
+            line = _("{line}; nothing yet from {sources}", line=line, sources=late)
         return line
 
     def _named(self, condition: SourceCondition) -> str:
@@ -109,16 +123,18 @@ class Coverage:
         """The same in words for the subscriber, with the sources it lies with."""
         why = self.nothing_to_send()
         if why is NothingToSend.BELOW_BAR:
-            return "there are no new papers"
+            return _("there are no new papers")
         if why is NothingToSend.NOTHING_ANNOUNCED:
-            return "nothing was announced"
+            return _("nothing was announced")
         failed = why is NothingToSend.FAILED
         wanted = SourceCondition.FAILED if failed else SourceCondition.LATE
         conditions = {in_words(each.source): each.condition for each in self.sources}
         names = [name for name, condition in conditions.items() if condition is wanted]
+        named = listed(names)
         if failed:
-            return f"{' and '.join(names)} could not be read"
-        return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} late"
+            return _("{sources} could not be read", sources=named)
+        late = plural("{sources} is late", "{sources} are late", len(names))
+        return late.format(sources=named)
 
     def nothing_to_send(self) -> NothingToSend:
         """Why a subscriber without papers has none."""
@@ -132,9 +148,10 @@ class Coverage:
         return NothingToSend.NOTHING_ANNOUNCED
 
 
-def chosen_from(papers: int) -> str:
-    """How many new papers a digest, or an edition, was chosen from."""
-    return f"Chosen from {papers:,} new paper{'s' * (papers != 1)}" if papers else "No new papers"
+def _chosen_from(papers: int) -> str:
+    if not papers:
+        return _("No new papers")
+    return ngettext("Chosen from {count} new paper", "Chosen from {count} new papers", papers)
 
 
 def in_words(source: str) -> str:
