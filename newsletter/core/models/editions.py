@@ -88,7 +88,7 @@ class DigestItem(SQLModel, table=True):
     match: float | None = None
     label: Label = status_column(Label, default=Label.NONE)
     explanation: str = text_column()
-    # A line for each line of it: the bar on "What shapes your ranking" that it is about, or "".
+    # A line for each line of it: the bar on "What shapes your digest" that it is about, or "".
     bars: str = text_column()
     # (start, end) offsets in characters of the abstract: what matters to this reader.
     highlights: list[list[int]] = Field(
