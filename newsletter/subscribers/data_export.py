@@ -27,6 +27,7 @@ _KEPT = (
     "fill_list",
     "read_here",
     "vacation_until",
+    "ratings_reset_at",
     "created_at",
     "consent_at",
     "consent_source",

@@ -148,10 +148,13 @@ def _learned(
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
         topics = _topics(session, row_id(subscriber), site.settings.feature_model)
+        reset = {
+            "reset_at": subscriber.ratings_reset_at,
+            "rated": feedback.counted(session, subscriber),
+        }
     status = 422 if error else 200
-    return _page(
-        site, token, "learned", undo, was, topics=topics, former=former, error=error, status=status
-    )
+    values = {"topics": topics, "former": former, "error": error} | reset
+    return _page(site, token, "learned", undo, was, status=status, **values)
 
 
 @router.post("/preferences/{token}/learned")

@@ -133,6 +133,8 @@ class Subscriber(SQLModel, table=True):
     read_here: bool = False  # titles in mails lead to this site's page of the paper
     minimum_changed: bool = False  # min_score was converted; told in the next digest
     vacation_until: date | None = None
+    # Ratings and clicks until then teach the ranking nothing; null where all of them count.
+    ratings_reset_at: datetime | None = utc_column(nullable=True)
     created_at: datetime = utc_column()
     # Consent record (bulk-mail rule 27).
     consent_at: datetime | None = utc_column(nullable=True)

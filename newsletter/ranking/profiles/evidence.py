@@ -23,6 +23,7 @@ from newsletter.core.models import (
     Paper,
     PaperAlias,
     Signal,
+    Subscriber,
     Topic,
 )
 from newsletter.ranking import topic_vectors
@@ -183,10 +184,11 @@ def gather(
         number: [each for each in following.get(number, ()) if each.weight > 0] for number in keys
     }
     subscribers = sorted({topic.subscriber_id for topic in topics})
-    signals = _signals(session, subscribers, newest)
+    reset = _resets(session, subscribers)
+    signals = _since(reset, _signals(session, subscribers, newest))
     for number in subscribers:
         signals[number] += [(None, paper, Signal.RELEVANT, now) for paper in liked]
-    clicks = _clicks(session, subscribers, newest)
+    clicks = _since(reset, _clicks(session, subscribers, newest))
     seeds = seed_papers(
         session,
         [
@@ -259,6 +261,26 @@ def _given(gathering: _Gathering, paper: int, signal: Signal | None, age: float)
 
 
 _Signal = tuple[int | None, int, Signal | None, datetime]
+
+
+def _resets(session: Session, subscribers: Sequence[int]) -> dict[int, datetime]:
+    """When subscribers reset what was learned from their ratings, of those who did."""
+    found: dict[int, datetime] = {}
+    for some in batched(subscribers):
+        query = select(Subscriber.id, Subscriber.ratings_reset_at).where(
+            col(Subscriber.id).in_(some), col(Subscriber.ratings_reset_at).is_not(None)
+        )
+        found |= {number: at for number, at in session.exec(query) if number and at}
+    return found
+
+
+def _since(
+    reset: Mapping[int, datetime], signals: dict[int, list[_Signal]]
+) -> dict[int, list[_Signal]]:
+    """What came after each subscriber's reset."""
+    for number, at in reset.items():
+        signals[number] = [each for each in signals[number] if each[3] > at]
+    return signals
 
 
 def _signals(
