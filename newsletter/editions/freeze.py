@@ -223,6 +223,7 @@ def _freeze_items(
             "score": pick.score,
             "match": pick.match,
             "label": pick.label,
+            "team": pick.team,
             "explanation": pick.explanation,
             "highlights": marked(pick.paper_id, pick.highlights),
             "in_short": marked(pick.paper_id, (pick.in_short,) if pick.in_short else ()),

@@ -9,10 +9,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from newsletter.core.models import Label
+from newsletter.core.models import Label, Team
 from newsletter.core.persons import PersonIndex
 from newsletter.ranking.calibration import AS_SHIPPED, Calibration
 from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.recipes import AS_INSTALLED, Ordering
 from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
 
 EvidenceKind = Literal[
@@ -182,6 +183,7 @@ class SubscriberProfile:
     outside_picks: bool = True
     fill: bool = False  # whether popular papers fill up what matches leave
     paused: bool = False  # all topics are, so that nothing is wanted
+    ordering: Ordering = AS_INSTALLED
 
 
 class Pick(NamedTuple):
@@ -189,7 +191,7 @@ class Pick(NamedTuple):
 
     ``score`` is 0 to 100; ``match`` the probability that the paper is about the topic, None where
     nothing was compared; ``highlights`` are sentences verbatim, ``in_short`` the
-    one that says what was found, or "".
+    one that says what was found, or ""; ``team`` says which recipe of a trial chose it.
     """
 
     paper_id: int
@@ -202,6 +204,7 @@ class Pick(NamedTuple):
     explanation: str
     highlights: tuple[str, ...] = ()
     in_short: str = ""
+    team: Team | None = None
 
 
 @dataclass(frozen=True, slots=True)

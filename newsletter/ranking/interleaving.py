@@ -64,9 +64,11 @@ def team_draft(
             (Team.CHALLENGER, Team.CONTROL) if ahead > 0 else (Team.CONTROL, Team.CHALLENGER)
         )
         place = next_of(team)
-        if place is None:
-            place, team = next_of(rival), None
+        if place is not None:
+            add(place, team)
+            continue
+        place = next_of(rival)
         if place is None:
             break
-        add(place, team)
+        add(place, None)
     return drafted

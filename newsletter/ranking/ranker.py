@@ -24,7 +24,7 @@ from newsletter.ranking.candidates import (
 from newsletter.ranking.match import SHORTLIST, WORTH, MatchModel, labels_of, shipped
 from newsletter.ranking.matching import Matcher
 from newsletter.ranking.popular import POPULAR, POPULAR_TODAY, popular
-from newsletter.ranking.selection import Likeness, pick, room_for
+from newsletter.ranking.selection import TEAMS, Likeness, pick, room_for
 
 __all__ = [
     "NO_NEW",
@@ -144,6 +144,7 @@ class Ranker:
             labels_of(matches),
             explanations,
             *passages.passages(candidates, vectors, homes, papers),
+            [TEAMS[team] for team in picks.teams[rows, columns].tolist()],
             strict=True,
         )
         # As `Pick._make` does it, without a Python call for each of a hundred thousand picks.

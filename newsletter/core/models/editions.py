@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Column, Enum, String, UniqueConstraint
+from sqlalchemy import JSON, Column, String, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.models.base import (
@@ -64,9 +64,7 @@ class Edition(SQLModel, table=True):
     note: str = text_column()  # why a send run paused it; "" otherwise
     recipe: str = Field(
         default="standard",
-        sa_column=Column(
-            String(40), nullable=False, server_default="standard", default="standard"
-        ),
+        sa_column=Column(String(40), nullable=False, server_default="standard", default="standard"),
     )
     trial_id: int | None = foreign_key("trial.id", nullable=True)
     opened_at: datetime = utc_column()
