@@ -5,7 +5,7 @@ from math import ceil
 from typing import Any
 
 from newsletter.core.models import Trial, TrialOutcome
-from newsletter.editions.trial_test import Preferences, interval, needed
+from newsletter.editions.trial_test import Preferences, interval, is_within, needed
 
 # What `expected_days` tells of; the same as the margin that is used unless another is given.
 OF_INTEREST = 0.05
@@ -71,8 +71,7 @@ def _answer(trial: Trial, seen: Preferences, now: datetime) -> str:
     if trial.outcome is TrialOutcome.WORSE:
         return f"“{trial.challenger}” is worse; “{trial.control}” is back. {_difference(seen)}"
     if trial.outcome is TrialOutcome.NO_DIFFERENCE:
-        low, high = interval(seen)
-        if -trial.margin < low and high < trial.margin:
+        if is_within(seen, trial.margin):
             said = f"No difference of {_points(trial.margin)} points or more."
         else:
             said = "The time is up and no difference was seen, which rules out only what is not in"

@@ -96,11 +96,18 @@ def needed(difference: float) -> int:
     return count
 
 
+def is_within(seen: Preferences, margin: float) -> bool:
+    """Whether the preferences rule out every difference as large as the margin, either way."""
+    if seen.allows(margin) or seen.allows(-margin):
+        return False
+    low, high = interval(seen)
+    return -margin < low and high < margin
+
+
 def verdict(seen: Preferences, margin: float, *, is_over: bool) -> TrialOutcome | None:
     """How the trial ends now, or None while it goes on; ``is_over`` says that its days are."""
-    low, high = interval(seen)
     if not seen.allows(0.0):
         return TrialOutcome.BETTER if seen.total > 0 else TrialOutcome.WORSE
-    if (-margin < low and high < margin) or is_over:
+    if is_over or is_within(seen, margin):
         return TrialOutcome.NO_DIFFERENCE
     return None

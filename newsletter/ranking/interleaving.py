@@ -52,7 +52,7 @@ def team_draft(
         return next((p for p in lists[team] if p not in taken and left[owner[p]] > 0), None)
 
     for one, other in zip(control, challenger, strict=False):
-        if one != other or len(drafted) == limit:
+        if one != other or len(drafted) == limit or left[owner[one]] <= 0:
             break
         add(one, None)
     flips = coins(seed)
