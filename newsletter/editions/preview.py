@@ -5,8 +5,10 @@ from datetime import date, timedelta
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
+from newsletter.core import language
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import UsageError
+from newsletter.core.language import gettext
 from newsletter.core.models import (
     Cadence,
     Delivery,
@@ -68,6 +70,11 @@ def build_unsaved(
     session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date
 ) -> Digest:
     """A ranking shown as a value only: delivery 0, which is in no row."""
+    with language.speaking(subscriber.language):
+        return _unsaved(session, subscriber, ranked, issue_date)
+
+
+def _unsaved(session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date) -> Digest:
     ids = [pick.paper_id for pick in ranked.picks]
     papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
     contents = digest.Contents({paper.id or 0: digest.content_of(paper) for paper in papers})
@@ -91,7 +98,7 @@ def build_unsaved(
         )
         for pick in ranked.picks
     ]
-    why = quiet_day.reason(ranked, ranker.NO_NEW)
+    why = quiet_day.reason(ranked, gettext(ranker.NO_NEW))
     own = subscriber.id or 0
     told = known_papers.untold(session, [own], utc_now()).get(own, ())
     titles = [paper.title for _, paper in items]
@@ -112,6 +119,7 @@ def build_unsaved(
         sections=digest.sections_of(items),
         length=subscriber.length,
         read_here=subscriber.read_here,
+        language=subscriber.language,
         covers_from=issue_date - timedelta(days=6) if is_weekly else None,
         occasion=Occasion.REGULAR if titles else Occasion.NOTHING,
         reason="" if titles else why,

@@ -12,8 +12,11 @@ import sqlalchemy
 from sqlalchemy import Text, bindparam, cast
 from sqlmodel import Session, SQLModel, select
 
+from newsletter.core import language
+from newsletter.core.language import N_, SOURCE, _, ngettext
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.core.one_line import shortened
+from newsletter.messages import paper_date
 from newsletter.messages.news import NewsItem, load_news
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
@@ -34,6 +37,7 @@ class FrozenPaper(NamedTuple):
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
+    dated: tuple[int, ...] = ()  # as `paper_date` has it; without it ``date`` is shown
 
 
 class DigestPaper(NamedTuple):
@@ -118,6 +122,7 @@ class Digest:
     read_here: bool = False  # titles lead to this site's page of the paper
     covers_from: date | None = None  # first day of a weekly digest
     news: tuple[NewsItem, ...] = ()
+    language: str = SOURCE
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
@@ -130,17 +135,22 @@ SUBJECT_TITLE = 60
 
 
 # Before what all papers of a section have in common, where they have more reasons than that.
-EACH = "All of these:"
+EACH = N_("All of these: {reasons}")
 
-BEFORE_TITLE = {Occasion.WELCOME: "Welcome! ", Occasion.BEST_OF: "While you were away: "}
+# A digest's first words before its first title, by occasion.
+WITH_TITLE = {
+    Occasion.WELCOME: N_("Welcome! {title}"),
+    Occasion.BEST_OF: N_("While you were away: {title}"),
+}
 
 
 def minimum_notice(minimum: int) -> str:
     """Tells a reader, once, what the minimum that they had set has become."""
-    return (
-        f"Your minimum, now {minimum}, has a new meaning: the chance in percent that a paper is "
+    return _(
+        "Your minimum, now {minimum}, has a new meaning: the chance in percent that a paper is "
         "about your topics. From 55 it is a good match, from 80 a strong one. You can change it "
-        "in your preferences."
+        "in your preferences.",
+        minimum=minimum,
     )
 
 
@@ -149,13 +159,17 @@ def subject_line(
 ) -> str:
     """The subject of a digest: its first paper, and how many more there are."""
     if not titles:
-        return "No new papers for you today"
-    before = "Your week: " if is_weekly else BEFORE_TITLE.get(occasion, "")
-    first = before + shortened(titles[0], SUBJECT_TITLE)
+        return _("No new papers for you today")
+    before = N_("Your week: {title}") if is_weekly else WITH_TITLE.get(occasion)
+    first = shortened(titles[0], SUBJECT_TITLE)
+    if before:
+        first = _(before, title=first)
     more = len(titles) - 1
     if not more:
         return first
-    return f"{first} + {more} more paper{'s' if more > 1 else ''}"
+    return ngettext(
+        "{first} + {count} more paper", "{first} + {count} more papers", more, first=first
+    )
 
 
 def preheader_line(titles: Sequence[str]) -> str:
@@ -173,33 +187,22 @@ def content_of(paper: Paper) -> dict[str, Any]:
         "categories": paper.categories,
         "abstract": paper.abstract,
         "published_at": paper.published_at.isoformat() if paper.published_at else None,
-        "date": date_in_words(paper),
+        "dated": paper_date.parts_of(paper),
         "upvotes": paper.upvotes,
         "code_url": paper.code_url,
         "project_url": paper.project_url,
     }
 
 
-def date_in_words(paper: Paper) -> str:
-    """``18 November``, as much of it as is known; with the year when the paper is of another.
-
-    Of another than the year when it came in, so that a digest that is resent says the same.
-    """
-    published = paper.published_at
-    if published is None:
-        return ""
-    if paper.published_precision == "year":
-        return str(published.year)
-    month = f"{published:%B}"
-    if paper.published_precision == "month":
-        return f"{month} {published.year}"
-    day = f"{published.day} {month}"
-    return day if published.year == paper.first_seen_at.year else f"{day} {published.year}"
-
-
-def _day(published: str | None) -> str:
-    """What a digest frozen by an earlier version shows of a date."""
-    return f"{(at := datetime.fromisoformat(published)).day} {at:%B}" if published else ""
+def _shown(content: Mapping[str, Any]) -> tuple[int, ...]:
+    """The date to show. Earlier versions froze it in words, and the first did not."""
+    if "dated" in content:
+        return tuple(content["dated"])
+    published = content["published_at"]
+    if "date" in content or not published:
+        return ()
+    at = datetime.fromisoformat(published)
+    return (0, at.month, at.day)
 
 
 def load_contents(session: Session, edition_id: int) -> dict[int, dict[str, Any]]:
@@ -229,7 +232,8 @@ class Contents(dict[int, FrozenPaper]):
             source=content["source"],
             categories=tuple(content["categories"]),
             abstract=content["abstract"],
-            date=content["date"] if "date" in content else _day(content["published_at"]),
+            dated=_shown(content),
+            date=content.get("date", ""),
             upvotes=content["upvotes"],
             code_url=content["code_url"],
             project_url=content["project_url"],
@@ -253,6 +257,7 @@ _ROWS = (
         _delivery.occasion,
         _delivery.notice,
         _delivery.read_here,
+        _delivery.language,
         _delivery.covers_from,
         _delivery.edition_id,
         _delivery.subscriber_id,
@@ -260,6 +265,7 @@ _ROWS = (
         SQLModel.metadata.tables["subscriber"].c.link_generation,
         SQLModel.metadata.tables["edition"].c.issue_date,
         SQLModel.metadata.tables["edition"].c.coverage,
+        SQLModel.metadata.tables["edition"].c.coverage_in,
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .join(SQLModel.metadata.tables["edition"])
@@ -295,7 +301,16 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}
     return {
-        row.id: Digest(
+        row.id: _digest(row, items[row.id], told.get(row.id, ()), reasons.get(row.id, ""))
+        for row in rows
+    }
+
+
+def _digest(
+    row: Any, items: Sequence[tuple[str, DigestPaper]], told: tuple[NewsItem, ...], reason: str
+) -> Digest:
+    with language.speaking(row.language):
+        return Digest(
             delivery_id=row.id,
             subscriber_public_id=row.public_id,
             link_generation=row.link_generation,
@@ -303,41 +318,41 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
             to_name=row.to_name,
             message_id=row.message_id,
             subject=row.subject,
-            preheader=preheader_line([paper.title for _, paper in items[row.id][:4]])
-            or reasons.get(row.id, ""),
+            preheader=preheader_line([paper.title for _section, paper in items[:4]]) or reason,
             issue_date=row.issue_date,
             created_at=row.created_at,
-            sections=sections_of(items[row.id]),
-            coverage=_coverage(row.coverage, row.occasion),
+            sections=sections_of(items),
+            coverage=_coverage(row),
             length=row.length,
             occasion=row.occasion,
             notice=row.notice,
             read_here=row.read_here,
+            language=row.language,
             covers_from=row.covers_from,
-            reason=reasons.get(row.id, ""),
-            news=told.get(row.id, ()),
+            reason=reason,
+            news=told,
         )
-        for row in rows
-    }
 
 
-def _coverage(line: str, occasion: Occasion) -> str:
+def _coverage(row: Any) -> str:
     """What was read for the edition; on a quiet day nothing was chosen from it."""
-    return (
-        line.replace("Chosen from", "Looked through", 1) if occasion is Occasion.NOTHING else line
-    )
+    is_quiet = row.occasion is Occasion.NOTHING
+    if row.language in row.coverage_in:
+        return str(row.coverage_in[row.language][is_quiet])
+    line: str = row.coverage
+    return line.replace("Chosen from", "Looked through", 1) if is_quiet else line
 
 
 def _reasons(session: Session, rows: Sequence[Any]) -> dict[int, str]:
     """Why digests without papers have none, by delivery id."""
     table = SQLModel.metadata.tables["no_digest"].c
     found = session.connection().execute(
-        sqlalchemy.select(table.edition_id, table.subscriber_id, table.reason).where(
+        sqlalchemy.select(table.edition_id, table.subscriber_id, table.reason, table.told).where(
             table.edition_id.in_({row.edition_id for row in rows}),
             table.subscriber_id.in_([row.subscriber_id for row in rows]),
         )
     )
-    reasons = {(edition_id, number): reason for edition_id, number, reason in found}
+    reasons = {(row.edition_id, row.subscriber_id): row.told or row.reason for row in found}
     return {row.id: reasons.get((row.edition_id, row.subscriber_id), "") for row in rows}
 
 
@@ -380,5 +395,5 @@ def _section(name: str, papers: Sequence[DigestPaper]) -> DigestSection:
     return DigestSection(
         name,
         tuple(p._replace(explanation=said) for p, said in zip(papers, rest, strict=True)),
-        note=f"{EACH} {' '.join(common)}" if any(rest) else " ".join(common),
+        note=_(EACH, reasons=" ".join(common)) if any(rest) else " ".join(common),
     )

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestLength, Signal
 from newsletter.core.one_line import shortened
-from newsletter.messages import wording
+from newsletter.messages import paper_date, wording
 from newsletter.messages.digest import DigestPaper, DigestSection, FrozenPaper
 
 logger = logging.getLogger(__name__)
 
 # One press in a mail opens the issue with this paper chosen; the other answers are there.
-RATING = ("Relevant", Signal.RELEVANT)
+RATING = (N_("Relevant"), Signal.RELEVANT)
 SOURCE_NAMES = {
     "arxiv": "arXiv",
     "biorxiv": "bioRxiv",
@@ -110,7 +111,7 @@ def shown(
     read_here: bool = False,
 ) -> CardKey:
     """The part of ``paper`` that does not depend on who reads it."""
-    fit = wording.LABELS[paper.label]
+    fit = wording.label(paper.label)
     if length is DigestLength.NORMAL and paper.in_short and not is_lead:
         length = DigestLength.COMPACT  # its one sentence stands for the abstract
     return CardKey(
@@ -128,8 +129,8 @@ def shown(
 def card(shown: CardKey, *, why: str, links: Links, number: str = "") -> Card:
     """The card of a paper; its links lead where ``links`` say; ``number`` is its footnote's."""
     paper = shown.paper
-    title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
-    known = (("Code", paper.code_url), ("Project page", paper.project_url))
+    title = _brief(paper.title, LONGEST_TITLE) or _("Untitled")
+    known = ((_("Code"), paper.code_url), (_("Project page"), paper.project_url))
     more = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
     name, signal = RATING
     authors = wording.authors_in_words if shown.is_lead else wording.first_authors
@@ -146,7 +147,7 @@ def card(shown: CardKey, *, why: str, links: Links, number: str = "") -> Card:
         explanation=why,
         abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
         links=tuple((name, url) for name, url in more if url),
-        rating=(name, f"{links.feedback}/{paper.paper_id}/{signal}"),
+        rating=(gettext(name), f"{links.feedback}/{paper.paper_id}/{signal}"),
         receipt_url=f"{links.receipt}/{paper.paper_id}",
         is_lead=shown.is_lead,
         number=number,
@@ -164,7 +165,7 @@ def _title_url(shown: CardKey, links: Links) -> str | None:
 
 def footnote(card: Card) -> str:
     """The links of a card as lines of plain text, under its number."""
-    named = (("Paper", card.url), *card.links, card.rating, ("Why this?", card.receipt_url))
+    named = ((_("Paper"), card.url), *card.links, card.rating, (_("Why this?"), card.receipt_url))
     first, *rest = [f"{name}: {url}" for name, url in named if url]
     return "\n".join([f"[{card.number}] {first}", *(f"- {line}" for line in rest), ""])
 
@@ -200,9 +201,9 @@ def _origin(paper: FrozenPaper) -> str:
         ", ".join(
             _brief(category, LONGEST_NAME) for category in paper.categories[:MOST_CATEGORIES]
         ),
-        paper.date,
+        paper_date.in_words(paper.dated) if paper.dated else paper.date,
         # Number and word stay together on a narrow screen.
-        wording.count_in_words(paper.upvotes, "upvote").replace(" ", "\xa0")
+        ngettext("{count} upvote", "{count} upvotes", paper.upvotes).replace(" ", "\xa0")
         if paper.upvotes
         else "",
     ]

@@ -5,16 +5,17 @@ the fragments that the digests of an edition have in common.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 from itertools import count
-from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
+from typing import Any, NamedTuple
 
+from newsletter.core import language
 from newsletter.core.config import Settings
 from newsletter.core.models import DigestLength, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
-from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
+from newsletter.messages import paper_card, size_limit, templates, transactional, wording
 from newsletter.messages.broadcast_renderer import BroadcastRenderer
 from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
@@ -30,9 +31,9 @@ from newsletter.messages.fragments import (
     slot,
 )
 from newsletter.messages.news import news_cards
+from newsletter.messages.note_renderer import NoteRenderer
 from newsletter.messages.paper_card import Links
 from newsletter.messages.size_limit import HTML_LIMIT, Shape
-from newsletter.messages.transactional import Note
 
 # Frames differ by date, coverage and occasion: a handful an edition.
 _MOST_FRAMES = 64
@@ -52,18 +53,6 @@ class Parts(NamedTuple):
     text: str
 
 
-class Addressee(TypedDict):
-    """Who a short mail goes to: the delivery's row, and the subscriber's public id."""
-
-    delivery_id: int
-    to_address: str
-    message_id: str
-    created_at: datetime
-    public_id: str
-    link_generation: NotRequired[int]
-    remark: NotRequired[str]
-
-
 class Renderer:
     """Renders every mail of a site. Templates and keys are read once, at the start."""
 
@@ -80,8 +69,10 @@ class Renderer:
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
         self.broadcast = BroadcastRenderer(settings, signer, self._maker).envelope
+        notes = NoteRenderer(settings, signer, self._maker)
+        self.confirmation, self.account_link = notes.confirmation, notes.account_link
         self._count_clicks = settings.count_clicks
-        self._fragments = Fragments(self._base_url, count_clicks=settings.count_clicks)
+        self._fragments_in: dict[str, Fragments] = {}
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
     def digest(self, digest: Digest) -> Envelope:
@@ -93,12 +84,13 @@ class Renderer:
         Raises:
             RenderError: something in this digest cannot be sent; the reason names it.
         """
-        tokens, words = self._tokens(digest), self._words(digest)
-        html, text = self._filled(digest, tokens, words, size_limit.unshortened(digest))
-        # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
-        if sum(map(len, html)) > 0.9 * HTML_LIMIT:
-            plan = self._plan(digest, tokens, words)
-            html, text = self._filled(digest, tokens, words, plan)
+        with language.speaking(digest.language):
+            tokens, words = self._tokens(digest), self._words(digest)
+            html, text = self._filled(digest, tokens, words, size_limit.unshortened(digest))
+            # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
+            if sum(map(len, html)) > 0.9 * HTML_LIMIT:
+                plan = self._plan(digest, tokens, words)
+                html, text = self._filled(digest, tokens, words, plan)
         to = Addressed(
             delivery_id=digest.delivery_id,
             unsubscribe=tokens["unsubscribe"],
@@ -119,6 +111,10 @@ class Renderer:
         Raises:
             RenderError: a template fails.
         """
+        with language.speaking(digest.language):
+            return self._parts(digest, whole=whole)
+
+    def _parts(self, digest: Digest, *, whole: bool) -> Parts:
         tokens, words = self._tokens(digest), self._words(digest)
         plan = size_limit.unshortened(digest) if whole else self._plan(digest, tokens, words)
         words["notice"] = plan.notice
@@ -139,70 +135,13 @@ class Renderer:
         )
         return _rendered("digest", values)
 
-    def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
-        """Asks an address to confirm; the link ends `transactional.CONFIRM_SECONDS` after creation.
-
-        Raises:
-            RenderError: the address or the Message-ID cannot be sent.
-        """
-        # The link names the mail that it stands in: what is confirmed is what caused that mail.
-        confirmed = f"{to['public_id']}:{to['delivery_id']}"
-        url = self._fresh_link(
-            "confirm", Purpose.CONFIRM, confirmed, transactional.CONFIRM_SECONDS, to
-        )
-        note = transactional.confirmation(
-            self._site, to["to_address"], url, remark=to.get("remark", "")
-        )
-        return self._note(note, to)
-
-    def account_link(self, **to: Unpack[Addressee]) -> Envelope:
-        """A link to export and erase; it ends `transactional.ACCOUNT_SECONDS` after creation.
-
-        Raises:
-            RenderError: the address or the Message-ID cannot be sent.
-        """
-        mine = of_generation(to["public_id"], to.get("link_generation", 0))
-        url = self._fresh_link("account", Purpose.ERASE, mine, transactional.ACCOUNT_SECONDS, to)
-        return self._note(transactional.account_link(self._site, to["to_address"], url), to)
-
-    def _fresh_link(
-        self, page: str, purpose: Purpose, value: str, lifetime: int, to: Addressee
-    ) -> str:
-        """Counted from creation, so that a retry holds the same link."""
-        token = self._signer.sign(purpose, value, lifetime=lifetime, since=to["created_at"])
-        return f"{self._base_url}/{page}/{token}"
-
-    def _note(self, note: Note, to: Addressee) -> Envelope:
-        token = self._signer.sign(Purpose.UNSUBSCRIBE, to["public_id"])
-        values = {
-            "note": note,
-            "subject": note.subject,
-            "preheader": note.paragraph,
-            "reason": wording.one_line(note.reason),
-            "site_name": self._site,
-            "postal_address": self._postal_address,
-            "links": {
-                "view": "",
-                "preferences": "",
-                "unsubscribe": f"{self._base_url}/unsubscribe/{token}",
-                "subscribe": "",
-            },
-        }
-        html, text = _rendered("note", values)
-        # No name: a stranger may have typed anything there (bulk-mail rule 29).
-        addressed = Addressed(
-            delivery_id=to["delivery_id"],
-            unsubscribe=token,
-            unsubscribe_mailbox=self._mailbox(to["public_id"]),
-            to_address=to["to_address"],
-            to_name="",
-            message_id=to["message_id"],
-            subject=note.subject,
-            created_at=to["created_at"],
-        )
-        return self._maker.envelope(
-            addressed, [mime.quoted_printable(text)], [mime.quoted_printable(html)]
-        )
+    @property
+    def _fragments(self) -> Fragments:
+        """Those of the language that is on."""
+        name = language.current()
+        if name not in self._fragments_in:
+            self._fragments_in[name] = Fragments(self._base_url, count_clicks=self._count_clicks)
+        return self._fragments_in[name]
 
     def _filled(
         self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
@@ -220,7 +159,8 @@ class Renderer:
             pair.html.fill(html, for_html)
             pair.text.fill(text, for_text)
 
-        shown, fragment, why_of = paper_card.shown, self._fragments.paper, self._fragments.why
+        fragments = self._fragments
+        shown, fragment, why_of = paper_card.shown, fragments.paper, fragments.why
         frame = self._frame_of(digest, noticed=bool(plan.notice))
         put(frame.head)
         footnotes: list[bytes] = []
@@ -228,7 +168,7 @@ class Renderer:
         for index, (section, papers) in enumerate(size_limit.placed(digest, plan)):
             if index and frame.between:
                 put(frame.between)
-            around = self._fragments.section(*paper_card.heading(section))
+            around = fragments.section(*paper_card.heading(section))
             put(around.head)
             for place, (paper, length) in enumerate(papers):
                 if place and around.between:
@@ -250,7 +190,7 @@ class Renderer:
                 made.footnote.fill(footnotes, for_text)
             put(around.foot)
         if digest.news:
-            put(self._fragments.news(digest.news))
+            put(fragments.news(digest.news))
         for_text["footnotes"] = b"".join(footnotes)
         put(frame.foot)
         return html, text
@@ -354,10 +294,13 @@ class Framing(NamedTuple):
     issue_date: date
     covers_from: date | None
     coverage: str
+    language: str
 
 
 def _framing(digest: Digest) -> Framing:
-    return Framing(digest.occasion, digest.issue_date, digest.covers_from, digest.coverage)
+    return Framing(
+        digest.occasion, digest.issue_date, digest.covers_from, digest.coverage, digest.language
+    )
 
 
 def _words_in(digest: Digest) -> int:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, func, select
 
+from newsletter.core.language import _, listed, ngettext, plural
 from newsletter.core.models import FetchLog, FetchStatus
 from newsletter.sources.arxiv_calendar import is_overdue
 
@@ -81,20 +82,46 @@ class Coverage:
         """Papers announced; those that were known before are not announced again."""
         return self.read + self.failed
 
-    def line(self) -> str:
-        """One line for readers, under the heading of a digest."""
-        new = sum(source.new for source in self.sources)
-        revised = self.read - new
-        line = f"Chosen from {new:,} new paper{'s' * (new != 1)}" if self.read else "No new papers"
-        if revised:
-            line += f" and {revised:,} revision{'s' * (revised != 1)}"
+    def line(self, *, is_chosen: bool = True) -> str:
+        """One line for readers, under the heading of a digest.
+
+        On a quiet day nothing was chosen from what was read: ``is_chosen`` is false.
+        """
         failed = self._named(SourceCondition.FAILED)
         late = self._named(SourceCondition.LATE)
+        line = self._read_in_words(is_chosen) if self.read else _("No new papers")
         if failed:
-            line += f"; {failed} could not be read today"
+            line = _("{line}; {sources} could not be read today", line=line, sources=failed)
         if late:
-            line += f"; nothing yet from {late}"
+            line = _("{line}; nothing yet from {sources}", line=line, sources=late)
         return line
+
+    def lines(self) -> list[str]:
+        """The line of a digest with papers, and of one without, in the language that is on."""
+        return [self.line(), self.line(is_chosen=False)]
+
+    def _read_in_words(self, is_chosen: bool) -> str:
+        new = sum(source.new for source in self.sources)
+        revised = self.read - new
+        if not revised:
+            if is_chosen:
+                return ngettext(
+                    "Chosen from {count} new paper", "Chosen from {count} new papers", new
+                )
+            return ngettext(
+                "Looked through {count} new paper", "Looked through {count} new papers", new
+            )
+        if is_chosen:
+            return _(
+                "Chosen from {papers} and {revisions}",
+                papers=ngettext("{count} new paper", "{count} new papers", new),
+                revisions=ngettext("{count} revision", "{count} revisions", revised),
+            )
+        return _(
+            "Looked through {papers} and {revisions}",
+            papers=ngettext("{count} new paper", "{count} new papers", new),
+            revisions=ngettext("{count} revision", "{count} revisions", revised),
+        )
 
     def _named(self, condition: SourceCondition) -> str:
         names = (in_words(each.source) for each in self.sources if each.condition is condition)
@@ -104,16 +131,18 @@ class Coverage:
         """The same in words for the subscriber, with the sources it lies with."""
         why = self.nothing_to_send()
         if why is NothingToSend.BELOW_BAR:
-            return "there are no new papers"
+            return _("there are no new papers")
         if why is NothingToSend.NOTHING_ANNOUNCED:
-            return "nothing was announced"
+            return _("nothing was announced")
         failed = why is NothingToSend.FAILED
         wanted = SourceCondition.FAILED if failed else SourceCondition.LATE
         conditions = {in_words(each.source): each.condition for each in self.sources}
         names = [name for name, condition in conditions.items() if condition is wanted]
+        named = listed(names)
         if failed:
-            return f"{' and '.join(names)} could not be read"
-        return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} late"
+            return _("{sources} could not be read", sources=named)
+        late = plural("{sources} is late", "{sources} are late", len(names))
+        return late.format(sources=named)
 
     def nothing_to_send(self) -> NothingToSend:
         """Why a subscriber without papers has none."""

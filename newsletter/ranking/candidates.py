@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.language import SOURCE
 from newsletter.core.models import Label, Team
 from newsletter.core.persons import PersonIndex
 from newsletter.ranking.calibration import AS_SHIPPED, Calibration
@@ -183,6 +184,7 @@ class SubscriberProfile:
     outside_picks: bool = True
     fill: bool = False  # whether popular papers fill up what matches leave
     paused: bool = False  # all topics are, so that nothing is wanted
+    language: str = SOURCE  # of the reasons
     ordering: Ordering = AS_INSTALLED
 
 
@@ -209,8 +211,13 @@ class Pick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """One subscriber's picks in reading order; ``reason`` says why there are none."""
+    """One subscriber's picks in reading order; ``reason`` says why there are none.
+
+    ``message`` and ``number`` are what it was made of, to say it in another language.
+    """
 
     subscriber_id: int
     picks: tuple[Pick, ...] = ()
     reason: str = ""
+    message: str = field(default="", compare=False)
+    number: str = field(default="", compare=False)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+from newsletter.core import language
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.persons import Fit
 from newsletter.ranking import attribution, scoring
 from newsletter.ranking.candidates import KINDS, Candidates, TopicProfile
@@ -27,10 +29,19 @@ SHARED = 2  # words named that two papers have in common
 SHORTEST_SHARED = 4  # letters; shorter ones are hardly ever what a paper is about
 # Words that are rare enough to say something: at most this share of the day's papers has them.
 COMMON = 0.15
-_SAID = {"seed_paper": "named", "relevant": "liked", "saved": "saved", "clicked": "opened"}
-_VERBS = {KINDS.index(kind): verb for kind, verb in _SAID.items()}
+_SAID = {
+    "seed_paper": N_("which you named"),
+    "relevant": N_("which you liked"),
+    "saved": N_("which you saved"),
+    "clicked": N_("which you opened"),
+}
+_WHICH = {KINDS.index(kind): said for kind, said in _SAID.items()}
 _QUOTED = {KINDS.index(kind) for kind in ("keyword", "text")}
-_COUNT = {1: "one", 2: "two", 3: "three"}
+_MENTIONS = {
+    1: N_("Mentions {words}, one of your keywords."),
+    2: N_("Mentions {words}, two of your keywords."),
+    3: N_("Mentions {words}, three of your keywords."),
+}
 
 
 class _Told(NamedTuple):
@@ -66,30 +77,44 @@ class Reasons:
     found: scoring.Matches
     _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
-    _shared: dict[tuple[int | str, int], str] = field(default_factory=dict)
+    _shared: dict[tuple[int | str, int], list[str]] = field(default_factory=dict)
     _spelled: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.candidates: Candidates = self.products.candidates
 
     def of(
-        self, topics: Sequence[TopicProfile], homes: NDArray[np.int64], papers: NDArray[np.int64]
+        self,
+        topics: Sequence[TopicProfile],
+        homes: NDArray[np.int64],
+        papers: NDArray[np.int64],
+        outside: NDArray[np.bool_],
+        languages: Sequence[str],
     ) -> list[str]:
-        """One text a pick, its reasons in lines; each pick is a paper in the topic at ``homes``."""
+        """One text a pick, its reasons in lines; each pick is a paper in the topic at ``homes``.
+
+        Or ``outside`` of all, and nearest to that one. ``languages`` are those of the topics.
+        """
         told = {home: _told(topics[home]) for home in np.unique(homes).tolist()}
         strongest = attribution.strongest(topics, self.products, homes, papers)
-        return [
-            self._lines(topics[home], told[home], paper, liked, nearest)
-            for home, paper, liked, nearest in zip(
+        texts = []
+        with language.speaking(language.current()):
+            for home, paper, liked, nearest, is_outside in zip(
                 homes.tolist(),
                 papers.tolist(),
                 strongest.liked.tolist(),
                 strongest.nearest.tolist(),
+                outside.tolist(),
                 strict=True,
-            )
-        ]
+            ):
+                language.use(languages[home])
+                lines = self._lines(topics[home], told[home], paper, liked, nearest)
+                texts.append("\n".join(_outside(topics[home], lines) if is_outside else lines))
+        return texts
 
-    def _lines(self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int) -> str:
+    def _lines(
+        self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int
+    ) -> list[str]:
         mentions = self._mentions(topic, told, paper)
         if not mentions:
             liked = nearest
@@ -101,7 +126,7 @@ class Reasons:
             lines.append(self._resembles(topic, told, paper, liked))
         if len(lines) < MOST and told.follows:
             lines += self._follows(topic, paper)[: MOST - len(lines)]
-        return "\n".join(lines) or f"Close in meaning to your topic “{short(topic.name)}”."
+        return lines or [_Close(_("Close in meaning to your topic {topic}.", topic=_name(topic)))]
 
     def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> str:
         """The stated interests that stand in the paper."""
@@ -115,10 +140,12 @@ class Reasons:
                 named.append(found)
         if named:
             some = named[:MOST_NAMED]
-            return f"Mentions {_listed(some)}, {_COUNT[len(some)]} of your keywords."
+            return _(_MENTIONS[len(some)], words=_listed(some))
         for value in told.sentences:
             if shared := self._words_of(value, value, paper):
-                return f"Shares {shared} with your topic “{short(topic.name)}”."
+                return _(
+                    "Shares {words} with your topic {topic}.", words=shared, topic=_name(topic)
+                )
         return ""
 
     def _spelling(self, value: str, paper: int) -> str:
@@ -133,20 +160,23 @@ class Reasons:
         evidence = topic.evidence
         if evidence is None:
             return ""
-        verb, title = _VERBS[told.kinds[liked]], evidence.labels[liked]
-        row = told.rows[liked]
-        text = evidence.pool.texts[row] if evidence.pool.texts else title
+        which, row = gettext(_WHICH[told.kinds[liked]]), told.rows[liked]
+        title = language.quoted(evidence.labels[liked])
+        text = evidence.pool.texts[row] if evidence.pool.texts else evidence.labels[liked]
         shared = self._words_of(evidence.pool.keys[row], text, paper)
         if not shared:
-            return f"Close to “{title}”, which you {verb}."
-        return f"Like “{title}”, which you {verb}: both mention {shared}."
+            return _Close(_("Close to {title}, {which}.", title=title, which=which))
+        return _(
+            "Like {title}, {which}: both mention {words}.", title=title, which=which, words=shared
+        )
 
     def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> str:
         """The paper of the reader's that this one cites; "" where there is none."""
-        place = self.found.cited_by(topic).get(paper) if self.found.citing else None
-        if place is None or topic.evidence is None:
+        index = self.found.cited_by(topic).get(paper) if self.found.citing else None
+        if index is None or topic.evidence is None:
             return ""
-        return f"Cites “{topic.evidence.labels[place]}”, which you {_VERBS[told.kinds[place]]}."
+        title = language.quoted(topic.evidence.labels[index])
+        return _("Cites {title}, {which}.", title=title, which=gettext(_WHICH[told.kinds[index]]))
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
@@ -159,10 +189,8 @@ class Reasons:
             title = {stem(word) for word in phrase_of(self.candidates.titles[paper])}
             count = self.candidates.vocabulary.count
             best = sorted(both, key=lambda each: (each not in title, count(each), each))[:SHARED]
-            self._shared[key, paper] = (
-                _listed([there[each] for each in best]) if len(best) == SHARED else ""
-            )
-        return self._shared[key, paper]
+            self._shared[key, paper] = [there[each] for each in best] if len(best) == SHARED else []
+        return _listed(self._shared[key, paper])
 
     def _words_in(self, paper: int) -> dict[str, str]:
         """The candidate's words that say something, by stem."""
@@ -181,7 +209,7 @@ class Reasons:
         if known := scoring.author_on(topic, self.found, paper):
             authors = [_by(*known)]
         categories = [
-            f"In {short(name)}, a category you follow."
+            _("In {category}, a category you follow.", category=short(name))
             for name in (self.candidates.categories[paper] if topic.followed_categories else ())
             if name.casefold() in topic.followed_categories
         ]
@@ -191,17 +219,30 @@ class Reasons:
 def _by(followed: str, named: scoring.Named) -> str:
     name = short(named.name)
     if named.fit is Fit.SURE:
-        return f"By {name}, whom you follow."
+        return _("By {name}, whom you follow.", name=name)
     if name.casefold() == followed.casefold():
-        return f"Possibly by {name}, whom you follow; several people have that name."
-    return f"Possibly by {short(followed)}, whom you follow: the paper names {name}."
+        return _("Possibly by {name}, whom you follow; several people have that name.", name=name)
+    return _(
+        "Possibly by {followed}, whom you follow: the paper names {name}.",
+        followed=short(followed),
+        name=name,
+    )
 
 
-def outside(topic: TopicProfile, lines: str) -> str:
+class _Close(str):
+    """A reason that says no more than that a paper is close."""
+
+    __slots__ = ()
+
+
+def _outside(topic: TopicProfile, lines: Sequence[str]) -> list[str]:
     """The reason of a pick from just outside a topic: which one it is nearest to, and why."""
-    first = lines.split("\n", 1)[0]
-    nearest = f"Just outside your topics; nearest to “{short(topic.name)}”."
-    return nearest if first.startswith("Close") else f"{nearest}\n{first}"
+    nearest = _("Just outside your topics; nearest to {topic}.", topic=_name(topic))
+    return [nearest] if isinstance(lines[0], _Close) else [nearest, lines[0]]
+
+
+def _name(topic: TopicProfile) -> str:
+    return language.quoted(short(topic.name))
 
 
 def _says_something(word: str) -> bool:
@@ -210,5 +251,4 @@ def _says_something(word: str) -> bool:
 
 def _listed(words: Sequence[str]) -> str:
     """``“a”``, ``“a” and “b”``, ``“a”, “b” and “c”``."""
-    quoted = [f"“{word}”" for word in words]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return language.listed([language.quoted(word) for word in words])

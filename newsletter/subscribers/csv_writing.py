@@ -84,6 +84,7 @@ def _subscriber_cells(subscriber: Subscriber) -> dict[str, str]:
         "tell_revisions": _yes_or_no(subscriber.tell_revisions),
         "fill_list": _yes_or_no(subscriber.fill_list),
         "read_here": _yes_or_no(subscriber.read_here),
+        "language": subscriber.language,
         "vacation_until": "" if until is None else until.isoformat(),
         "status": subscriber.status,
     }

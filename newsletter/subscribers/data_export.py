@@ -26,6 +26,7 @@ _KEPT = (
     "tell_revisions",
     "fill_list",
     "read_here",
+    "language",
     "vacation_until",
     "ratings_reset_at",
     "created_at",

@@ -21,6 +21,7 @@ from newsletter.web import (
     learned_reset,
     library,
     metrics,
+    paper,
     papers,
     preferences,
     ratings,
@@ -72,6 +73,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
     app.add_middleware(UnderPath, root=site.root)
     parts = (
         papers,
+        paper,
         discover,
         signup,
         confirm,

@@ -229,8 +229,8 @@ def _titles(session: Session, seeds: dict[str, int]) -> dict[str, str]:
     papers = session.exec(
         select(Paper.id, Paper.title).where(col(Paper.id).in_(set(seeds.values())))
     )
-    known = {number: title for number, title in papers if title}
-    return {typed: known[number] for typed, number in seeds.items() if number in known}
+    known = {paper_id: title for paper_id, title in papers if title}
+    return {typed: known[paper_id] for typed, paper_id in seeds.items() if paper_id in known}
 
 
 def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | str]:
@@ -294,8 +294,8 @@ def _offered(
         ids = [pick.paper_id for pick in ranked.picks if pick.paper_id not in judged]
         if len(ids) >= len(OFFERED):
             break
-    places = [place for place in OFFERED if place < len(ids)]
-    chosen = [ids[place] for place in places]
-    chosen += [number for number in ids if number not in chosen][: len(OFFERED) - len(chosen)]
+    places = [index for index in OFFERED if index < len(ids)]
+    chosen = [ids[index] for index in places]
+    chosen += [paper_id for paper_id in ids if paper_id not in chosen][: len(OFFERED) - len(chosen)]
     found = {p.id: p for p in session.exec(select(Paper).where(col(Paper.id).in_(chosen)))}
-    return [found[number] for number in chosen]
+    return [found[paper_id] for paper_id in chosen]

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Column, String, UniqueConstraint
+from sqlalchemy import JSON, Column, String, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.models.base import (
@@ -61,6 +61,10 @@ class Edition(SQLModel, table=True):
     issue_date: date = Field(unique=True)
     status: EditionStatus = status_column(EditionStatus)
     coverage: str = text_column()  # what was read for it, in one line for the reader
+    # The same by language other than English, as `Coverage.lines` gives it.
+    coverage_in: dict[str, list[str]] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
+    )
     note: str = text_column()  # why a send run paused it; "" otherwise
     recipe: str = Field(
         default="standard",
@@ -124,3 +128,5 @@ class NoDigest(SQLModel, table=True):
     edition_id: int = foreign_key("edition.id", index=False)
     subscriber_id: int = foreign_key("subscriber.id")
     reason: str = text_column()
+    # The reason as the reader is told it, where that is not in English.
+    told: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))

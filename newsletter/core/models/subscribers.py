@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.database import UtcDateTime
+from newsletter.core.language import SOURCE
 from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
 
 
@@ -132,6 +133,10 @@ class Subscriber(SQLModel, table=True):
     fill_list: bool = False  # with popular papers, where matches leave room
     read_here: bool = False  # titles in mails lead to this site's page of the paper
     minimum_changed: bool = False  # min_score was converted; told in the next digest
+    # As `newsletter.core.language` names it; what the site sends and shows to them.
+    language: str = Field(
+        default=SOURCE, sa_column=Column(String(16), nullable=False, default=SOURCE)
+    )
     vacation_until: date | None = None
     # Ratings and clicks until then teach the ranking nothing; null where all of them count.
     ratings_reset_at: datetime | None = utc_column(nullable=True)

@@ -69,8 +69,8 @@ class Gathered:
         found: dict[Part, csr_matrix] = {}
         for part in ("likes", "dislikes", "texts"):
             several = [
-                (place, piece.row, piece.weight)
-                for place, topic in enumerate(topic_ids)
+                (index, piece.row, piece.weight)
+                for index, topic in enumerate(topic_ids)
                 for piece in self.pieces[topic]
                 if piece.part == part
             ]
@@ -87,12 +87,12 @@ class Gathered:
         )
         return Sums(likes, dislikes, texts, weight, against)
 
-    def evidence(self, topic_id: int, learned: Learned, place: int) -> Evidence | None:
-        """For explanations: the pieces of the topic that stands at ``place`` of ``learned``."""
+    def evidence(self, topic_id: int, learned: Learned, index: int) -> Evidence | None:
+        """For explanations: the pieces of the topic that stands at ``index`` of ``learned``."""
         pieces = self.pieces[topic_id]
         if not pieces:
             return None
-        content, factors = _coefficients(pieces, learned, place)
+        content, factors = _coefficients(pieces, learned, index)
         kept = np.array([piece.kept for piece in pieces], np.float32)
         return Evidence(
             np.array([KINDS.index(piece.kind) for piece in pieces], np.int8),
@@ -101,10 +101,10 @@ class Gathered:
             np.array([piece.row for piece in pieces]),
             kept * content,
             kept * factors if len(factors) else factors,
-            (float(learned.content[place, 0]), float(learned.content[place, 1])),
+            (float(learned.content[index, 0]), float(learned.content[index, 1])),
         )
 
-    def taken(self, topic_id: int, learned: Learned, place: int, ridge: Vectors) -> Vectors | float:
+    def taken(self, topic_id: int, learned: Learned, index: int, ridge: Vectors) -> Vectors | float:
         """What "less of this" takes from the topic's vector: so much of what the pieces gave.
 
         Taken after all was scaled, so that a score falls by what the explanation showed, and
@@ -113,10 +113,10 @@ class Gathered:
         pieces = [piece for piece in self.pieces[topic_id] if piece.kept < 1]
         if not pieces:
             return 0.0
-        content, factors = _coefficients(pieces, learned, place)
+        content, factors = _coefficients(pieces, learned, index)
         less = np.array([1 - piece.kept for piece in pieces], np.float32)
         rows, d = self.pool.vectors[[piece.row for piece in pieces]], len(ridge)
-        mix = learned.content[place, 0] + learned.content[place, 1] * ridge
+        mix = learned.content[index, 0] + learned.content[index, 1] * ridge
         found = ((less * content) @ rows[:, :d]) * mix
         if not len(factors):
             return np.asarray(found, np.float32)
@@ -124,12 +124,12 @@ class Gathered:
 
 
 def _coefficients(
-    pieces: Sequence[_Piece], learned: Learned, place: int
+    pieces: Sequence[_Piece], learned: Learned, index: int
 ) -> tuple[Vectors, Vectors]:
     """What each piece's products are multiplied with, of content and, where known, factors."""
-    content = [piece.weight * learned.content_of[piece.part][place] for piece in pieces]
+    content = [piece.weight * learned.content_of[piece.part][index] for piece in pieces]
     factors = [
-        piece.weight * learned.factors_of[piece.part][place] * learned.factors[place]
+        piece.weight * learned.factors_of[piece.part][index] * learned.factors[index]
         for piece in pieces
         if learned.factors_of
     ]
