@@ -193,7 +193,8 @@ class Pick(NamedTuple):
 
     ``score`` is 0 to 100; ``match`` the probability that the paper is about the topic, None where
     nothing was compared; ``highlights`` are sentences verbatim, ``in_short`` the
-    one that says what was found, or ""; ``team`` says which recipe of a trial chose it.
+    one that says what was found, or ""; ``bars`` name what each line of the explanation is about
+    (`explanations.bar`); ``team`` says which recipe of a trial chose it.
     """
 
     paper_id: int
@@ -206,6 +207,7 @@ class Pick(NamedTuple):
     explanation: str
     highlights: tuple[str, ...] = ()
     in_short: str = ""
+    bars: str = ""
     team: Team | None = None
 
 
