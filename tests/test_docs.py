@@ -127,9 +127,9 @@ def test_on_the_site_a_link_to_the_repository_becomes_a_page_or_a_name(site: Mod
         "config": SimpleNamespace(docs_dir=str(DOCS)),
         "files": None,
     }
-    here = "See [commands](../../README.md#commands), [log](../../CHANGELOG.md) and [size](../index.md)."
+    here = "[commands](../../README.md#commands), [log](../../CHANGELOG.md), [size](../index.md)."
     assert site.on_page_markdown(here, **where) == (
-        "See [commands](../reference/commands.md), log (`CHANGELOG.md` in the repository) and "
+        "[commands](../reference/commands.md), log (`CHANGELOG.md` in the repository), "
         "[size](../index.md)."
     )
 
