@@ -382,9 +382,8 @@ def load_settings(**overrides: Any) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "settings"
         if first["type"] == "extra_forbidden":
             raise SettingsError(f"{SETTINGS_FILE}: unknown setting {name!r}") from error
-        shown = (
-            name if name.isupper() else variable_name("from_address" if name == "from" else name)
-        )
+        field = "from_address" if name == "from" else name
+        shown = name if name.isupper() else variable_name(field)
         raise SettingsError(f"{shown}: {in_our_words(first)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
