@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import delete, func, insert
@@ -59,17 +59,11 @@ class _Addressed:
     told: Sequence[known_papers.News] = ()
 
 
-class Frozen(NamedTuple):
-    """How many mails were written, and how many of them have no papers and say so."""
+def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -> tuple[int, int]:
+    """Write the digests of one chunk; returns how many, and how many of them have no papers.
 
-    mails: int = 0
-    notes: int = 0
-
-
-def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -> Frozen:
-    """Write the digests of one chunk. Skips subscribers who got one meanwhile.
-
-    A digest without papers is only for subscribers who asked for it; the reason is always recorded.
+    Skips subscribers who got one meanwhile. A digest without papers is only for subscribers who
+    asked for it; the reason is always recorded.
 
     Raises:
         UsageError: the edition was cancelled meanwhile.
@@ -80,13 +74,13 @@ def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -
     rankings = _without_mailed(session, _without_lost(session, rankings, issue.contents))
     mailed = _to_mail(session, issue, rankings)
     if not mailed:
-        return Frozen()
+        return 0, 0
     _freeze_papers(session, issue, {pick.paper_id for each in mailed for pick in each.ranked.picks})
     delivery_of = _queue(session, issue, mailed)
     _forget_changed_minimums(session, mailed)
     _freeze_items(session, issue, mailed, delivery_of)
     known_papers.freeze(session, delivery_of, {each.person.id: each.told for each in mailed})
-    return Frozen(len(mailed), sum(not each.ranked.picks for each in mailed))
+    return len(mailed), sum(not each.ranked.picks for each in mailed)
 
 
 def _to_mail(

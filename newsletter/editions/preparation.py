@@ -97,9 +97,8 @@ def prepare(
             readers = profiles.load_profiles(session, chunk, model, now)
         rankings = ranker.rank(ordered(readers, plan))
         frozen, issue = _frozen(engine, issue, rankings)
-        new += frozen.mails
-        notes += frozen.notes
-        nothing += sum(not ranked.picks for ranked in rankings) - frozen.notes
+        new, notes = new + frozen[0], notes + frozen[1]
+        nothing += sum(not ranked.picks for ranked in rankings) - frozen[1]
         done += len(chunk)
         progress(done, len(due))
     _close_preparation(engine, edition_id, read.line())
@@ -108,7 +107,7 @@ def prepare(
 
 def _frozen(
     engine: Engine, issue: freeze.Issue, rankings: Sequence[Ranking]
-) -> tuple[freeze.Frozen, freeze.Issue]:
+) -> tuple[tuple[int, int], freeze.Issue]:
     """Freeze one chunk; returns how many mails, and the issue for the next chunk."""
     for attempt in range(1, TRIES + 1):
         try:

@@ -134,9 +134,8 @@ def load_profiles(
     """
     now = now or utc_now()
     key, basis = feature_store.current(session, model)
-    subscribers = {
-        row.id: row for row in feature_store.rows(session, Subscriber, "id", subscriber_ids)
-    }
+    rows = feature_store.rows(session, Subscriber, "id", subscriber_ids)
+    subscribers = {row.id: row for row in rows}
     if draft is not None:
         subscribers[draft.subscriber.id] = draft.subscriber
     topics = _topics(session, subscriber_ids, draft)
