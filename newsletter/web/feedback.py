@@ -29,6 +29,7 @@ DONE = {
     frozenset({Signal.NOT_RELEVANT}): N_("Marked as not relevant"),
     frozenset({Signal.SAVED}): N_("Saved"),
 }
+REMOVED = N_("Rating removed")
 _RATINGS = frozenset({Signal.RELEVANT, Signal.NOT_RELEVANT})
 
 
@@ -136,5 +137,5 @@ def _title(changes: Sequence[Change], is_undo: bool) -> str:
         return _("Nothing to change")
     if len(changes) == 1:
         [change] = changes
-        return gettext(DONE.get(change.after - change.before, N_("Rating removed")))
+        return gettext(DONE.get(change.after - change.before, REMOVED))
     return ngettext("{count} rating saved", "{count} ratings saved", len(changes))
