@@ -191,7 +191,8 @@ class Pick(NamedTuple):
 
     ``score`` is 0 to 100; ``match`` the probability that the paper is about the topic, None where
     nothing was compared; ``highlights`` are sentences verbatim, ``in_short`` the
-    one that says what was found, or "".
+    one that says what was found, or ""; ``bars`` name what each line of the explanation is about
+    (`explanations.bar`).
     """
 
     paper_id: int
@@ -204,6 +205,7 @@ class Pick(NamedTuple):
     explanation: str
     highlights: tuple[str, ...] = ()
     in_short: str = ""
+    bars: str = ""
 
 
 @dataclass(frozen=True, slots=True)

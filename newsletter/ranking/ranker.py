@@ -132,7 +132,7 @@ class Ranker:
         mine = [topics[home] for home in homes.tolist()]
         outside = picks.outside[rows, columns]
         languages = [profile.language for profile in profiles for _topic in profile.topics]
-        explanations = self._reasons.of(topics, homes, papers, outside, languages)
+        whys = self._reasons.of(topics, homes, papers, outside, languages)
         sections = [topic.name for topic in mine]
         topic_ids = [topic.topic_id for topic in mine]
         for index in np.flatnonzero(outside).tolist():
@@ -148,8 +148,9 @@ class Ranker:
             np.round(scoring.points(picks.steps[rows, columns]), 1).tolist(),
             matches,
             labels_of(matches),
-            explanations,
+            [why.explanation for why in whys],
             *passages.passages(candidates, vectors, homes, papers),
+            [why.bars for why in whys],
             strict=True,
         )
         # As `Pick._make` does it, without a Python call for each of a hundred thousand picks.

@@ -6,6 +6,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.models import Delivery, DigestItem, Paper, Subscriber
 from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.folders import folders_of
 from newsletter.subscribers.preferences import topics_of
 
 _KEPT = (
@@ -66,6 +67,7 @@ def export(session: Session, subscriber: Subscriber) -> dict[str, Any]:
             }
             for topic in topics_of(session, own)
         ],
+        "folders": [shelf.name for shelf in folders_of(session, own)],
         "deliveries": [
             {
                 "kind": delivery.kind.value,

@@ -88,6 +88,8 @@ class DigestItem(SQLModel, table=True):
     match: float | None = None
     label: Label = status_column(Label, default=Label.NONE)
     explanation: str = text_column()
+    # A line for each line of it: the bar on "What shapes your ranking" that it is about, or "".
+    bars: str = text_column()
     # (start, end) offsets in characters of the abstract: what matters to this reader.
     highlights: list[list[int]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
