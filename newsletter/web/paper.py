@@ -20,6 +20,7 @@ from newsletter.core.errors import InputError, TokenError
 from newsletter.core.identifiers import split_arxiv_id
 from newsletter.core.models import (
     DigestItem,
+    Feedback,
     InterestKind,
     Paper,
     PaperChange,
@@ -32,8 +33,9 @@ from newsletter.papers import browse
 from newsletter.papers.differences import latest_difference
 from newsletter.papers.orcids import orcids_of
 from newsletter.ranking.profiles import feedback
-from newsletter.subscribers import following
+from newsletter.subscribers import folders, following
 from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.folders import Shelf
 from newsletter.subscribers.following import Place
 from newsletter.web.bodies import Form
 from newsletter.web.forms import FormDep, text_of
@@ -55,6 +57,7 @@ class Act(StrEnum):
     UNFOLLOW = "unfollow"
     SAVE = "save"
     UNSAVE = "unsave"
+    FILE = "file"
 
 
 _KINDS: dict[str, InterestKind] = {
@@ -96,15 +99,17 @@ class Hand:
 
     action: str
     is_saved: bool
+    folder: int | None
+    shelves: Sequence[Shelf]
     topics: Sequence[tuple[int, str]]
     followed: dict[tuple[InterestKind, str], following.Followed]
 
 
 class Done(NamedTuple):
-    """What a button just did, to say so and to offer the way back."""
+    """What a button just did, to say so and to offer the way back, if there is one."""
 
     said: str
-    undo: Act
+    undo: Act | None
     field: str = ""
     value: str = ""
     places: Sequence[str] = ()
@@ -189,6 +194,12 @@ def _act(
     if act is Act.SAVE:
         feedback.record(session, own, paper_id, Signal.SAVED)
         return {"did": act}
+    if act is Act.FILE:
+        to = text_of(form, "to")
+        folder = int(to) if re.fullmatch(r"[0-9]{1,9}", to) else None
+        if not folders.move(session, own, [paper_id], folder):
+            raise HTTPException(404)
+        return {"did": act}
     if act is Act.UNSAVE:
         feedback.withdraw(session, own, paper_id, Signal.SAVED)
         return {"did": act}
@@ -237,10 +248,18 @@ def _hand(session: Session, subscriber: Subscriber, paper_id: int, action: str) 
     topics = session.exec(
         select(Topic.id, Topic.name).where(Topic.subscriber_id == own).order_by(col(Topic.id))
     )
-    given = feedback.signals_of(session, own, [paper_id]).get(paper_id, frozenset())
+    kept = session.exec(
+        select(Feedback).where(
+            Feedback.subscriber_id == own,
+            Feedback.paper_id == paper_id,
+            Feedback.signal == Signal.SAVED,
+        )
+    ).first()
     return Hand(
         action=action,
-        is_saved=Signal.SAVED in given,
+        is_saved=kept is not None,
+        folder=kept.folder_id if kept else None,
+        shelves=folders.folders_of(session, own),
         topics=[(number or 0, name) for number, name in topics],
         followed=following.followed(session, own),
     )
@@ -275,6 +294,8 @@ def _done(names: dict[str, dict[str, str]], told: Told) -> Done | None:
         return Done("Saved.", Act.UNSAVE)
     if told.did is Act.UNSAVE:
         return Done("No longer saved.", Act.SAVE)
+    if told.did is Act.FILE:
+        return Done("Moved.", None)
     field, _, value = told.of.partition(":")
     name = names.get(field, {}).get(value)
     if told.did is None or name is None:

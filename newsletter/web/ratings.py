@@ -52,6 +52,7 @@ class Line:
     interest: StatedInterest | None = None
     judged: feedback.Judged | None = None
     name: str = ""  # what the interest is called: of an example paper its title
+    bar: str = ""  # what mails call it in their links
 
 
 def subscriber_of(session: Session, site: Site, token: str) -> Subscriber:
@@ -212,12 +213,15 @@ def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str,
                     shares.get(_piece(each, seeds), 0),
                     interest=each,
                     name=titles.get(each.value, each.value),
+                    bar=explanations.bar(*_piece(each, seeds), topic.topic_id),
                 )
                 for each in stated
                 if each.weight > 0
             ]
             lines += [
-                Line(share, judged=signals[key]) for key, share in shares.items() if key in signals
+                Line(share, judged=signals[key], bar=explanations.bar(*key, topic.topic_id))
+                for key, share in shares.items()
+                if key in signals
             ]
             if lines:
                 topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
@@ -237,6 +241,8 @@ def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | 
     """How a profile names what it learned from an interest."""
     if interest.kind is InterestKind.TEXT and interest.is_of_library:
         return "reference", interest.value
+    if interest.is_followed:
+        return interest.kind.value, interest.value.casefold()
     return interest.kind.value, seeds.get(interest.value, interest.value)
 
 

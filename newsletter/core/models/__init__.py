@@ -14,6 +14,7 @@ from newsletter.core.models.editions import (
     Label,
     NoDigest,
     Occasion,
+    Team,
 )
 from newsletter.core.models.events import (
     UNPROVEN,
@@ -43,6 +44,7 @@ from newsletter.core.models.subscribers import (
     Cadence,
     DigestLength,
     Feedback,
+    Folder,
     Interest,
     InterestKind,
     QuietNotes,
@@ -57,6 +59,7 @@ from newsletter.core.models.subscribers import (
     Topic,
     hash_of_value,
 )
+from newsletter.core.models.trials import RecipeChoice, Trial, TrialOutcome
 
 __all__ = [
     "UNPROVEN",
@@ -81,6 +84,7 @@ __all__ = [
     "Feedback",
     "FetchLog",
     "FetchStatus",
+    "Folder",
     "Interest",
     "InterestKind",
     "KeptMail",
@@ -100,6 +104,7 @@ __all__ = [
     "QuietNotes",
     "RateLimit",
     "Reason",
+    "RecipeChoice",
     "SignUp",
     "Signal",
     "SourceState",
@@ -109,7 +114,10 @@ __all__ = [
     "Suppression",
     "SuppressionReason",
     "SuppressionRemoval",
+    "Team",
     "Topic",
+    "Trial",
+    "TrialOutcome",
     "UsedToken",
     "hash_of_value",
 ]

@@ -213,6 +213,17 @@ class Interest(SQLModel, table=True):
     reference: str | None = Field(default=None, max_length=300)
 
 
+class Folder(SQLModel, table=True):
+    """A folder of a subscriber's saved papers."""
+
+    __tablename__: ClassVar[str] = "folder"
+    __table_args__ = (UniqueConstraint("subscriber_id", "name"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = foreign_key("subscriber.id", index=False)
+    name: str = Field(max_length=60)
+
+
 class Feedback(SQLModel, table=True):
     """A signal of a subscriber on a paper."""
 
@@ -224,6 +235,7 @@ class Feedback(SQLModel, table=True):
     topic_id: int | None = foreign_key("topic.id", nullable=True)
     paper_id: int = foreign_key("paper.id")
     signal: Signal = status_column(Signal)
+    folder_id: int | None = foreign_key("folder.id", nullable=True)  # of a saved paper
     created_at: datetime = utc_column()
 
 

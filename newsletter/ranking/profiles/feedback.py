@@ -9,7 +9,7 @@ from sqlalchemy import Delete, delete, func, update
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import upsert, utc_now
-from newsletter.core.models import Feedback, Paper, Profile, Signal, Subscriber, Topic
+from newsletter.core.models import Feedback, Folder, Paper, Profile, Signal, Subscriber, Topic
 from newsletter.ranking.profiles import profiles
 
 # A paper is relevant or it is not; whoever saves it has changed their mind. What is saved stays
@@ -155,17 +155,19 @@ class Judged:
     signal: Signal
     paper: Paper
     created_at: datetime
+    folder: str = ""  # of a saved paper
 
 
 def judged(session: Session, subscriber_id: int) -> list[Judged]:
     """All signals of a subscriber, the newest first."""
     rows = session.exec(
-        select(Feedback, Paper)
+        select(Feedback, Paper, Folder.name)
         .join(Paper, col(Paper.id) == col(Feedback.paper_id))
+        .join(Folder, col(Folder.id) == col(Feedback.folder_id), isouter=True)
         .where(Feedback.subscriber_id == subscriber_id)
         .order_by(col(Feedback.created_at).desc(), col(Feedback.id).desc())
     )
-    return [Judged(row.signal, paper, row.created_at) for row, paper in rows]
+    return [Judged(row.signal, paper, row.created_at, folder or "") for row, paper, folder in rows]
 
 
 def as_json(judgements: Sequence[Judged]) -> list[dict[str, Any]]:
@@ -174,6 +176,7 @@ def as_json(judgements: Sequence[Judged]) -> list[dict[str, Any]]:
         {
             "signal": each.signal.value,
             "at": each.created_at.isoformat(),
+            "folder": each.folder,
             "source": each.paper.source,
             "id": each.paper.external_id,
             "doi": each.paper.doi,
