@@ -69,6 +69,11 @@ COMMANDS = {
         "scorecard",
         "Show how good the picks were: per label, how many were judged, and how many relevant.",
     ),
+    "trial": Entry(
+        "trial",
+        "trial_commands",
+        "Compare two recipes for ordering papers on what readers judge.",
+    ),
     "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
     "broadcast": Entry(
         "broadcast",

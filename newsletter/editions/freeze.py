@@ -227,6 +227,7 @@ def _freeze_items(
             "score": pick.score,
             "match": pick.match,
             "label": pick.label,
+            "team": pick.team,
             "explanation": pick.explanation,
             "bars": pick.bars,
             "highlights": marked(pick.paper_id, pick.highlights),

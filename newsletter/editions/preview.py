@@ -19,6 +19,7 @@ from newsletter.core.models import (
     Subscriber,
 )
 from newsletter.editions import known_papers, quiet_day
+from newsletter.editions.ordering import ordered_for
 from newsletter.messages import digest, figures, news, subjects
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
@@ -44,6 +45,7 @@ def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) 
         since = utc_now() - digest.CANDIDATE_WINDOW
         candidates = profiles.load_candidates(session, since, model)
         [profile] = profiles.load_profiles(session, [subscriber.id or 0], model)
+        profile = ordered_for(session, profile, issue_date, utc_now())
         ranked = ranker.rank(candidates, [profile])[0]
         return build_unsaved(session, subscriber, ranked, issue_date)
 

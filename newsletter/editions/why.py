@@ -25,6 +25,7 @@ from newsletter.core.models import (
     SubscriberStatus,
 )
 from newsletter.editions import schedule
+from newsletter.editions.ordering import ordered_for
 from newsletter.messages.digest import CANDIDATE_WINDOW
 from newsletter.ranking.candidates import Candidates, SubscriberProfile
 from newsletter.ranking.encoders import DEFAULT
@@ -147,7 +148,7 @@ class Asking:
             return Why(paper.id, paper.title, Outcome.NOT_INGESTED, detail)
         if frozen and (delivery is None or frozen.delivery.created_at < at):
             return replace(self.mailed(paper, frozen), outcome=Outcome.ALREADY_SENT)
-        found = None if paper.standing else self.standing(paper.id, delivery)
+        found = None if paper.standing else self.standing(paper.id, delivery, issue_date)
         if found is None:
             return _not_a_candidate(paper)
         return self._computed(paper, found, issue_date, frozen=delivery is not None)
@@ -171,7 +172,9 @@ class Asking:
             changed_since(found.shares, item.score) if found and item.score else (),
         )
 
-    def standing(self, paper_id: int, delivery: Delivery | None) -> Standing | None:
+    def standing(
+        self, paper_id: int, delivery: Delivery | None, issue_date: date | None = None
+    ) -> Standing | None:
         """Where a paper stands now, or stood when a digest was prepared; None where it is gone.
 
         Of then are the papers and what had been mailed; what the reader told us is today's.
@@ -179,14 +182,19 @@ class Asking:
         candidates = self.load(self.session, delivery.created_at if delivery else utc_now())
         if paper_id not in candidates.ids:
             return None
-        return stand(candidates, self.profile(delivery), paper_id)
+        return stand(candidates, self.profile(delivery, issue_date), paper_id)
 
-    def profile(self, delivery: Delivery | None) -> SubscriberProfile:
-        """What ranking needs of the reader: now, or as a digest was prepared."""
+    def profile(
+        self, delivery: Delivery | None, issue_date: date | None = None
+    ) -> SubscriberProfile:
+        """What ranking needs of the reader: now, for a date, or as a digest was prepared."""
         at = delivery.created_at if delivery else None
         own = self.subscriber.id or 0
         [profile] = profiles.load_profiles(self.session, [own], self.model, at, at)
-        return profile
+        edition = self.session.get(Edition, delivery.edition_id) if delivery else None
+        made_at = at or utc_now()
+        dated = edition.issue_date if edition else issue_date or made_at.date()
+        return ordered_for(self.session, profile, dated, made_at)
 
     def frozen(self, paper_id: int) -> Frozen | None:
         """The one digest of this reader that holds the paper."""
