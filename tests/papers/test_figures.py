@@ -299,7 +299,7 @@ def test_the_folder_stays_within_its_bound_and_the_oldest_go_first(
         path.write_bytes(b"x" * 500_000)
         os.utime(path, (number, number))
     assert run(engine, arxiv, tmp_path, [], "html").removed == 1
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["2.jpg", "3.jpg"]
+    assert [path.name for path in sorted(tmp_path.glob("*.jpg"))] == ["2.jpg", "3.jpg"]
 
 
 def test_the_command_says_what_is_missing(
