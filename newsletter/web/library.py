@@ -1,7 +1,7 @@
 """A reader's bibliography: upload a file, look at what it changes, save that.
 
 Viewing stores nothing. What is to be saved travels in the form, and is checked like anything
-typed; a second upload is shown as a difference from the first.
+typed. A first file may be used at once; a second one is shown as a difference from the first.
 """
 
 from typing import Annotated
@@ -38,7 +38,7 @@ def library_page(site: SiteDep, token: str, saved: bool = False) -> HTMLResponse
 
 @router.post("/preferences/{token}/library")
 def look(site: SiteDep, token: str, form: FormWithLibrary) -> HTMLResponse:
-    """What a file would change. Nothing is stored."""
+    """What a file would change. Nothing is stored, but for a first file to be used at once."""
     try:
         with site.reading() as session:
             subscriber_of(session, site, token)
@@ -46,13 +46,19 @@ def look(site: SiteDep, token: str, form: FormWithLibrary) -> HTMLResponse:
         if file is None:
             raise InputError("no file was chosen", where="bibliography")
         found = bibliography.parse(file.data, IN_PREFERENCES, where=file.name)
-        with site.reading() as session:
+        with site.writing() if "now" in form else site.reading() as session:
             subscriber = subscriber_of(session, site, token)
             wanted = library.clues_of(session, found.references)
             change = library.difference(session, subscriber, wanted)
+            # What a file replaces is looked at first.
+            is_used = "now" in form and not (change.gone or change.kept)
+            if is_used:
+                library.apply(session, subscriber, _topic(form), wanted)
     except InputError as error:
         return _page(site, token, error=str(error))
     newest = found.references[-MOST_PAPERS:]
+    if is_used:
+        return _page(site, token, saved=True, report=report_of(found, newest))
     return _page(
         site,
         token,
@@ -68,15 +74,18 @@ def save(site: SiteDep, token: str, form: forms.FormDep) -> Response:
     """Make the bibliography what was looked at; with no papers, remove it."""
     try:
         references = _references(forms.text_of(form, "papers"))
-        typed = forms.text_of(form, "topic")
-        topic = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else None
         with site.writing() as session:
             subscriber = subscriber_of(session, site, token)
             wanted = library.clues_of(session, references)
-            library.apply(session, subscriber, topic, wanted)
+            library.apply(session, subscriber, _topic(form), wanted)
     except InputError as error:
         return _page(site, token, error=str(error))
     return RedirectResponse(f"{site.root}/preferences/{token}/library?saved=true", 303)
+
+
+def _topic(form: Form) -> int | None:
+    typed = forms.text_of(form, "topic")
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else None
 
 
 def _references(typed: str) -> list[Reference]:

@@ -108,7 +108,7 @@ class DigestItem(SQLModel, table=True):
     # In an edition of a trial: which recipe chose the paper; NULL where neither did alone.
     team: Team | None = optional_status_column(Team)
     explanation: str = text_column()
-    # A line for each line of it: the bar on "What shapes your ranking" that it is about, or "".
+    # A line for each line of it: the bar on "What shapes your digest" that it is about, or "".
     bars: str = text_column()
     # (start, end) offsets in characters of the abstract: what matters to this reader.
     highlights: list[list[int]] = Field(
