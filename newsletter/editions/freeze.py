@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import delete, func, insert
+from sqlalchemy import func, insert
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.core import bulk, language
@@ -19,7 +19,6 @@ from newsletter.core.models import (
     DeliveryKind,
     DeliveryStatus,
     Edition,
-    NoDigest,
     Occasion,
     Paper,
 )
@@ -94,7 +93,8 @@ def _to_mail(
     people = _without_digest(session, issue.edition_id, ids)
     wanted = [ranked for ranked in rankings if ranked.subscriber_id in people]
     empty = [ranked for ranked in wanted if not ranked.picks]
-    _note_nothing(session, issue, ids, empty, {n: row.language for n, row in people.items()})
+    spoken = {number: row.language for number, row in people.items()}
+    quiet_day.record(session, issue.edition_id, empty, read=issue.read, ids=ids, spoken=spoken)
     told = quiet_day.to_tell(session, empty, people, issue.now) if empty else ()
     untold = known_papers.untold(session, list(people), issue.now)
     return [
@@ -288,44 +288,6 @@ def _first_day(issue_date: date, last: datetime | None) -> date:
         return issue_date - timedelta(days=6)
     earliest = issue_date - digest.CANDIDATE_WINDOW
     return min(issue_date, max(earliest, last.date() + timedelta(days=1)))
-
-
-def _note_nothing(
-    session: Session,
-    issue: Issue,
-    ids: Sequence[int],
-    empty: Sequence[ranker.Ranking],
-    spoken: Mapping[int, str],
-) -> None:
-    """Record why; what an earlier preparation recorded for these subscribers is replaced.
-
-    ``spoken`` are languages by subscriber id.
-    """
-    session.execute(
-        delete(NoDigest).where(
-            col(NoDigest.edition_id) == issue.edition_id, col(NoDigest.subscriber_id).in_(ids)
-        )
-    )
-    if empty:
-        told = {}
-        for ranked in empty:
-            if spoken[ranked.subscriber_id] != language.SOURCE:
-                with language.speaking(spoken[ranked.subscriber_id]):
-                    told[ranked.subscriber_id] = quiet_day.reason(
-                        ranked, issue.read.nothing_in_words()
-                    )
-        session.execute(
-            insert(NoDigest),
-            [
-                {
-                    "edition_id": issue.edition_id,
-                    "subscriber_id": ranked.subscriber_id,
-                    "reason": quiet_day.reason(ranked, issue.read.nothing_in_words()),
-                    "told": told.get(ranked.subscriber_id, ""),
-                }
-                for ranked in empty
-            ],
-        )
 
 
 def _without_lost(
