@@ -110,6 +110,7 @@ def preferences_page(
         token,
         fields,
         [forms.topic_fields(topic) for topic in topics],
+        stored=topics,
         saved=saved,
         back=back,
         tab=tab,
@@ -303,6 +304,7 @@ def _page(
     fields: dict[str, Any],
     topics: list[dict[str, Any]],
     *,
+    stored: list[StatedTopic] | None = None,
     saved: bool = False,
     back: bool = False,
     tab: Tab = Tab.INTERESTS,
@@ -312,7 +314,7 @@ def _page(
     brought: bool = False,
 ) -> HTMLResponse:
     with site.reading() as session:
-        part = part_of(session, subscriber)
+        part = part_of(session, subscriber, stored)
         examples = _examples(session, subscriber)
         named = [value for topic in topics for value in topic["seed_papers"].splitlines()]
         seeds = titles_of(session, named)
@@ -382,6 +384,8 @@ def _examples(session: Session, subscriber: Subscriber) -> dict[str, list[tuple[
 
 def titles_of(session: Session, names: list[str]) -> dict[str, str]:
     """Titles by the arXiv id or DOI that papers were named with, of those we have."""
+    if not names:
+        return {}
     ids = evidence.seed_papers(session, names)
     rows = session.exec(select(Paper.id, Paper.title).where(col(Paper.id).in_(ids.values())))
     titles = dict(rows.all())
