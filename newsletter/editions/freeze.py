@@ -24,7 +24,7 @@ from newsletter.core.models import (
     Paper,
 )
 from newsletter.editions import known_papers, lifecycle, quiet_day
-from newsletter.messages import digest, news
+from newsletter.messages import digest, figures, news, subjects
 from newsletter.papers.coverage import Coverage
 from newsletter.ranking import ranker
 
@@ -175,7 +175,7 @@ def _delivery_row(
         "read_here": person.read_here,
         "language": person.language,
         "covers_from": first_day,
-        "subject": digest.subject_line(titles, occasion, is_weekly=first_day is not None)
+        "subject": subjects.subject_line(titles, occasion, is_weekly=first_day is not None)
         if titles or not addressed.told
         else news.subject_line(addressed.told[0].kind, [each.title for each in addressed.told]),
         "notice": _notice(person),
@@ -227,7 +227,9 @@ def _freeze_items(
             "score": pick.score,
             "match": pick.match,
             "label": pick.label,
+            "team": pick.team,
             "explanation": pick.explanation,
+            "bars": pick.bars,
             "highlights": marked(pick.paper_id, pick.highlights),
             "in_short": marked(pick.paper_id, (pick.in_short,) if pick.in_short else ()),
         }
@@ -239,7 +241,7 @@ def _freeze_items(
 
 def _notice(person: Any) -> str:
     """What is said once: that a minimum which the subscriber had set was converted."""
-    return digest.minimum_notice(person.min_score) if person.minimum_changed else ""
+    return subjects.minimum_notice(person.min_score) if person.minimum_changed else ""
 
 
 def _history(
@@ -381,11 +383,12 @@ def _freeze_papers(session: Session, issue: Issue, paper_ids: Set[int]) -> None:
     missing = sorted(paper_ids - frozen.keys())
     if missing:
         found = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
+        pictures = figures.frozen(session, missing)
         rows = [
             {
                 "edition_id": issue.edition_id,
                 "paper_id": paper.id,
-                "content": digest.content_of(paper),
+                "content": digest.content_of(paper) | pictures.get(paper.id or 0, {}),
             }
             for paper in sorted(found, key=lambda paper: paper.id or 0)
         ]

@@ -19,7 +19,8 @@ from newsletter.core.models import (
     Subscriber,
 )
 from newsletter.editions import known_papers, quiet_day
-from newsletter.messages import digest, news
+from newsletter.editions.ordering import ordered_for
+from newsletter.messages import digest, figures, news, subjects
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
 from newsletter.ranking.encoders import DEFAULT
@@ -44,6 +45,7 @@ def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) 
         since = utc_now() - digest.CANDIDATE_WINDOW
         candidates = profiles.load_candidates(session, since, model)
         [profile] = profiles.load_profiles(session, [subscriber.id or 0], model)
+        profile = ordered_for(session, profile, issue_date, utc_now())
         ranked = ranker.rank(candidates, [profile])[0]
         return build_unsaved(session, subscriber, ranked, issue_date)
 
@@ -75,7 +77,13 @@ def build_unsaved(
 def _unsaved(session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date) -> Digest:
     ids = [pick.paper_id for pick in ranked.picks]
     papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
-    contents = digest.Contents({paper.id or 0: digest.content_of(paper) for paper in papers})
+    pictures = figures.frozen(session, ids)
+    contents = digest.Contents(
+        {
+            paper.id or 0: digest.content_of(paper) | pictures.get(paper.id or 0, {})
+            for paper in papers
+        }
+    )
     items = [
         (
             pick.section,
@@ -92,6 +100,7 @@ def _unsaved(session: Session, subscriber: Subscriber, ranked: Ranking, issue_da
                         contents[pick.paper_id].abstract, (pick.in_short,) if pick.in_short else ()
                     )
                 ),
+                bars=pick.bars,
             ),
         )
         for pick in ranked.picks
@@ -108,10 +117,10 @@ def _unsaved(session: Session, subscriber: Subscriber, ranked: Ranking, issue_da
         to_address=subscriber.email,
         to_name=subscriber.name,
         message_id="preview@localhost",
-        subject=digest.subject_line(titles, is_weekly=is_weekly)
+        subject=subjects.subject_line(titles, is_weekly=is_weekly)
         if titles or not told
         else news.subject_line(told[0].kind, [each.title for each in told]),
-        preheader=digest.preheader_line(titles) or why,
+        preheader=subjects.preheader_line(titles) or why,
         issue_date=issue_date,
         created_at=utc_now(),
         sections=digest.sections_of(items),
@@ -122,5 +131,5 @@ def _unsaved(session: Session, subscriber: Subscriber, ranked: Ranking, issue_da
         occasion=Occasion.REGULAR if titles else Occasion.NOTHING,
         reason="" if titles else why,
         news=tuple(news.NewsItem(n.paper_id, n.title, n.said, n.url) for n in told),
-        notice=digest.minimum_notice(subscriber.min_score) if subscriber.minimum_changed else "",
+        notice=subjects.minimum_notice(subscriber.min_score) if subscriber.minimum_changed else "",
     )

@@ -2,7 +2,8 @@
 
 Of a digest its words go: explanations, highlights, subject, and the papers as its edition showed
 them. Its rows stay, for they are what keeps a paper from being sent twice, where a revision is
-told, and which label was shown when a reader judged. Suppressions stay, and clicks of people.
+told, which label was shown when a reader judged, and which recipe of a trial chose a paper.
+Suppressions stay, and clicks of people.
 """
 
 from collections.abc import Callable
@@ -124,7 +125,7 @@ def _empty_digests(engine: Engine, editions: list[int]) -> int:
                 session.execute(
                     update(_item)
                     .where(_item.c.delivery_id.in_(ids))
-                    .values(explanation="", highlights=[], in_short=[])
+                    .values(explanation="", bars="", highlights=[], in_short=[])
                 )
                 session.execute(
                     update(_delivery)

@@ -13,11 +13,11 @@ from sqlalchemy import Text, bindparam, cast
 from sqlmodel import Session, SQLModel, select
 
 from newsletter.core import language
-from newsletter.core.language import N_, SOURCE, _, ngettext
+from newsletter.core.language import SOURCE
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
-from newsletter.core.one_line import shortened
-from newsletter.messages import paper_date
+from newsletter.messages import figures, paper_date, subjects
 from newsletter.messages.news import NewsItem, load_news
+from newsletter.messages.reasons import Reasons, divided, reasons_of
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
@@ -37,11 +37,14 @@ class FrozenPaper(NamedTuple):
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
+    figure: figures.Thumbnail | None = None
     dated: tuple[int, ...] = ()  # as `paper_date` has it; without it ``date`` is shown
 
 
 class DigestPaper(NamedTuple):
-    """One paper in a digest. ``label`` says how well it matches; ``explanation`` one sentence why.
+    """One paper in a digest. ``label`` says how well it matches; ``explanation`` why it is there.
+
+    The explanation has a reason a line, and ``bars`` has what each is about.
 
     ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold;
     ``in_short`` is one such pair, or none: the sentence that says what was found.
@@ -55,6 +58,12 @@ class DigestPaper(NamedTuple):
     explanation: str
     highlights: tuple[tuple[int, int], ...] = ()
     in_short: tuple[tuple[int, int], ...] = ()
+    bars: str = ""
+
+    @property
+    def reasons(self) -> Reasons:
+        """Why it is there."""
+        return reasons_of(self.explanation, self.bars)
 
     @property
     def paper_id(self) -> int:
@@ -94,6 +103,12 @@ class DigestSection:
     name: str
     papers: tuple[DigestPaper, ...]
     note: str = ""
+    shared: Reasons = ()  # the note, where it is what all papers have in common
+
+    @property
+    def reasons(self) -> Reasons:
+        """The note as reasons."""
+        return self.shared or reasons_of(self.note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,53 +143,6 @@ class Digest:
     def papers(self) -> tuple[DigestPaper, ...]:
         """All papers, in the order the reader meets them."""
         return tuple(chain.from_iterable([section.papers for section in self.sections]))
-
-
-# A title longer than this is cut in subjects: phones show about 40 characters, desktops 80.
-SUBJECT_TITLE = 60
-
-
-# Before what all papers of a section have in common, where they have more reasons than that.
-EACH = N_("All of these: {reasons}")
-
-# A digest's first words before its first title, by occasion.
-WITH_TITLE = {
-    Occasion.WELCOME: N_("Welcome! {title}"),
-    Occasion.BEST_OF: N_("While you were away: {title}"),
-}
-
-
-def minimum_notice(minimum: int) -> str:
-    """Tells a reader, once, what the minimum that they had set has become."""
-    return _(
-        "Your minimum, now {minimum}, has a new meaning: the chance in percent that a paper is "
-        "about your topics. From 55 it is a good match, from 80 a strong one. You can change it "
-        "in your preferences.",
-        minimum=minimum,
-    )
-
-
-def subject_line(
-    titles: Sequence[str], occasion: Occasion = Occasion.REGULAR, *, is_weekly: bool = False
-) -> str:
-    """The subject of a digest: its first paper, and how many more there are."""
-    if not titles:
-        return _("No new papers for you today")
-    before = N_("Your week: {title}") if is_weekly else WITH_TITLE.get(occasion)
-    first = shortened(titles[0], SUBJECT_TITLE)
-    if before:
-        first = _(before, title=first)
-    more = len(titles) - 1
-    if not more:
-        return first
-    return ngettext(
-        "{first} + {count} more paper", "{first} + {count} more papers", more, first=first
-    )
-
-
-def preheader_line(titles: Sequence[str]) -> str:
-    """What mailboxes show after the subject: the next titles, or the first again."""
-    return shortened(" · ".join(titles[1:4] or titles), 140)
 
 
 def content_of(paper: Paper) -> dict[str, Any]:
@@ -237,6 +205,7 @@ class Contents(dict[int, FrozenPaper]):
             upvotes=content["upvotes"],
             code_url=content["code_url"],
             project_url=content["project_url"],
+            figure=figures.thawed(content),
         )
         return made
 
@@ -281,6 +250,7 @@ _ITEMS = (
         _item.explanation,
         cast(_item.highlights, Text),
         cast(_item.in_short, Text),
+        _item.bars,
     )
     .where(_item.delivery_id.in_(bindparam("ids", expanding=True)))
     .order_by(_item.delivery_id, _item.position)
@@ -293,9 +263,9 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
     rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
     found = connection.execute(_ITEMS, {"ids": delivery_ids}).all()
-    for delivery_id, paper_id, section, position, label, explanation, marked, said in found:
+    for delivery_id, paper_id, section, position, label, explanation, marked, said, bars in found:
         spans = _spans_in(marked), _spans_in(said)
-        paper = DigestPaper(contents[paper_id], position, label, explanation, *spans)
+        paper = DigestPaper(contents[paper_id], position, label, explanation, *spans, bars)
         items[delivery_id].append((section, paper))
     told = load_news(connection, delivery_ids)
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
@@ -318,7 +288,8 @@ def _digest(
             to_name=row.to_name,
             message_id=row.message_id,
             subject=row.subject,
-            preheader=preheader_line([paper.title for _section, paper in items[:4]]) or reason,
+            preheader=subjects.preheader_line([paper.title for _section, paper in items[:4]])
+            or reason,
             issue_date=row.issue_date,
             created_at=row.created_at,
             sections=sections_of(items),
@@ -387,13 +358,15 @@ def sections_of(items: Sequence[tuple[str, DigestPaper]]) -> tuple[DigestSection
 def _section(name: str, papers: Sequence[DigestPaper]) -> DigestSection:
     if len(papers) == 1:
         return DigestSection(name, tuple(papers))
-    lines = [paper.explanation.split("\n") for paper in papers]
-    common = [line for line in lines[0] if line and all(line in other for other in lines[1:])]
+    common, rest = divided([paper.reasons for paper in papers])
     if not common:
         return DigestSection(name, tuple(papers))
-    rest = ["\n".join(line for line in own if line not in common) for own in lines]
-    return DigestSection(
-        name,
-        tuple(p._replace(explanation=said) for p, said in zip(papers, rest, strict=True)),
-        note=_(EACH, reasons=" ".join(common)) if any(rest) else " ".join(common),
+    left = tuple(_with(paper, own) for paper, own in zip(papers, rest, strict=True))
+    return DigestSection(name, left, note=" ".join(each.text for each in common), shared=common)
+
+
+def _with(paper: DigestPaper, reasons: Reasons) -> DigestPaper:
+    return paper._replace(
+        explanation="\n".join(each.text for each in reasons),
+        bars="\n".join(each.bar for each in reasons),
     )

@@ -4,7 +4,7 @@ Nothing is read or written after the start, so one renderer serves a whole send 
 the fragments that the digests of an edition have in common.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from itertools import count
@@ -15,7 +15,14 @@ from newsletter.core.config import Settings
 from newsletter.core.models import DigestLength, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
-from newsletter.messages import paper_card, size_limit, templates, transactional, wording
+from newsletter.messages import (
+    paper_card,
+    reasons,
+    size_limit,
+    templates,
+    transactional,
+    wording,
+)
 from newsletter.messages.broadcast_renderer import BroadcastRenderer
 from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
@@ -32,7 +39,7 @@ from newsletter.messages.fragments import (
 )
 from newsletter.messages.news import news_cards
 from newsletter.messages.note_renderer import NoteRenderer
-from newsletter.messages.paper_card import Links
+from newsletter.messages.reasons import Kinds, Reasons
 from newsletter.messages.size_limit import HTML_LIMIT, Shape
 
 # Frames differ by date, coverage and occasion: a handful an edition.
@@ -43,7 +50,7 @@ _PAGES = ("view", "preferences", "unsubscribe")
 # A hostile name or preheader must not fill a message; nobody reads past this.
 _LONGEST_WORDS = 500
 
-PaperAtLength = tuple[DigestPaper, DigestLength]
+_Slots = dict[str, bytes]
 
 
 class Parts(NamedTuple):
@@ -72,6 +79,7 @@ class Renderer:
         notes = NoteRenderer(settings, signer, self._maker)
         self.confirmation, self.account_link = notes.confirmation, notes.account_link
         self._count_clicks = settings.count_clicks
+        self._has_figures = bool(settings.figures)
         self._fragments_in: dict[str, Fragments] = {}
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
@@ -121,17 +129,17 @@ class Renderer:
         values = self._frame_values(words, tokens, _framing(digest))
         if whole:
             values["links"]["view"] = ""
-        links = links_of(self._base_url, tokens)
+        links = links_of(self._base_url, tokens, has_figures=self._has_figures)
         numbers = count(1)
         values["sections"] = [
-            _section_values(digest, section, papers, links, numbers)
+            paper_card.section_values(digest, section, papers, links, numbers)
             for section, papers in size_limit.placed(digest, plan)
         ]
         values["news"] = news_cards(digest.news, self._base_url)
         values["footnotes"] = "".join(
-            paper_card.footnote(card)
+            paper_card.section_footnote(section["name"], section["reasons"])
+            + "".join(map(paper_card.footnote, section["papers"]))
             for section in values["sections"]
-            for card in section["papers"]
         )
         return _rendered("digest", values)
 
@@ -140,7 +148,9 @@ class Renderer:
         """Those of the language that is on."""
         name = language.current()
         if name not in self._fragments_in:
-            self._fragments_in[name] = Fragments(self._base_url, count_clicks=self._count_clicks)
+            self._fragments_in[name] = Fragments(
+                self._base_url, count_clicks=self._count_clicks, has_figures=self._has_figures
+            )
         return self._fragments_in[name]
 
     def _filled(
@@ -160,7 +170,7 @@ class Renderer:
             pair.text.fill(text, for_text)
 
         fragments = self._fragments
-        shown, fragment, why_of = paper_card.shown, fragments.paper, fragments.why
+        shown, fragment = paper_card.shown, fragments.paper
         frame = self._frame_of(digest, noticed=bool(plan.notice))
         put(frame.head)
         footnotes: list[bytes] = []
@@ -168,19 +178,21 @@ class Renderer:
         for index, (section, papers) in enumerate(size_limit.placed(digest, plan)):
             if index and frame.between:
                 put(frame.between)
-            around = fragments.section(*paper_card.heading(section))
+            around = fragments.section(*_section_key(section))
+            self._put_reasons(reasons.clean(section.reasons), for_html=for_html, for_text=for_text)
             put(around.head)
+            self._fragments.section_footnote(*_section_key(section)).fill(footnotes, for_text)
             for place, (paper, length) in enumerate(papers):
                 if place and around.between:
                     put(around.between)
-                why, for_text["why"] = why_of(paper.explanation)
-                for_html["why"] = why
+                why = reasons.clean(paper.reasons)
+                self._put_reasons(why, for_html=for_html, for_text=for_text)
                 number += 1
                 for_text["number"] = b"%d=\r\n" % number
                 key = shown(
                     paper,
                     length,
-                    explained=bool(why),
+                    linked=reasons.kinds(why),
                     is_lead=number == 1,
                     read_here=digest.read_here,
                 )
@@ -195,30 +207,35 @@ class Renderer:
         put(frame.foot)
         return html, text
 
+    def _put_reasons(self, said: Reasons, *, for_html: _Slots, for_text: _Slots) -> None:
+        for name, text in reasons.filled(said).items():
+            for_html[name], for_text[name] = self._fragments.why(text)
+
     def _plan(self, digest: Digest, tokens: dict[str, str], words: dict[str, str]) -> Shape:
         """The papers and lengths that fit under the size at which mailboxes cut."""
         sizes = {name: len(token) for name, token in tokens.items()}
-        sizes |= {name: len(in_html(said).encode()) for name, said in words.items()}
+        sizes |= _sizes(words)
         sizes["notice"] = size_limit.LONGEST_NOTICE
         frame = self._frame_of(digest, noticed=True)
-        around = [
-            self._fragments.section(*paper_card.heading(section)) for section in digest.sections
-        ]
-        taken = sum(
-            pair.html.filled_size(sizes) for part in (frame, *around) for pair in part.pairs()
-        )
+        taken = sum(pair.html.filled_size(sizes) for pair in frame.pairs())
+        for section in digest.sections:
+            sizes |= _sizes(reasons.filled(reasons.clean(section.reasons)))
+            taken += sum(
+                pair.html.filled_size(sizes)
+                for pair in self._fragments.section(*_section_key(section)).pairs()
+            )
         if digest.news:
             taken += self._fragments.news(digest.news).html.size
 
         first = digest.papers[0].paper_id if digest.papers else 0
 
         def size_of(paper: DigestPaper, length: DigestLength) -> int:
-            why = paper_card.explanation(paper.explanation)
-            sizes["why"] = len(in_html(why).encode())
+            why = reasons.clean(paper.reasons)
+            sizes.update(_sizes(reasons.filled(why)))
             key = paper_card.shown(
                 paper,
                 length,
-                explained=bool(why),
+                linked=reasons.kinds(why),
                 is_lead=paper.paper_id == first,
                 read_here=digest.read_here,
             )
@@ -307,31 +324,19 @@ def _words_in(digest: Digest) -> int:
     """How many words there are to read at the length that was chosen."""
     words = 0
     for index, paper in enumerate(digest.papers):
-        key = paper_card.shown(paper, digest.length, explained=True, is_lead=index == 0)
+        key = paper_card.shown(paper, digest.length, is_lead=index == 0)
         words += paper_card.words_in(key) + len(paper.explanation.split())
     return words
 
 
-def _section_values(
-    digest: Digest,
-    section: DigestSection,
-    papers: Sequence[PaperAtLength],
-    links: Links,
-    numbers: Iterator[int],
-) -> dict[str, Any]:
-    name, note = paper_card.heading(section)
-    made = []
-    for paper, length in papers:
-        why = paper_card.explanation(paper.explanation)
-        shown = paper_card.shown(
-            paper,
-            length,
-            explained=bool(why),
-            is_lead=paper is digest.papers[0],
-            read_here=digest.read_here,
-        )
-        made.append(paper_card.card(shown, why=why, links=links, number=str(next(numbers))))
-    return {"name": name, "note": note, "papers": made}
+def _section_key(section: DigestSection) -> tuple[str, Kinds]:
+    """What fragments of a section depend on."""
+    return paper_card.heading(section), reasons.kinds(reasons.clean(section.reasons))
+
+
+def _sizes(words: Mapping[str, str]) -> dict[str, int]:
+    """Octets in HTML of what goes into slots."""
+    return {name: len(in_html(said).encode()) for name, said in words.items()}
 
 
 def _rendered(name: str, values: dict[str, Any]) -> Parts:

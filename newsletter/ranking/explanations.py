@@ -6,10 +6,13 @@ steps that the paper was picked for, and what is not named is one part of its ow
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.language import _, ngettext
+from newsletter.core.models import hash_of_value
 from newsletter.core.one_line import shortened
 from newsletter.core.persons import Fit
 from newsletter.ranking.attribution import given_by
@@ -90,7 +93,7 @@ def split(
 
 
 def _upvotes(count: int) -> str:
-    return f"{count} upvote{'' if count == 1 else 's'}"
+    return ngettext("{count} upvote", "{count} upvotes", count)
 
 
 def _given(evidence: Evidence, given: Vectors) -> list[Part]:
@@ -115,8 +118,10 @@ def _follows(candidates: Candidates, topic: TopicProfile, paper: int) -> list[Pa
         parts.append(Part("cites", topic.evidence.labels[cited], CITED))
     if known := author_on(topic, found, paper):
         followed, named = known
-        said = "" if named.fit is Fit.SURE else f" (possibly {short(named.name)})"
-        parts.append(Part("author", short(followed) + said, by_author, followed.casefold()))
+        label = short(followed)
+        if named.fit is not Fit.SURE:
+            label = _("{author} (possibly {name})", author=label, name=short(named.name))
+        parts.append(Part("author", label, by_author, followed.casefold()))
     return parts
 
 
@@ -137,6 +142,16 @@ def weights(evidence: Evidence | None) -> dict[tuple[str, int | str], int]:
             evidence.kinds.tolist(), evidence.rows.tolist(), percent, strict=True
         )
     }
+
+
+@lru_cache(maxsize=20_000)
+def bar(kind: str, key: int | str, topic_id: int | None) -> str:
+    """The name of what was learned from one interest or rating, in addresses (``#keyword-12-…``).
+
+    Topics of different readers differ, so it names no value that a reader typed.
+    """
+    named = key if isinstance(key, int) else hash_of_value(key)[:8]
+    return f"{kind}-{topic_id or 0}-{named}"
 
 
 def short(text: str) -> str:

@@ -26,7 +26,7 @@ from newsletter.ranking.candidates import (
 from newsletter.ranking.match import SHORTLIST, WORTH, MatchModel, labels_of, shipped
 from newsletter.ranking.matching import Matcher
 from newsletter.ranking.popular import POPULAR, POPULAR_TODAY, popular
-from newsletter.ranking.selection import Likeness, pick, room_for
+from newsletter.ranking.selection import TEAMS, Likeness, pick, room_for
 
 __all__ = [
     "NO_NEW",
@@ -132,7 +132,7 @@ class Ranker:
         mine = [topics[home] for home in homes.tolist()]
         outside = picks.outside[rows, columns]
         languages = [profile.language for profile in profiles for _topic in profile.topics]
-        explanations = self._reasons.of(topics, homes, papers, outside, languages)
+        whys = self._reasons.of(topics, homes, papers, outside, languages)
         sections = [topic.name for topic in mine]
         topic_ids = [topic.topic_id for topic in mine]
         for index in np.flatnonzero(outside).tolist():
@@ -148,8 +148,10 @@ class Ranker:
             np.round(scoring.points(picks.steps[rows, columns]), 1).tolist(),
             matches,
             labels_of(matches),
-            explanations,
+            [why.explanation for why in whys],
             *passages.passages(candidates, vectors, homes, papers),
+            [why.bars for why in whys],
+            [TEAMS[team] for team in picks.teams[rows, columns].tolist()],
             strict=True,
         )
         # As `Pick._make` does it, without a Python call for each of a hundred thousand picks.

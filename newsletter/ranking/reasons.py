@@ -3,7 +3,8 @@
 In order of strength: the phrase of an interest that stands in the paper, as it is written there;
 the liked paper that it resembles, and rare words that both have; the author or category that is
 followed. Two are said at most, each as a line of its own, so that what a section's papers have
-in common can be said once.
+in common can be said once. Each line comes with the bar of what it names (see `explanations.bar`),
+"" where the reader was not asked about it.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from newsletter.core.language import N_, _, gettext
 from newsletter.core.persons import Fit
 from newsletter.ranking import attribution, scoring
 from newsletter.ranking.candidates import KINDS, Candidates, TopicProfile
-from newsletter.ranking.explanations import short
+from newsletter.ranking.explanations import bar, short
 from newsletter.ranking.match_features import is_keyword
 from newsletter.ranking.words import phrase_of, spelled, stem, tokens
 
@@ -44,11 +45,29 @@ _MENTIONS = {
 }
 
 
+class Why(NamedTuple):
+    """Why a paper is there, a reason a line; ``bars`` has a line for each."""
+
+    explanation: str
+    bars: str = ""
+
+
+class _Line(NamedTuple):
+    text: str
+    bar: str = ""
+    is_vague: bool = False  # it says no more than that the paper is close
+
+
+class _Stated(NamedTuple):
+    value: str
+    kind: str
+
+
 class _Told(NamedTuple):
     """What a topic's reader told: keywords, longer texts, and whether they follow anything."""
 
-    keywords: tuple[str, ...]
-    sentences: tuple[str, ...]
+    keywords: tuple[_Stated, ...]
+    sentences: tuple[_Stated, ...]
     follows: bool
     kinds: list[int]
     rows: list[int]
@@ -56,7 +75,7 @@ class _Told(NamedTuple):
 
 def _told(topic: TopicProfile) -> _Told:
     evidence = topic.evidence
-    several: tuple[list[str], list[str]] = ([], [])
+    several: tuple[list[_Stated], list[_Stated]] = ([], [])
     kinds: list[int] = []
     rows: list[int] = []
     if evidence is not None:
@@ -64,7 +83,7 @@ def _told(topic: TopicProfile) -> _Told:
         for kind, row in zip(kinds, rows, strict=True):
             if kind in _QUOTED:
                 value = str(evidence.pool.keys[row])
-                several[not is_keyword(kind, value)].append(value)
+                several[not is_keyword(kind, value)].append(_Stated(value, KINDS[kind]))
     follows = bool(topic.followed_authors or topic.followed_categories)
     return _Told(tuple(several[0]), tuple(several[1]), follows, kinds, rows)
 
@@ -90,14 +109,14 @@ class Reasons:
         papers: NDArray[np.int64],
         outside: NDArray[np.bool_],
         languages: Sequence[str],
-    ) -> list[str]:
-        """One text a pick, its reasons in lines; each pick is a paper in the topic at ``homes``.
+    ) -> list[Why]:
+        """The reasons of each pick, which is a paper in the topic at its place of ``homes``.
 
         Or ``outside`` of all, and nearest to that one. ``languages`` are those of the topics.
         """
         told = {home: _told(topics[home]) for home in np.unique(homes).tolist()}
         strongest = attribution.strongest(topics, self.products, homes, papers)
-        texts = []
+        whys = []
         with language.speaking(language.current()):
             for home, paper, liked, nearest, is_outside in zip(
                 homes.tolist(),
@@ -109,12 +128,12 @@ class Reasons:
             ):
                 language.use(languages[home])
                 lines = self._lines(topics[home], told[home], paper, liked, nearest)
-                texts.append("\n".join(_outside(topics[home], lines) if is_outside else lines))
-        return texts
+                whys.append(_joined(_outside(topics[home], lines) if is_outside else lines))
+        return whys
 
     def _lines(
         self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int
-    ) -> list[str]:
+    ) -> list[_Line]:
         mentions = self._mentions(topic, told, paper)
         if not mentions:
             liked = nearest
@@ -122,31 +141,36 @@ class Reasons:
         if (cites := self._cites(topic, told, paper)) and len(lines) < MOST:
             lines.append(cites)
             liked = -1
-        if liked >= 0:
-            lines.append(self._resembles(topic, told, paper, liked))
+        if liked >= 0 and (resembles := self._resembles(topic, told, paper, liked)):
+            lines.append(resembles)
         if len(lines) < MOST and told.follows:
             lines += self._follows(topic, paper)[: MOST - len(lines)]
-        return lines or [_Close(_("Close in meaning to your topic {topic}.", topic=_name(topic)))]
+        if not lines:
+            close = _("Close in meaning to your topic {topic}.", topic=_name(topic))
+            lines = [_Line(close, is_vague=True)]
+        return lines
 
-    def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> str:
-        """The stated interests that stand in the paper."""
+    def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
+        """The stated interests that stand in the paper; the bar is the first one's."""
         known = self._spelled
-        named: list[str] = []
-        for value in told.keywords:
-            found = known.get((value, paper))
+        named: dict[str, _Stated] = {}
+        for stated in told.keywords:
+            found = known.get((stated.value, paper))
             if found is None:
-                found = self._spelling(value, paper)
-            if found and found not in named:
-                named.append(found)
+                found = self._spelling(stated.value, paper)
+            if found:
+                named.setdefault(found, stated)
         if named:
-            some = named[:MOST_NAMED]
-            return _(_MENTIONS[len(some)], words=_listed(some))
-        for value in told.sentences:
-            if shared := self._words_of(value, value, paper):
-                return _(
+            some = list(named)[:MOST_NAMED]
+            said = _(_MENTIONS[len(some)], words=_listed(some))
+            return _Line(said, _bar_of(topic, named[some[0]]))
+        for stated in told.sentences:
+            if shared := self._words_of(stated.value, stated.value, paper):
+                said = _(
                     "Shares {words} with your topic {topic}.", words=shared, topic=_name(topic)
                 )
-        return ""
+                return _Line(said, _bar_of(topic, stated))
+        return None
 
     def _spelling(self, value: str, paper: int) -> str:
         """How ``value`` is written where it stands in the paper; "" where it does not."""
@@ -156,27 +180,31 @@ class Reasons:
         )
         return found
 
-    def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> str:
+    def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> _Line | None:
         evidence = topic.evidence
         if evidence is None:
-            return ""
+            return None
         which, row = gettext(_WHICH[told.kinds[liked]]), told.rows[liked]
         title = language.quoted(evidence.labels[liked])
         text = evidence.pool.texts[row] if evidence.pool.texts else evidence.labels[liked]
         shared = self._words_of(evidence.pool.keys[row], text, paper)
+        where = _bar_of_paper(topic, told, liked)
         if not shared:
-            return _Close(_("Close to {title}, {which}.", title=title, which=which))
-        return _(
+            close = _("Close to {title}, {which}.", title=title, which=which)
+            return _Line(close, where, is_vague=True)
+        said = _(
             "Like {title}, {which}: both mention {words}.", title=title, which=which, words=shared
         )
+        return _Line(said, where)
 
-    def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> str:
-        """The paper of the reader's that this one cites; "" where there is none."""
+    def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
+        """The paper of the reader's that this one cites."""
         index = self.found.cited_by(topic).get(paper) if self.found.citing else None
         if index is None or topic.evidence is None:
-            return ""
+            return None
         title = language.quoted(topic.evidence.labels[index])
-        return _("Cites {title}, {which}.", title=title, which=gettext(_WHICH[told.kinds[index]]))
+        said = _("Cites {title}, {which}.", title=title, which=gettext(_WHICH[told.kinds[index]]))
+        return _Line(said, _bar_of_paper(topic, told, index))
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
@@ -204,16 +232,38 @@ class Reasons:
             self._stems[paper] = found
         return self._stems[paper]
 
-    def _follows(self, topic: TopicProfile, paper: int) -> list[str]:
+    def _follows(self, topic: TopicProfile, paper: int) -> list[_Line]:
         authors = []
         if known := scoring.author_on(topic, self.found, paper):
-            authors = [_by(*known)]
+            followed, named = known
+            authors = [_Line(_by(followed, named), _bar_of(topic, _Stated(followed, "author")))]
         categories = [
-            _("In {category}, a category you follow.", category=short(name))
+            _Line(
+                _("In {category}, a category you follow.", category=short(name)),
+                _bar_of(topic, _Stated(name, "category")),
+            )
             for name in (self.candidates.categories[paper] if topic.followed_categories else ())
             if name.casefold() in topic.followed_categories
         ]
         return authors[:1] + categories[:1]
+
+
+def _joined(lines: Sequence[_Line]) -> Why:
+    return Why("\n".join(line.text for line in lines), "\n".join(line.bar for line in lines))
+
+
+def _bar_of(topic: TopicProfile, stated: _Stated) -> str:
+    # Authors and categories are followed however they are spelled.
+    key = stated.value.casefold() if stated.kind in {"author", "category"} else stated.value
+    return bar(stated.kind, key, topic.topic_id)
+
+
+def _bar_of_paper(topic: TopicProfile, told: _Told, place: int) -> str:
+    """The bar of a paper that was named or rated; what was only opened has none."""
+    kind = KINDS[told.kinds[place]]
+    if topic.evidence is None or kind == "clicked":
+        return ""
+    return bar(kind, topic.evidence.pool.keys[told.rows[place]], topic.topic_id)
 
 
 def _by(followed: str, named: scoring.Named) -> str:
@@ -229,16 +279,10 @@ def _by(followed: str, named: scoring.Named) -> str:
     )
 
 
-class _Close(str):
-    """A reason that says no more than that a paper is close."""
-
-    __slots__ = ()
-
-
-def _outside(topic: TopicProfile, lines: Sequence[str]) -> list[str]:
+def _outside(topic: TopicProfile, lines: Sequence[_Line]) -> list[_Line]:
     """The reason of a pick from just outside a topic: which one it is nearest to, and why."""
-    nearest = _("Just outside your topics; nearest to {topic}.", topic=_name(topic))
-    return [nearest] if isinstance(lines[0], _Close) else [nearest, lines[0]]
+    nearest = _Line(_("Just outside your topics; nearest to {topic}.", topic=_name(topic)))
+    return [nearest] if lines[0].is_vague else [nearest, lines[0]]
 
 
 def _name(topic: TopicProfile) -> str:

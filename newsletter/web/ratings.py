@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.database import utc_now
 from newsletter.core.errors import InputError
+from newsletter.core.language import _
 from newsletter.core.models import InterestKind, Paper, Signal, Subscriber
 from newsletter.core.tokens import Purpose
 from newsletter.messages.digest import CANDIDATE_WINDOW
@@ -52,6 +53,7 @@ class Line:
     interest: StatedInterest | None = None
     judged: feedback.Judged | None = None
     name: str = ""  # what the interest is called: of an example paper its title
+    bar: str = ""  # what mails call it in their links
 
 
 def subscriber_of(session: Session, site: Site, token: str) -> Subscriber:
@@ -174,7 +176,9 @@ def count(site: SiteDep, token: str, form: FormDep) -> HTMLResponse:
                         former[each.id] = each.percent
                         weigh(session, own, each.id, percent / 100)
     except InputError as error:
-        return _learned(site, token, error=f"Nothing was saved. {error.where}: {error.what}.")
+        return _learned(
+            site, token, error=_("Nothing was saved. {what}.", what=f"{error.where}: {error.what}")
+        )
     return _learned(site, token, former=former)
 
 
@@ -187,9 +191,9 @@ def _percent(interest: StatedInterest, typed: str) -> int:
     percent = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 4 else 0
     where = explanations.short(interest.value)
     if not 1 <= percent <= 100:
-        raise InputError("must be a whole number from 1 to 100", where=where)
+        raise InputError(_("must be a whole number from 1 to 100"), where=where)
     if interest.is_followed and percent not in {50, 100}:
-        raise InputError("an author or a category counts 50 or 100", where=where)
+        raise InputError(_("an author or a category counts 50 or 100"), where=where)
     return percent
 
 
@@ -212,12 +216,15 @@ def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str,
                     shares.get(_piece(each, seeds), 0),
                     interest=each,
                     name=titles.get(each.value, each.value),
+                    bar=explanations.bar(*_piece(each, seeds), topic.topic_id),
                 )
                 for each in stated
                 if each.weight > 0
             ]
             lines += [
-                Line(share, judged=signals[key]) for key, share in shares.items() if key in signals
+                Line(share, judged=signals[key], bar=explanations.bar(*key, topic.topic_id))
+                for key, share in shares.items()
+                if key in signals
             ]
             if lines:
                 topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
@@ -237,6 +244,8 @@ def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | 
     """How a profile names what it learned from an interest."""
     if interest.kind is InterestKind.TEXT and interest.is_of_library:
         return "reference", interest.value
+    if interest.is_followed:
+        return interest.kind.value, interest.value.casefold()
     return interest.kind.value, seeds.get(interest.value, interest.value)
 
 
