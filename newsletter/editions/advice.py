@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import Session, func, select
 
 from newsletter.core.models import Edition, EditionStatus, Subscriber, SubscriberStatus
+from newsletter.papers.coverage import FEEDS
 
 
 def people(session: Session) -> dict[str, int]:
@@ -32,7 +33,9 @@ def advice(
     lines = []
     failed = [source["source"] for source in sources if source["condition"] == "failed"]
     if failed:
-        lines.append(f"not read: {', '.join(failed)}: run `newsletter ingest {' '.join(failed)}`")
+        # All feeds are one source to `ingest`.
+        named = dict.fromkeys(FEEDS if name.startswith("feed:") else name for name in failed)
+        lines.append(f"not read: {', '.join(failed)}: run `newsletter ingest {' '.join(named)}`")
     if not people[SubscriberStatus.ACTIVE]:
         lines.append("no active subscribers: run `newsletter subscribers add` or `import`")
     if people[SubscriberStatus.PENDING]:
