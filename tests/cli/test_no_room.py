@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -61,9 +62,10 @@ def site_on(folder: Path, tmp_path: Path, migrated_file: Path) -> tuple[Engine, 
 def fill_up(folder: Path) -> Path:
     """Leave no free block on the disk."""
     path = folder / "ballast"
-    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+    with path.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
+    assert os.statvfs(folder).f_bavail == 0
     return path
 
 
