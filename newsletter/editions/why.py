@@ -135,7 +135,8 @@ class Asking:
         ``asked`` is what the paper was looked for by, told where it is not known.
         """
         if paper is None or paper.id is None:
-            return Why(None, asked, Outcome.NOT_INGESTED, "No source has listed this paper so far.")
+            detail = "No source has listed a paper with this number, id, address or title so far."
+            return Why(None, asked, Outcome.NOT_INGESTED, detail)
         frozen = self.frozen(paper.id)
         delivery = self._delivery_of(issue_date)
         if frozen and delivery and frozen.delivery.id == delivery.id:
@@ -149,7 +150,7 @@ class Asking:
             return replace(self.mailed(paper, frozen), outcome=Outcome.ALREADY_SENT)
         found = None if paper.standing else self.standing(paper.id, delivery)
         if found is None:
-            return _not_a_candidate(paper)
+            return _not_a_candidate(paper, at)
         return self._computed(paper, found, issue_date, frozen=delivery is not None)
 
     def mailed(self, paper: Paper, frozen: Frozen) -> Why:
@@ -204,6 +205,7 @@ class Asking:
 
     def _computed(self, paper: Paper, found: Standing, issue_date: date, *, frozen: bool) -> Why:
         outcome, detail = _OUTCOMES[found.verdict], found.detail
+        today = utc_now().date()
         if outcome is Outcome.SELECTED:
             detail = (
                 f"{detail} Ranked just now: no digest of {issue_date} is prepared for this reader."
@@ -218,6 +220,8 @@ class Asking:
         no_digest = _NO_DIGESTS.get(self.subscriber.status, "")
         if not no_digest and not frozen and not self._is_due(issue_date):
             no_digest = f"No digest is due for this reader on {issue_date}."
+        elif not (no_digest or frozen or outcome is Outcome.SELECTED) and issue_date < today:
+            no_digest = f"No digest of {issue_date} went to this reader: this is as of now."
         return Why(
             paper.id,
             paper.title,
@@ -243,12 +247,13 @@ class Asking:
         ).first()
 
 
-def _not_a_candidate(paper: Paper) -> Why:
-    """Why a paper that was not mailed could not be picked by anybody."""
+def _not_a_candidate(paper: Paper, at: datetime) -> Why:
+    """Why a paper that was not mailed could not be picked by anybody for a digest of then."""
     if paper.standing:
         detail = f"It was {paper.standing}, and such a paper is never picked."
         return Why(paper.id or 0, paper.title, Outcome.RETRACTED, detail)
-    days = CANDIDATE_WINDOW.days
-    dated = f"It dates from {paper.first_seen_at:%Y-%m-%d}"
-    detail = f"{dated}; a digest holds nothing older than {days} days."
+    came = f"It came in on {paper.first_seen_at:%Y-%m-%d}"
+    if paper.first_seen_at == paper.published_at:
+        came = f"It was published on {paper.first_seen_at:%Y-%m-%d} and was no news when it came in"
+    detail = f"{came}; this digest holds what came in since {at - CANDIDATE_WINDOW:%Y-%m-%d}."
     return Why(paper.id or 0, paper.title, Outcome.TOO_OLD, detail)

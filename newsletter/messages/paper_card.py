@@ -144,7 +144,7 @@ def card(shown: CardKey, *, why: str, links: Links, number: str = "") -> Card:
         ),
         fit=shown.fit,
         explanation=why,
-        abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
+        abstract=_abstract(shown),
         links=tuple((name, url) for name, url in more if url),
         rating=(name, f"{links.feedback}/{paper.paper_id}/{signal}"),
         receipt_url=f"{links.receipt}/{paper.paper_id}",
@@ -174,8 +174,12 @@ def words_in(shown: CardKey) -> int:
     """How many words of the paper itself a card shows."""
     paper = shown.paper
     texts = [paper.title, *(paper.abstract[start:end] for start, end in shown.in_short)]
-    texts += [text for text, _ in wording.passages(paper.abstract, shown.highlights, shown.length)]
+    texts += [text for text, _ in _abstract(shown)]
     return sum(len(text.split()) for text in texts)
+
+
+def _abstract(shown: CardKey) -> tuple[wording.Passage, ...]:
+    return wording.passages(shown.paper.abstract, shown.highlights, shown.length, shown.in_short)
 
 
 def _brief(text: str, most: int) -> str:

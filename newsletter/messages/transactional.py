@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from newsletter.core.models import Occasion
+from newsletter.core.models import Label, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.messages import wording
 from newsletter.messages.digest import Digest
@@ -89,8 +89,10 @@ def digest_lead(digest: Digest, site: str) -> str:
         said = f"this is your first digest from {site}: {papers} from the past few days."
     elif digest.occasion is Occasion.BEST_OF:
         said = f"here {verb} the best {papers} announced during your vacation."
-    else:
+    elif any(paper.label is not Label.NONE for paper in digest.papers):
         said = f"here {verb} {papers} chosen for you."
+    else:  # popular ones, the same for everyone
+        said = f"here {verb} {number} of the new papers."
     if digest.notice:
         said += f" {wording.one_line(digest.notice)}"
     return f"{name}, {said}" if name else said[0].upper() + said[1:]

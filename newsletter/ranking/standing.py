@@ -30,6 +30,7 @@ MOST_ALONE = 16
 _EVER = datetime.fromtimestamp(0, UTC)
 _SAID = {
     "keyword": "Your keyword “{}”",
+    "absent": "Closeness to your keyword “{}”, which it does not mention",
     "text": "What you wrote: “{}”",
     "reference": "A paper of your bibliography that we do not have",
     "seed_paper": "Your example paper “{}”",
@@ -105,9 +106,20 @@ def stand(candidates: Candidates, profile: SubscriberProfile, paper_id: int) -> 
         told,
         pick.label if pick else label_of(told),
         topic,
-        shares_of(split, score) if split and score else (),
+        shares_of(_as_mentioned(split, candidates, row), score) if split and score else (),
         ranked.picks,
     )
+
+
+def _as_mentioned(split: Split, candidates: Candidates, row: int) -> Split:
+    """The same with keywords that the paper only comes close to marked as absent from it."""
+    parts = tuple(
+        replace(part, kind="absent")
+        if part.kind == "keyword" and not candidates.index.counts(str(part.key))[0][row]
+        else part
+        for part in split.parts
+    )
+    return replace(split, parts=parts)
 
 
 def instead(
@@ -146,7 +158,7 @@ def shares_of(split: Split, score: float) -> tuple[Share, ...]:
     told.append(("start", "", "", start))
     points = tenths([each[3] for each in told], score)
     return tuple(
-        Share(_SAID[kind].format(label), value, kind, key)
+        Share(_SAID[kind].format(label), value, "keyword" if kind == "absent" else kind, key)
         for (kind, label, key, _), value in zip(told, points, strict=True)
         if value or kind == "start"
     )
