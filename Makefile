@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: docs help setup setup-dev setup-semantic onnx-model demo test check check-mail format bench bench-ingest bench-ranking bench-match bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos fuzz audit bench-abuse lock clean
+.PHONY: translations docs help setup setup-dev setup-semantic onnx-model demo test check check-mail format bench bench-ingest bench-ranking bench-match bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos fuzz audit bench-abuse lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -63,6 +63,9 @@ check-mail: setup-dev ## Every kind of mail through SpamAssassin, axe-core and o
 docs: setup-dev ## The documentation as a site in build/docs; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. "$(BIN)/mkdocs" build --strict --quiet --config-file .mkdocs.yml
 	@echo "documentation: build/docs/index.html"
+
+translations: setup-dev ## Add new texts to the catalogues, and list what is to translate (ARGS=fr for a new one)
+	@"$(BIN)/python" scripts/translations $(ARGS)
 
 format: setup-dev ## Fix the formatting
 	@"$(BIN)/ruff" format .

@@ -23,7 +23,7 @@ ROOMS = [
 # The same inside the rooms whose order matters most.
 INSIDE = {
     "core": [
-        ["addresses", "batches", "errors", "formula", "one_line", "secrets"],
+        ["addresses", "batches", "errors", "formula", "language", "one_line", "secrets"],
         ["setting_checks"],
         ["latex"],
         ["markup"],

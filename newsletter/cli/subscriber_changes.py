@@ -45,6 +45,9 @@ def set_values(
     tell_when_nothing: Annotated[
         str | None, typer.Option(help="Note on a day without papers: daily, weekly or never")
     ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of their mails and pages: en or de")
+    ] = None,
     vacation_until: Annotated[
         str | None, typer.Option(help='Vacation until, for example 2026-12-24; "" ends it.')
     ] = None,

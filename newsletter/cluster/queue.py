@@ -55,6 +55,16 @@ def workers_alive(engine: Engine) -> int:
         return int(session.connection().scalar(query, {"alive": ALIVE}) or 0)
 
 
+def is_any_due(engine: Engine) -> bool:
+    """Whether a job waits that may run now."""
+    query = text(
+        "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo' "
+        "AND (scheduled_at IS NULL OR scheduled_at <= now()))"
+    )
+    with read_scope(engine) as session:
+        return bool(session.connection().scalar(query))
+
+
 def is_under_way(engine: Engine, task: str) -> bool:
     """Whether a job of this task waits or runs."""
     query = text(

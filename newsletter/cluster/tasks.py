@@ -135,6 +135,13 @@ def prune(context: JobContext) -> str:
     return work.prune_old(site_of(context))
 
 
+@app.periodic(cron="15 6 * * *")
+@app.task(name="newsletter:scorecard", pass_context=True, queueing_lock="scorecard", retry=AGAIN)
+def scorecard(context: JobContext, timestamp: int) -> str:
+    """Every morning: say how good the picks of the last week were."""
+    return work.scorecard(site_of(context))
+
+
 @app.task(name="newsletter:refit", pass_context=True, retry=AGAIN, priority=SOON)
 async def refit(context: JobContext) -> str:
     """When all sources are read: refit what topics share; vectors and profiles follow."""

@@ -19,7 +19,15 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import StoppedError, UsageError
 from newsletter.core.models import Paper, Subscriber
 from newsletter.core.tokens import Signer
-from newsletter.editions import lifecycle, overlooked, preparation, prune, schedule
+from newsletter.editions import (
+    lifecycle,
+    overlooked,
+    preparation,
+    prune,
+    schedule,
+    scorecard_counts,
+)
+from newsletter.editions.scorecard import NAMES, judging_in_words, share_in_words
 from newsletter.inbound import imap, rejections
 from newsletter.inbound.apply import receive
 from newsletter.inbound.files import Incoming
@@ -45,6 +53,7 @@ TICK_SECONDS = 0.25
 CONNECTIONS = 4  # to the relay, of one share
 # Retries of older editions are over (see `retry_policy.STALE_AFTER`).
 WATCHED = timedelta(days=4)
+WEEK = timedelta(days=7)
 
 
 def ranges(engine: Engine, table: type[Subscriber | Paper], width: int) -> list[range]:
@@ -100,6 +109,19 @@ def prune_old(site: Site) -> str:
     """Remove old rows, in short transactions, as `newsletter prune` does."""
     gone = prune.prune(site.engine, utc_now())
     return f"{gone.total} old rows removed"
+
+
+def scorecard(site: Site) -> str:
+    """Say how good the picks of the last week were, by what readers judged."""
+    since = utc_now().date() - WEEK
+    with read_scope(site.engine) as session:
+        card = scorecard_counts.scorecard(session, since=since)
+    labels = "; ".join(
+        f"{NAMES[label]}: {share_in_words(counts)}"
+        for label, counts in card.labels.items()
+        if counts.judged
+    )
+    return f"since {since}: {judging_in_words(card)}" + (f" {labels}" if labels else "")
 
 
 def refit(site: Site) -> str:

@@ -13,7 +13,7 @@ from procrastinate import JobContext, exceptions
 from procrastinate.worker import Worker
 from sqlalchemy.exc import DBAPIError
 
-from newsletter.cluster import schema
+from newsletter.cluster import queue, schema
 from newsletter.cluster.site import Site
 from newsletter.cluster.tasks import open_queue
 from newsletter.core.errors import NewsletterError
@@ -77,7 +77,10 @@ class NewsletterWorker:
                 self._say(f"error: the queue cannot be used: {_first_line(error)}")
             else:
                 if not self._wait:
-                    return
+                    # The last job may have queued others after the queue was found empty.
+                    if not await asyncio.to_thread(queue.is_any_due, self._site.engine):
+                        return
+                    continue
                 if not self._stopped.is_set():
                     self._say("error: the connection to the queue was lost")
             with suppress(TimeoutError):

@@ -27,14 +27,18 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from newsletter.core import language
 from newsletter.core.errors import SettingsError
 from newsletter.core.secrets import check_secret
 from newsletter.core.setting_checks import (
+    a_language,
     check_each,
     check_server_url,
     check_sources,
     greeting,
     mail_address,
+    one_line,
+    split_commas,
     split_mailbox,
     split_rates,
     web_address,
@@ -42,7 +46,7 @@ from newsletter.core.setting_checks import (
 
 SETTINGS_FILE = Path("newsletter.toml")
 SLOWEST = 1 / 86_400
-# Settings written with commas.
+Line = Annotated[str, AfterValidator(one_line)]
 LISTS = (
     *("secret_keys", "inbound_mailboxes", "sources"),
     *("arxiv_categories", "search_terms", "openreview_venues"),
@@ -68,7 +72,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(
         default=None,
         description="relay: `smtp://user:password@host:port?starttls=true`, or `smtps://…`; "
-        "several, separated by spaces, share the load by `weight=3` and fail over",
+        "several, separated by spaces, share by `weight=3`, each up to `rate=14/s`, and fail over",
     )
     base_url: Annotated[str, AfterValidator(web_address)] = Field(
         default="http://127.0.0.1:8000", description="where readers reach `newsletter serve`"
@@ -81,15 +85,18 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("NEWSLETTER_FROM", "from"),
         description="the From address of every mail",
     )
-    from_name: str | None = Field(
+    from_name: Line | None = Field(
         default=None, description="the name beside the From address; the site's name unless set"
     )
     ehlo_name: Annotated[str, AfterValidator(greeting)] | None = Field(
         default=None,
         description="the name that relays are greeted with; this host's full name unless set",
     )
-    site_name: str = Field(default="Paper digest", description="the name readers see")
-    postal_address: str | None = Field(
+    site_name: Line = Field(default="Paper digest", description="the name readers see")
+    language: Annotated[str, AfterValidator(a_language)] = Field(
+        default="en", description="language of new subscribers and public pages: `en` or `de`"
+    )
+    postal_address: Line | None = Field(
         default=None,
         description="postal address in the footer of every mail, as anti-spam laws require",
     )
@@ -273,9 +280,7 @@ class Settings(BaseSettings):
     @field_validator("warm_up", mode="before")
     @classmethod
     def _split_days(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        return [part.strip() for part in value.split(",") if part.strip()]
+        return split_commas(value) if isinstance(value, str) else value
 
     @field_validator("warm_up")
     @classmethod
@@ -321,13 +326,6 @@ class Settings(BaseSettings):
     def _categories(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         check_each(values, r"[a-z-]+(\.[A-Za-z-]+)?", "an arXiv category like cs.CL")
         return values
-
-    @field_validator("site_name", "from_name", "postal_address")
-    @classmethod
-    def _one_line(cls, value: str | None) -> str | None:
-        if value is not None and any(ord(character) < 32 for character in value):
-            raise ValueError("must be one line without control characters")
-        return value
 
     @property
     def max_paper_age(self) -> timedelta | None:
@@ -375,7 +373,9 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: one line that names the first bad setting and what is wrong with it.
     """
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
+        language.set_site(settings.language)
+        return settings
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"

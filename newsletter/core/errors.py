@@ -110,6 +110,7 @@ class TransportError(NewsletterError):
         super().__init__(f"{code} {response}" if code else response)
         self.code = code
         self.response = response
+        self.relay = ""  # which one it was, where there are several
 
 
 class TransientTransportError(TransportError):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from newsletter.core.addresses import is_plain_address
+from newsletter.core.language import known, languages
 
 # What `newsletter.sources.registry` can build; a test holds the two together.
 SOURCE_NAMES = (
@@ -54,6 +55,33 @@ def check_server_url(url: str, schemes: Sequence[str]) -> None:
         if "https" in schemes:
             forms = "https://host or https://host/path"
         raise ValueError(f"must have the form {forms}")
+
+
+def a_language(name: str) -> str:
+    """A language that the site can speak.
+
+    Raises:
+        ValueError: says which there are.
+    """
+    if (found := known(name)) is None:
+        raise ValueError(f"must be one of: {', '.join(languages())}")
+    return found
+
+
+def split_commas(text: str) -> list[str]:
+    """The parts of a setting written with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def one_line(text: str) -> str:
+    """A text for headers and footers.
+
+    Raises:
+        ValueError: it has a line break or another control character.
+    """
+    if any(ord(character) < 32 for character in text):
+        raise ValueError("must be one line without control characters")
+    return text
 
 
 def greeting(name: str) -> str:

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, exists, func, select
 
 from newsletter.core.database import read_scope, session_scope, upsert, utc_now
 from newsletter.core.errors import UsageError
+from newsletter.core.language import SOURCE
 from newsletter.core.models import (
     Broadcast,
     Cadence,
@@ -211,6 +212,7 @@ def _row(
         "subject": subject,
         "notice": "",
         "read_here": False,
+        "language": subscriber.language,
         "status": DeliveryStatus.QUEUED,
         "attempts": 0,
         "resends": 0,
@@ -231,6 +233,7 @@ def sample(subscriber: Subscriber | None, subject: str, body: str, domain: str) 
         to_name=subscriber.name if subscriber else "",
         subject=subject,
         body=body,
+        language=subscriber.language if subscriber else SOURCE,
     )
 
 

@@ -11,7 +11,7 @@ import sqlalchemy
 from sqlalchemy import delete, func, insert
 from sqlmodel import Session, SQLModel, col, select
 
-from newsletter.core import bulk
+from newsletter.core import bulk, language
 from newsletter.core.database import upsert
 from newsletter.core.models import (
     Cadence,
@@ -24,7 +24,8 @@ from newsletter.core.models import (
     Paper,
 )
 from newsletter.editions import known_papers, lifecycle, quiet_day
-from newsletter.messages import digest, news
+from newsletter.messages import digest, news, subjects
+from newsletter.papers.coverage import Coverage
 from newsletter.ranking import ranker
 
 # Rows by the hundred thousand go through tables, not objects: a third of the time.
@@ -38,14 +39,14 @@ _topic = SQLModel.metadata.tables["topic"].c
 class Issue:
     """The edition that digests are frozen for, and what all of them share.
 
-    ``why`` says what the sources have to do with a digest that has no paper. ``contents`` are the
+    ``read`` is what the sources gave, for digests that have no paper. ``contents`` are the
     papers frozen so far, by id: each chunk's join them, so that they are read once a preparation.
     """
 
     edition_id: int
     message_domain: str
     now: datetime
-    why: str
+    read: Coverage
     contents: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -92,7 +93,7 @@ def _to_mail(
     people = _without_digest(session, issue.edition_id, ids)
     wanted = [ranked for ranked in rankings if ranked.subscriber_id in people]
     empty = [ranked for ranked in wanted if not ranked.picks]
-    _note_nothing(session, issue, ids, empty)
+    _note_nothing(session, issue, ids, empty, {n: row.language for n, row in people.items()})
     told = quiet_day.to_tell(session, empty, people, issue.now) if empty else ()
     untold = known_papers.untold(session, list(people), issue.now)
     return [
@@ -121,6 +122,7 @@ def _without_digest(session: Session, edition_id: int, ids: Sequence[int]) -> di
             _subscriber.name,
             _subscriber.length,
             _subscriber.read_here,
+            _subscriber.language,
             _subscriber.cadence,
             _subscriber.tell_when_nothing,
             _subscriber.min_score,
@@ -135,10 +137,11 @@ def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict
     """Queue a delivery for each; returns their ids by subscriber id."""
     history = _history(session, mailed)
     issue_date = session.get_one(Edition, issue.edition_id).issue_date
-    rows = [
-        _delivery_row(issue, each, issue_date, *history.get(each.person.id, (None, False)))
-        for each in mailed
-    ]
+    rows = []
+    for each in mailed:
+        with language.speaking(each.person.language):
+            last, was_asked = history.get(each.person.id, (None, False))
+            rows.append(_delivery_row(issue, each, issue_date, last, was_asked))
     if (ids := bulk.new_ids(session, _delivery, len(rows))) is not None:
         numbered = [row | {"id": delivery_id} for row, delivery_id in zip(rows, ids, strict=True)]
         bulk.insert_rows(session, _delivery, numbered)
@@ -170,8 +173,9 @@ def _delivery_row(
         "message_id": f"{secrets.token_hex(16)}@{issue.message_domain}",
         "occasion": occasion,
         "read_here": person.read_here,
+        "language": person.language,
         "covers_from": first_day,
-        "subject": digest.subject_line(titles, occasion, is_weekly=first_day is not None)
+        "subject": subjects.subject_line(titles, occasion, is_weekly=first_day is not None)
         if titles or not addressed.told
         else news.subject_line(addressed.told[0].kind, [each.title for each in addressed.told]),
         "notice": _notice(person),
@@ -224,6 +228,7 @@ def _freeze_items(
             "match": pick.match,
             "label": pick.label,
             "explanation": pick.explanation,
+            "bars": pick.bars,
             "highlights": marked(pick.paper_id, pick.highlights),
             "in_short": marked(pick.paper_id, (pick.in_short,) if pick.in_short else ()),
         }
@@ -235,7 +240,7 @@ def _freeze_items(
 
 def _notice(person: Any) -> str:
     """What is said once: that a minimum which the subscriber had set was converted."""
-    return digest.minimum_notice(person.min_score) if person.minimum_changed else ""
+    return subjects.minimum_notice(person.min_score) if person.minimum_changed else ""
 
 
 def _history(
@@ -283,22 +288,37 @@ def _first_day(issue_date: date, last: datetime | None) -> date:
 
 
 def _note_nothing(
-    session: Session, issue: Issue, ids: Sequence[int], empty: Sequence[ranker.Ranking]
+    session: Session,
+    issue: Issue,
+    ids: Sequence[int],
+    empty: Sequence[ranker.Ranking],
+    spoken: Mapping[int, str],
 ) -> None:
-    """Record why; what an earlier preparation recorded for these subscribers is replaced."""
+    """Record why; what an earlier preparation recorded for these subscribers is replaced.
+
+    ``spoken`` are languages by subscriber id.
+    """
     session.execute(
         delete(NoDigest).where(
             col(NoDigest.edition_id) == issue.edition_id, col(NoDigest.subscriber_id).in_(ids)
         )
     )
     if empty:
+        told = {}
+        for ranked in empty:
+            if spoken[ranked.subscriber_id] != language.SOURCE:
+                with language.speaking(spoken[ranked.subscriber_id]):
+                    told[ranked.subscriber_id] = quiet_day.reason(
+                        ranked, issue.read.nothing_in_words()
+                    )
         session.execute(
             insert(NoDigest),
             [
                 {
                     "edition_id": issue.edition_id,
                     "subscriber_id": ranked.subscriber_id,
-                    "reason": quiet_day.reason(ranked, issue.why),
+                    "reason": quiet_day.reason(ranked, issue.read.nothing_in_words()),
+                    "told": told.get(ranked.subscriber_id, ""),
                 }
                 for ranked in empty
             ],

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy import insert
 from sqlmodel import Session, SQLModel
 
+from newsletter.core import language
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.models import ChangeKind, Signal
 from newsletter.ranking.profiles.profiles import NEVER_SENT
 
@@ -32,13 +34,18 @@ _news = SQLModel.metadata.tables["digest_news"]
 
 # In the order in which they are told.
 _SAID = {
-    ChangeKind.RETRACTED: "It was retracted.",
-    ChangeKind.WITHDRAWN: "It was withdrawn.",
-    ChangeKind.PUBLISHED: "It is published now: doi:{after}.",
-    ChangeKind.REVISED: "Version {version} has another abstract; its page shows the difference.",
+    ChangeKind.RETRACTED: N_("It was retracted."),
+    ChangeKind.WITHDRAWN: N_("It was withdrawn."),
+    ChangeKind.PUBLISHED: N_("It is published now: doi:{after}."),
+    ChangeKind.REVISED: N_(
+        "Version {version} has another abstract; its page shows the difference."
+    ),
 }
 _ORDER = {kind: place for place, kind in enumerate(_SAID)}
-_JUDGED = {Signal.SAVED: "You saved it.", Signal.RELEVANT: "You marked it as relevant."}
+_JUDGED = {
+    Signal.SAVED: N_("You saved it."),
+    Signal.RELEVANT: N_("You marked it as relevant."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +75,15 @@ def untold(session: Session, ids: Sequence[int], now: datetime) -> dict[int, lis
         for row in session.execute(_about(_feedback, ids, recent).order_by(_feedback.signal))
     }
     told: dict[int, list[News]] = defaultdict(list)
-    for (subscriber_id, _), row in sorted({**judged, **got}.items(), key=_in_order):
-        told[subscriber_id].append(_one(row, got, judged))
-    return {number: several[:MOST] for number, several in told.items()}
+    for (subscriber_id, _change_id), row in sorted({**judged, **got}.items(), key=_in_order):
+        with language.speaking(row.language):
+            told[subscriber_id].append(_one(row, got, judged))
+    return {subscriber_id: several[:MOST] for subscriber_id, several in told.items()}
 
 
 def _about(table: Any, ids: Sequence[int], recent: Any) -> Any:
     """Changes of papers that came to these subscribers by ``table`` before they happened."""
-    columns = [table.subscriber_id, _change, _paper.title]
+    columns = [table.subscriber_id, _change, _paper.title, _subscriber.language]
     known_to = sa.select(*columns).join_from(
         SQLModel.metadata.tables["paper_change"],
         SQLModel.metadata.tables["paper"],
@@ -94,14 +102,14 @@ def _about(table: Any, ids: Sequence[int], recent: Any) -> Any:
             .join(SQLModel.metadata.tables["feedback"], _feedback.paper_id == _change.paper_id)
             .where(_feedback.created_at < _change.at, _feedback.signal.in_(list(_JUDGED)))
         )
-    wanted = sa.exists().where(_subscriber.id == table.subscriber_id, _subscriber.tell_revisions)
     before = sa.exists().where(
         _news.c.subscriber_id == table.subscriber_id, _news.c.change_id == _change.id
     )
-    return known_to.where(
+    reader = SQLModel.metadata.tables["subscriber"]
+    return known_to.join(reader, _subscriber.id == table.subscriber_id).where(
         recent,
         table.subscriber_id.in_(ids),
-        sa.or_(_change.kind != ChangeKind.REVISED, wanted),
+        sa.or_(_change.kind != ChangeKind.REVISED, _subscriber.tell_revisions),
         ~before,
     )
 
@@ -115,11 +123,11 @@ def _one(row: Any, got: Mapping[Any, Any], judged: Mapping[Any, Any]) -> News:
     key = (row.subscriber_id, row.id)
     mailed = got.get(key)
     if key in judged:
-        why = _JUDGED[judged[key].signal]
+        why = gettext(_JUDGED[judged[key].signal])
     else:
         at = mailed.created_at if mailed else row.at
-        why = f"You got it on {at.day} {at:%B %Y}."
-    said = _SAID[row.kind].format(after=row.after, version=row.version)
+        why = _("You got it on {day}.", day=language.long_day(at))
+    said = _(_SAID[row.kind], after=row.after, version=row.version)
     return News(
         change_id=row.id,
         paper_id=row.paper_id,
@@ -137,19 +145,19 @@ def freeze(
     """Write what each digest tells; ``delivery_of`` has the ids of deliveries by subscriber."""
     rows = [
         {
-            "delivery_id": delivery_of[number],
-            "subscriber_id": number,
+            "delivery_id": delivery_of[subscriber_id],
+            "subscriber_id": subscriber_id,
             "change_id": each.change_id,
             "item_id": each.item_id,
             "paper_id": each.paper_id,
-            "position": place,
+            "position": position,
             "title": each.title,
             "said": each.said,
             "url": each.url,
         }
-        for number, several in told.items()
-        if number in delivery_of
-        for place, each in enumerate(several, 1)
+        for subscriber_id, several in told.items()
+        if subscriber_id in delivery_of
+        for position, each in enumerate(several, 1)
     ]
     if rows:
         session.execute(insert(_news), rows)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel, col, select
 
+from newsletter.core import language
 from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import UsageError
@@ -71,11 +72,11 @@ def prepare(
             raise UsageError(f"the edition of {issue_date} was cancelled")
         due = due_without_digest(session, edition_id, issue_date, subscriber_ids)
         edition = session.get_one(Edition, edition_id)
-        why = coverage_of(session, edition, now, sources).nothing_in_words()
+        read = coverage_of(session, edition, now, sources)
     if due:
         ranker = (find_ranker or load_ranker)(engine, now, model)
     new = nothing = done = 0
-    issue = freeze.Issue(edition_id, message_domain, now, why)
+    issue = freeze.Issue(edition_id, message_domain, now, read)
     for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
@@ -142,9 +143,26 @@ def _close_preparation(
 ) -> None:
     with session_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
-        edition.coverage = edition.coverage or coverage_of(session, edition, now, sources).line()
+        if not edition.coverage:
+            read = coverage_of(session, edition, now, sources)
+            edition.coverage = read.line()
+            edition.coverage_in = _in_other_languages(session, edition_id, read)
         if edition.status == EditionStatus.DRAFT:
             edition.status = EditionStatus.READY
+
+
+def _in_other_languages(session: Session, edition_id: int, read: Coverage) -> dict[str, list[str]]:
+    """The lines that the edition's digests in other languages than English have."""
+    spoken = session.exec(
+        select(Delivery.language)
+        .where(Delivery.edition_id == edition_id, Delivery.language != language.SOURCE)
+        .distinct()
+    )
+    lines = {}
+    for name in spoken:
+        with language.speaking(name):
+            lines[name] = read.lines()
+    return lines
 
 
 def coverage_of(

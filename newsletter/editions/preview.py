@@ -5,8 +5,10 @@ from datetime import date, timedelta
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
+from newsletter.core import language
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import UsageError
+from newsletter.core.language import gettext
 from newsletter.core.models import (
     Cadence,
     Delivery,
@@ -17,7 +19,7 @@ from newsletter.core.models import (
     Subscriber,
 )
 from newsletter.editions import known_papers, quiet_day
-from newsletter.messages import digest, news
+from newsletter.messages import digest, news, subjects
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
 from newsletter.ranking.encoders import DEFAULT
@@ -66,6 +68,11 @@ def build_unsaved(
     session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date
 ) -> Digest:
     """A ranking shown as a value only: delivery 0, which is in no row."""
+    with language.speaking(subscriber.language):
+        return _unsaved(session, subscriber, ranked, issue_date)
+
+
+def _unsaved(session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date) -> Digest:
     ids = [pick.paper_id for pick in ranked.picks]
     papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
     contents = digest.Contents({paper.id or 0: digest.content_of(paper) for paper in papers})
@@ -85,11 +92,12 @@ def build_unsaved(
                         contents[pick.paper_id].abstract, (pick.in_short,) if pick.in_short else ()
                     )
                 ),
+                bars=pick.bars,
             ),
         )
         for pick in ranked.picks
     ]
-    why = quiet_day.reason(ranked, ranker.NO_NEW)
+    why = quiet_day.reason(ranked, gettext(ranker.NO_NEW))
     own = subscriber.id or 0
     told = known_papers.untold(session, [own], utc_now()).get(own, ())
     titles = [paper.title for _, paper in items]
@@ -101,18 +109,19 @@ def build_unsaved(
         to_address=subscriber.email,
         to_name=subscriber.name,
         message_id="preview@localhost",
-        subject=digest.subject_line(titles, is_weekly=is_weekly)
+        subject=subjects.subject_line(titles, is_weekly=is_weekly)
         if titles or not told
         else news.subject_line(told[0].kind, [each.title for each in told]),
-        preheader=digest.preheader_line(titles) or why,
+        preheader=subjects.preheader_line(titles) or why,
         issue_date=issue_date,
         created_at=utc_now(),
         sections=digest.sections_of(items),
         length=subscriber.length,
         read_here=subscriber.read_here,
+        language=subscriber.language,
         covers_from=issue_date - timedelta(days=6) if is_weekly else None,
         occasion=Occasion.REGULAR if titles else Occasion.NOTHING,
         reason="" if titles else why,
         news=tuple(news.NewsItem(n.paper_id, n.title, n.said, n.url) for n in told),
-        notice=digest.minimum_notice(subscriber.min_score) if subscriber.minimum_changed else "",
+        notice=subjects.minimum_notice(subscriber.min_score) if subscriber.minimum_changed else "",
     )

@@ -124,7 +124,7 @@ def _empty_digests(engine: Engine, editions: list[int]) -> int:
                 session.execute(
                     update(_item)
                     .where(_item.c.delivery_id.in_(ids))
-                    .values(explanation="", highlights=[], in_short=[])
+                    .values(explanation="", bars="", highlights=[], in_short=[])
                 )
                 session.execute(
                     update(_delivery)

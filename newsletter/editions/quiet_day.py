@@ -7,27 +7,34 @@ from typing import Any
 import sqlalchemy
 from sqlmodel import Session, SQLModel
 
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.models import Occasion, QuietNotes
 from newsletter.ranking import ranker
 
 # Half a day less than seven, so that a note an hour earlier than last week's is not held back.
 WEEK = timedelta(days=6.5)
-WIDEN = "To get more, add keywords or papers you like, or ask for a full list in your preferences."
-LOWER = "To get more, lower your minimum match in your preferences."
-UNMUTE = "To get more, mute less in your preferences."
+WIDEN = N_(
+    "To get more, add keywords or papers you like, or ask for a full list in your preferences."
+)
+LOWER = N_("To get more, lower your minimum match in your preferences.")
+UNMUTE = N_("To get more, mute less in your preferences.")
+_ADVICE = {ranker.NO_MATCH: WIDEN, ranker.ALL_MUTED: UNMUTE, ranker.BELOW_MINIMUM: LOWER}
 
 _delivery = SQLModel.metadata.tables["delivery"].c
 
 
 def reason(ranked: ranker.Ranking, why: str) -> str:
     """Why there is no paper, and how to widen; ``why`` is what the sources have to do with it."""
-    said = ranked.reason
-    if said in {"", ranker.NO_NEW}:
+    if ranked.message in {"", ranker.NO_NEW}:
         return why
-    advice = {ranker.NO_MATCH: WIDEN, ranker.ALL_MUTED: UNMUTE}.get(said, "")
-    if said.startswith(ranker.BELOW_MINIMUM):
-        advice = LOWER
-    return f"{said}. {advice}" if advice else said
+    said = in_words(ranked)
+    advice = _ADVICE.get(ranked.message)
+    return f"{said}. {gettext(advice)}" if advice else said
+
+
+def in_words(ranked: ranker.Ranking) -> str:
+    """Why a ranking has no paper, in the language that is on."""
+    return _(ranked.message, number=ranked.number)
 
 
 def to_tell(

@@ -55,7 +55,7 @@ def rehearse(
             for subscriber_id in preparation.due_without_digest(session, edition_id, issue_date)
             if only is None or subscriber_id in only
         ]
-        why = preparation.coverage_of(session, edition, now, sources).nothing_in_words()
+        read = preparation.coverage_of(session, edition, now, sources)
         waiting = _waiting(session, edition_id, only) if edition_id else []
     for ids in batched(waiting):
         with read_scope(engine) as session:
@@ -70,7 +70,7 @@ def rehearse(
             rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
         with trial_scope(engine) as session:
             trial_id = edition_id or _trial_edition(session, issue_date, now)
-            freeze.freeze(session, freeze.Issue(trial_id, message_domain, now, why), rankings)
+            freeze.freeze(session, freeze.Issue(trial_id, message_domain, now, read), rankings)
             digests = _load(session, trial_id, _waiting(session, trial_id, chunk))
         yield from digests
 

@@ -13,6 +13,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from newsletter.core.errors import InputError
+from newsletter.core.language import SOURCE
 from newsletter.core.one_line import UNWANTED
 from newsletter.messages.wording import one_line, safe_url
 
@@ -39,6 +40,7 @@ class BroadcastMessage:
     to_name: str
     subject: str
     body: str  # Markdown
+    language: str = SOURCE  # of the frame around it
 
 
 @dataclass(frozen=True, slots=True)

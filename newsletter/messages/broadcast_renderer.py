@@ -1,5 +1,6 @@
 """A broadcast to the signed bytes of each subscriber's copy: the same row gives the same bytes."""
 
+from newsletter.core import language
 from newsletter.core.config import Settings
 from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
@@ -28,7 +29,8 @@ class BroadcastRenderer:
             RenderError: an address, the subject or the Message-ID cannot be sent.
             InputError: the Markdown cannot be used.
         """
-        html, text = self.parts(message)
+        with language.speaking(message.language):
+            html, text = self.parts(message)
         to = Addressed(
             delivery_id=message.delivery_id,
             unsubscribe=self._signer.sign(Purpose.UNSUBSCRIBE, message.public_id),

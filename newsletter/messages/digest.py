@@ -12,9 +12,12 @@ import sqlalchemy
 from sqlalchemy import Text, bindparam, cast
 from sqlmodel import Session, SQLModel, select
 
+from newsletter.core import language
+from newsletter.core.language import SOURCE
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
-from newsletter.core.one_line import shortened
+from newsletter.messages import paper_date, subjects
 from newsletter.messages.news import NewsItem, load_news
+from newsletter.messages.reasons import Reasons, divided, reasons_of
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
@@ -34,10 +37,13 @@ class FrozenPaper(NamedTuple):
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
+    dated: tuple[int, ...] = ()  # as `paper_date` has it; without it ``date`` is shown
 
 
 class DigestPaper(NamedTuple):
-    """One paper in a digest. ``label`` says how well it matches; ``explanation`` one sentence why.
+    """One paper in a digest. ``label`` says how well it matches; ``explanation`` why it is there.
+
+    The explanation has a reason a line, and ``bars`` has what each is about.
 
     ``highlights`` are (start, end) offsets in characters of the abstract: what to show in bold;
     ``in_short`` is one such pair, or none: the sentence that says what was found.
@@ -51,6 +57,12 @@ class DigestPaper(NamedTuple):
     explanation: str
     highlights: tuple[tuple[int, int], ...] = ()
     in_short: tuple[tuple[int, int], ...] = ()
+    bars: str = ""
+
+    @property
+    def reasons(self) -> Reasons:
+        """Why it is there."""
+        return reasons_of(self.explanation, self.bars)
 
     @property
     def paper_id(self) -> int:
@@ -90,6 +102,12 @@ class DigestSection:
     name: str
     papers: tuple[DigestPaper, ...]
     note: str = ""
+    shared: Reasons = ()  # the note, where it is what all papers have in common
+
+    @property
+    def reasons(self) -> Reasons:
+        """The note as reasons."""
+        return self.shared or reasons_of(self.note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,49 +136,12 @@ class Digest:
     read_here: bool = False  # titles lead to this site's page of the paper
     covers_from: date | None = None  # first day of a weekly digest
     news: tuple[NewsItem, ...] = ()
+    language: str = SOURCE
 
     @property
     def papers(self) -> tuple[DigestPaper, ...]:
         """All papers, in the order the reader meets them."""
         return tuple(chain.from_iterable([section.papers for section in self.sections]))
-
-
-# A title longer than this is cut in subjects: phones show about 40 characters, desktops 80.
-SUBJECT_TITLE = 60
-
-
-# Before what all papers of a section have in common, where they have more reasons than that.
-EACH = "All of these:"
-
-BEFORE_TITLE = {Occasion.WELCOME: "Welcome! ", Occasion.BEST_OF: "While you were away: "}
-
-
-def minimum_notice(minimum: int) -> str:
-    """Tells a reader, once, what the minimum that they had set has become."""
-    return (
-        f"Your minimum, now {minimum}, has a new meaning: the chance in percent that a paper is "
-        "about your topics. From 55 it is a good match, from 80 a strong one. You can change it "
-        "in your preferences."
-    )
-
-
-def subject_line(
-    titles: Sequence[str], occasion: Occasion = Occasion.REGULAR, *, is_weekly: bool = False
-) -> str:
-    """The subject of a digest: its first paper, and how many more there are."""
-    if not titles:
-        return "No new papers for you today"
-    before = "Your week: " if is_weekly else BEFORE_TITLE.get(occasion, "")
-    first = before + shortened(titles[0], SUBJECT_TITLE)
-    more = len(titles) - 1
-    if not more:
-        return first
-    return f"{first} + {more} more paper{'s' if more > 1 else ''}"
-
-
-def preheader_line(titles: Sequence[str]) -> str:
-    """What mailboxes show after the subject: the next titles, or the first again."""
-    return shortened(" · ".join(titles[1:4] or titles), 140)
 
 
 def content_of(paper: Paper) -> dict[str, Any]:
@@ -173,33 +154,22 @@ def content_of(paper: Paper) -> dict[str, Any]:
         "categories": paper.categories,
         "abstract": paper.abstract,
         "published_at": paper.published_at.isoformat() if paper.published_at else None,
-        "date": date_in_words(paper),
+        "dated": paper_date.parts_of(paper),
         "upvotes": paper.upvotes,
         "code_url": paper.code_url,
         "project_url": paper.project_url,
     }
 
 
-def date_in_words(paper: Paper) -> str:
-    """``18 November``, as much of it as is known; with the year when the paper is of another.
-
-    Of another than the year when it came in, so that a digest that is resent says the same.
-    """
-    published = paper.published_at
-    if published is None:
-        return ""
-    if paper.published_precision == "year":
-        return str(published.year)
-    month = f"{published:%B}"
-    if paper.published_precision == "month":
-        return f"{month} {published.year}"
-    day = f"{published.day} {month}"
-    return day if published.year == paper.first_seen_at.year else f"{day} {published.year}"
-
-
-def _day(published: str | None) -> str:
-    """What a digest frozen by an earlier version shows of a date."""
-    return f"{(at := datetime.fromisoformat(published)).day} {at:%B}" if published else ""
+def _shown(content: Mapping[str, Any]) -> tuple[int, ...]:
+    """The date to show. Earlier versions froze it in words, and the first did not."""
+    if "dated" in content:
+        return tuple(content["dated"])
+    published = content["published_at"]
+    if "date" in content or not published:
+        return ()
+    at = datetime.fromisoformat(published)
+    return (0, at.month, at.day)
 
 
 def load_contents(session: Session, edition_id: int) -> dict[int, dict[str, Any]]:
@@ -229,7 +199,8 @@ class Contents(dict[int, FrozenPaper]):
             source=content["source"],
             categories=tuple(content["categories"]),
             abstract=content["abstract"],
-            date=content["date"] if "date" in content else _day(content["published_at"]),
+            dated=_shown(content),
+            date=content.get("date", ""),
             upvotes=content["upvotes"],
             code_url=content["code_url"],
             project_url=content["project_url"],
@@ -253,6 +224,7 @@ _ROWS = (
         _delivery.occasion,
         _delivery.notice,
         _delivery.read_here,
+        _delivery.language,
         _delivery.covers_from,
         _delivery.edition_id,
         _delivery.subscriber_id,
@@ -260,6 +232,7 @@ _ROWS = (
         SQLModel.metadata.tables["subscriber"].c.link_generation,
         SQLModel.metadata.tables["edition"].c.issue_date,
         SQLModel.metadata.tables["edition"].c.coverage,
+        SQLModel.metadata.tables["edition"].c.coverage_in,
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .join(SQLModel.metadata.tables["edition"])
@@ -275,6 +248,7 @@ _ITEMS = (
         _item.explanation,
         cast(_item.highlights, Text),
         cast(_item.in_short, Text),
+        _item.bars,
     )
     .where(_item.delivery_id.in_(bindparam("ids", expanding=True)))
     .order_by(_item.delivery_id, _item.position)
@@ -287,15 +261,24 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
     rows = connection.execute(_ROWS, {"ids": delivery_ids}).all()
     items: dict[int, list[tuple[str, DigestPaper]]] = {number: [] for number in delivery_ids}
     found = connection.execute(_ITEMS, {"ids": delivery_ids}).all()
-    for delivery_id, paper_id, section, position, label, explanation, marked, said in found:
+    for delivery_id, paper_id, section, position, label, explanation, marked, said, bars in found:
         spans = _spans_in(marked), _spans_in(said)
-        paper = DigestPaper(contents[paper_id], position, label, explanation, *spans)
+        paper = DigestPaper(contents[paper_id], position, label, explanation, *spans, bars)
         items[delivery_id].append((section, paper))
     told = load_news(connection, delivery_ids)
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}
     return {
-        row.id: Digest(
+        row.id: _digest(row, items[row.id], told.get(row.id, ()), reasons.get(row.id, ""))
+        for row in rows
+    }
+
+
+def _digest(
+    row: Any, items: Sequence[tuple[str, DigestPaper]], told: tuple[NewsItem, ...], reason: str
+) -> Digest:
+    with language.speaking(row.language):
+        return Digest(
             delivery_id=row.id,
             subscriber_public_id=row.public_id,
             link_generation=row.link_generation,
@@ -303,41 +286,42 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
             to_name=row.to_name,
             message_id=row.message_id,
             subject=row.subject,
-            preheader=preheader_line([paper.title for _, paper in items[row.id][:4]])
-            or reasons.get(row.id, ""),
+            preheader=subjects.preheader_line([paper.title for _section, paper in items[:4]])
+            or reason,
             issue_date=row.issue_date,
             created_at=row.created_at,
-            sections=sections_of(items[row.id]),
-            coverage=_coverage(row.coverage, row.occasion),
+            sections=sections_of(items),
+            coverage=_coverage(row),
             length=row.length,
             occasion=row.occasion,
             notice=row.notice,
             read_here=row.read_here,
+            language=row.language,
             covers_from=row.covers_from,
-            reason=reasons.get(row.id, ""),
-            news=told.get(row.id, ()),
+            reason=reason,
+            news=told,
         )
-        for row in rows
-    }
 
 
-def _coverage(line: str, occasion: Occasion) -> str:
+def _coverage(row: Any) -> str:
     """What was read for the edition; on a quiet day nothing was chosen from it."""
-    return (
-        line.replace("Chosen from", "Looked through", 1) if occasion is Occasion.NOTHING else line
-    )
+    is_quiet = row.occasion is Occasion.NOTHING
+    if row.language in row.coverage_in:
+        return str(row.coverage_in[row.language][is_quiet])
+    line: str = row.coverage
+    return line.replace("Chosen from", "Looked through", 1) if is_quiet else line
 
 
 def _reasons(session: Session, rows: Sequence[Any]) -> dict[int, str]:
     """Why digests without papers have none, by delivery id."""
     table = SQLModel.metadata.tables["no_digest"].c
     found = session.connection().execute(
-        sqlalchemy.select(table.edition_id, table.subscriber_id, table.reason).where(
+        sqlalchemy.select(table.edition_id, table.subscriber_id, table.reason, table.told).where(
             table.edition_id.in_({row.edition_id for row in rows}),
             table.subscriber_id.in_([row.subscriber_id for row in rows]),
         )
     )
-    reasons = {(edition_id, number): reason for edition_id, number, reason in found}
+    reasons = {(row.edition_id, row.subscriber_id): row.told or row.reason for row in found}
     return {row.id: reasons.get((row.edition_id, row.subscriber_id), "") for row in rows}
 
 
@@ -372,13 +356,15 @@ def sections_of(items: Sequence[tuple[str, DigestPaper]]) -> tuple[DigestSection
 def _section(name: str, papers: Sequence[DigestPaper]) -> DigestSection:
     if len(papers) == 1:
         return DigestSection(name, tuple(papers))
-    lines = [paper.explanation.split("\n") for paper in papers]
-    common = [line for line in lines[0] if line and all(line in other for other in lines[1:])]
+    common, rest = divided([paper.reasons for paper in papers])
     if not common:
         return DigestSection(name, tuple(papers))
-    rest = ["\n".join(line for line in own if line not in common) for own in lines]
-    return DigestSection(
-        name,
-        tuple(p._replace(explanation=said) for p, said in zip(papers, rest, strict=True)),
-        note=f"{EACH} {' '.join(common)}" if any(rest) else " ".join(common),
+    left = tuple(_with(paper, own) for paper, own in zip(papers, rest, strict=True))
+    return DigestSection(name, left, note=" ".join(each.text for each in common), shared=common)
+
+
+def _with(paper: DigestPaper, reasons: Reasons) -> DigestPaper:
+    return paper._replace(
+        explanation="\n".join(each.text for each in reasons),
+        bars="\n".join(each.bar for each in reasons),
     )

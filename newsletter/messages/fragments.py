@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from markupsafe import escape
 
-from newsletter.messages import mime, paper_card, templates
+from newsletter.messages import mime, paper_card, reasons, templates
 from newsletter.messages.news import NewsItem, news_cards
 from newsletter.messages.paper_card import CardKey, Links
+from newsletter.messages.reasons import Kinds, Reason, Reasons
 
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
 _SLOT = re.compile("\x02([a-z]+)\x03")
@@ -95,9 +96,12 @@ def encoded_both(text: str) -> tuple[bytes, bytes]:
     return (plain if len(escaped) == len(text) else encoded(str(escaped))), plain
 
 
-def _why(explanation: str) -> tuple[bytes, bytes]:
-    """An explanation, clean, `encoded` for HTML and for plain text; empty if it says nothing."""
-    return encoded_both(paper_card.explanation(explanation))
+def _slots(linked: Kinds) -> Reasons:
+    """Slots in the place of reasons."""
+    return tuple(
+        Reason(slot(why), slot(bar) if has_bar else "")
+        for (why, bar), has_bar in zip(reasons.SLOTS, linked, strict=False)
+    )
 
 
 def in_html(text: str) -> str:
@@ -112,6 +116,7 @@ def links_of(base_url: str, tokens: Mapping[str, str]) -> Links:
         receipt=f"{base_url}/receipt/{tokens['receipt']}",
         paper=f"{base_url}/paper",
         click=f"{base_url}/click/{tokens['click']}" if "click" in tokens else "",
+        learned=f"{base_url}/preferences/{tokens['preferences']}/learned",
     )
 
 
@@ -122,13 +127,14 @@ class Fragments:
         """Links lead to the site at ``base_url``."""
         self._base_url = base_url
         self._templates = templates.compiled("digest")
-        names = ("token", "receipt", *(["click"] if count_clicks else []))
+        names = ("token", "receipt", "preferences", *(["click"] if count_clicks else []))
         self._links = links_of(base_url, {name: slot(name) for name in names})
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
+        self.section_footnote = lru_cache(maxsize=_MOST_PAPERS)(self._make_section_footnote)
         self.news = lru_cache(maxsize=_MOST_PAPERS)(self._make_news)
-        # Explanations repeat, as topics and keywords do.
-        self.why = lru_cache(maxsize=_MOST_PAPERS)(_why)
+        # Reasons repeat, as topics and keywords do.
+        self.why = lru_cache(maxsize=_MOST_PAPERS)(encoded_both)
 
     def frame(self, values: dict[str, Any], *, empty: bool) -> Wrapper:
         """The template around its sections; with ``empty`` it has none, and all is head.
@@ -141,13 +147,18 @@ class Fragments:
             for template in self._templates
         )
 
-    def _make_section(self, name: str, note: str) -> Wrapper:
-        """A section around its papers."""
-        section = {"name": name, "note": note, "papers": (None, None)}
+    def _make_section(self, name: str, note: Kinds) -> Wrapper:
+        """A section around its papers, with the slots of its ``note``'s reasons."""
+        said = reasons.linked(_slots(note), self._links.learned)
+        section = {"name": name, "reasons": said, "papers": (None, None)}
         return _frame(
             templates.render_block(template, "section", {"section": section}, closed="paper")
             for template in self._templates
         )
+
+    def _make_section_footnote(self, name: str, note: Kinds) -> Fragment:
+        said = reasons.linked(_slots(note), self._links.learned)
+        return _fragment(paper_card.section_footnote(name, said))
 
     def _make_news(self, news: tuple[NewsItem, ...]) -> HtmlAndText:
         """What became of papers that the reader knows; many readers know the same."""
@@ -158,10 +169,10 @@ class Fragments:
         return HtmlAndText(_fragment(html), _fragment(text))
 
     def _make_paper(self, paper: CardKey) -> PaperFragments:
-        """A card with the slots ``token``, ``receipt``, ``why``, in text also ``number``;
-        ``click`` where clicks count.
+        """A card with the slots ``token``, ``receipt``, ``preferences`` and those of its reasons
+        (`reasons.SLOTS`), in text also ``number``; ``click`` where clicks count.
         """
-        why = slot("why") if paper.explained else ""
+        why = _slots(paper.linked)
         card = paper_card.card(paper, why=why, links=self._links, number=slot("number"))
         html, text = (
             templates.render_block(template, "paper", {"paper": card})

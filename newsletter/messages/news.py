@@ -7,16 +7,17 @@ import sqlalchemy
 from sqlalchemy import bindparam
 from sqlmodel import SQLModel
 
+from newsletter.core.language import N_, _
 from newsletter.core.models import ChangeKind
 from newsletter.core.one_line import shortened
 from newsletter.messages import wording
 
 LONGEST_TITLE, LONGEST_SAID, IN_SUBJECT = 400, 400, 60
 _FIRST_WORDS = {
-    ChangeKind.RETRACTED: "Retracted",
-    ChangeKind.WITHDRAWN: "Withdrawn",
-    ChangeKind.PUBLISHED: "Published",
-    ChangeKind.REVISED: "New version",
+    ChangeKind.RETRACTED: N_("Retracted: {title}"),
+    ChangeKind.WITHDRAWN: N_("Withdrawn: {title}"),
+    ChangeKind.PUBLISHED: N_("Published: {title}"),
+    ChangeKind.REVISED: N_("New version: {title}"),
 }
 _told = SQLModel.metadata.tables["digest_news"].c
 _ITEMS = (
@@ -38,8 +39,8 @@ class NewsItem(NamedTuple):
 def subject_line(kind: ChangeKind, titles: Sequence[str]) -> str:
     """The subject of a digest that holds only news: the first, and how many more there are."""
     more = len(titles) - 1
-    first = f"{_FIRST_WORDS[kind]}: {shortened(titles[0], IN_SUBJECT)}"
-    return f"{first} + {more} more" if more else first
+    first = _(_FIRST_WORDS[kind], title=shortened(titles[0], IN_SUBJECT))
+    return _("{first} + {count} more", first=first, count=more) if more else first
 
 
 def load_news(connection: Any, delivery_ids: Sequence[int]) -> dict[int, tuple[NewsItem, ...]]:
@@ -55,7 +56,7 @@ def news_cards(items: Sequence[NewsItem], base_url: str) -> tuple[NewsItem, ...]
     return tuple(
         NewsItem(
             item.paper_id,
-            shortened(wording.one_line(item.title), LONGEST_TITLE) or "Untitled",
+            shortened(wording.one_line(item.title), LONGEST_TITLE) or _("Untitled"),
             shortened(wording.one_line(item.said), LONGEST_SAID),
             (item.url and wording.safe_url(item.url)) or f"{base_url}/paper/{item.paper_id}",
         )

@@ -1,19 +1,24 @@
 """Papers as templates need them: clean texts and safe links. Pure except for a log line."""
 
 import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestLength, Signal
 from newsletter.core.one_line import shortened
-from newsletter.messages import wording
-from newsletter.messages.digest import DigestPaper, DigestSection, FrozenPaper
+from newsletter.messages import paper_date, reasons, wording
+from newsletter.messages.digest import Digest, DigestPaper, DigestSection, FrozenPaper
+from newsletter.messages.reasons import Kinds, Reasons
 
 logger = logging.getLogger(__name__)
 
 # One press in a mail opens the issue with this paper chosen; the other answers are there.
-RATING = ("Relevant", Signal.RELEVANT)
+RATING = (N_("Relevant"), Signal.RELEVANT)
+# What the link of a reason is called in plain text; in HTML the reason itself is the link.
+CHANGE = N_("Change this reason")
 SOURCE_NAMES = {
     "arxiv": "arXiv",
     "biorxiv": "bioRxiv",
@@ -30,7 +35,6 @@ MOST_CATEGORIES = 4
 # One hostile paper must not fill a message; real titles end before 300 characters.
 LONGEST_TITLE = 400
 LONGEST_NAME = 100
-LONGEST_EXPLANATION = 400
 LONGEST_IN_SHORT = 400
 # For screen readers, in the label of three links: enough to recognise the paper.
 LABEL_CHARACTERS = 48
@@ -46,7 +50,7 @@ class CardKey(NamedTuple):
     highlights: tuple[tuple[int, int], ...]
     in_short: tuple[tuple[int, int], ...]
     fit: str
-    explained: bool
+    linked: Kinds  # of its reasons
     length: DigestLength
     is_lead: bool = False
     read_here: bool = False
@@ -56,13 +60,15 @@ class Links(NamedTuple):
     """Where the links of a card lead, up to the paper's id.
 
     ``feedback`` takes answers, ``receipt`` tells scores part by part, ``paper`` is this site's
-    page of a paper, ``click`` counts clicks ("" where they are not counted).
+    page of a paper, ``click`` counts clicks ("" where they are not counted). ``learned`` shows what
+    shapes the ranking ("" on pages whose link must not open it).
     """
 
     feedback: str
     receipt: str
     paper: str
     click: str = ""
+    learned: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class Card:
     origin: str
     in_short: str
     fit: str
-    explanation: str
+    reasons: tuple[tuple[str, str], ...]  # with the address of the bar, or ""
     abstract: tuple[wording.Passage, ...]
     links: tuple[tuple[str, str], ...]
     rating: tuple[str, str]
@@ -84,33 +90,33 @@ class Card:
     is_lead: bool
     number: str  # of its footnote in plain text
 
+    @property
+    def explanation(self) -> str:
+        """Why the paper is there, in one line."""
+        return " ".join(text for text, _url in self.reasons)
 
-def heading(section: DigestSection) -> tuple[str, str]:
-    """Name and note of a section, clean."""
-    return _heading(section.name, section.note)
+
+def heading(section: DigestSection) -> str:
+    """The name of a section, clean."""
+    return _heading(section.name)
 
 
 # Sections are named after topics, of which many subscribers have the same.
 @lru_cache(maxsize=1000)
-def _heading(name: str, note: str) -> tuple[str, str]:
-    return _brief(name, LONGEST_NAME), _brief(note, LONGEST_EXPLANATION)
-
-
-def explanation(text: str) -> str:
-    """Why a paper is there, clean."""
-    return _brief(text, LONGEST_EXPLANATION)
+def _heading(name: str) -> str:
+    return _brief(name, LONGEST_NAME)
 
 
 def shown(
     paper: DigestPaper,
     length: DigestLength,
     *,
-    explained: bool,
+    linked: Kinds = (),
     is_lead: bool = False,
     read_here: bool = False,
 ) -> CardKey:
     """The part of ``paper`` that does not depend on who reads it."""
-    fit = wording.LABELS[paper.label]
+    fit = wording.label(paper.label)
     if length is DigestLength.NORMAL and paper.in_short and not is_lead:
         length = DigestLength.COMPACT  # its one sentence stands for the abstract
     return CardKey(
@@ -118,18 +124,18 @@ def shown(
         paper.highlights,
         paper.in_short,
         fit,
-        explained,
+        linked,
         length,
         is_lead,
         read_here,
     )
 
 
-def card(shown: CardKey, *, why: str, links: Links, number: str = "") -> Card:
+def card(shown: CardKey, *, why: Reasons, links: Links, number: str = "") -> Card:
     """The card of a paper; its links lead where ``links`` say; ``number`` is its footnote's."""
     paper = shown.paper
-    title = _brief(paper.title, LONGEST_TITLE) or "Untitled"
-    known = (("Code", paper.code_url), ("Project page", paper.project_url))
+    title = _brief(paper.title, LONGEST_TITLE) or _("Untitled")
+    known = ((_("Code"), paper.code_url), (_("Project page"), paper.project_url))
     more = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
     name, signal = RATING
     authors = wording.authors_in_words if shown.is_lead else wording.first_authors
@@ -143,10 +149,10 @@ def card(shown: CardKey, *, why: str, links: Links, number: str = "") -> Card:
             " ".join(paper.abstract[start:end] for start, end in shown.in_short), LONGEST_IN_SHORT
         ),
         fit=shown.fit,
-        explanation=why,
+        reasons=reasons.linked(why, links.learned),
         abstract=_abstract(shown),
         links=tuple((name, url) for name, url in more if url),
-        rating=(name, f"{links.feedback}/{paper.paper_id}/{signal}"),
+        rating=(gettext(name), f"{links.feedback}/{paper.paper_id}/{signal}"),
         receipt_url=f"{links.receipt}/{paper.paper_id}",
         is_lead=shown.is_lead,
         number=number,
@@ -162,9 +168,43 @@ def _title_url(shown: CardKey, links: Links) -> str | None:
     return f"{links.click}/{paper.paper_id}" if url and links.click else url
 
 
+def section_values(
+    digest: Digest,
+    section: DigestSection,
+    papers: Sequence[tuple[DigestPaper, DigestLength]],
+    links: Links,
+    numbers: Iterator[int],
+) -> dict[str, Any]:
+    """A section as a template fills it in; its papers are numbered on from ``numbers``."""
+    made = []
+    for paper, length in papers:
+        why = reasons.clean(paper.reasons)
+        key = shown(
+            paper,
+            length,
+            linked=reasons.kinds(why),
+            is_lead=paper is digest.papers[0],
+            read_here=digest.read_here,
+        )
+        made.append(card(key, why=why, links=links, number=str(next(numbers))))
+    note = reasons.linked(reasons.clean(section.reasons), links.learned)
+    return {"name": heading(section), "reasons": note, "papers": made}
+
+
+def section_footnote(name: str, reasons: Sequence[tuple[str, str]]) -> str:
+    """The links of what all papers of a section have in common, as lines of plain text."""
+    return "".join(f"[{name}] {gettext(CHANGE)}: {url}\n" for _text, url in reasons if url)
+
+
 def footnote(card: Card) -> str:
     """The links of a card as lines of plain text, under its number."""
-    named = (("Paper", card.url), *card.links, card.rating, ("Why this?", card.receipt_url))
+    named = (
+        (_("Paper"), card.url),
+        *card.links,
+        card.rating,
+        (_("Why this?"), card.receipt_url),
+        *((gettext(CHANGE), url) for _text, url in card.reasons),
+    )
     first, *rest = [f"{name}: {url}" for name, url in named if url]
     return "\n".join([f"[{card.number}] {first}", *(f"- {line}" for line in rest), ""])
 
@@ -204,9 +244,9 @@ def _origin(paper: FrozenPaper) -> str:
         ", ".join(
             _brief(category, LONGEST_NAME) for category in paper.categories[:MOST_CATEGORIES]
         ),
-        paper.date,
+        paper_date.in_words(paper.dated) if paper.dated else paper.date,
         # Number and word stay together on a narrow screen.
-        wording.count_in_words(paper.upvotes, "upvote").replace(" ", "\xa0")
+        ngettext("{count} upvote", "{count} upvotes", paper.upvotes).replace(" ", "\xa0")
         if paper.upvotes
         else "",
     ]

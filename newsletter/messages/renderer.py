@@ -4,17 +4,25 @@ Nothing is read or written after the start, so one renderer serves a whole send 
 the fragments that the digests of an edition have in common.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date
 from functools import lru_cache
 from itertools import count
-from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
+from typing import Any, NamedTuple
 
+from newsletter.core import language
 from newsletter.core.config import Settings
 from newsletter.core.models import DigestLength, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
-from newsletter.messages import mime, paper_card, size_limit, templates, transactional, wording
+from newsletter.messages import (
+    paper_card,
+    reasons,
+    size_limit,
+    templates,
+    transactional,
+    wording,
+)
 from newsletter.messages.broadcast_renderer import BroadcastRenderer
 from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
@@ -30,9 +38,9 @@ from newsletter.messages.fragments import (
     slot,
 )
 from newsletter.messages.news import news_cards
-from newsletter.messages.paper_card import Links
+from newsletter.messages.note_renderer import NoteRenderer
+from newsletter.messages.reasons import Kinds, Reasons
 from newsletter.messages.size_limit import HTML_LIMIT, Shape
-from newsletter.messages.transactional import Note
 
 # Frames differ by date, coverage and occasion: a handful an edition.
 _MOST_FRAMES = 64
@@ -42,7 +50,7 @@ _PAGES = ("view", "preferences", "unsubscribe")
 # A hostile name or preheader must not fill a message; nobody reads past this.
 _LONGEST_WORDS = 500
 
-PaperAtLength = tuple[DigestPaper, DigestLength]
+_Slots = dict[str, bytes]
 
 
 class Parts(NamedTuple):
@@ -50,18 +58,6 @@ class Parts(NamedTuple):
 
     html: str
     text: str
-
-
-class Addressee(TypedDict):
-    """Who a short mail goes to: the delivery's row, and the subscriber's public id."""
-
-    delivery_id: int
-    to_address: str
-    message_id: str
-    created_at: datetime
-    public_id: str
-    link_generation: NotRequired[int]
-    remark: NotRequired[str]
 
 
 class Renderer:
@@ -80,8 +76,10 @@ class Renderer:
         self._signer = signer
         self._maker = MessageMaker(settings, signer)
         self.broadcast = BroadcastRenderer(settings, signer, self._maker).envelope
+        notes = NoteRenderer(settings, signer, self._maker)
+        self.confirmation, self.account_link = notes.confirmation, notes.account_link
         self._count_clicks = settings.count_clicks
-        self._fragments = Fragments(self._base_url, count_clicks=settings.count_clicks)
+        self._fragments_in: dict[str, Fragments] = {}
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
     def digest(self, digest: Digest) -> Envelope:
@@ -93,12 +91,13 @@ class Renderer:
         Raises:
             RenderError: something in this digest cannot be sent; the reason names it.
         """
-        tokens, words = self._tokens(digest), self._words(digest)
-        html, text = self._filled(digest, tokens, words, size_limit.unshortened(digest))
-        # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
-        if sum(map(len, html)) > 0.9 * HTML_LIMIT:
-            plan = self._plan(digest, tokens, words)
-            html, text = self._filled(digest, tokens, words, plan)
+        with language.speaking(digest.language):
+            tokens, words = self._tokens(digest), self._words(digest)
+            html, text = self._filled(digest, tokens, words, size_limit.unshortened(digest))
+            # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
+            if sum(map(len, html)) > 0.9 * HTML_LIMIT:
+                plan = self._plan(digest, tokens, words)
+                html, text = self._filled(digest, tokens, words, plan)
         to = Addressed(
             delivery_id=digest.delivery_id,
             unsubscribe=tokens["unsubscribe"],
@@ -119,6 +118,10 @@ class Renderer:
         Raises:
             RenderError: a template fails.
         """
+        with language.speaking(digest.language):
+            return self._parts(digest, whole=whole)
+
+    def _parts(self, digest: Digest, *, whole: bool) -> Parts:
         tokens, words = self._tokens(digest), self._words(digest)
         plan = size_limit.unshortened(digest) if whole else self._plan(digest, tokens, words)
         words["notice"] = plan.notice
@@ -128,81 +131,24 @@ class Renderer:
         links = links_of(self._base_url, tokens)
         numbers = count(1)
         values["sections"] = [
-            _section_values(digest, section, papers, links, numbers)
+            paper_card.section_values(digest, section, papers, links, numbers)
             for section, papers in size_limit.placed(digest, plan)
         ]
         values["news"] = news_cards(digest.news, self._base_url)
         values["footnotes"] = "".join(
-            paper_card.footnote(card)
+            paper_card.section_footnote(section["name"], section["reasons"])
+            + "".join(map(paper_card.footnote, section["papers"]))
             for section in values["sections"]
-            for card in section["papers"]
         )
         return _rendered("digest", values)
 
-    def confirmation(self, **to: Unpack[Addressee]) -> Envelope:
-        """Asks an address to confirm; the link ends `transactional.CONFIRM_SECONDS` after creation.
-
-        Raises:
-            RenderError: the address or the Message-ID cannot be sent.
-        """
-        # The link names the mail that it stands in: what is confirmed is what caused that mail.
-        confirmed = f"{to['public_id']}:{to['delivery_id']}"
-        url = self._fresh_link(
-            "confirm", Purpose.CONFIRM, confirmed, transactional.CONFIRM_SECONDS, to
-        )
-        note = transactional.confirmation(
-            self._site, to["to_address"], url, remark=to.get("remark", "")
-        )
-        return self._note(note, to)
-
-    def account_link(self, **to: Unpack[Addressee]) -> Envelope:
-        """A link to export and erase; it ends `transactional.ACCOUNT_SECONDS` after creation.
-
-        Raises:
-            RenderError: the address or the Message-ID cannot be sent.
-        """
-        mine = of_generation(to["public_id"], to.get("link_generation", 0))
-        url = self._fresh_link("account", Purpose.ERASE, mine, transactional.ACCOUNT_SECONDS, to)
-        return self._note(transactional.account_link(self._site, to["to_address"], url), to)
-
-    def _fresh_link(
-        self, page: str, purpose: Purpose, value: str, lifetime: int, to: Addressee
-    ) -> str:
-        """Counted from creation, so that a retry holds the same link."""
-        token = self._signer.sign(purpose, value, lifetime=lifetime, since=to["created_at"])
-        return f"{self._base_url}/{page}/{token}"
-
-    def _note(self, note: Note, to: Addressee) -> Envelope:
-        token = self._signer.sign(Purpose.UNSUBSCRIBE, to["public_id"])
-        values = {
-            "note": note,
-            "subject": note.subject,
-            "preheader": note.paragraph,
-            "reason": wording.one_line(note.reason),
-            "site_name": self._site,
-            "postal_address": self._postal_address,
-            "links": {
-                "view": "",
-                "preferences": "",
-                "unsubscribe": f"{self._base_url}/unsubscribe/{token}",
-                "subscribe": "",
-            },
-        }
-        html, text = _rendered("note", values)
-        # No name: a stranger may have typed anything there (bulk-mail rule 29).
-        addressed = Addressed(
-            delivery_id=to["delivery_id"],
-            unsubscribe=token,
-            unsubscribe_mailbox=self._mailbox(to["public_id"]),
-            to_address=to["to_address"],
-            to_name="",
-            message_id=to["message_id"],
-            subject=note.subject,
-            created_at=to["created_at"],
-        )
-        return self._maker.envelope(
-            addressed, [mime.quoted_printable(text)], [mime.quoted_printable(html)]
-        )
+    @property
+    def _fragments(self) -> Fragments:
+        """Those of the language that is on."""
+        name = language.current()
+        if name not in self._fragments_in:
+            self._fragments_in[name] = Fragments(self._base_url, count_clicks=self._count_clicks)
+        return self._fragments_in[name]
 
     def _filled(
         self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
@@ -220,7 +166,8 @@ class Renderer:
             pair.html.fill(html, for_html)
             pair.text.fill(text, for_text)
 
-        shown, fragment, why_of = paper_card.shown, self._fragments.paper, self._fragments.why
+        fragments = self._fragments
+        shown, fragment = paper_card.shown, fragments.paper
         frame = self._frame_of(digest, noticed=bool(plan.notice))
         put(frame.head)
         footnotes: list[bytes] = []
@@ -228,19 +175,21 @@ class Renderer:
         for index, (section, papers) in enumerate(size_limit.placed(digest, plan)):
             if index and frame.between:
                 put(frame.between)
-            around = self._fragments.section(*paper_card.heading(section))
+            around = fragments.section(*_section_key(section))
+            self._put_reasons(reasons.clean(section.reasons), for_html=for_html, for_text=for_text)
             put(around.head)
+            self._fragments.section_footnote(*_section_key(section)).fill(footnotes, for_text)
             for place, (paper, length) in enumerate(papers):
                 if place and around.between:
                     put(around.between)
-                why, for_text["why"] = why_of(paper.explanation)
-                for_html["why"] = why
+                why = reasons.clean(paper.reasons)
+                self._put_reasons(why, for_html=for_html, for_text=for_text)
                 number += 1
                 for_text["number"] = b"%d=\r\n" % number
                 key = shown(
                     paper,
                     length,
-                    explained=bool(why),
+                    linked=reasons.kinds(why),
                     is_lead=number == 1,
                     read_here=digest.read_here,
                 )
@@ -250,35 +199,40 @@ class Renderer:
                 made.footnote.fill(footnotes, for_text)
             put(around.foot)
         if digest.news:
-            put(self._fragments.news(digest.news))
+            put(fragments.news(digest.news))
         for_text["footnotes"] = b"".join(footnotes)
         put(frame.foot)
         return html, text
 
+    def _put_reasons(self, said: Reasons, *, for_html: _Slots, for_text: _Slots) -> None:
+        for name, text in reasons.filled(said).items():
+            for_html[name], for_text[name] = self._fragments.why(text)
+
     def _plan(self, digest: Digest, tokens: dict[str, str], words: dict[str, str]) -> Shape:
         """The papers and lengths that fit under the size at which mailboxes cut."""
         sizes = {name: len(token) for name, token in tokens.items()}
-        sizes |= {name: len(in_html(said).encode()) for name, said in words.items()}
+        sizes |= _sizes(words)
         sizes["notice"] = size_limit.LONGEST_NOTICE
         frame = self._frame_of(digest, noticed=True)
-        around = [
-            self._fragments.section(*paper_card.heading(section)) for section in digest.sections
-        ]
-        taken = sum(
-            pair.html.filled_size(sizes) for part in (frame, *around) for pair in part.pairs()
-        )
+        taken = sum(pair.html.filled_size(sizes) for pair in frame.pairs())
+        for section in digest.sections:
+            sizes |= _sizes(reasons.filled(reasons.clean(section.reasons)))
+            taken += sum(
+                pair.html.filled_size(sizes)
+                for pair in self._fragments.section(*_section_key(section)).pairs()
+            )
         if digest.news:
             taken += self._fragments.news(digest.news).html.size
 
         first = digest.papers[0].paper_id if digest.papers else 0
 
         def size_of(paper: DigestPaper, length: DigestLength) -> int:
-            why = paper_card.explanation(paper.explanation)
-            sizes["why"] = len(in_html(why).encode())
+            why = reasons.clean(paper.reasons)
+            sizes.update(_sizes(reasons.filled(why)))
             key = paper_card.shown(
                 paper,
                 length,
-                explained=bool(why),
+                linked=reasons.kinds(why),
                 is_lead=paper.paper_id == first,
                 read_here=digest.read_here,
             )
@@ -354,41 +308,32 @@ class Framing(NamedTuple):
     issue_date: date
     covers_from: date | None
     coverage: str
+    language: str
 
 
 def _framing(digest: Digest) -> Framing:
-    return Framing(digest.occasion, digest.issue_date, digest.covers_from, digest.coverage)
+    return Framing(
+        digest.occasion, digest.issue_date, digest.covers_from, digest.coverage, digest.language
+    )
 
 
 def _words_in(digest: Digest) -> int:
     """How many words there are to read at the length that was chosen."""
     words = 0
     for index, paper in enumerate(digest.papers):
-        key = paper_card.shown(paper, digest.length, explained=True, is_lead=index == 0)
+        key = paper_card.shown(paper, digest.length, is_lead=index == 0)
         words += paper_card.words_in(key) + len(paper.explanation.split())
     return words
 
 
-def _section_values(
-    digest: Digest,
-    section: DigestSection,
-    papers: Sequence[PaperAtLength],
-    links: Links,
-    numbers: Iterator[int],
-) -> dict[str, Any]:
-    name, note = paper_card.heading(section)
-    made = []
-    for paper, length in papers:
-        why = paper_card.explanation(paper.explanation)
-        shown = paper_card.shown(
-            paper,
-            length,
-            explained=bool(why),
-            is_lead=paper is digest.papers[0],
-            read_here=digest.read_here,
-        )
-        made.append(paper_card.card(shown, why=why, links=links, number=str(next(numbers))))
-    return {"name": name, "note": note, "papers": made}
+def _section_key(section: DigestSection) -> tuple[str, Kinds]:
+    """What fragments of a section depend on."""
+    return paper_card.heading(section), reasons.kinds(reasons.clean(section.reasons))
+
+
+def _sizes(words: Mapping[str, str]) -> dict[str, int]:
+    """Octets in HTML of what goes into slots."""
+    return {name: len(in_html(said).encode()) for name, said in words.items()}
 
 
 def _rendered(name: str, values: dict[str, Any]) -> Parts:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from newsletter.core.language import _, listed, ngettext, plural
 from newsletter.core.models import DigestLength
-from newsletter.messages import wording
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
 
 # Gmail cuts a message off at about 102,000 octets of HTML, foot and unsubscribe link included.
@@ -60,12 +60,19 @@ def _notice(lengths: Sequence[DigestLength], wanted: DigestLength, left_out: int
         return ""
     said = []
     if brief:
-        papers = "last paper is" if brief == 1 else f"last {brief} papers are"
-        said.append(f"the {papers} shown in brief")
+        shown = plural(
+            "the last paper is shown in brief", "the last {count} papers are shown in brief", brief
+        )
+        said.append(shown.format(count=brief))
     if left_out:
-        verb = "is" if left_out == 1 else "are"
-        said.append(f"{wording.count_in_words(left_out, 'paper')} more {verb} only in the browser")
-    return f"Mailboxes cut long mails off, so {' and '.join(said)}."
+        said.append(
+            ngettext(
+                "{count} paper more is only in the browser",
+                "{count} papers more are only in the browser",
+                left_out,
+            )
+        )
+    return _("Mailboxes cut long mails off, so {what}.", what=listed(said))
 
 
 def placed(

@@ -18,6 +18,7 @@ from jinja2 import (
 from jinja2.runtime import Context
 from mjml import mjml_to_html
 
+from newsletter.core import language
 from newsletter.core.config import bundled
 from newsletter.core.errors import RenderError
 from newsletter.messages.wording import Passage
@@ -28,16 +29,23 @@ _BLOCK_START, _BLOCK_END = "<!--%", "%-->"
 CLOSED = "\x04"
 
 
-@cache
 def compiled(name: str) -> tuple[Template, Template]:
     """The HTML and the text template of a mail kind: ``templates/NAME.mjml`` and ``NAME.txt``.
+
+    The HTML is laid out for the direction of the language that is on.
 
     Raises:
         RenderError: a template is missing or wrong; says which, and the line where Jinja knows.
     """
+    return _compiled(name, language.direction())
+
+
+@cache
+def _compiled(name: str, direction: str) -> tuple[Template, Template]:
     folder = bundled("templates")
     try:
-        html = _html_environment().from_string(compile_mjml(folder / f"{name}.mjml"))
+        source = compile_mjml(folder / f"{name}.mjml")
+        html = _html_environment().from_string(mirrored(source) if direction == "rtl" else source)
         html.name = f"{name}.mjml"
         return html, _text_environment(folder).get_template(f"{name}.txt")
     except TemplateSyntaxError as error:
@@ -60,15 +68,34 @@ def compile_mjml(path: Path) -> str:
     return re.sub(r"\n(<!--%[^%]*%-->)(?=\n)", r"\1", html)
 
 
+_SIDES = {"left": "right", "right": "left", "ltr": "rtl", "rtl": "ltr"}
+
+
+def mirrored(html: str) -> str:
+    """Compiled HTML for a language from right to left: directions and sides swapped.
+
+    Sides are in attributes and styles only, and never four numbers long, as a test holds.
+    """
+    return re.sub(
+        r"""(?P<before>(?:align|dir)="|(?:text-align|direction|float):\s*|(?:margin|padding|border)-)"""
+        r"""(?P<side>left|right|ltr|rtl)\b""",
+        lambda found: found["before"] + _SIDES[found["side"]],
+        html,
+    )
+
+
 def _html_environment() -> Environment:
-    return Environment(
+    environment = Environment(
         autoescape=True,
+        extensions=["jinja2.ext.i18n"],
         undefined=StrictUndefined,
         block_start_string=_BLOCK_START,
         block_end_string=_BLOCK_END,
         comment_start_string="<!--#",
         comment_end_string="#-->",
     )
+    language.translate(environment)
+    return environment
 
 
 def _text_environment(folder: Path) -> Environment:
@@ -79,7 +106,9 @@ def _text_environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    language.translate(environment)
     environment.filters["wrapped"] = _wrapped
     return environment
 

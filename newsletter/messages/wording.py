@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import date
 from urllib.parse import quote, urlsplit
 
+from newsletter.core import language
+from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestLength, Label
 from newsletter.core.one_line import shortened
 from newsletter.core.sentences import spans_of
@@ -66,7 +68,7 @@ def authors_in_words(authors: Sequence[str]) -> str:
     names = [shortened(name, LONGEST_NAME) for name in map(one_line, authors) if name]
     if len(names) <= MOST_AUTHORS + 1:
         return ", ".join(names)
-    return f"{', '.join(names[:MOST_AUTHORS])} and {len(names) - MOST_AUTHORS} more"
+    return _and_more(names, MOST_AUTHORS)
 
 
 def first_authors(authors: Sequence[str]) -> str:
@@ -74,17 +76,16 @@ def first_authors(authors: Sequence[str]) -> str:
     names = [shortened(name, LONGEST_NAME) for name in map(one_line, authors) if name]
     if len(names) <= FEW_AUTHORS + 1:
         return ", ".join(names)
-    return f"{', '.join(names[:FEW_AUTHORS])} and {len(names) - FEW_AUTHORS} more"
+    return _and_more(names, FEW_AUTHORS)
+
+
+def _and_more(names: Sequence[str], most: int) -> str:
+    return _("{names} and {count} more", names=", ".join(names[:most]), count=len(names) - most)
 
 
 def days_in_words(first: date, last: date) -> str:
     """``14 to 20 November 2026``; month and year of the first where they differ."""
-    start = f"{first.day}"
-    if (first.year, first.month) != (last.year, last.month):
-        start += f" {first:%B}"
-    if first.year != last.year:
-        start += f" {first.year}"
-    return f"{start} to {last.day} {last:%B %Y}"
+    return language.days(first, last)
 
 
 def reading_time(words: int) -> str:
@@ -93,12 +94,12 @@ def reading_time(words: int) -> str:
     Brysbaert, How many words do we read per minute?, Journal of Memory and Language 109 (2019).
     """
     minutes = max(1, round(words / WORDS_A_MINUTE))
-    return f"{count_in_words(minutes, 'minute')} to read"
+    return ngettext("{count} minute to read", "{count} minutes to read", minutes)
 
 
 def day_in_words(day: date) -> str:
     """``Sunday, 22 November 2026``."""
-    return f"{day:%A}, {day.day} {day:%B %Y}"
+    return language.full_day(day)
 
 
 def count_in_words(number: int, thing: str) -> str:
@@ -108,11 +109,16 @@ def count_in_words(number: int, thing: str) -> str:
 
 # What a reader sees of a label.
 LABELS = {
-    Label.STRONG: "Strong match",
-    Label.GOOD: "Good match",
-    Label.WORTH: "Worth a look",
+    Label.STRONG: N_("Strong match"),
+    Label.GOOD: N_("Good match"),
+    Label.WORTH: N_("Worth a look"),
     Label.NONE: "",
 }
+
+
+def label(of: Label) -> str:
+    """What a reader sees of a label, in the language that is on."""
+    return gettext(LABELS[of]) if LABELS[of] else ""
 
 
 def passages(

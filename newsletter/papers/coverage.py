@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, func, select
 
+from newsletter.core.language import _, listed, ngettext, plural
 from newsletter.core.models import FetchLog, FetchStatus
 from newsletter.sources.arxiv_calendar import is_overdue
 
@@ -84,23 +85,54 @@ class Coverage:
         """Papers announced; those that were known before are not announced again."""
         return self.read + self.failed
 
-    def line(self) -> str:
-        """One line for readers, under the heading of a digest."""
+    def line(self, *, is_chosen: bool = True) -> str:
+        """One line for readers, under the heading of a digest.
+
+        On a quiet day nothing was chosen from what was read: ``is_chosen`` is false.
+        """
+        failed = ", ".join(self._named(SourceCondition.FAILED))
+        late = ", ".join(self._named(SourceCondition.LATE))
+        unread = self._named(SourceCondition.NOT_READ)
+        line = self._read_in_words(is_chosen) if self.read else _("No new papers")
+        if failed:
+            line = _("{line}; {sources} could not be read today", line=line, sources=failed)
+        if unread:
+            said = plural(
+                "{line}; {sources} was not read this time",
+                "{line}; {sources} were not read this time",
+                len(unread),
+            )
+            line = said.format(line=line, sources=", ".join(unread))
+        if late:
+            line = _("{line}; nothing yet from {sources}", line=line, sources=late)
+        return line
+
+    def lines(self) -> list[str]:
+        """The line of a digest with papers, and of one without, in the language that is on."""
+        return [self.line(), self.line(is_chosen=False)]
+
+    def _read_in_words(self, is_chosen: bool) -> str:
         new = sum(source.new for source in self.sources)
         revised = self.read - new
-        line = f"Chosen from {new:,} new paper{'s' * (new != 1)}" if self.read else "No new papers"
-        if revised:
-            line += f" and {revised:,} revision{'s' * (revised != 1)}"
-        failed = self._named(SourceCondition.FAILED)
-        late = self._named(SourceCondition.LATE)
-        not_read = self._named(SourceCondition.NOT_READ)
-        if failed:
-            line += f"; {', '.join(failed)} could not be read today"
-        if not_read:
-            line += f"; {', '.join(not_read)} {_was(not_read)} not read this time"
-        if late:
-            line += f"; nothing yet from {', '.join(late)}"
-        return line
+        if not revised:
+            if is_chosen:
+                return ngettext(
+                    "Chosen from {count} new paper", "Chosen from {count} new papers", new
+                )
+            return ngettext(
+                "Looked through {count} new paper", "Looked through {count} new papers", new
+            )
+        if is_chosen:
+            return _(
+                "Chosen from {papers} and {revisions}",
+                papers=ngettext("{count} new paper", "{count} new papers", new),
+                revisions=ngettext("{count} revision", "{count} revisions", revised),
+            )
+        return _(
+            "Looked through {papers} and {revisions}",
+            papers=ngettext("{count} new paper", "{count} new papers", new),
+            revisions=ngettext("{count} revision", "{count} revisions", revised),
+        )
 
     def _named(self, condition: SourceCondition) -> list[str]:
         names = (in_words(each.source) for each in self.sources if each.condition is condition)
@@ -110,17 +142,20 @@ class Coverage:
         """The same in words for the subscriber, with the sources it lies with."""
         why = self.nothing_to_send()
         if why is NothingToSend.BELOW_BAR:
-            return "there are no new papers"
+            return _("there are no new papers")
         if why is NothingToSend.NOTHING_ANNOUNCED:
-            return "nothing was announced"
+            return _("nothing was announced")
         names = self._named(SourceCondition(why.value))
+        named = listed(names)
         if why is NothingToSend.FAILED:
-            return f"{' and '.join(names)} could not be read"
+            return _("{sources} could not be read", sources=named)
         if why is NothingToSend.NOT_READ:
             if not names:
-                return "no source has been read yet"
-            return f"{' and '.join(names)} {_was(names)} not read"
-        return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} late"
+                return _("no source has been read yet")
+            unread = plural("{sources} was not read", "{sources} were not read", len(names))
+            return unread.format(sources=named)
+        late = plural("{sources} is late", "{sources} are late", len(names))
+        return late.format(sources=named)
 
     def nothing_to_send(self) -> NothingToSend:
         """Why a subscriber without papers has none."""
@@ -135,10 +170,6 @@ class Coverage:
         if SourceCondition.NOT_READ in conditions or conditions == {SourceCondition.NEVER_READ}:
             return NothingToSend.NOT_READ
         return NothingToSend.NOTHING_ANNOUNCED
-
-
-def _was(names: Sequence[str]) -> str:
-    return "was" if len(names) == 1 else "were"
 
 
 def in_words(source: str) -> str:

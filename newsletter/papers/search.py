@@ -87,6 +87,7 @@ def search(
     until: datetime | None = None,
     category: str | None = None,
     source: str | None = None,
+    venue: str | None = None,
     any_word: bool = False,
     newest_first: bool = False,
     limit: int = 50,
@@ -99,7 +100,8 @@ def search(
     finds that paper. Without words, or with ``newest_first``, the newest come first; a date
     still to come counts as the day the paper was first seen. ``since`` and ``until``
     bound the publication date (where unknown, when the paper was first seen), inclusive;
-    ``category`` is one, or an archive (``cs`` for ``cs.CL``); ``source`` any that listed the paper.
+    ``category`` is one, or an archive (``cs`` for ``cs.CL``); ``source`` any that listed the paper;
+    ``venue`` a journal or conference by its whole name.
     """
     sqlite = session.get_bind().dialect.name == "sqlite"
     identified = _identified(text)
@@ -111,7 +113,7 @@ def search(
     # What claims to be published next year is not newer than what came in today.
     by_date = case((newest > PAPER.c.first_seen_at, PAPER.c.first_seen_at), else_=newest).desc()
     narrowed = newest_first or bool(unspaced)
-    narrowed |= any(given is not None for given in (since, until, category, source))
+    narrowed |= any(given is not None for given in (since, until, category, source, venue))
     # Ids alone are sorted: carrying abstracts through the sort costs ten times the search.
     number: ColumnElement[int] = PAPER.c.id
     query = select(number)
@@ -147,7 +149,8 @@ def search(
     for term in unspaced:
         there = _contains(term.text)
         query = query.where(~there if term.excluded else there)
-    for condition in _narrowing(newest, since, until, category, source, sqlite=sqlite):
+    narrowing = _narrowing(newest, since, until, category, source, venue=venue, sqlite=sqlite)
+    for condition in narrowing:
         query = query.where(condition)
     query = query.order_by(number.desc()).limit(limit).offset(offset)
     ids = session.connection().scalars(query).all()
@@ -162,6 +165,7 @@ def _narrowing(
     category: str | None,
     source: str | None,
     *,
+    venue: str | None,
     sqlite: bool,
 ) -> Iterator[ColumnElement[bool]]:
     if since is not None:
@@ -170,6 +174,8 @@ def _narrowing(
         yield newest <= until
     if category is not None:
         yield _in_category(category, sqlite=sqlite)
+    if venue is not None:
+        yield PAPER.c.venue == venue
     if source is not None:
         seen = select(ALIAS.c.id).where(ALIAS.c.paper_id == PAPER.c.id, ALIAS.c.source == source)
         yield seen.exists()

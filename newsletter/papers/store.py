@@ -48,10 +48,11 @@ _MERGED = (
     "announcement",
     "standing",
     "upvotes",
+    "venue",
 )
 # Candidates reach back 30 days; a revision of a paper of unknown age is older than that.
 _LONG_AGO = timedelta(days=366)
-_FILLED = ("doi", "authors", "url", "code_url", "project_url", "published_at")
+_FILLED = ("doi", "authors", "url", "code_url", "project_url", "published_at", "venue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,7 @@ class _Group:
     def _write(self) -> None:
         """Insert, update, name: one statement each."""
         connection = self.session.connection()
+        known = update(PAPER).where(PAPER.c.id == bindparam("row_id"))
         self.changes.write(self.session, self.seen_at)
         if self.new:
             # Asking for the ids afterwards is faster than RETURNING, which goes row by row on
@@ -260,7 +262,7 @@ class _Group:
             self._number()
         if changed := [_bound(row) for row in self.rows.values() if row.changed]:
             columns = {name: bindparam(f"new_{name}", type_=PAPER.c[name].type) for name in _MERGED}
-            connection.execute(_update().values(columns), changed)
+            connection.execute(known.values(columns), changed)
         texts = [
             {"row_id": row.id, "new_title": None, "new_abstract": None, **row.text}
             for row in self.rows.values()
@@ -274,7 +276,7 @@ class _Group:
                 )
                 for name in ("title", "abstract")
             }
-            connection.execute(_update().values(written), texts)
+            connection.execute(known.values(written), texts)
         aliases = [
             {"paper_id": row.id, "source": source, "external_id": name}
             for row in (*self.new, *self.rows.values())
@@ -297,10 +299,6 @@ class _Group:
                 )
                 for name, number in self.session.execute(query):
                     rows[name].id = number
-
-
-def _update() -> Any:
-    return update(PAPER).where(PAPER.c.id == bindparam("row_id"))
 
 
 def _bound(row: _Row) -> dict[str, Any]:
@@ -330,6 +328,7 @@ def _new_row(record: PaperRecord, seen_at: datetime, max_age: timedelta | None) 
         "announcement": record.announcement,
         "standing": record.standing,
         "upvotes": record.upvotes or 0,
+        "venue": record.venue,
     }
     return _Row(None, values, not record.abstract, is_revision, is_old)
 

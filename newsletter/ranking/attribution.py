@@ -63,7 +63,7 @@ class ProductCache:
 
     def rows(self, pool: EvidenceMatrix) -> NDArray[np.int64] | None:
         """Where the pool's pieces stand in ``found``; None when they do not all fit in."""
-        missing = [place for place, key in enumerate(pool.keys) if key not in self._rows]
+        missing = [index for index, key in enumerate(pool.keys) if key not in self._rows]
         start, end = len(self._rows), len(self._rows) + len(missing)
         if end > len(self.found):
             return None
@@ -75,7 +75,7 @@ class ProductCache:
             if self._kinds == 3:
                 others = self.candidates.vectors[:, d:]
                 self.found[start:end, :, 2] = pieces[:, d:] @ others.T
-            self._rows |= {pool.keys[place]: start + n for n, place in enumerate(missing)}
+            self._rows |= {pool.keys[index]: start + n for n, index in enumerate(missing)}
         return np.array([self._rows[key] for key in pool.keys], np.int64)
 
 
@@ -89,18 +89,18 @@ def strongest(
     # Topics have different numbers of picks: a rectangle, filled up with the first paper.
     order = np.argsort(homes, kind="stable")
     counts = np.bincount(homes, minlength=len(topics))
-    place = np.empty(len(homes), np.int64)
-    place[order] = np.arange(len(homes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    slot = np.empty(len(homes), np.int64)
+    slot[order] = np.arange(len(homes)) - np.repeat(np.cumsum(counts) - counts, counts)
     asked = np.zeros((len(topics), int(counts.max(initial=0))), np.int64)
-    asked[homes, place] = papers
-    given = given_by(topics, products.candidates, asked, products).transpose(0, 2, 1)[homes, place]
+    asked[homes, slot] = papers
+    given = given_by(topics, products.candidates, asked, products).transpose(0, 2, 1)[homes, slot]
     if not given.shape[1]:
         nothing = np.full(len(homes), -1)
         return Reasons(nothing, nothing, nothing)
     kinds = np.full((len(topics), given.shape[1]), LIKED, np.int8)
-    for number, topic in enumerate(topics):
+    for index, topic in enumerate(topics):
         if topic.evidence is not None:
-            kinds[number, : len(topic.evidence.kinds)] = topic.evidence.kinds
+            kinds[index, : len(topic.evidence.kinds)] = topic.evidence.kinds
     mine = kinds[homes]
     stated, by_stated = _greatest(np.where(mine < STATED, given, 0))
     liked, by_liked = _greatest(np.where((mine >= STATED) & (mine < LIKED), given, 0))
@@ -129,8 +129,8 @@ def given_by(
     m is the most pieces that a topic has; of topics with fewer the rest is 0.
     """
     known: list[_Known] = [
-        (place, topic.evidence, topic.scale)
-        for place, topic in enumerate(topics)
+        (index, topic.evidence, topic.scale)
+        for index, topic in enumerate(topics)
         if topic.evidence is not None and len(topic.evidence.rows)
     ]
     most = max((len(evidence.rows) for _, evidence, _ in known), default=0)
@@ -138,7 +138,7 @@ def given_by(
     pools = {id(evidence.pool): evidence.pool for _, evidence, _ in known}
     for key, pool in pools.items():
         mine = [one for one in known if id(one[1].pool) == key]
-        places = [place for place, _, _ in mine]
+        places = [index for index, _, _ in mine]
         rows = None if products is None else products.rows(pool)
         if products is None or rows is None:
             found[places] = _multiplied(mine, candidates, papers[places], most)
@@ -200,6 +200,6 @@ def _multiplied(
 def _filled_up(rows: Sequence[NDArray[Number]], width: int, kind: type[Number]) -> NDArray[Number]:
     """Rows of different lengths as one rectangle, the rest of each 0."""
     found = np.zeros((len(rows), width), kind)
-    for place, row in zip(found, rows, strict=True):
-        place[: len(row)] = row
+    for row_slots, row in zip(found, rows, strict=True):
+        row_slots[: len(row)] = row
     return found

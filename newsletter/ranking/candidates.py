@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.language import SOURCE
 from newsletter.core.models import Label
 from newsletter.core.persons import PersonIndex
 from newsletter.ranking.calibration import AS_SHIPPED, Calibration
@@ -182,6 +183,7 @@ class SubscriberProfile:
     outside_picks: bool = True
     fill: bool = False  # whether popular papers fill up what matches leave
     paused: bool = False  # all topics are, so that nothing is wanted
+    language: str = SOURCE  # of the reasons
 
 
 class Pick(NamedTuple):
@@ -189,7 +191,8 @@ class Pick(NamedTuple):
 
     ``score`` is 0 to 100; ``match`` the probability that the paper is about the topic, None where
     nothing was compared; ``highlights`` are sentences verbatim, ``in_short`` the
-    one that says what was found, or "".
+    one that says what was found, or ""; ``bars`` name what each line of the explanation is about
+    (`explanations.bar`).
     """
 
     paper_id: int
@@ -202,12 +205,18 @@ class Pick(NamedTuple):
     explanation: str
     highlights: tuple[str, ...] = ()
     in_short: str = ""
+    bars: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """One subscriber's picks in reading order; ``reason`` says why there are none."""
+    """One subscriber's picks in reading order; ``reason`` says why there are none.
+
+    ``message`` and ``number`` are what it was made of, to say it in another language.
+    """
 
     subscriber_id: int
     picks: tuple[Pick, ...] = ()
     reason: str = ""
+    message: str = field(default="", compare=False)
+    number: str = field(default="", compare=False)

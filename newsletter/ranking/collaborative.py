@@ -58,10 +58,10 @@ class Collaboration:
         """
         if paper_ids is None or not len(paper_ids):
             return self._predict(vectors, self.like_coefficients)
-        place = np.minimum(np.searchsorted(self.paper_ids, paper_ids), len(self.paper_ids) - 1)
-        known = self.paper_ids[place] == paper_ids
+        index = np.minimum(np.searchsorted(self.paper_ids, paper_ids), len(self.paper_ids) - 1)
+        known = self.paper_ids[index] == paper_ids
         found = np.empty((len(vectors), self.likes.shape[1]), np.float32)
-        found[known] = self.likes[place[known]]
+        found[known] = self.likes[index[known]]
         found[~known] = self._predict(vectors[~known], self.like_coefficients)
         return found
 

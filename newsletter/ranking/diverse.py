@@ -42,4 +42,4 @@ def to_ask_about(
         worth = (content @ candidates.content[liked].T).max(axis=1)
     else:
         worth = candidates.crowding[rows]
-    return [int(rows[place]) for place in diverse(content, worth, most)]
+    return [int(rows[index]) for index in diverse(content, worth, most)]

@@ -6,10 +6,12 @@ steps that the paper was picked for, and what is not named is one part of its ow
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.models import hash_of_value
 from newsletter.core.one_line import shortened
 from newsletter.core.persons import Fit
 from newsletter.ranking.attribution import given_by
@@ -137,6 +139,16 @@ def weights(evidence: Evidence | None) -> dict[tuple[str, int | str], int]:
             evidence.kinds.tolist(), evidence.rows.tolist(), percent, strict=True
         )
     }
+
+
+@lru_cache(maxsize=20_000)
+def bar(kind: str, key: int | str, topic_id: int | None) -> str:
+    """The name of what was learned from one interest or rating, in addresses (``#keyword-12-…``).
+
+    Topics of different readers differ, so it names no value that a reader typed.
+    """
+    named = key if isinstance(key, int) else hash_of_value(key)[:8]
+    return f"{kind}-{topic_id or 0}-{named}"
 
 
 def short(text: str) -> str:

@@ -53,7 +53,7 @@ def label_of(match: float | None) -> Label:
 def labels_of(matches: Sequence[float]) -> list[Label]:
     """The labels of many matches."""
     places = np.searchsorted((WORTH, GOOD, STRONG), matches, side="right").tolist()
-    return [_LABELS[place] for place in places]
+    return [_LABELS[index] for index in places]
 
 
 # What the second regression weighs: the logarithms of the first one's p and of 1 / (1 - p) (beta
@@ -180,15 +180,15 @@ def ways_of(topics: Sequence[TopicProfile]) -> tuple[NDArray[np.int64], NDArray[
     """(T,) places in `WAYS`, -1 where nothing was told, and whether keywords are all there is."""
     ways = np.full(len(topics), -1)
     keywords_only = np.zeros(len(topics), bool)
-    for place, topic in enumerate(topics):
+    for index, topic in enumerate(topics):
         kinds = () if topic.evidence is None else topic.evidence.kinds.tolist()
         stated = any(kind < STATED for kind in kinds)
         if any(STATED <= kind < LIKED for kind in kinds):
-            ways[place] = 3 if stated else 2
+            ways[index] = 3 if stated else 2
         elif stated:
             keywords = _keywords(topic)
-            keywords_only[place] = all(keywords)
-            ways[place] = 0 if any(keywords) else 1
+            keywords_only[index] = all(keywords)
+            ways[index] = 0 if any(keywords) else 1
     return ways, keywords_only
 
 

@@ -138,19 +138,19 @@ class MatchFeatures:
         """(T, p, len(NAMES)) of papers (T, p) that reach ``steps`` without votes and follows."""
         size, length = papers.shape
         found = np.zeros((size, length, len(NAMES)), np.float32)
-        put = {name: found[:, :, place] for place, name in enumerate(NAMES)}
+        put = {name: found[:, :, index] for index, name in enumerate(NAMES)}
         put["steps"][:] = steps
         kinds, likeness = self._likeness(topics, papers)
         mean, spread = (part[papers] for part in self._among_others)
         liked = (kinds >= STATED) & (kinds < LIKED)
-        number = liked.sum(axis=1)
-        some = number > 0
-        put["likes"][:] = np.log1p(number)[:, None]
+        like_count = liked.sum(axis=1)
+        some = like_count > 0
+        put["likes"][:] = np.log1p(like_count)[:, None]
         if some.any():
             mine = np.where(liked[some][:, :, None], likeness[some], 0)
             best = -np.partition(-mine, min(NEAREST, mine.shape[1]) - 1, axis=1)[:, :NEAREST]
-            three = best.sum(axis=1) / np.minimum(NEAREST, number[some])[:, None]
-            average = mine.sum(axis=1) / number[some][:, None]
+            three = best.sum(axis=1) / np.minimum(NEAREST, like_count[some])[:, None]
+            average = mine.sum(axis=1) / like_count[some][:, None]
             put["nearest"][some] = best.max(axis=1)
             put["three_nearest"][some] = three
             put["likes_mean"][some] = average
@@ -183,22 +183,22 @@ class MatchFeatures:
         pools = {id(t.evidence.pool): t.evidence.pool for t in topics if t.evidence is not None}
         for key, pool in pools.items():
             places = [
-                place
-                for place, topic in enumerate(topics)
+                index
+                for index, topic in enumerate(topics)
                 if topic.evidence is not None and id(topic.evidence.pool) == key
             ]
             rows = np.zeros((len(places), most), np.int64)
-            for row, place in zip(rows, places, strict=True):
-                evidence = topics[place].evidence
+            for row, index in zip(rows, places, strict=True):
+                evidence = topics[index].evidence
                 if evidence is not None:
                     row[: len(evidence.rows)] = evidence.rows
-                    kinds[place, : len(evidence.rows)] = evidence.kinds
+                    kinds[index, : len(evidence.rows)] = evidence.kinds
             known = self.products.rows(pool)
             if known is None:
                 d = len(self.candidates.ridge)
-                for place, row in zip(places, rows, strict=True):
-                    content = self.candidates.content[papers[place]]
-                    likeness[place] = pool.vectors[row, :d] @ content.T
+                for index, row in zip(places, rows, strict=True):
+                    content = self.candidates.content[papers[index]]
+                    likeness[index] = pool.vectors[row, :d] @ content.T
                 continue
             table = self.products.found
             cells = (known[rows][:, :, None] * table.shape[1] + papers[places][:, None, :]) * (
@@ -222,13 +222,13 @@ class MatchFeatures:
         cells = rows[:, :, None] * table.shape[1] + papers[:, None, :]
         hits = table.reshape(-1, 3).take(cells, axis=0)  # (T, s, p, 3)
         there = np.minimum(hits[..., MENTIONED], 1).sum(axis=1)
-        number = np.maximum([[len(values)] for values in stated], 1)
+        words_stated = np.maximum([[len(values)] for values in stated], 1)
         put["found"][:] = np.minimum(there, 3)
-        put["found_share"][:] = there / number
+        put["found_share"][:] = there / words_stated
         put["in_title"][:] = np.minimum(hits[..., IN_TITLE].sum(axis=1), 2)
         put["mentions"][:] = np.log1p(hits[..., MENTIONED].sum(axis=1))
         put["covered"][:] = hits[..., COVERED].max(axis=1)
-        put["covered_mean"][:] = hits[..., COVERED].sum(axis=1) / number
+        put["covered_mean"][:] = hits[..., COVERED].sum(axis=1) / words_stated
 
 
 def is_keyword(kind: int, value: str) -> bool:

@@ -35,26 +35,26 @@ class Matcher:
             votes = scoring.popularity(self._found.candidates)
             plain -= sliders[:, None] * np.float32(scoring.POPULARITY / 100) * votes[papers]
         following = [
-            place for place, topic in enumerate(topics) if scoring.gains(topic, self._found)
+            index for index, topic in enumerate(topics) if scoring.gains(topic, self._found)
         ]
-        for place in following:
-            plain[place] -= scoring.follows(topics[place], self._found)[papers[place]]
+        for index in following:
+            plain[index] -= scoring.follows(topics[index], self._found)[papers[index]]
         found = np.zeros(papers.shape, np.float32)
         allowed = steps > scoring.NEVER
         for places in _of_one_size(topics):
-            some = [topics[place] for place in places]
+            some = [topics[index] for index in places]
             ways, keywords_only = match.ways_of(some)
             features = self._features.of(some, papers[places], plain[places])
             found[places] = self._model.probabilities(
                 ways, features, keywords_only=keywords_only, allowed=allowed[places]
             )
-        for place in following:
-            author, category = scoring.followed(topics[place], self._found)
-            mine = papers[place]
+        for index in following:
+            author, category = scoring.followed(topics[index], self._found)
+            mine = papers[index]
             cites = np.zeros(len(author), np.float32)
-            cites[list(self._found.cited_by(topics[place]))] = 1
-            found[place] = match.with_follows(
-                found[place], author[mine], category[mine], cites[mine]
+            cites[list(self._found.cited_by(topics[index]))] = 1
+            found[index] = match.with_follows(
+                found[index], author[mine], category[mine], cites[mine]
             )
         found = self._found.candidates.calibration.of(found)
         found[~allowed] = 0

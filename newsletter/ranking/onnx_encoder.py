@@ -89,12 +89,12 @@ class OnnxEncoder:
         found = np.zeros((len(texts), self.dimensions), np.float32)
         tell = progress.get()
         order = sorted(
-            (place for place, text in enumerate(texts) if text.strip()),
-            key=lambda place: len(texts[place]),
+            (index for index, text in enumerate(texts) if text.strip()),
+            key=lambda index: len(texts[index]),
         )
         for start in range(0, len(order), BATCH):
             some = order[start : start + BATCH]
-            found[some] = self._run([texts[place] for place in some])
+            found[some] = self._run([texts[index] for index in some])
             if tell is not None:
                 tell(start + len(some), len(order))
         require_finite(self.name, found, texts)

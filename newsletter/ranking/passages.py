@@ -29,11 +29,11 @@ def passages(
     scores = np.zeros((len(papers), int(counts.max())), np.float32)
     worth = np.zeros((len(shown), scores.shape[1]), np.float32)
     known_before = np.zeros(worth.shape, bool)
-    for number, (each, start, end) in enumerate(zip(sentences, edges[:-1], edges[1:], strict=True)):
+    for index, (each, start, end) in enumerate(zip(sentences, edges[:-1], edges[1:], strict=True)):
         mine = content.take(readers[start:end], axis=0)
         np.matmul(mine, each.vectors.T, out=scores[start:end, : len(each.texts)])
-        worth[number, : len(each.texts)] = each.worth
-        known_before[number, : len(each.texts)] = each.background
+        worth[index, : len(each.texts)] = each.worth
+        known_before[index, : len(each.texts)] = each.background
     chosen = np.empty((len(papers), 3), np.int64)
     said = explanations.in_short(scores, worth[number_of[order]])
     # What stands in short above is not marked again, and what everybody knows never is.
@@ -41,14 +41,14 @@ def passages(
     scores[np.flatnonzero(said >= 0), said[said >= 0]] = -np.inf
     chosen[order, 2] = said
     chosen[order, :2] = explanations.highlights(scores, counts[number_of[order]])
-    texts_of = [sentences[number].texts for number in number_of.tolist()]
+    texts_of = [sentences[index].texts for index in number_of.tolist()]
     marked: list[tuple[str, ...]] = [
         (texts[first], texts[second]) if second >= 0 else (texts[first],) if first >= 0 else ()
         for texts, (first, second, _) in zip(texts_of, chosen.tolist(), strict=True)
     ]
     short: list[str] = [
-        texts[place] if place >= 0 and len(texts) > 1 else ""
-        for texts, place in zip(texts_of, chosen[:, 2].tolist(), strict=True)
+        texts[sentence] if sentence >= 0 and len(texts) > 1 else ""
+        for texts, sentence in zip(texts_of, chosen[:, 2].tolist(), strict=True)
     ]
     return marked, short
 
@@ -59,6 +59,6 @@ def in_short_for_anybody(candidates: Candidates, papers: Sequence[int]) -> list[
         return [""] * len(papers)
     chosen = []
     for each in candidates.sentences(papers):
-        place = int(explanations.in_short(each.worth[None], each.worth[None])[0])
-        chosen.append(each.texts[place] if place >= 0 and len(each.texts) > 1 else "")
+        sentence = int(explanations.in_short(each.worth[None], each.worth[None])[0])
+        chosen.append(each.texts[sentence] if sentence >= 0 and len(each.texts) > 1 else "")
     return chosen

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.models import Label
 from newsletter.ranking import passages
 from newsletter.ranking.candidates import Candidates, Pick
 
 # Sections. The first is all that a reader without interests gets; the second follows the picks.
-POPULAR = "Popular"
-POPULAR_TODAY = "Popular today"
+POPULAR = N_("Popular")
+POPULAR_TODAY = N_("Popular today")
 
 
 def popular(
@@ -33,10 +34,10 @@ def popular(
     order = np.lexsort((-candidates.first_seen, -candidates.upvotes))
     rows = [row for row in order[allowed[order]].tolist() if candidates.ids[row] not in picked]
     rows = rows[:most]
-    why = _why(section, bool(candidates.upvotes[rows].any()))
+    why, name = _why(section, bool(candidates.upvotes[rows].any())), gettext(section)
     return tuple(
-        Pick(candidates.ids[row], None, section, place, 0.0, None, Label.NONE, why, in_short=said)
-        for place, (row, said) in enumerate(
+        Pick(candidates.ids[row], None, name, index, 0.0, None, Label.NONE, why, in_short=said)
+        for index, (row, said) in enumerate(
             zip(rows, passages.in_short_for_anybody(candidates, rows), strict=True),
             start=len(after) + 1,
         )
@@ -45,10 +46,11 @@ def popular(
 
 def _why(section: str, voted: bool) -> str:
     """The lead: it stands in each of the section's reasons, and so is said once."""
-    which = "most upvoted papers" if voted else "newest papers"
+    which = _("The day’s most upvoted papers") if voted else _("The day’s newest papers")
     if section == POPULAR_TODAY:
-        return f"The day’s {which}, whatever your topics: you asked for a full list."
-    return (
-        f"The day’s {which}, the same for everyone: you have not told us your interests yet. "
-        "Add them in your preferences, or mark papers as relevant."
+        return _("{which}, whatever your topics: you asked for a full list.", which=which)
+    return _(
+        "{which}, the same for everyone: you have not told us your interests yet. "
+        "Add them in your preferences, or mark papers as relevant.",
+        which=which,
     )

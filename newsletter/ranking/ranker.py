@@ -12,6 +12,8 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core import language
+from newsletter.core.language import N_, gettext
 from newsletter.ranking import attribution, passages, reasons, scoring
 from newsletter.ranking.candidates import (
     Candidates,
@@ -41,12 +43,14 @@ __all__ = [
     "rank",
 ]
 
-OUTSIDE = "Outside your usual"
-NO_NEW = "there are no new papers"
-NO_MATCH = "none of the new papers is about your topics"
-ALL_MUTED = "what you muted hides every new paper"
-BELOW_MINIMUM = "no new paper reached your minimum match"
-PAUSED = "all your topics are paused"
+OUTSIDE = N_("Outside your usual")
+# Why there is no paper; a number may follow in `Ranking.number`.
+NO_NEW = N_("there are no new papers")
+NO_MATCH = N_("none of the new papers is about your topics")
+ALL_MUTED = N_("what you muted hides every new paper")
+BELOW_MINIMUM = N_("no new paper reached your minimum match of {number}")
+BUDGET_USED = N_("your weekly budget of {number} papers is used up")
+PAUSED = N_("all your topics are paused")
 CHUNK = 1_024  # topics scored at once: what they take then stays in the processor's cache
 
 
@@ -68,7 +72,7 @@ class Ranker:
     def rank(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
         """A ranking per profile, in their order; all are scored by a few matrix products."""
         if not len(self.candidates):
-            return [Ranking(profile.subscriber_id, reason=NO_NEW) for profile in profiles]
+            return [_nothing(profile, NO_NEW) for profile in profiles]
         known = [_known(profile) for profile in profiles]
         groups: dict[int, list[int]] = defaultdict(list)
         for place, profile in enumerate(known):
@@ -98,8 +102,8 @@ class Ranker:
         scoring.adjust(scores, self.candidates, [known], self._found)
         scores[0, :, row] = open_to_all
         home = scores[0].argmax(axis=0)
-        for place in range(len(known.topics)):
-            scores[0, place, home != place] = scoring.NEVER
+        for index in range(len(known.topics)):
+            scores[0, index, home != index] = scoring.NEVER
         columns, steps = scoring.best(scores[0], SHORTLIST)
         listed = columns.astype(np.int64)
         own = int(home[row])
@@ -113,7 +117,7 @@ class Ranker:
         candidates, found = self.candidates, self._found
         if not profiles[0].topics:
             return [
-                Ranking(profile.subscriber_id, reason=PAUSED)
+                _nothing(profile, PAUSED)
                 if profile.paused
                 else _without_interests(candidates, profile, found)
                 for profile in profiles
@@ -126,12 +130,14 @@ class Ranker:
         topics = [topic for profile in profiles for topic in profile.topics]
         homes = rows * len(profiles[0].topics) + picks.topics[rows, columns]
         mine = [topics[home] for home in homes.tolist()]
-        explanations = self._reasons.of(topics, homes, papers)
+        outside = picks.outside[rows, columns]
+        languages = [profile.language for profile in profiles for _topic in profile.topics]
+        whys = self._reasons.of(topics, homes, papers, outside, languages)
         sections = [topic.name for topic in mine]
         topic_ids = [topic.topic_id for topic in mine]
-        for number in np.flatnonzero(picks.outside[rows, columns]).tolist():
-            sections[number], topic_ids[number] = OUTSIDE, None
-            explanations[number] = reasons.outside(mine[number], explanations[number])
+        for index in np.flatnonzero(outside).tolist():
+            with language.speaking(profiles[rows[index]].language):
+                sections[index], topic_ids[index] = gettext(OUTSIDE), None
         edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
         matches = np.round(picks.matches[rows, columns].astype(np.float64), 4).tolist()
         values = zip(
@@ -142,8 +148,9 @@ class Ranker:
             np.round(scoring.points(picks.steps[rows, columns]), 1).tolist(),
             matches,
             labels_of(matches),
-            explanations,
+            [why.explanation for why in whys],
             *passages.passages(candidates, vectors, homes, papers),
+            [why.bars for why in whys],
             strict=True,
         )
         # As `Pick._make` does it, without a Python call for each of a hundred thousand picks.
@@ -190,20 +197,30 @@ def _allowed(
     return fresh, allowed
 
 
-def _reason(candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches) -> str:
+def _nothing(profile: SubscriberProfile, why: str, number: float | None = None) -> Ranking:
+    """A ranking without papers; ``why`` is one of the messages above."""
+    shown = "" if number is None else f"{number:g}"
+    return Ranking(
+        profile.subscriber_id, reason=why.format(number=shown), message=why, number=shown
+    )
+
+
+def _without_papers(
+    candidates: Candidates, profile: SubscriberProfile, found: scoring.Matches
+) -> Ranking:
     """Why a subscriber gets no papers."""
     fresh, allowed = _allowed(candidates, profile, found)
     if profile.paused:
-        return PAUSED
+        return _nothing(profile, PAUSED)
     if not fresh.any():
-        return NO_NEW
+        return _nothing(profile, NO_NEW)
     if not room_for(profile):
-        return f"your weekly budget of {profile.weekly_budget} papers is used up"
+        return _nothing(profile, BUDGET_USED, profile.weekly_budget)
     if not allowed.any():
-        return ALL_MUTED
+        return _nothing(profile, ALL_MUTED)
     if profile.min_score > 100 * WORTH:
-        return f"{BELOW_MINIMUM} of {profile.min_score:g}"
-    return NO_MATCH
+        return _nothing(profile, BELOW_MINIMUM, profile.min_score)
+    return _nothing(profile, NO_MATCH)
 
 
 def _without_interests(
@@ -212,7 +229,8 @@ def _without_interests(
     """Popular papers for a subscriber of whom nothing is known yet; a minimum holds for them."""
     _, allowed = _allowed(candidates, profile, found)
     most = 0 if profile.min_score else room_for(profile)
-    picks = popular(candidates, allowed, most, section=POPULAR)
+    with language.speaking(profile.language):
+        picks = popular(candidates, allowed, most, section=POPULAR)
     return _ranking(candidates, profile, found, picks)
 
 
@@ -226,6 +244,8 @@ def _ranking(
     if profile.fill and not profile.paused and len(picks) < room_for(profile):
         _, allowed = _allowed(candidates, profile, found)
         most = room_for(profile) - len(picks)
-        picks += popular(candidates, allowed, most, section=POPULAR_TODAY, after=picks)
-    reason = "" if picks else _reason(candidates, profile, found)
-    return Ranking(profile.subscriber_id, picks, reason)
+        with language.speaking(profile.language):
+            picks += popular(candidates, allowed, most, section=POPULAR_TODAY, after=picks)
+    if not picks:
+        return _without_papers(candidates, profile, found)
+    return Ranking(profile.subscriber_id, picks)

@@ -3,7 +3,8 @@
 In order of strength: the phrase of an interest that stands in the paper, as it is written there;
 the liked paper that it resembles, and rare words that both have; the author or category that is
 followed. Two are said at most, each as a line of its own, so that what a section's papers have
-in common can be said once.
+in common can be said once. Each line comes with the bar of what it names (see `explanations.bar`),
+"" where the reader was not asked about it.
 """
 
 from collections.abc import Sequence
@@ -14,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+from newsletter.core import language
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.persons import Fit
 from newsletter.ranking import attribution, scoring
 from newsletter.ranking.candidates import KINDS, Candidates, TopicProfile
-from newsletter.ranking.explanations import short
+from newsletter.ranking.explanations import bar, short
 from newsletter.ranking.match_features import is_keyword
 from newsletter.ranking.words import phrase_of, spelled, stem, tokens
 
@@ -27,17 +30,44 @@ SHARED = 2  # words named that two papers have in common
 SHORTEST_SHARED = 4  # letters; shorter ones are hardly ever what a paper is about
 # Words that are rare enough to say something: at most this share of the day's papers has them.
 COMMON = 0.15
-_SAID = {"seed_paper": "named", "relevant": "liked", "saved": "saved", "clicked": "opened"}
-_VERBS = {KINDS.index(kind): verb for kind, verb in _SAID.items()}
+_SAID = {
+    "seed_paper": N_("which you named"),
+    "relevant": N_("which you liked"),
+    "saved": N_("which you saved"),
+    "clicked": N_("which you opened"),
+}
+_WHICH = {KINDS.index(kind): said for kind, said in _SAID.items()}
 _QUOTED = {KINDS.index(kind) for kind in ("keyword", "text")}
-_COUNT = {1: "one", 2: "two", 3: "three"}
+_MENTIONS = {
+    1: N_("Mentions {words}, one of your keywords."),
+    2: N_("Mentions {words}, two of your keywords."),
+    3: N_("Mentions {words}, three of your keywords."),
+}
+
+
+class Why(NamedTuple):
+    """Why a paper is there, a reason a line; ``bars`` has a line for each."""
+
+    explanation: str
+    bars: str = ""
+
+
+class _Line(NamedTuple):
+    text: str
+    bar: str = ""
+    is_vague: bool = False  # it says no more than that the paper is close
+
+
+class _Stated(NamedTuple):
+    value: str
+    kind: str
 
 
 class _Told(NamedTuple):
     """What a topic's reader told: keywords, longer texts, and whether they follow anything."""
 
-    keywords: tuple[str, ...]
-    sentences: tuple[str, ...]
+    keywords: tuple[_Stated, ...]
+    sentences: tuple[_Stated, ...]
     follows: bool
     kinds: list[int]
     rows: list[int]
@@ -45,7 +75,7 @@ class _Told(NamedTuple):
 
 def _told(topic: TopicProfile) -> _Told:
     evidence = topic.evidence
-    several: tuple[list[str], list[str]] = ([], [])
+    several: tuple[list[_Stated], list[_Stated]] = ([], [])
     kinds: list[int] = []
     rows: list[int] = []
     if evidence is not None:
@@ -53,7 +83,7 @@ def _told(topic: TopicProfile) -> _Told:
         for kind, row in zip(kinds, rows, strict=True):
             if kind in _QUOTED:
                 value = str(evidence.pool.keys[row])
-                several[not is_keyword(kind, value)].append(value)
+                several[not is_keyword(kind, value)].append(_Stated(value, KINDS[kind]))
     follows = bool(topic.followed_authors or topic.followed_categories)
     return _Told(tuple(several[0]), tuple(several[1]), follows, kinds, rows)
 
@@ -66,30 +96,44 @@ class Reasons:
     found: scoring.Matches
     _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
-    _shared: dict[tuple[int | str, int], str] = field(default_factory=dict)
+    _shared: dict[tuple[int | str, int], list[str]] = field(default_factory=dict)
     _spelled: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.candidates: Candidates = self.products.candidates
 
     def of(
-        self, topics: Sequence[TopicProfile], homes: NDArray[np.int64], papers: NDArray[np.int64]
-    ) -> list[str]:
-        """One text a pick, its reasons in lines; each pick is a paper in the topic at ``homes``."""
+        self,
+        topics: Sequence[TopicProfile],
+        homes: NDArray[np.int64],
+        papers: NDArray[np.int64],
+        outside: NDArray[np.bool_],
+        languages: Sequence[str],
+    ) -> list[Why]:
+        """The reasons of each pick, which is a paper in the topic at its place of ``homes``.
+
+        Or ``outside`` of all, and nearest to that one. ``languages`` are those of the topics.
+        """
         told = {home: _told(topics[home]) for home in np.unique(homes).tolist()}
         strongest = attribution.strongest(topics, self.products, homes, papers)
-        return [
-            self._lines(topics[home], told[home], paper, liked, nearest)
-            for home, paper, liked, nearest in zip(
+        whys = []
+        with language.speaking(language.current()):
+            for home, paper, liked, nearest, is_outside in zip(
                 homes.tolist(),
                 papers.tolist(),
                 strongest.liked.tolist(),
                 strongest.nearest.tolist(),
+                outside.tolist(),
                 strict=True,
-            )
-        ]
+            ):
+                language.use(languages[home])
+                lines = self._lines(topics[home], told[home], paper, liked, nearest)
+                whys.append(_joined(_outside(topics[home], lines) if is_outside else lines))
+        return whys
 
-    def _lines(self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int) -> str:
+    def _lines(
+        self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int
+    ) -> list[_Line]:
         mentions = self._mentions(topic, told, paper)
         if not mentions:
             liked = nearest
@@ -97,29 +141,36 @@ class Reasons:
         if (cites := self._cites(topic, told, paper)) and len(lines) < MOST:
             lines.append(cites)
             liked = -1
-        if liked >= 0:
-            lines.append(self._resembles(topic, told, paper, liked))
+        if liked >= 0 and (resembles := self._resembles(topic, told, paper, liked)):
+            lines.append(resembles)
         if len(lines) < MOST and told.follows:
             lines += self._follows(topic, paper)[: MOST - len(lines)]
-        return "\n".join(lines) or f"Close in meaning to your topic “{short(topic.name)}”."
+        if not lines:
+            close = _("Close in meaning to your topic {topic}.", topic=_name(topic))
+            lines = [_Line(close, is_vague=True)]
+        return lines
 
-    def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> str:
-        """The stated interests that stand in the paper."""
+    def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
+        """The stated interests that stand in the paper; the bar is the first one's."""
         known = self._spelled
-        named: list[str] = []
-        for value in told.keywords:
-            found = known.get((value, paper))
+        named: dict[str, _Stated] = {}
+        for stated in told.keywords:
+            found = known.get((stated.value, paper))
             if found is None:
-                found = self._spelling(value, paper)
-            if found and found not in named:
-                named.append(found)
+                found = self._spelling(stated.value, paper)
+            if found:
+                named.setdefault(found, stated)
         if named:
-            some = named[:MOST_NAMED]
-            return f"Mentions {_listed(some)}, {_COUNT[len(some)]} of your keywords."
-        for value in told.sentences:
-            if shared := self._words_of(value, value, paper):
-                return f"Shares {shared} with your topic “{short(topic.name)}”."
-        return ""
+            some = list(named)[:MOST_NAMED]
+            said = _(_MENTIONS[len(some)], words=_listed(some))
+            return _Line(said, _bar_of(topic, named[some[0]]))
+        for stated in told.sentences:
+            if shared := self._words_of(stated.value, stated.value, paper):
+                said = _(
+                    "Shares {words} with your topic {topic}.", words=shared, topic=_name(topic)
+                )
+                return _Line(said, _bar_of(topic, stated))
+        return None
 
     def _spelling(self, value: str, paper: int) -> str:
         """How ``value`` is written where it stands in the paper; "" where it does not."""
@@ -129,24 +180,31 @@ class Reasons:
         )
         return found
 
-    def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> str:
+    def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> _Line | None:
         evidence = topic.evidence
         if evidence is None:
-            return ""
-        verb, title = _VERBS[told.kinds[liked]], evidence.labels[liked]
-        row = told.rows[liked]
-        text = evidence.pool.texts[row] if evidence.pool.texts else title
+            return None
+        which, row = gettext(_WHICH[told.kinds[liked]]), told.rows[liked]
+        title = language.quoted(evidence.labels[liked])
+        text = evidence.pool.texts[row] if evidence.pool.texts else evidence.labels[liked]
         shared = self._words_of(evidence.pool.keys[row], text, paper)
+        where = _bar_of_paper(topic, told, liked)
         if not shared:
-            return f"Close to “{title}”, which you {verb}."
-        return f"Like “{title}”, which you {verb}: both mention {shared}."
+            close = _("Close to {title}, {which}.", title=title, which=which)
+            return _Line(close, where, is_vague=True)
+        said = _(
+            "Like {title}, {which}: both mention {words}.", title=title, which=which, words=shared
+        )
+        return _Line(said, where)
 
-    def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> str:
-        """The paper of the reader's that this one cites; "" where there is none."""
-        place = self.found.cited_by(topic).get(paper) if self.found.citing else None
-        if place is None or topic.evidence is None:
-            return ""
-        return f"Cites “{topic.evidence.labels[place]}”, which you {_VERBS[told.kinds[place]]}."
+    def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
+        """The paper of the reader's that this one cites."""
+        index = self.found.cited_by(topic).get(paper) if self.found.citing else None
+        if index is None or topic.evidence is None:
+            return None
+        title = language.quoted(topic.evidence.labels[index])
+        said = _("Cites {title}, {which}.", title=title, which=gettext(_WHICH[told.kinds[index]]))
+        return _Line(said, _bar_of_paper(topic, told, index))
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
@@ -159,10 +217,8 @@ class Reasons:
             title = {stem(word) for word in phrase_of(self.candidates.titles[paper])}
             count = self.candidates.vocabulary.count
             best = sorted(both, key=lambda each: (each not in title, count(each), each))[:SHARED]
-            self._shared[key, paper] = (
-                _listed([there[each] for each in best]) if len(best) == SHARED else ""
-            )
-        return self._shared[key, paper]
+            self._shared[key, paper] = [there[each] for each in best] if len(best) == SHARED else []
+        return _listed(self._shared[key, paper])
 
     def _words_in(self, paper: int) -> dict[str, str]:
         """The candidate's words that say something, by stem."""
@@ -176,32 +232,61 @@ class Reasons:
             self._stems[paper] = found
         return self._stems[paper]
 
-    def _follows(self, topic: TopicProfile, paper: int) -> list[str]:
+    def _follows(self, topic: TopicProfile, paper: int) -> list[_Line]:
         authors = []
         if known := scoring.author_on(topic, self.found, paper):
-            authors = [_by(*known)]
+            followed, named = known
+            authors = [_Line(_by(followed, named), _bar_of(topic, _Stated(followed, "author")))]
         categories = [
-            f"In {short(name)}, a category you follow."
+            _Line(
+                _("In {category}, a category you follow.", category=short(name)),
+                _bar_of(topic, _Stated(name, "category")),
+            )
             for name in (self.candidates.categories[paper] if topic.followed_categories else ())
             if name.casefold() in topic.followed_categories
         ]
         return authors[:1] + categories[:1]
 
 
+def _joined(lines: Sequence[_Line]) -> Why:
+    return Why("\n".join(line.text for line in lines), "\n".join(line.bar for line in lines))
+
+
+def _bar_of(topic: TopicProfile, stated: _Stated) -> str:
+    # Authors and categories are followed however they are spelled.
+    key = stated.value.casefold() if stated.kind in {"author", "category"} else stated.value
+    return bar(stated.kind, key, topic.topic_id)
+
+
+def _bar_of_paper(topic: TopicProfile, told: _Told, place: int) -> str:
+    """The bar of a paper that was named or rated; what was only opened has none."""
+    kind = KINDS[told.kinds[place]]
+    if topic.evidence is None or kind == "clicked":
+        return ""
+    return bar(kind, topic.evidence.pool.keys[told.rows[place]], topic.topic_id)
+
+
 def _by(followed: str, named: scoring.Named) -> str:
     name = short(named.name)
     if named.fit is Fit.SURE:
-        return f"By {name}, whom you follow."
+        return _("By {name}, whom you follow.", name=name)
     if name.casefold() == followed.casefold():
-        return f"Possibly by {name}, whom you follow; several people have that name."
-    return f"Possibly by {short(followed)}, whom you follow: the paper names {name}."
+        return _("Possibly by {name}, whom you follow; several people have that name.", name=name)
+    return _(
+        "Possibly by {followed}, whom you follow: the paper names {name}.",
+        followed=short(followed),
+        name=name,
+    )
 
 
-def outside(topic: TopicProfile, lines: str) -> str:
+def _outside(topic: TopicProfile, lines: Sequence[_Line]) -> list[_Line]:
     """The reason of a pick from just outside a topic: which one it is nearest to, and why."""
-    first = lines.split("\n", 1)[0]
-    nearest = f"Just outside your topics; nearest to “{short(topic.name)}”."
-    return nearest if first.startswith("Close") else f"{nearest}\n{first}"
+    nearest = _Line(_("Just outside your topics; nearest to {topic}.", topic=_name(topic)))
+    return [nearest] if lines[0].is_vague else [nearest, lines[0]]
+
+
+def _name(topic: TopicProfile) -> str:
+    return language.quoted(short(topic.name))
 
 
 def _says_something(word: str) -> bool:
@@ -210,5 +295,4 @@ def _says_something(word: str) -> bool:
 
 def _listed(words: Sequence[str]) -> str:
     """``“a”``, ``“a” and “b”``, ``“a”, “b” and “c”``."""
-    quoted = [f"“{word}”" for word in words]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return language.listed([language.quoted(word) for word in words])

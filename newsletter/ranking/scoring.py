@@ -103,11 +103,11 @@ class Matches:
         if not self.citing or topic.evidence is None:
             return {}
         evidence, found = topic.evidence, dict[int, int]()
-        for place in np.argsort(-evidence.kinds, kind="stable").tolist():
-            key = evidence.pool.keys[int(evidence.rows[place])]
-            if KINDS[int(evidence.kinds[place])] in _CITED and isinstance(key, int):
+        for index in np.argsort(-evidence.kinds, kind="stable").tolist():
+            key = evidence.pool.keys[int(evidence.rows[index])]
+            if KINDS[int(evidence.kinds[index])] in _CITED and isinstance(key, int):
                 for row in self.citing.get(key, ()):
-                    found.setdefault(row, place)
+                    found.setdefault(row, index)
         return found
 
     def _by_orcid(self, orcid: str) -> dict[int, Named]:
@@ -170,18 +170,18 @@ def adjust(
 ) -> None:
     """Add what topics follow and rule out what may not appear, in place."""
     since = np.array([profile.since.timestamp() for profile in profiles])
-    for number in np.flatnonzero(since > candidates.first_seen.min()).tolist():
-        scores[number, :, candidates.first_seen < since[number]] = NEVER
-    for number, profile in enumerate(profiles):
-        for place, topic in enumerate(profile.topics):
+    for index in np.flatnonzero(since > candidates.first_seen.min()).tolist():
+        scores[index, :, candidates.first_seen < since[index]] = NEVER
+    for index, profile in enumerate(profiles):
+        for topic_index, topic in enumerate(profile.topics):
             if gains(topic, found):
-                scores[number, place] += follows(topic, found)
+                scores[index, topic_index] += follows(topic, found)
         if profile.seen:
             before = [found.row_of[paper] for paper in profile.seen if paper in found.row_of]
-            scores[number, :, before] = NEVER
+            scores[index, :, before] = NEVER
         for rows in muted(profile, found):
             if len(rows):
-                scores[number, :, rows] = NEVER
+                scores[index, :, rows] = NEVER
 
 
 def gains(topic: TopicProfile, found: Matches) -> bool:

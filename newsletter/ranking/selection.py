@@ -80,8 +80,8 @@ def pick(
     size, topics, count = scores.shape
     if topics > 1:  # a paper goes where it scores best
         home = scores.argmax(axis=1)
-        for place in range(topics):
-            scores[:, place][home != place] = NEVER
+        for index in range(topics):
+            scores[:, index][home != index] = NEVER
     wanted = np.array([room_for(profile) for profile in profiles])
     length = max(SHORTLIST, int(wanted.max()))
     columns, steps = best(scores.reshape(size * topics, count), length)
@@ -159,12 +159,12 @@ def _spread_out(
     paid = np.zeros_like(worth)
     chosen = np.full((len(found), int(wanted.max())), -1)
     flat, width = costs.ravel(), costs.shape[1]
-    for place in range(chosen.shape[1]):
+    for position in range(chosen.shape[1]):
         now = (worth - paid).argmax(axis=1)
-        there = (worth[everyone, now] > NEVER) & (place < wanted)
+        there = (worth[everyone, now] > NEVER) & (position < wanted)
         if not there.any():
             break
-        chosen[there, place] = now[there]
+        chosen[there, position] = now[there]
         worth[everyone, now] = NEVER
         topic = owner[now]
         room[everyone[there], topic[there]] -= 1
@@ -198,10 +198,10 @@ def _outside(
     for column in range(chosen.shape[1]):  # a paper without content is not even like itself
         there = chosen[:, column] >= 0
         worth[everyone[there], chosen[there, column]] = NEVER
-    for number in range(int(places.max(initial=0))):
-        slot = np.minimum(taken, wanted - places) + number
+    for pick_index in range(int(places.max(initial=0))):
+        slot = np.minimum(taken, wanted - places) + pick_index
         now = worth.argmax(axis=1)
-        there = (number < places) & (taken >= FEWEST_BESIDE) & (worth[everyone, now] > NEVER)
+        there = (pick_index < places) & (taken >= FEWEST_BESIDE) & (worth[everyone, now] > NEVER)
         chosen[everyone[there], slot[there]] = now[there]
         outside[everyone[there], slot[there]] = True
         worth[everyone, now] = NEVER

@@ -28,7 +28,8 @@ class PaperRecord:
     that it cites, a kind being "arxiv", "doi" or a source's name;
     with ``doi_is_guessed`` the DOI was read out of a web address; ``related_dois`` are those of
     the same paper elsewhere, as the preprint's of an article. ``published_precision`` says how
-    much of ``published_at`` is known: of "year" and "month" the rest is the first of it.
+    much of ``published_at`` is known: of "year" and "month" the rest is the first of it;
+    ``venue`` is the journal or conference.
     Make one with `newsletter.sources.normalise.make`, which checks and cleans.
     """
 
@@ -53,6 +54,7 @@ class PaperRecord:
     upvotes: int | None = None
     code_url: str | None = None
     project_url: str | None = None
+    venue: str = ""
 
 
 @dataclass(frozen=True, slots=True)

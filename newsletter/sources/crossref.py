@@ -102,6 +102,7 @@ def _paper(raw: Any) -> PaperRecord:
             work.get("group-title"),
             *as_list(work.get("container-title")),
         ],
+        venue=_first(work.get("container-title")),
         url=work.get("URL"),
         published=_published(work),
     )

@@ -112,6 +112,7 @@ class Feed(Source):
             ],
             doi=next((doi for doi in stated if canonical_doi(doi)), None),
             published=_published(entry),
+            venue=entry.get("prism_publicationname"),
         )
 
     def _item(self, raw: Any, base: str) -> PaperRecord:
@@ -129,6 +130,7 @@ class Feed(Source):
             tags=as_list(item.get("tags")),
             doi=None,
             published=moment(item.get("date_published")),
+            venue=None,
         )
 
     def _paper(
@@ -143,6 +145,7 @@ class Feed(Source):
         tags: list[Any],
         doi: object,
         published: datetime | None,
+        venue: object,
     ) -> PaperRecord:
         read = read_body(body)
         link = web_address(link, base)
@@ -164,6 +167,7 @@ class Feed(Source):
             abstract=Plain(read.abstract) if isinstance(body, Plain) else read.abstract,
             author_lines=authors or [read.authors],
             categories=[*tags, read.journal],
+            venue=venue or read.journal,
             url=link or web_address(name),
             published=published or read.published,
         )

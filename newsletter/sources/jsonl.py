@@ -1,8 +1,8 @@
 """Our own format: one JSON object a line, all keys but ``title`` optional.
 
 Keys: source, id, version, doi, title, abstract, authors, categories, url, published (or date),
-announcement, upvotes, code_url, project_url. An author is a name, or an object with ``name`` and
-``orcid``; a string holds several.
+announcement, upvotes, code_url, project_url, venue. An author is a name, or an object with
+``name`` and ``orcid``; a string holds several.
 """
 
 import hashlib
@@ -125,6 +125,7 @@ def _paper(row: dict[str, Any]) -> PaperRecord:
         upvotes=row.get("upvotes"),
         code_url=row.get("code_url"),
         project_url=row.get("project_url"),
+        venue=row.get("venue"),
     )
 
 

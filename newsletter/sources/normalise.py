@@ -100,6 +100,7 @@ def make(
     upvotes: object = None,
     code_url: object = None,
     project_url: object = None,
+    venue: object = None,
 ) -> PaperRecord:
     """Make a record from a source's fields; clean the text, drop invalid optional values.
 
@@ -153,6 +154,7 @@ def make(
         upvotes=_count(upvotes),
         code_url=web_address(code_url) or None,
         project_url=web_address(project_url) or None,
+        venue=_text(venue, LONGEST_NAME),
     )
 
 

@@ -89,9 +89,15 @@ def _paper(raw: Any) -> PaperRecord:
         ],
         categories=[as_dict(topic).get("display_name") for topic in topics],
         url=work.get("doi") or next(filter(None, addresses), work.get("id")),
+        venue=_venue(as_dict(places[0].get("source"))),
         # The first of January stands for a year of which no day is known.
         published=published.removesuffix("-01-01"),
     )
+
+
+def _venue(source: dict[str, Any]) -> object:
+    """The journal or conference; a repository is where a copy lies."""
+    return source.get("display_name") if source.get("type") in {"journal", "conference"} else None
 
 
 def _author(authorship: dict[str, Any]) -> Author:

@@ -88,6 +88,7 @@ def _paper(raw: Any) -> PaperRecord | None:
         title=title,
         abstract=_value(content, "abstract"),
         authors=[_name(author) for author in as_list(_value(content, "authors"))],
+        venue=next(iter(venues), None),
         categories=[*venues, *_keywords(_value(content, "keywords"))],
         url=f"https://openreview.net/forum?id={identity}",
         published=note.get("pdate") or note.get("odate") or note.get("cdate"),

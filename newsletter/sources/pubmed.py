@@ -152,6 +152,7 @@ def _paper(record: Element) -> PaperRecord:
         authors=_authors(child(article, "AuthorList")),
         references=_references(_path(record, "PubmedData", "ReferenceList")),
         categories=_subjects(citation),
+        venue=text(_path(article, "Journal", "Title")),
         url=f"https://pubmed.ncbi.nlm.nih.gov/{pmid}/",
         published=_published(article),
         standing="retracted" if "retracted publication" in kinds else "",

@@ -10,7 +10,7 @@ from newsletter.sources.normalise import make
 from newsletter.sources.parsing.json import as_dict, as_list, as_object, load_json, read_papers
 
 _URL = "https://api.semanticscholar.org/graph/v1/paper/search/bulk"
-_FIELDS = "title,abstract,authors,externalIds,url,publicationDate,s2FieldsOfStudy"
+_FIELDS = "title,abstract,authors,externalIds,url,venue,publicationDate,s2FieldsOfStudy"
 
 
 class SemanticScholar(Source):
@@ -94,6 +94,7 @@ def _paper(raw: Any) -> PaperRecord | None:
         authors=[as_dict(author).get("name") for author in as_list(row.get("authors"))],
         references=_references(as_list(row.get("references"))),
         categories=[*fields, *as_list(row.get("fieldsOfStudy"))],
+        venue=row.get("venue"),
         url=row.get("url"),
         published=row.get("publicationDate"),
     )

@@ -39,6 +39,7 @@ PREFERENCE_COLUMNS = {
     "tell_revisions": "tell_revisions",
     "fill_list": "fill_list",
     "read_here": "read_here",
+    "language": "language",
     "vacation_until": "vacation_until",
 }
 # Papers judged, by topic: arXiv ids or DOIs.

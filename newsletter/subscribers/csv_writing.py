@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from typing import TextIO
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from newsletter.core.csv_cells import harmless_cell, join_list
@@ -83,6 +84,7 @@ def _subscriber_cells(subscriber: Subscriber) -> dict[str, str]:
         "tell_revisions": _yes_or_no(subscriber.tell_revisions),
         "fill_list": _yes_or_no(subscriber.fill_list),
         "read_here": _yes_or_no(subscriber.read_here),
+        "language": subscriber.language,
         "vacation_until": "" if until is None else until.isoformat(),
         "status": subscriber.status,
     }
@@ -135,7 +137,16 @@ def _add_judgements(
     rows = session.exec(
         select(Feedback, Paper.source, Paper.external_id, Paper.doi)
         .join(Paper, col(Paper.id) == col(Feedback.paper_id))
-        .where(col(Feedback.subscriber_id).in_(subscribers))
+        .join(Subscriber, col(Subscriber.id) == col(Feedback.subscriber_id))
+        .where(
+            col(Feedback.subscriber_id).in_(subscribers),
+            # What a reset took away must not count again elsewhere; what was saved stays saved.
+            or_(
+                col(Subscriber.ratings_reset_at).is_(None),
+                col(Feedback.created_at) > col(Subscriber.ratings_reset_at),
+                col(Feedback.signal) == Signal.SAVED,
+            ),
+        )
         .order_by(col(Feedback.id))
     )
     for feedback, source, external_id, doi in rows:

@@ -6,6 +6,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.models import Delivery, DigestItem, Paper, Subscriber
 from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.folders import folders_of
 from newsletter.subscribers.preferences import topics_of
 
 _KEPT = (
@@ -26,7 +27,9 @@ _KEPT = (
     "tell_revisions",
     "fill_list",
     "read_here",
+    "language",
     "vacation_until",
+    "ratings_reset_at",
     "created_at",
     "consent_at",
     "consent_source",
@@ -64,6 +67,7 @@ def export(session: Session, subscriber: Subscriber) -> dict[str, Any]:
             }
             for topic in topics_of(session, own)
         ],
+        "folders": [shelf.name for shelf in folders_of(session, own)],
         "deliveries": [
             {
                 "kind": delivery.kind.value,

@@ -68,6 +68,7 @@ def queue_note(
         subscriber_id=subscriber.id,
         kind=kind,
         to_address=subscriber.email,
+        language=subscriber.language,
         message_id=f"{secrets.token_hex(16)}@{message_domain}",
         status=DeliveryStatus.QUEUED,
         created_at=now,

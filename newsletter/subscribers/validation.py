@@ -14,8 +14,9 @@ from functools import cache
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from newsletter.core import language
 from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, pubmed_name, split_arxiv_id
 from newsletter.core.models import Cadence, DigestLength, InterestKind, QuietNotes
@@ -233,6 +234,14 @@ def _day(value: str | date | None) -> date | None:
         ) from error
 
 
+def _language(value: str) -> str:
+    found = language.known(value)
+    if found is None:
+        what = f"{value[:60]!r}; must be one of: {', '.join(language.languages())}"
+        raise InputError(what, where="language")
+    return found
+
+
 _YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 _Percent = Annotated[int, _number(0, 100)]
 
@@ -257,6 +266,7 @@ class Preferences(BaseModel):
     tell_revisions: _YesOrNo = False
     fill_list: _YesOrNo = False
     read_here: _YesOrNo = False
+    language: Annotated[str, BeforeValidator(_language)] = Field(default_factory=language.site)
     vacation_until: Annotated[date | None, BeforeValidator(_day)] = None
 
     @classmethod

@@ -45,6 +45,7 @@ def _feed(site: Site, fields: SearchFields, form: str) -> Response:
             newest_first=True,
             category=line_of(fields.category) or None,
             source=line_of(fields.source) or None,
+            venue=line_of(fields.venue) or None,
             since=since,
             until=until,
             limit=MOST,

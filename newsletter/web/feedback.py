@@ -95,8 +95,8 @@ def give_feedback(
             had = before.get(paper_id, frozenset())
             wanted = {paper_id: feedback.with_signal(had, signal)}
         topics = {item.paper_id: item.topic_id for item, _ in mine}
-        for number, signals in wanted.items():
-            feedback.replace(session, item.subscriber_id, number, signals, topic_id=topics[number])
+        for rated, signals in wanted.items():
+            feedback.replace(session, item.subscriber_id, rated, signals, topic_id=topics[rated])
     changes = [
         Change(paper, before.get(paper.id or 0, frozenset()), wanted[paper.id or 0])
         for _, paper in mine
@@ -111,20 +111,20 @@ def _wanted(
 ) -> dict[int, frozenset[Signal]]:
     """The signals that the form asks for, of the papers that it shows."""
     wanted = {}
-    for number in ids:
-        if f"shown-{number}" not in form:
+    for paper_id in ids:
+        if f"shown-{paper_id}" not in form:
             continue
-        rating = text_of(form, f"rate-{number}")
+        rating = text_of(form, f"rate-{paper_id}")
         if rating and not re.fullmatch("|".join(_RATINGS), rating):
             raise HTTPException(422)
         signals = {Signal(rating)} if rating else set()
-        if f"save-{number}" in form:
+        if f"save-{paper_id}" in form:
             signals.add(Signal.SAVED)
-        wanted[number] = frozenset(signals)
+        wanted[paper_id] = frozenset(signals)
     return {
-        number: signals
-        for number, signals in wanted.items()
-        if signals != before.get(number, frozenset())
+        paper_id: signals
+        for paper_id, signals in wanted.items()
+        if signals != before.get(paper_id, frozenset())
     }
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from newsletter.messages import paper_card, transactional, wording
+from newsletter.messages import paper_card, reasons, transactional, wording
 from newsletter.messages.digest import Digest
 from newsletter.messages.paper_card import Card, Links
 from newsletter.web.site import Site
@@ -33,17 +33,15 @@ def values(site: Site, digest: Digest, links: Links) -> dict[str, Any]:
     nameless = replace(digest, to_name="", to_address="")
     sections, words = [], 0
     for section in digest.sections:
-        name, note = paper_card.heading(section)
         items = []
         for paper in section.papers:
-            why = paper_card.explanation(paper.explanation)
-            shown = paper_card.shown(
-                paper, digest.length, explained=bool(why), is_lead=paper is digest.papers[0]
-            )
-            words += paper_card.words_in(shown) + len(why.split())
+            why = reasons.clean(paper.reasons)
+            shown = paper_card.shown(paper, digest.length, is_lead=paper is digest.papers[0])
             card = paper_card.card(shown, why=why, links=links)
+            words += paper_card.words_in(shown) + len(card.explanation.split())
             items.append(Item(paper.paper_id, paper.position, card, paper.abstract))
-        sections.append(Section(name, note, tuple(items)))
+        note = " ".join(text for text, _ in reasons.clean(section.reasons))
+        sections.append(Section(paper_card.heading(section), note, tuple(items)))
     return {
         "subject": digest.subject,
         "heading": transactional.digest_heading(

@@ -4,24 +4,18 @@ from calendar import monthrange
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Annotated, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
-from sqlmodel import Session, select
 
 from newsletter.core.database import utc_now
-from newsletter.core.errors import TokenError
-from newsletter.core.identifiers import split_arxiv_id
-from newsletter.core.models import DigestItem, Paper
-from newsletter.core.tokens import Purpose
+from newsletter.core.models import Paper
 from newsletter.papers import browse, spelling
-from newsletter.papers.differences import latest_difference
-from newsletter.papers.orcids import orcids_of
 from newsletter.papers.search import search
 from newsletter.web import feeds
-from newsletter.web.site import READ, RowId, Site, SiteDep
+from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
 # Far enough to page by hand; a client that goes on is a crawler.
@@ -155,48 +149,13 @@ def paper_entry(base: str, paper: Paper) -> feeds.Entry:
     )
 
 
-@router.api_route("/paper/{paper_id}", methods=READ)
-def paper_page(site: SiteDep, paper_id: RowId, why: Short = "") -> HTMLResponse:
-    """One paper, and those most like it; ``why`` is the token of a digest that it was in."""
-    with site.reading() as session:
-        paper = session.get(Paper, paper_id)
-        if paper is None:
-            raise HTTPException(404)
-        similar = browse.similar(session, paper_id)
-        orcids = orcids_of(session, paper_id, paper.authors)
-        changed = latest_difference(session, paper_id)
-        was_mailed = bool(why) and _was_mailed(session, site, why, paper_id)
-    arxiv_id = split_arxiv_id(paper.external_id)[0] if paper.source == "arxiv" else ""
-    return site.page(
-        "paper.html",
-        paper=paper,
-        similar=similar,
-        orcids=orcids,
-        changed=changed,
-        why_url=f"{site.root}/receipt/{why}/{paper_id}" if was_mailed else "",
-        pdf_url=f"https://arxiv.org/pdf/{arxiv_id}" if arxiv_id else "",
-        doi_url=f"https://doi.org/{quote(paper.doi)}" if paper.doi else "",
-    )
-
-
-def _was_mailed(session: Session, site: Site, token: str, paper_id: int) -> bool:
-    """Whether the paper was in the digest that the token is for; a bad token is for none."""
-    try:
-        delivery_id = site.delivery_of(session, Purpose.RECEIPT, token)
-    except TokenError:
-        return False
-    mailed = select(DigestItem.id).where(
-        DigestItem.delivery_id == delivery_id, DigestItem.paper_id == paper_id
-    )
-    return session.exec(mailed).first() is not None
-
-
 class SearchFields(BaseModel):
     """What the search form sends."""
 
     q: Short = ""
     category: Short = ""
     source: Short = ""
+    venue: Short = ""
     since: Short = ""
     until: Short = ""
     sort: Literal["best", "newest"] = "best"
@@ -227,6 +186,7 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
             newest_first=fields.sort == "newest",
             category=line_of(fields.category) or None,
             source=line_of(fields.source) or None,
+            venue=line_of(fields.venue) or None,
             since=since,
             until=until + timedelta(days=1) if until else None,
         )
@@ -298,4 +258,6 @@ def robots() -> Response:
     paths = ("account", "archive", "click", "confirm", "feed", "feedback", "preferences",
              "receipt", "unsubscribe", "view")  # fmt: skip
     lines = "".join(f"Disallow: /{path}/\n" for path in paths)
+    # Sign-up forms that are filled in already, one a paper, author and category.
+    lines += "Disallow: /sign-up?\n"
     return Response(f"User-agent: *\n{lines}", media_type="text/plain")

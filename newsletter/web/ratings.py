@@ -52,6 +52,7 @@ class Line:
     interest: StatedInterest | None = None
     judged: feedback.Judged | None = None
     name: str = ""  # what the interest is called: of an example paper its title
+    bar: str = ""  # what mails call it in their links
 
 
 def subscriber_of(session: Session, site: Site, token: str) -> Subscriber:
@@ -148,10 +149,13 @@ def _learned(
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
         topics = _topics(session, row_id(subscriber), site.settings.feature_model)
+        reset = {
+            "reset_at": subscriber.ratings_reset_at,
+            "rated": feedback.counted(session, subscriber),
+        }
     status = 422 if error else 200
-    return _page(
-        site, token, "learned", undo, was, topics=topics, former=former, error=error, status=status
-    )
+    values = {"topics": topics, "former": former, "error": error} | reset
+    return _page(site, token, "learned", undo, was, status=status, **values)
 
 
 @router.post("/preferences/{token}/learned")
@@ -209,12 +213,15 @@ def _topics(session: Session, subscriber_id: int, model: str) -> list[tuple[str,
                     shares.get(_piece(each, seeds), 0),
                     interest=each,
                     name=titles.get(each.value, each.value),
+                    bar=explanations.bar(*_piece(each, seeds), topic.topic_id),
                 )
                 for each in stated
                 if each.weight > 0
             ]
             lines += [
-                Line(share, judged=signals[key]) for key, share in shares.items() if key in signals
+                Line(share, judged=signals[key], bar=explanations.bar(*key, topic.topic_id))
+                for key, share in shares.items()
+                if key in signals
             ]
             if lines:
                 topics.append((topic.name, sorted(lines, key=lambda line: -abs(line.share))))
@@ -226,14 +233,16 @@ def _titles(session: Session, seeds: dict[str, int]) -> dict[str, str]:
     papers = session.exec(
         select(Paper.id, Paper.title).where(col(Paper.id).in_(set(seeds.values())))
     )
-    known = {number: title for number, title in papers if title}
-    return {typed: known[number] for typed, number in seeds.items() if number in known}
+    known = {paper_id: title for paper_id, title in papers if title}
+    return {typed: known[paper_id] for typed, paper_id in seeds.items() if paper_id in known}
 
 
 def _piece(interest: StatedInterest, seeds: dict[str, int]) -> tuple[str, int | str]:
     """How a profile names what it learned from an interest."""
     if interest.kind is InterestKind.TEXT and interest.is_of_library:
         return "reference", interest.value
+    if interest.is_followed:
+        return interest.kind.value, interest.value.casefold()
     return interest.kind.value, seeds.get(interest.value, interest.value)
 
 
@@ -291,8 +300,8 @@ def _offered(
         ids = [pick.paper_id for pick in ranked.picks if pick.paper_id not in judged]
         if len(ids) >= len(OFFERED):
             break
-    places = [place for place in OFFERED if place < len(ids)]
-    chosen = [ids[place] for place in places]
-    chosen += [number for number in ids if number not in chosen][: len(OFFERED) - len(chosen)]
+    places = [index for index in OFFERED if index < len(ids)]
+    chosen = [ids[index] for index in places]
+    chosen += [paper_id for paper_id in ids if paper_id not in chosen][: len(OFFERED) - len(chosen)]
     found = {p.id: p for p in session.exec(select(Paper).where(col(Paper.id).in_(chosen)))}
-    return [found[number] for number in chosen]
+    return [found[paper_id] for paper_id in chosen]

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import IntegrityError
 
@@ -24,6 +24,7 @@ from newsletter.web import forms, onboarding
 from newsletter.web.bodies import Form, UploadedFile
 from newsletter.web.fields import IN_WORDS
 from newsletter.web.onboarding import Asked
+from newsletter.web.papers import Short, line_of
 from newsletter.web.preferences import ZONE_OPTIONS
 from newsletter.web.rate_limit import FromHere, Limited, limit, may_mail
 from newsletter.web.site import READ, Site, SiteDep
@@ -36,9 +37,27 @@ FormWithLibrary = Annotated[Form, Depends(forms.with_file(bibliography.AT_SIGN_U
 
 
 @router.api_route("/sign-up", methods=READ)
-def sign_up_page(site: SiteDep) -> HTMLResponse:
-    """The whole form, which is the same for everybody."""
-    return HTMLResponse(site.kept.body("sign-up", lambda: _rendered(site, Asked())))
+def sign_up_page(
+    site: SiteDep,
+    request: Request,
+    author: Short = "",
+    category: Short = "",
+    paper: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+) -> HTMLResponse:
+    """The whole form; a paper's page fills in who or what it should bring."""
+    if not (author or category or paper):
+        return HTMLResponse(site.kept.body("sign-up", lambda: _rendered(site, Asked())))
+    limit(site, request, Limited.FIRST_LOOK)
+    typed = dict.fromkeys(FIELDS, "") | {
+        "authors": line_of(author),
+        "categories": line_of(category),
+    }
+    asked = Asked(
+        categories=frozenset({typed["categories"].casefold()}) - {""},
+        picked=(paper,) if paper else (),
+    )
+    with onboarding.one_visitor():
+        return _form(site, asked, typed)
 
 
 @router.post("/sign-up", dependencies=[FromHere])

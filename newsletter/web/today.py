@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from newsletter.core.database import utc_now
 from newsletter.core.models import Subscriber
-from newsletter.editions import preview
+from newsletter.editions import preview, quiet_day
 from newsletter.messages.digest import Digest, DigestPaper
 from newsletter.ranking import ranker
 from newsletter.ranking.candidates import SubscriberProfile
@@ -94,7 +94,7 @@ def rank_today(site: Site, subscriber: Subscriber, profile: SubscriberProfile) -
     with site.reading() as session:
         [ranked] = ranker.rank(site.pool.candidates(session), [profile])
         if not ranked.picks:
-            return Today(None, ranked.reason)
+            return Today(None, quiet_day.in_words(ranked))
         return Today(preview.build_unsaved(session, subscriber, ranked, utc_now().date()))
 
 

@@ -212,14 +212,14 @@ def finish(engine: Engine, edition_id: int) -> None:
         with read_scope(engine) as session:
             return not ledger.is_unfinished(session, edition_id)
 
-    for turn in range(20):
+    for turn in range(30):
         put_shares(engine, edition_id, 1000 + 10 * turn)
-        until = time.monotonic() + 3
+        until = time.monotonic() + 2
         while time.monotonic() < until:
             if is_done():
                 return
             time.sleep(0.1)
-        if turn > 1:
+        if turn:
             age_leases(engine)
         with session_scope(engine) as session:
             ledger.requeue(session, edition_id, (DeliveryStatus.DEFERRED, DeliveryStatus.UNCERTAIN))

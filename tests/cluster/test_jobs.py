@@ -1,26 +1,34 @@
 """Jobs of the queue: what they do, that they may run twice, and what survives a dead worker."""
 
 import asyncio
+import json
 import multiprocessing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from procrastinate.periodic import PeriodicDeferrer
+from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlmodel import col, func, select
 
 from newsletter.cluster import queue, schema, work
 from newsletter.cluster.site import Site
-from newsletter.cluster.tasks import open_queue
+from newsletter.cluster.tasks import app, open_queue
 from newsletter.cluster.worker import NewsletterWorker
 from newsletter.core import database
 from newsletter.core.database import read_scope, session_scope
 from newsletter.core.errors import DatabaseError
 from newsletter.core.models import Delivery, Edition, EditionStatus, Subscriber
 from newsletter.sending import queue_overview
+from newsletter.sources.http_client import Fetcher
+from newsletter.subscribers import accounts
+from tests.support import imap_server
 from tests.support.readers import add_readers, digest_rows, settings_for
 from tests.support.smtp_sink import running_sink
+from tests.support.sources import answering
 
 
 def run_worker(site: Site, said: list[str], concurrency: int = 2) -> None:
@@ -135,6 +143,108 @@ def test_a_shard_whose_subscribers_are_gone_and_an_edition_that_never_was_are_no
     assert "prune: 0 old rows removed" in " ".join(said)
     assert "train: subscribers 500 to 599: 0 topics" in " ".join(said)
     assert "send: there is no edition or broadcast 99" in " ".join(said)
+    assert jobs(queue_engine) == []
+
+
+def a_day(now: str) -> list[dict[str, dict[str, int | str]]]:
+    """All tasks with what their jobs are given, in groups that run one after the other."""
+    return [
+        {"ingest": {"source": "feeds"}, "look_up": {}},
+        {"refit": {}, "vectors": {"first": 0, "stop": 99}, "train": {"first": 0, "stop": 99}},
+        {"prepare": {"first": 0, "stop": 99, "now": now}},
+        {
+            "look": {"timestamp": 0},
+            "send": {"kind": "edition", "number": 1, "share": 0},
+            "send_notes": {},
+            "inbound": {"timestamp": 0},
+        },
+        {"scorecard": {"timestamp": 0}, "prune": {}, "rescue": {"timestamp": 0}},
+        {"daily": {"timestamp": 0}},
+    ]
+
+
+KEPT = ["paper", "paper_vector", "profile", "subscriber", "edition", "edition_paper", "delivery"]
+KEPT += ["digest_item", "no_digest", "delivery_event", "suppression", "kept_mail"]
+FEED = {
+    "version": "https://jsonfeed.org/version/1.1",
+    "title": "A publisher's papers",
+    "items": [
+        {
+            "id": f"https://feed.example/{number}",
+            "url": f"https://feed.example/{number}",
+            "title": f"{name} are repaired by machines that learn",
+            "content_text": f"We show that {name.lower()} can be repaired by machines.",
+        }
+        for number, name in enumerate(("Programs", "Bridges", "Proofs"))
+    ],
+}
+STRAY = b"From: who@else.example\r\nTo: bounce@site.example\r\nSubject: Hello\r\n\r\nHi.\r\n"
+
+
+def rows_of(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        return {
+            table: connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in KEPT
+        }
+
+
+@pytest.mark.timeout(120)
+def test_a_whole_day_of_every_task_run_twice_changes_no_more_than_once(
+    queue_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = httpx.MockTransport(answering(json.dumps(FEED).encode()))
+    monkeypatch.setattr(work, "Fetcher", partial(Fetcher, transport=answer))
+    day = a_day(add_readers(queue_engine, 10).isoformat())
+    names = {f"newsletter:{task}" for group in day for task in group}
+    assert names == {name for name in app.tasks if name.startswith("newsletter:")}
+    said: list[str] = []
+    found = []
+    with running_sink() as sink, imap_server.imap_server() as (mailbox, maildir):
+        settings = settings_for(queue_engine, sink.port).model_copy(
+            update={
+                "imap_url": SecretStr(mailbox),
+                "sources": ("feeds",),
+                "feeds": ("https://feed.example/f.json",),
+            }
+        )
+        site = Site(settings, queue_engine)
+        for turn in range(2):
+            imap_server.put(maildir, f"{turn}.mail", STRAY)
+            for group in day:
+                for task, given in group.items():
+                    put(queue_engine, task, task, **given)
+                run_worker(site, said)
+            found.append((rows_of(queue_engine), sorted(sink.recipients())))
+    assert found[0] == found[1]
+    assert [line for line in said if "error" in line] == []
+    before, mailed = found[0]
+    assert before["paper"] == 24 + 3
+    assert len(mailed) == before["delivery"] == 10
+    assert sum(line.startswith("scorecard: since ") for line in said) == 2
+
+
+def test_a_reader_who_is_erased_between_two_jobs_is_mailed_nothing_and_harms_nobody(
+    queue_engine: Engine,
+) -> None:
+    now = add_readers(queue_engine, 6)
+    with running_sink() as sink:
+        site = Site(settings_for(queue_engine, sink.port), queue_engine)
+        put(queue_engine, "prepare", "p", first=0, stop=100, now=now.isoformat())
+        with session_scope(queue_engine) as session:
+            first = session.exec(select(Subscriber)).first()
+            assert first is not None
+            accounts.erase(session, first.public_id)
+        work.prepare(site, range(100), now)
+        with session_scope(queue_engine) as session:
+            waiting = session.exec(select(Delivery)).all()
+            gone = session.get_one(Subscriber, waiting[0].subscriber_id)
+            address = gone.email
+            accounts.erase(session, gone.public_id)
+        said: list[str] = []
+        run_worker(site, said)
+        assert len(sink.accepted) == 4
+        assert address not in sink.recipients()
+    assert not [line for line in said if "error" in line]
     assert jobs(queue_engine) == []
 
 

@@ -1,9 +1,12 @@
 """One pace for all workers, and rows by COPY as by INSERT."""
 
+import asyncio
 import multiprocessing
+import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -15,10 +18,13 @@ from newsletter.core.database import read_scope, session_scope
 from newsletter.core.errors import DatabaseError
 from newsletter.core.models import Delivery, DeliveryStatus, DigestItem, EditionStatus, Pace
 from newsletter.sending import ledger
-from newsletter.sending.mailer import shared_clock
+from newsletter.sending.mailer import SendPlan, shared_clock
 from newsletter.sending.mailer.rate_limit import reserve_slots
+from newsletter.sending.mailer.relay_pace import RelayPaces
 from newsletter.sending.mailer.shared_clock import SharedClock
 from tests.support import factories
+from tests.support.readers import settings_for
+from tests.support.strict_relay import running_strict_relay
 
 RATES = {"all": 50.0, "domain:slow.example": 3.0}
 
@@ -61,6 +67,80 @@ def test_four_workers_together_keep_the_rate_whatever_their_clocks(
         if not slack:
             gaps = [(after - before).total_seconds() for before, after in pairwise(moments)]
             assert min(gaps) >= 1 / rate - 1e-5
+
+
+def send_some(url: str, port: int, edition_id: int, folder: str) -> tuple[int, int]:
+    """One of several senders: how many it mailed, and after how many it knew the relay's pace."""
+    os.chdir(folder)
+    engine = database.connect(url)
+    plan = SendPlan(settings=settings_for(engine, port), edition_id=edition_id, connections=2)
+    run = plan.run(engine)
+    knew = []
+    run.on_progress = lambda tally: knew.append(len(run._relay.throttle.rates))
+    tally = asyncio.run(run.run())
+    engine.dispose()
+    return tally.done, sum(knew)
+
+
+@pytest.mark.timeout(120)
+def test_a_relay_that_told_another_sender_to_slow_down_is_spared_by_all_four(
+    bare_engine: Engine, tmp_path: Path
+) -> None:
+    names = [f"reader{number}@there.example" for number in range(40)]
+    with session_scope(bare_engine) as session:
+        edition = factories.make_edition(session, status=EditionStatus.SENDING)
+        papers = [factories.make_paper(session)]
+        for name in names:
+            person = factories.make_subscriber(session, name)
+            factories.make_digest(session, edition, person, papers)
+        edition_id = edition.id or 0
+    url = bare_engine.url.render_as_string(hide_password=False)
+    with running_strict_relay("throttling", per_second=20) as relay:
+        RelayPaces(bare_engine, SharedClock()).slow_down(f"127.0.0.1:{relay.port}", 20)
+        bare_engine.dispose()
+        given = [(url, relay.port, edition_id, str(tmp_path))] * 4
+        with multiprocessing.get_context("fork").Pool(4) as pool:
+            found = pool.starmap(send_some, given, chunksize=1)
+        assert sorted(relay.taken) == sorted(names)
+    assert sum(done for done, _ in found) == len(names)
+    assert all(knew == done for done, knew in found), found
+    with read_scope(bare_engine) as session:
+        row = session.exec(select(Pace).where(Pace.name == f"relay:127.0.0.1:{relay.port}")).one()
+    assert row.rate is not None
+    assert row.rate > 10, "it grew with what all of them handed over"
+
+
+def asked_in_turn(url: str, wrong_by: float, times: int) -> list[datetime]:
+    """When a worker whose clock is wrong may mail a relay that asked another worker for less."""
+    engine = database.connect(url)
+    right = database.utc_now
+    shared_clock.utc_now = lambda: right() + timedelta(seconds=wrong_by)  # type: ignore[attr-defined]
+    clock = SharedClock()
+    with read_scope(engine) as session:
+        clock.set_by(session)
+    paces = RelayPaces(engine, clock)
+    found = [at for _ in range(times) for at in paces.reserve("relay.example:25", 0, 4).given]
+    engine.dispose()
+    return [at - timedelta(seconds=wrong_by) for at in found]
+
+
+@pytest.mark.parametrize("clocks", [(0, 0, 0, 0), (0, 0, 600, -600)], ids=["right", "wrong"])
+def test_four_workers_together_keep_the_pace_that_a_relay_asked_one_of_them_for(
+    bare_engine: Engine, clocks: Sequence[int]
+) -> None:
+    url = bare_engine.url.render_as_string(hide_password=False)
+    assert RelayPaces(bare_engine, SharedClock()).slow_down("relay.example:25", 20) == 10
+    bare_engine.dispose()
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        found = pool.starmap(asked_in_turn, [(url, wrong, 6) for wrong in clocks], chunksize=1)
+    moments = sorted(at for each in found for at in each)
+    assert all(len(each) >= 6 for each in found)
+    slack = 0.1 if any(clocks) else 0.0
+    span = (moments[-1] - moments[0]).total_seconds()
+    assert span >= (len(moments) - 1) / 10 - slack - 1e-3
+    if not slack:
+        gaps = [(after - before).total_seconds() for before, after in pairwise(moments)]
+        assert min(gaps) >= 1 / 10 - 1e-5
 
 
 def test_a_clock_that_is_ahead_lets_nobody_wait_and_no_lease_end(bare_engine: Engine) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from newsletter.core.models import DigestLength, Label, Occasion
 from newsletter.core.tokens import Purpose
-from newsletter.messages import digest, transactional, wording
+from newsletter.messages import subjects, transactional, wording
 from newsletter.messages.digest import DigestSection
 from newsletter.messages.renderer import Renderer
 from tests.support import digests as mails
@@ -113,7 +113,9 @@ def test_a_weekly_digest_is_titled_as_a_week(renderer: Renderer) -> None:
     assert "Your week, 14 to 20 November 2026" in html
     assert "\nYour week, 14 to 20 November 2026\n" in text
     assert "Your week" not in renderer.parts(mails.digest(3)).text
-    assert digest.subject_line(["Bees", "Ants"], is_weekly=True) == "Your week: Bees + 1 more paper"
+    assert (
+        subjects.subject_line(["Bees", "Ants"], is_weekly=True) == "Your week: Bees + 1 more paper"
+    )
     away = replace(mails.digest(3), occasion=Occasion.BEST_OF, covers_from=date(2026, 11, 1))
     assert "While you were away" in renderer.parts(away).text
 

@@ -8,7 +8,16 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import session_scope
-from newsletter.core.models import Feedback, Paper, Signal, Subscriber, SubscriberStatus
+from newsletter.core.models import (
+    DigestItem,
+    EditionPaper,
+    Feedback,
+    Paper,
+    PaperAlias,
+    Signal,
+    Subscriber,
+    SubscriberStatus,
+)
 from newsletter.papers import store as store_module
 from newsletter.papers.identity import contradict, family_name, folded, strong_keys, title_keys
 from newsletter.papers.merge import PaperGoneError, unite
@@ -202,6 +211,61 @@ def test_opinions_move_to_the_merged_paper_and_none_is_there_twice(engine: Engin
         )
         everybody = session.exec(select(Subscriber.status)).all()
         assert everybody == [SubscriberStatus.ACTIVE] * 2
+
+
+def test_merging_two_papers_touches_nothing_of_a_third(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        first, second = pair(session)
+        third = factories.make_paper(session, 3)
+        ada = factories.make_subscriber(session)
+        session.add(PaperAlias(source="doi", external_id="10.1/third", paper_id=third.id or 0))
+        for paper in (second, third.id or 0):
+            session.add(Feedback(subscriber_id=ada.id or 0, paper_id=paper, signal=Signal.RELEVANT))
+        factories.make_digest(session, factories.make_edition(session), ada, [third])
+        unite(session, first, second)
+        session.expire_all()
+        assert sorted(session.exec(select(Feedback.paper_id))) == [first, third.id]
+        assert session.exec(select(PaperAlias.paper_id)).all() == [third.id]
+        assert session.exec(select(DigestItem.paper_id)).all() == [third.id]
+        assert session.exec(select(EditionPaper.paper_id)).all() == [third.id]
+
+
+def test_two_papers_that_were_mailed_stay_as_each_edition_showed_them(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        papers = [factories.make_paper(session, number) for number in (1, 2, 3)]
+        first, second, third = (paper.id or 0 for paper in papers)
+        ada, bob = (
+            factories.make_subscriber(session, f"{name}@reader.example") for name in ("ada", "bob")
+        )
+        both, alone = (
+            factories.make_edition(session, factories.ISSUE_DATE + timedelta(days=days))
+            for days in (0, 1)
+        )
+        factories.make_digest(session, both, ada, [papers[0], papers[1]])
+        factories.make_digest(session, alone, bob, [papers[1], papers[2]])
+        unite(session, second, first)
+        session.expire_all()
+        frozen = session.exec(select(EditionPaper.edition_id, EditionPaper.paper_id)).all()
+        assert sorted(frozen) == sorted(
+            [
+                (both.id, first),
+                (both.id, second),
+                (alone.id, first),  # a copy of how the edition showed the other
+                (alone.id, second),
+                (alone.id, third),
+            ]
+        )
+        shown = {
+            (row.edition_id, row.paper_id): row.content["title"]
+            for row in session.exec(select(EditionPaper))
+        }
+        assert shown[both.id or 0, first] == papers[0].title
+        assert shown[alone.id or 0, first] == papers[1].title
+        items = session.exec(select(DigestItem.subscriber_id, DigestItem.paper_id)).all()
+        # The reader who had both keeps both: the row of the other paper stays behind.
+        assert sorted(items) == sorted(
+            [(ada.id, first), (ada.id, second), (bob.id, first), (bob.id, third)]
+        )
 
 
 @pytest.mark.parametrize(

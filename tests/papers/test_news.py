@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from newsletter.core.models import Paper
-from newsletter.messages.digest import date_in_words
+from newsletter.messages.paper_date import date_in_words
 from newsletter.papers.ingest import ingest_pages
 from newsletter.sources.base import Page
 from newsletter.sources.crossref import Crossref

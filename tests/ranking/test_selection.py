@@ -169,6 +169,17 @@ def test_an_unusual_paper_stands_beside_three_usual_ones(usual: int, expected: l
     assert papers([scores], profile(outside_picks=True)) == expected
 
 
+def test_each_of_several_readers_gets_an_unusual_paper_after_as_many_as_they_have() -> None:
+    scores = [[9 - number / 10 for number in range(29)] + [NEAR_MISS]]
+    short, long = (profile(max_papers=length, outside_picks=True) for length in (5, 12))
+    found = picked(scores, short, long, profile(max_papers=6))
+    assert [[paper for paper, _, _ in rows] for rows in found] == [
+        [*range(4), 29],
+        [*range(11), 29],
+        [*range(6)],
+    ]
+
+
 def test_an_unusual_paper_is_unlike_the_others() -> None:
     content = unlike(5)
     content[3] = content[0]

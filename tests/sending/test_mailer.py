@@ -48,6 +48,7 @@ from newsletter.sending.mailer import (
     relay_health,
     run,
 )
+from newsletter.sending.transports import Transport
 from newsletter.sending.transports.relay_pool import RelayPool
 from newsletter.sending.transports.smtp import Relay
 from tests.support import factories
@@ -359,7 +360,9 @@ def test_damaged_rows_fail_alone_and_say_why(engine: Engine, sink: Sink) -> None
     assert sink.recipients() == readers(3)
     with read_scope(engine) as session:
         failed = session.exec(select(Delivery).where(Delivery.status == "failed")).all()
-        assert all(delivery.smtp_response for delivery in failed)
+        said = {delivery.to_address: delivery.smtp_response for delivery in failed}
+    assert said["unread@there.example"].startswith("its digest cannot be read: KeyError")
+    assert all(said.values())
 
 
 def test_confirmations_go_out_without_an_edition(engine: Engine, sink: Sink) -> None:
@@ -463,7 +466,7 @@ def test_pipelined_but_unsent_messages_are_put_back(engine: Engine) -> None:
         one = make_run(engine, edition_id, Relay("127.0.0.1", relay.port), connections=1)
         transport = one._transport()
 
-        class Stopping:
+        class Stopping(Transport):
             """Stops the run while a message goes out that another was announced with."""
 
             async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
@@ -495,7 +498,7 @@ def test_a_reader_who_leaves_during_the_message_before_gets_nothing(
         one = make_run(engine, edition_id, Relay("127.0.0.1", relay.port), connections=2)
         ordinary = one._transport
 
-        class Hanging:
+        class Hanging(Transport):
             """Once, when another message is to follow, its reader leaves and the relay is slow."""
 
             def __init__(self) -> None:
@@ -535,7 +538,7 @@ def test_a_run_renews_its_leases_while_a_relay_takes_its_time(
         one = make_run(engine, edition_id, Relay("127.0.0.1", sink.port))
         answered = asyncio.Event()
 
-        class Slow:
+        class Slow(Transport):
             async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
                 await answered.wait()
                 return "250 at last"

@@ -45,7 +45,7 @@ def make_edition(engine: Engine, readers: int) -> int:
         return edition.id or 0
 
 
-class Faltering:
+class Faltering(Transport):
     """A transport whose first calls fail before the relay hears of a message."""
 
     def __init__(self, port: int, failures: int) -> None:

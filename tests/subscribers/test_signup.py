@@ -20,6 +20,7 @@ from newsletter.core.models import (
     SubscriberStatus,
     Suppression,
     SuppressionReason,
+    SuppressionRemoval,
     Topic,
 )
 from newsletter.core.tokens import Signer
@@ -145,6 +146,19 @@ def test_an_address_that_others_closed_is_asked_nothing(
     sign_up(session)
     assert session.exec(select(Subscriber)).all() == []
     assert mailed(session) == []
+
+
+def test_confirming_forgets_the_bounces_of_that_address_and_keeps_a_record(
+    session: Session,
+) -> None:
+    other = SIGNER.hash_address("bob@reader.example")
+    sign_up(session)
+    for each in (HASH, other):
+        suppress(session, each, SuppressionReason.BOUNCED)
+    assert confirm(session)
+    assert suppressions(session, [HASH, other]) == {other: SuppressionReason.BOUNCED}
+    [removed] = session.exec(select(SuppressionRemoval)).all()
+    assert (removed.address_hash, removed.reason) == (HASH, SuppressionReason.BOUNCED)
 
 
 def test_lifting_reaches_one_address_only(session: Session) -> None:
@@ -282,3 +296,13 @@ def test_an_unconfirmed_sign_up_is_forgotten_after_thirty_days(
         {EMAIL} if is_kept else set()
     )
     assert len(session.exec(select(SignUp)).all()) == 1 + is_kept
+
+
+def test_who_left_before_confirming_is_remembered_however_long_ago(session: Session) -> None:
+    sign_up(session, "engines")
+    accounts.unsubscribe(session, ada(session).public_id)
+    ada(session).created_at = utc_now() - timedelta(days=400)
+    session.flush()
+    sign_up(session, email="bob@reader.example")  # forgets old sign-ups
+    assert ada(session).status is SubscriberStatus.UNSUBSCRIBED
+    assert suppressions(session, [HASH]) == {HASH: SuppressionReason.UNSUBSCRIBED}

@@ -3,12 +3,13 @@
 import asyncio
 import random
 import re
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+
+from tests.support.server_thread import serving
 
 # What happens to a message, with weights; the rest is taken and answered as it should be.
 MISCHIEF = {
@@ -167,29 +168,5 @@ class ChaosSink:
 def running_chaos_sink(seed: int, host: str = "127.0.0.1") -> Iterator[ChaosSink]:
     """The sink in a thread of its own: it outlives every sender."""
     sink = ChaosSink(seed)
-    started = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        server = await asyncio.start_server(sink.handle, host, 0, limit=2**24)
-        sink.port = server.sockets[0].getsockname()[1]
-        started.set()
-        await stop.wait()
-        server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-
-    def run() -> None:
-        with suppress(asyncio.CancelledError):
-            loop.run_until_complete(serve())
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    started.wait(10)
-    try:
+    with serving(sink.handle, host) as (sink.port, _):
         yield sink
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()

@@ -1,10 +1,11 @@
 """A way to a PostgreSQL server from other hosts, which can be closed as a restart closes it."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+from tests.support.server_thread import serving
 
 
 @dataclass
@@ -59,28 +60,5 @@ def running_proxy(
 ) -> Iterator[tuple[DatabaseProxy, asyncio.AbstractEventLoop]]:
     """The proxy in a thread of its own, listening on ``host``."""
     proxy = DatabaseProxy(socket_path)
-    loop = asyncio.new_event_loop()
-    started, stop = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        server = await asyncio.start_server(proxy.handle, host, 0)
-        proxy.port = server.sockets[0].getsockname()[1]
-        started.set()
-        await stop.wait()
-        server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-
-    def run() -> None:
-        with suppress(asyncio.CancelledError):
-            loop.run_until_complete(serve())
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert started.wait(10)
-    try:
+    with serving(proxy.handle, host) as (proxy.port, loop):
         yield proxy, loop
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()

@@ -1,12 +1,13 @@
 """A relay on loopback that refuses, delays or slows mail as real ones do, until it is ``calm``."""
 
 import asyncio
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from tests.support.server_thread import serving
 
 # Reply to MAIL, to RCPT and to the content; "" takes it. ``{sender}`` is the envelope's.
 REFUSALS = {
@@ -25,13 +26,14 @@ PER_SECOND = 5
 class StrictRelay:
     """``how`` is a key of REFUSALS, or one of the manners below.
 
-    ``greylisting``: the first try of each recipient gets a 451. ``throttling``: more than five
-    messages a second get a 454. ``slow``: so many seconds between the final dot and the answer.
-    ``421 after three``: each connection is closed after three messages.
+    ``greylisting``: the first try of each recipient gets a 451. ``throttling``: more than
+    ``per_second`` messages a second get a 454. ``slow``: so many seconds between the final dot and
+    the answer. ``421 after three``: each connection is closed after three messages.
     """
 
     how: str = ""
     slow: float = 0.0
+    per_second: int = PER_SECOND
     calm: bool = False
     port: int = 0
     taken: list[str] = field(default_factory=list)
@@ -62,7 +64,7 @@ class StrictRelay:
         if self.how == "throttling":
             now = time.monotonic()
             self._moments = [moment for moment in self._moments if moment > now - 1]
-            if len(self._moments) >= PER_SECOND:
+            if len(self._moments) >= self.per_second:
                 return "454 Throttling failure: Maximum sending rate exceeded."
             self._moments.append(now)
         return self._reply(1, sender)
@@ -116,31 +118,10 @@ class StrictRelay:
 
 
 @contextmanager
-def running_strict_relay(how: str = "", *, slow: float = 0.0) -> Iterator[StrictRelay]:
+def running_strict_relay(
+    how: str = "", *, slow: float = 0.0, per_second: int = PER_SECOND
+) -> Iterator[StrictRelay]:
     """The relay in a thread of its own: it outlives every sender."""
-    relay = StrictRelay(how, slow)
-    loop = asyncio.new_event_loop()
-    started, stop = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        server = await asyncio.start_server(relay.handle, "127.0.0.1", 0, limit=2**24)
-        relay.port = server.sockets[0].getsockname()[1]
-        started.set()
-        await stop.wait()
-        server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-
-    def run() -> None:
-        with suppress(asyncio.CancelledError):
-            loop.run_until_complete(serve())
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    started.wait(10)
-    try:
+    relay = StrictRelay(how, slow, per_second=per_second)
+    with serving(relay.handle) as (relay.port, _):
         yield relay
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()

@@ -209,7 +209,7 @@ def test_a_topic_shows_papers_that_it_brought(engine: Engine) -> None:
         with session_scope(engine) as session:
             give_topic(session)
         assert "Recently from this topic" in page(client)
-        assert f'href="/paper/{papers[0]}"' in page(client)
+        assert re.search(rf'href="/preferences/[^/"]+/paper/{papers[0]}"', page(client))
 
 
 def give_topic(session: Session) -> None:

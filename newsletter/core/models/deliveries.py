@@ -4,9 +4,18 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
+from newsletter.core.language import SOURCE
 from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
 from newsletter.core.models.editions import Occasion
 from newsletter.core.models.subscribers import DigestLength
@@ -71,6 +80,10 @@ class Delivery(SQLModel, table=True):
     subject: str = text_column()
     notice: str = text_column()  # said once, after the first sentence
     read_here: bool = False  # titles lead to this site's page of the paper
+    # What it was frozen in: a retry says the same, whatever the subscriber chose since.
+    language: str = Field(
+        default=SOURCE, sa_column=Column(String(16), nullable=False, default=SOURCE)
+    )
     covers_from: date | None = None  # first day of a weekly digest; no other has one
     status: DeliveryStatus = status_column(DeliveryStatus)
     attempts: int = 0
@@ -87,8 +100,9 @@ class Delivery(SQLModel, table=True):
 class Pace(SQLModel, table=True):
     """How fast mail may go: shared by all processes and machines, kept across restarts.
 
-    ``name`` is ``all``, ``domain:…`` or ``day:…``; ``next_at`` is the first moment that is not
-    given away yet, ``used`` how many messages a day of the warm-up has had.
+    ``name`` is ``all``, ``domain:…``, ``relay:…`` or ``day:…``; ``next_at`` is the first moment
+    that is not given away yet, ``used`` how many messages a day of the warm-up has had. ``rate``
+    is what a relay asked for at ``slowed_at``, and what that has grown to since.
     """
 
     __tablename__: ClassVar[str] = "pace"
@@ -96,3 +110,5 @@ class Pace(SQLModel, table=True):
     name: str = Field(primary_key=True, max_length=260)
     next_at: datetime | None = utc_column(nullable=True)
     used: int = 0
+    rate: float | None = None
+    slowed_at: datetime | None = utc_column(nullable=True)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
@@ -48,6 +48,10 @@ class Edition(SQLModel, table=True):
     issue_date: date = Field(unique=True)
     status: EditionStatus = status_column(EditionStatus)
     coverage: str = text_column()  # what was read for it, in one line for the reader
+    # The same by language other than English, as `Coverage.lines` gives it.
+    coverage_in: dict[str, list[str]] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
+    )
     note: str = text_column()  # why a send run paused it; "" otherwise
     opened_at: datetime = utc_column()
     finished_at: datetime | None = utc_column(nullable=True)
@@ -84,6 +88,8 @@ class DigestItem(SQLModel, table=True):
     match: float | None = None
     label: Label = status_column(Label, default=Label.NONE)
     explanation: str = text_column()
+    # A line for each line of it: the bar on "What shapes your ranking" that it is about, or "".
+    bars: str = text_column()
     # (start, end) offsets in characters of the abstract: what matters to this reader.
     highlights: list[list[int]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
@@ -104,3 +110,5 @@ class NoDigest(SQLModel, table=True):
     edition_id: int = foreign_key("edition.id", index=False)
     subscriber_id: int = foreign_key("subscriber.id")
     reason: str = text_column()
+    # The reason as the reader is told it, where that is not in English.
+    told: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))

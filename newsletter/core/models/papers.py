@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, String, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.models.base import (
@@ -49,6 +49,11 @@ class Paper(SQLModel, table=True):
     abstract: str = text_column()
     authors: list[str] = strings_column()
     categories: list[str] = strings_column()
+    # Journal or conference, as its source writes it; "" where none is told.
+    venue: str = Field(
+        default="",
+        sa_column=Column(String(200), nullable=False, server_default="", default="", index=True),
+    )
     url: str = text_column()
     code_url: str | None = Field(default=None, sa_column=Column(Text))
     project_url: str | None = Field(default=None, sa_column=Column(Text))

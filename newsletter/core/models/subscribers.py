@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.database import UtcDateTime
+from newsletter.core.language import SOURCE
 from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
 
 
@@ -132,7 +133,13 @@ class Subscriber(SQLModel, table=True):
     fill_list: bool = False  # with popular papers, where matches leave room
     read_here: bool = False  # titles in mails lead to this site's page of the paper
     minimum_changed: bool = False  # min_score was converted; told in the next digest
+    # As `newsletter.core.language` names it; what the site sends and shows to them.
+    language: str = Field(
+        default=SOURCE, sa_column=Column(String(16), nullable=False, default=SOURCE)
+    )
     vacation_until: date | None = None
+    # Ratings and clicks until then teach the ranking nothing; null where all of them count.
+    ratings_reset_at: datetime | None = utc_column(nullable=True)
     created_at: datetime = utc_column()
     # Consent record (bulk-mail rule 27).
     consent_at: datetime | None = utc_column(nullable=True)
@@ -206,6 +213,17 @@ class Interest(SQLModel, table=True):
     reference: str | None = Field(default=None, max_length=300)
 
 
+class Folder(SQLModel, table=True):
+    """A folder of a subscriber's saved papers."""
+
+    __tablename__: ClassVar[str] = "folder"
+    __table_args__ = (UniqueConstraint("subscriber_id", "name"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = foreign_key("subscriber.id", index=False)
+    name: str = Field(max_length=60)
+
+
 class Feedback(SQLModel, table=True):
     """A signal of a subscriber on a paper."""
 
@@ -217,6 +235,7 @@ class Feedback(SQLModel, table=True):
     topic_id: int | None = foreign_key("topic.id", nullable=True)
     paper_id: int = foreign_key("paper.id")
     signal: Signal = status_column(Signal)
+    folder_id: int | None = foreign_key("folder.id", nullable=True)  # of a saved paper
     created_at: datetime = utc_column()
 
 

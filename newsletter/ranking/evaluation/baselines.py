@@ -59,15 +59,15 @@ def run_reviews(
     """All baselines on the draws that `system.evaluate_reviews` makes."""
     values = {name: np.zeros((draws, len(reviews), metrics.MEASURES)) for name in RANKERS}
     seconds = dict.fromkeys(RANKERS, 0.0)
-    for place, review in enumerate(reviews):
-        progress(place, len(reviews))
+    for index, review in enumerate(reviews):
+        progress(index, len(reviews))
         texts = _features(review.papers)
         for draw in range(draws):
             liked, rest = review.draw(draw)
             library = review.as_library(draw)
             for name, ranker in RANKERS.items():
                 start = time.perf_counter()
-                [values[name][draw, place]] = _measure(
+                [values[name][draw, index]] = _measure(
                     ranker, library.likes, library.truth, texts[liked], texts[rest], seed=draw
                 )
                 seconds[name] += time.perf_counter() - start

@@ -81,8 +81,8 @@ def evaluate_reviews(
     """
     found = np.zeros((draws, len(reviews), metrics.MEASURES))
     fitting, scoring_time, space_id = 0.0, 0.0, ""
-    for place, review in enumerate(reviews):
-        progress(place, len(reviews))
+    for index, review in enumerate(reviews):
+        progress(index, len(reviews))
         start = time.perf_counter()
         weights = feature_weights.for_judging(review.name)
         basis = Basis(features.fit(review.papers, model, weights))
@@ -94,7 +94,7 @@ def evaluate_reviews(
             candidates = as_candidates(basis, library.candidates, content[rest])
             sums = sums_of(basis, content[liked], library.likes)
             [(_, scores)] = score(basis, candidates, sums)
-            found[draw, place] = metrics.per_subscriber(scores, library.truth)[0]
+            found[draw, index] = metrics.per_subscriber(scores, library.truth)[0]
         fitting += middle - start
         scoring_time += time.perf_counter() - middle
         space_id = basis.space.id

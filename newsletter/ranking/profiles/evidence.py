@@ -23,6 +23,7 @@ from newsletter.core.models import (
     Paper,
     PaperAlias,
     Signal,
+    Subscriber,
     Topic,
 )
 from newsletter.ranking import topic_vectors
@@ -68,8 +69,8 @@ class Gathered:
         found: dict[Part, csr_matrix] = {}
         for part in ("likes", "dislikes", "texts"):
             several = [
-                (place, piece.row, piece.weight)
-                for place, topic in enumerate(topic_ids)
+                (index, piece.row, piece.weight)
+                for index, topic in enumerate(topic_ids)
                 for piece in self.pieces[topic]
                 if piece.part == part
             ]
@@ -86,12 +87,12 @@ class Gathered:
         )
         return Sums(likes, dislikes, texts, weight, against)
 
-    def evidence(self, topic_id: int, learned: Learned, place: int) -> Evidence | None:
-        """For explanations: the pieces of the topic that stands at ``place`` of ``learned``."""
+    def evidence(self, topic_id: int, learned: Learned, index: int) -> Evidence | None:
+        """For explanations: the pieces of the topic that stands at ``index`` of ``learned``."""
         pieces = self.pieces[topic_id]
         if not pieces:
             return None
-        content, factors = _coefficients(pieces, learned, place)
+        content, factors = _coefficients(pieces, learned, index)
         kept = np.array([piece.kept for piece in pieces], np.float32)
         return Evidence(
             np.array([KINDS.index(piece.kind) for piece in pieces], np.int8),
@@ -100,10 +101,10 @@ class Gathered:
             np.array([piece.row for piece in pieces]),
             kept * content,
             kept * factors if len(factors) else factors,
-            (float(learned.content[place, 0]), float(learned.content[place, 1])),
+            (float(learned.content[index, 0]), float(learned.content[index, 1])),
         )
 
-    def taken(self, topic_id: int, learned: Learned, place: int, ridge: Vectors) -> Vectors | float:
+    def taken(self, topic_id: int, learned: Learned, index: int, ridge: Vectors) -> Vectors | float:
         """What "less of this" takes from the topic's vector: so much of what the pieces gave.
 
         Taken after all was scaled, so that a score falls by what the explanation showed, and
@@ -112,10 +113,10 @@ class Gathered:
         pieces = [piece for piece in self.pieces[topic_id] if piece.kept < 1]
         if not pieces:
             return 0.0
-        content, factors = _coefficients(pieces, learned, place)
+        content, factors = _coefficients(pieces, learned, index)
         less = np.array([1 - piece.kept for piece in pieces], np.float32)
         rows, d = self.pool.vectors[[piece.row for piece in pieces]], len(ridge)
-        mix = learned.content[place, 0] + learned.content[place, 1] * ridge
+        mix = learned.content[index, 0] + learned.content[index, 1] * ridge
         found = ((less * content) @ rows[:, :d]) * mix
         if not len(factors):
             return np.asarray(found, np.float32)
@@ -123,12 +124,12 @@ class Gathered:
 
 
 def _coefficients(
-    pieces: Sequence[_Piece], learned: Learned, place: int
+    pieces: Sequence[_Piece], learned: Learned, index: int
 ) -> tuple[Vectors, Vectors]:
     """What each piece's products are multiplied with, of content and, where known, factors."""
-    content = [piece.weight * learned.content_of[piece.part][place] for piece in pieces]
+    content = [piece.weight * learned.content_of[piece.part][index] for piece in pieces]
     factors = [
-        piece.weight * learned.factors_of[piece.part][place] * learned.factors[place]
+        piece.weight * learned.factors_of[piece.part][index] * learned.factors[index]
         for piece in pieces
         if learned.factors_of
     ]
@@ -183,10 +184,11 @@ def gather(
         number: [each for each in following.get(number, ()) if each.weight > 0] for number in keys
     }
     subscribers = sorted({topic.subscriber_id for topic in topics})
-    signals = _signals(session, subscribers, newest)
+    reset = _resets(session, subscribers)
+    signals = _since(reset, _signals(session, subscribers, newest))
     for number in subscribers:
         signals[number] += [(None, paper, Signal.RELEVANT, now) for paper in liked]
-    clicks = _clicks(session, subscribers, newest)
+    clicks = _since(reset, _clicks(session, subscribers, newest))
     seeds = seed_papers(
         session,
         [
@@ -259,6 +261,26 @@ def _given(gathering: _Gathering, paper: int, signal: Signal | None, age: float)
 
 
 _Signal = tuple[int | None, int, Signal | None, datetime]
+
+
+def _resets(session: Session, subscribers: Sequence[int]) -> dict[int, datetime]:
+    """When subscribers reset what was learned from their ratings, of those who did."""
+    found: dict[int, datetime] = {}
+    for some in batched(subscribers):
+        query = select(Subscriber.id, Subscriber.ratings_reset_at).where(
+            col(Subscriber.id).in_(some), col(Subscriber.ratings_reset_at).is_not(None)
+        )
+        found |= {number: at for number, at in session.exec(query) if number and at}
+    return found
+
+
+def _since(
+    reset: Mapping[int, datetime], signals: dict[int, list[_Signal]]
+) -> dict[int, list[_Signal]]:
+    """What came after each subscriber's reset."""
+    for number, at in reset.items():
+        signals[number] = [each for each in signals[number] if each[3] > at]
+    return signals
 
 
 def _signals(

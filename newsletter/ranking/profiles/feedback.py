@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import Delete, delete, func, update
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import upsert, utc_now
-from newsletter.core.models import Feedback, Paper, Profile, Signal, Topic
+from newsletter.core.models import Feedback, Folder, Paper, Profile, Signal, Subscriber, Topic
 from newsletter.ranking.profiles import profiles
 
 # A paper is relevant or it is not; whoever saves it has changed their mind. What is saved stays
@@ -32,6 +32,15 @@ def record(
     """Record a signal; the opposite one goes. Returns whether anything is new."""
     if signal in _OPPOSITE:
         withdraw(session, subscriber_id, paper_id, _OPPOSITE[signal])
+    # Given again after a reset, it counts again.
+    session.execute(
+        _mine(subscriber_id, paper_id, signal).where(
+            col(Feedback.created_at)
+            <= select(Subscriber.ratings_reset_at)
+            .where(Subscriber.id == subscriber_id)
+            .scalar_subquery()
+        )
+    )
     added = session.execute(
         upsert(session, "feedback")
         .values(
@@ -52,19 +61,46 @@ def record(
 
 def withdraw(session: Session, subscriber_id: int, paper_id: int, signal: Signal) -> bool:
     """Undo a signal; returns whether there was one."""
-    removed = session.execute(
-        delete(Feedback)
-        .where(
-            col(Feedback.subscriber_id) == subscriber_id,
-            col(Feedback.paper_id) == paper_id,
-            col(Feedback.signal) == signal,
-        )
-        .returning(col(Feedback.id))
-    )
+    removed = session.execute(_mine(subscriber_id, paper_id, signal).returning(col(Feedback.id)))
     if removed.scalar_one_or_none() is None:
         return False
     _learn_anew(session, subscriber_id)
     return True
+
+
+def _mine(subscriber_id: int, paper_id: int, signal: Signal) -> Delete:
+    return delete(Feedback).where(
+        col(Feedback.subscriber_id) == subscriber_id,
+        col(Feedback.paper_id) == paper_id,
+        col(Feedback.signal) == signal,
+    )
+
+
+def reset(session: Session, subscriber_id: int) -> None:
+    """Learn nothing from what was rated and opened until now. The ratings themselves stay."""
+    _count_from(session, subscriber_id, utc_now())
+
+
+def undo_reset(session: Session, subscriber_id: int) -> None:
+    """Learn from every rating again."""
+    _count_from(session, subscriber_id, None)
+
+
+def _count_from(session: Session, subscriber_id: int, moment: datetime | None) -> None:
+    session.execute(
+        update(Subscriber)
+        .where(col(Subscriber.id) == subscriber_id)
+        .values(ratings_reset_at=moment)
+    )
+    _learn_anew(session, subscriber_id)
+
+
+def counted(session: Session, subscriber: Subscriber) -> int:
+    """How many ratings the ranking learns from."""
+    query = select(func.count()).where(Feedback.subscriber_id == subscriber.id)
+    if subscriber.ratings_reset_at is not None:
+        query = query.where(col(Feedback.created_at) > subscriber.ratings_reset_at)
+    return session.exec(query).one()
 
 
 def with_signal(signals: frozenset[Signal], added: Signal) -> frozenset[Signal]:
@@ -119,17 +155,19 @@ class Judged:
     signal: Signal
     paper: Paper
     created_at: datetime
+    folder: str = ""  # of a saved paper
 
 
 def judged(session: Session, subscriber_id: int) -> list[Judged]:
     """All signals of a subscriber, the newest first."""
     rows = session.exec(
-        select(Feedback, Paper)
+        select(Feedback, Paper, Folder.name)
         .join(Paper, col(Paper.id) == col(Feedback.paper_id))
+        .join(Folder, col(Folder.id) == col(Feedback.folder_id), isouter=True)
         .where(Feedback.subscriber_id == subscriber_id)
         .order_by(col(Feedback.created_at).desc(), col(Feedback.id).desc())
     )
-    return [Judged(row.signal, paper, row.created_at) for row, paper in rows]
+    return [Judged(row.signal, paper, row.created_at, folder or "") for row, paper, folder in rows]
 
 
 def as_json(judgements: Sequence[Judged]) -> list[dict[str, Any]]:
@@ -138,6 +176,7 @@ def as_json(judgements: Sequence[Judged]) -> list[dict[str, Any]]:
         {
             "signal": each.signal.value,
             "at": each.created_at.isoformat(),
+            "folder": each.folder,
             "source": each.paper.source,
             "id": each.paper.external_id,
             "doi": each.paper.doi,

@@ -73,7 +73,7 @@ def _judged(session: Session) -> tuple[list[float], list[bool]]:
         .limit(MOST)
     )
     used = _all(session)
-    began = [moment for moment, _ in used]
+    began = [at for at, _ in used]
     of_one: Counter[int] = Counter()
     known: set[tuple[int, int]] = set()  # saved and marked as relevant is one judgement
     match: list[float] = []
@@ -83,8 +83,8 @@ def _judged(session: Session) -> tuple[list[float], list[bool]]:
             continue
         known.add((reader, paper))
         of_one[reader] += 1
-        place = bisect_right(began, created.timestamp())
-        undo = used[place - 1][1].undone if place else AS_SHIPPED.undone
+        index = bisect_right(began, created.timestamp())
+        undo = used[index - 1][1].undone if index else AS_SHIPPED.undone
         match.append(float(undo(np.array([shown]))[0]))
         relevant.append(signal != Signal.NOT_RELEVANT)
     return match, relevant

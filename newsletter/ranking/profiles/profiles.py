@@ -96,7 +96,7 @@ def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: 
 
 def versions(session: Session, topics: Sequence[Topic]) -> dict[int | None, int]:
     """How often each topic's profile was written, by topic id; one that has none is left out."""
-    return {number: row.version for number, row in _stored(session, topics).items()}
+    return {topic_id: row.version for topic_id, row in _stored(session, topics).items()}
 
 
 def store(
@@ -110,8 +110,8 @@ def store(
 ) -> None:
     """Write profiles in the space ``key``; ``places`` are the topics' rows of ``sums``."""
     stored = _stored(session, topics)
-    for topic, place in zip(topics, places, strict=True):
-        _store(session, stored.get(topic.id) or _blank(topic), key, _one(sums, place), now)
+    for topic, index in zip(topics, places, strict=True):
+        _store(session, stored.get(topic.id) or _blank(topic), key, _one(sums, index), now)
     session.flush()
 
 
@@ -147,32 +147,33 @@ def load_profiles(
     oldest = now - LOOK_BACK
     last = _last_digests(session, subscriber_ids, before)
     seen = _seen(session, subscriber_ids, oldest, before)
-    for number, papers in _named(session, topics, following).items():
-        seen[number] |= papers
+    for subscriber_id, papers in _named(session, topics, following).items():
+        seen[subscriber_id] |= papers
     if draft is not None:
         seen[draft.subscriber.id or 0].update(draft.liked)
     budgets = {n: row.weekly_budget for n, row in subscribers.items() if n and row.weekly_budget}
     sent = _sent(session, list(budgets), now - WEEK, before)
     return [
         SubscriberProfile(
-            subscriber_id=number,
-            topics=tuple(profiles[topic.id or 0] for topic in topics[number] if not topic.paused),
-            paused=all(topic.paused for topic in topics[number]),
-            max_papers=subscribers[number].max_papers,
-            min_score=subscribers[number].min_score,
-            popularity=subscribers[number].popularity,
-            outside_picks=subscribers[number].outside_picks,
-            fill=subscribers[number].fill_list,
-            since=max(oldest, last.get(number, oldest) - LATE),
-            seen=frozenset(seen[number]),
-            weekly_budget=budgets.get(number),
-            budget_left=budgets[number] - sent[number] if number in budgets else None,
-            muted_words=evidence.values_of(mutes[number], InterestKind.KEYWORD, InterestKind.TEXT),
-            muted_authors=evidence.muted_people(mutes[number]),
-            muted_categories=evidence.values_of(mutes[number], InterestKind.CATEGORY),
+            subscriber_id=row_id,
+            topics=tuple(profiles[each.id or 0] for each in topics[row_id] if not each.paused),
+            paused=all(topic.paused for topic in topics[row_id]),
+            max_papers=row.max_papers,
+            min_score=row.min_score,
+            popularity=row.popularity,
+            outside_picks=row.outside_picks,
+            fill=row.fill_list,
+            language=row.language,
+            since=max(oldest, last.get(row_id, oldest) - LATE),
+            seen=frozenset(seen[row_id]),
+            weekly_budget=budgets.get(row_id),
+            budget_left=budgets[row_id] - sent[row_id] if row_id in budgets else None,
+            muted_words=evidence.values_of(mutes[row_id], InterestKind.KEYWORD, InterestKind.TEXT),
+            muted_authors=evidence.muted_people(mutes[row_id]),
+            muted_categories=evidence.values_of(mutes[row_id], InterestKind.CATEGORY),
         )
-        for number in subscriber_ids
-        if number in subscribers
+        for row_id in subscriber_ids
+        if (row := subscribers.get(row_id)) is not None
     ]
 
 
@@ -188,10 +189,10 @@ def _topics(
     )
     for topic in stored:
         topics[topic.subscriber_id].append(topic)
-    for number in subscriber_ids:
-        topics[number].sort(key=lambda topic: topic.id or 0)
-        topics[number] = topics[number] or [
-            Topic(id=-number, subscriber_id=number, name=FOR_YOU, paused=False)
+    for subscriber_id in subscriber_ids:
+        topics[subscriber_id].sort(key=lambda topic: topic.id or 0)
+        topics[subscriber_id] = topics[subscriber_id] or [
+            Topic(id=-subscriber_id, subscriber_id=subscriber_id, name=FOR_YOU, paused=False)
         ]
     return topics
 
@@ -209,9 +210,9 @@ def _interests(
         stated = defaultdict(list)
         for each in draft.interests:
             stated[each.topic_id].append(each)
-    for number, interests in stated.items():
-        following[number] = [each for each in interests if each.weight >= 0]
-        mutes[owner[number]] += [each for each in interests if each.weight < 0]
+    for topic_id, interests in stated.items():
+        following[topic_id] = [each for each in interests if each.weight >= 0]
+        mutes[owner[topic_id]] += [each for each in interests if each.weight < 0]
     return following, mutes
 
 
@@ -250,29 +251,29 @@ def _topic_profiles(
         )
         learned, offsets, scales = evidence.learn(basis, sums)
         ridge = topic_vectors.ridge_of(basis.space)
-        for place, topic in enumerate(some):
-            number = topic.id or 0
-            found[number] = TopicProfile(
-                topic_id=number if number > 0 else None,
+        for index, topic in enumerate(some):
+            topic_id = topic.id or 0
+            found[topic_id] = TopicProfile(
+                topic_id=topic_id if topic_id > 0 else None,
                 name=topic.name,
-                vector=learned.vectors[place] - gathered.taken(number, learned, place, ridge),
-                evidence=gathered.evidence(number, learned, place),
+                vector=learned.vectors[index] - gathered.taken(topic_id, learned, index, ridge),
+                evidence=gathered.evidence(topic_id, learned, index),
                 quota=topic.quota,
                 followed_categories=frozenset(
-                    evidence.values_of(following[number], InterestKind.CATEGORY)
+                    evidence.values_of(following[topic_id], InterestKind.CATEGORY)
                 ),
                 followed_authors=frozenset(
-                    evidence.values_of(following[number], InterestKind.AUTHOR)
+                    evidence.values_of(following[topic_id], InterestKind.AUTHOR)
                 ),
                 halved=frozenset(
                     evidence.values_of(
-                        [each for each in following[number] if each.weight < 1],
+                        [each for each in following[topic_id] if each.weight < 1],
                         InterestKind.AUTHOR,
                         InterestKind.CATEGORY,
                     )
                 ),
-                offset=float(offsets[place]),
-                scale=float(scales[place]),
+                offset=float(offsets[index]),
+                scale=float(scales[index]),
             )
     return found
 
@@ -300,8 +301,8 @@ def _blank(topic: Topic) -> Profile:
     return Profile(topic_id=topic.id or 0, version=0, feature_space="", coefficients=b"")
 
 
-def _one(sums: Sums, place: int) -> Sums:
-    one = slice(place, place + 1)
+def _one(sums: Sums, index: int) -> Sums:
+    one = slice(index, index + 1)
     return Sums(
         sums.likes[one],
         sums.dislikes[one],

@@ -157,7 +157,9 @@ def _fit_others(session: Session, basis: Basis) -> tuple[Collaboration | None, F
         shape=(len(subscribers), len(liked)),
     )
     papers = {paper.id: paper for paper in feature_store.rows(session, Paper, "id", liked.tolist())}
-    vectors = feature_store.content(session, basis, [papers[number] for number in liked.tolist()])
+    vectors = feature_store.content(
+        session, basis, [papers[paper_index] for paper_index in liked.tolist()]
+    )
     return collaborative_check.collaborate(basis.space, vectors, likes, liked)
 
 
@@ -167,7 +169,7 @@ def _train_topics(engine: Engine, key: str, basis: Basis, numbers: Sequence[int]
         topics = feature_store.rows(session, Topic, "id", numbers)
         versions = profiles.versions(session, topics)
         sums = evidence.gather(session, basis, topics, now).sums([t.id or 0 for t in topics])
-    place_of = {topic.id: place for place, topic in enumerate(topics)}
+    place_of = {topic.id: index for index, topic in enumerate(topics)}
     with session_scope(engine) as session:
         present = feature_store.rows(session, Topic, "id", numbers)
         found = profiles.versions(session, present)

@@ -21,7 +21,7 @@ from newsletter.core.refusals import asks_to_slow_down
 from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.messages.digest import Digest
 from newsletter.messages.envelope import Envelope
-from newsletter.messages.renderer import Addressee
+from newsletter.messages.note_renderer import Addressee
 from newsletter.sending.ledger import Result
 from newsletter.sending.mailer.begun import BegunDelivery, Content
 from newsletter.sending.mailer.flight_log import FlightLog
@@ -101,11 +101,11 @@ async def attempt(
     except TransientTransportError as error:
         if asks_to_slow_down(error.code, error.response):
             log.withdrawn(job.delivery_id, job.attempts)
-            raise SlowDownError(error.response, code=error.code) from error
+            slower = SlowDownError(error.response, code=error.code)
+            slower.relay = error.relay
+            raise slower from error
         return deferred(ready, error)
     code, _, text = answer.partition(" ")
-    if not code.isdigit():
-        return _result(job, DeliveryStatus.SENT, 0, answer)  # such as a file
     return _result(job, DeliveryStatus.SENT, int(code), text)
 
 
@@ -141,4 +141,5 @@ def _render(content: Content, renderer: Rendering) -> Envelope:
         public_id=content.public_id,
         link_generation=content.link_generation,
         remark=content.remark,
+        language=content.language,
     )

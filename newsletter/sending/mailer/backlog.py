@@ -18,6 +18,7 @@ class Backlog:
     refused: list[BegunDelivery] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     in_flight: int = 0
+    hungry: int = 0  # connections that wait for a delivery
 
     @property
     def first(self) -> BegunDelivery | None:

@@ -6,6 +6,7 @@ A content that cannot be read is the text that says why.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from newsletter.core.language import SOURCE
 from newsletter.core.models import DeliveryKind
 from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.messages.digest import Digest
@@ -23,6 +24,7 @@ class TransactionalMessage:
     public_id: str
     link_generation: int
     remark: str  # on what came with a sign-up
+    language: str = SOURCE
 
 
 Content = Digest | TransactionalMessage | BroadcastMessage

@@ -27,6 +27,7 @@ def load(session: Session, ids: Sequence[int]) -> dict[int, BroadcastMessage]:
             to_name=delivery.to_name,
             subject=delivery.subject,
             body=body,
+            language=delivery.language,
         )
         for delivery, subscriber, body in rows
     }

@@ -50,6 +50,7 @@ _NOTES = (
         SQLModel.metadata.tables["subscriber"].c.public_id,
         SQLModel.metadata.tables["subscriber"].c.link_generation,
         sqlalchemy.func.coalesce(_sign_up.c.remark, ""),
+        _delivery.language,
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .outerjoin(_sign_up, _sign_up.c.delivery_id == _delivery.id)

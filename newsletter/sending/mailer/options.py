@@ -1,5 +1,6 @@
 """What one send run takes, and within which limits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from newsletter.sending.ledger import RESENDS, Of
@@ -17,6 +18,8 @@ class RunOptions:
     limit: int | None = None
     connections: int = 4
     limits: Limits = field(default_factory=Limits)
+    # The relays by name, with the messages a second that the setting of each allows.
+    relays: Mapping[str, float | None] = field(default_factory=dict)
     # How many times an uncertain delivery is sent again; 0 holds it.
     resends: int = RESENDS
     # The bounces and complaints at which the run pauses itself, if any do that.

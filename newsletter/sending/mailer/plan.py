@@ -73,15 +73,15 @@ class SendPlan:
             SettingsError: a setting that sending needs is missing or bad.
         """
         settings = self.settings
-        transport: Callable[[], Transport] = RelayPool(
-            parse_relays(settings.relay_url, settings.ehlo_name)
-        ).transport
+        relays = parse_relays(settings.relay_url, settings.ehlo_name)
+        transport: Callable[[], Transport] = RelayPool(relays).transport
         options = RunOptions(
             of=self.of,
             only=self.only,
             limit=self.limit,
             connections=self.connections,
             limits=Limits(self.rate or settings.rate, settings.domain_rates, settings.warm_up),
+            relays={str(relay): relay.rate for relay in relays},
             resends=self.resends,
             threshold=self.threshold,
             checks_refusals=self.checks_reputation,

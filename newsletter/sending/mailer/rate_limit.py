@@ -42,7 +42,11 @@ def reserve_slots(
     session: Session, name: str, rate: float, *, most: int, now: datetime, at_least: int = 0
 ) -> SendSlots:
     """Up to ``most`` moments within `AHEAD` of now; ``at_least`` so many, however late."""
-    row = _locked(session, name)
+    return give_away(locked(session, name), rate, most=most, now=now, at_least=at_least)
+
+
+def give_away(row: Pace, rate: float, *, most: int, now: datetime, at_least: int = 0) -> SendSlots:
+    """The same from a row that is `locked`."""
     step = timedelta(seconds=1 / rate)
     next_at = row.next_at if row.next_at and row.next_at > now else now
     if next_at > now + max(CLOCK_JUMP, 2 * step):
@@ -58,7 +62,7 @@ def reserve_slots(
 def reserve_today(session: Session, warm_up: Sequence[int], *, most: int, now: datetime) -> int:
     """How many of ``most`` messages today's share of the warm-up still allows; they are taken."""
     name = f"day:{now.date().isoformat()}"
-    row = _locked(session, name)
+    row = locked(session, name)
     days_before = session.exec(
         select(func.count()).where(
             col(Pace.name).like("day:%"), col(Pace.name) < name, Pace.used > 0
@@ -73,11 +77,11 @@ def reserve_today(session: Session, warm_up: Sequence[int], *, most: int, now: d
 
 def give_back_today(session: Session, count: int, *, now: datetime) -> None:
     """Return messages of today's share that were not sent."""
-    row = _locked(session, f"day:{now.date().isoformat()}")
+    row = locked(session, f"day:{now.date().isoformat()}")
     row.used = max(0, row.used - count)
 
 
-def _locked(session: Session, name: str) -> Pace:
+def locked(session: Session, name: str) -> Pace:
     """The row of that name, created if missing, locked until the transaction ends."""
     new = upsert(session, "pace").values(name=name, used=0)
     session.connection().execute(new.on_conflict_do_nothing())

@@ -16,8 +16,8 @@ class RelayHealth:
     Times are those of `time.monotonic`, in seconds.
     """
 
+    throttle: Throttle
     brake: Brake = field(default_factory=Brake)
-    throttle: Throttle = field(default_factory=Throttle)
     answered_at: float = 0.0
     failed_at: float | None = None
 

@@ -25,7 +25,9 @@ from newsletter.sending.mailer.ledger_client import LedgerClient
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.rate_limit import AHEAD
 from newsletter.sending.mailer.relay_health import RelayHealth
+from newsletter.sending.mailer.relay_pace import RelayPaces
 from newsletter.sending.mailer.tally import Tally
+from newsletter.sending.mailer.throttle import Throttle
 from newsletter.sending.transports import Transport
 
 # Results that may wait for their commit. Turns come at half of that, so that begins and results go
@@ -69,7 +71,6 @@ class SendRun:
         owner = lease_owner.new_owner()
         self._ledger = LedgerClient(engine, options, owner)
         self._log = flight_log.FlightLog(flight_log.folder_for(engine), owner)
-        self._relay = RelayHealth()
         self._tally = Tally(0)
         self._backlog = Backlog()
         self._group = min(GROUP // 2, 2 * options.connections)
@@ -81,6 +82,8 @@ class SendRun:
         self._work = asyncio.Event()
         self._line = DatabaseLine(engine)
         self._ask = self._line.ask
+        paces = RelayPaces(engine, self._ledger.clock, options.relays)
+        self._relay = RelayHealth(Throttle(paces, self._line))
 
     async def run(self) -> Tally:
         """Send until nothing is due, the limit is reached, or ``stop`` is set.
@@ -112,6 +115,7 @@ class SendRun:
         lost = None
         try:
             while not await self._is_done():
+                await self._relay.throttle.hear()
                 await self._pause_if_harmful()
                 await self._put_back()
                 if time.monotonic() - self._renewed_at > RENEW_SECONDS:
@@ -185,6 +189,10 @@ class SendRun:
         ):
             return 0
         want = self._group if self._left is None else min(self._group, self._left)
+        if (pace := self._relay.throttle.total) is not None:
+            # What a slow relay cannot take at once would only be put back.
+            room = max(self._backlog.hungry, int(pace * FRESH_SECONDS / 2))
+            want = min(want, max(0, room - len(self._backlog.waiting)))
         if not want or self._options.limits.rate is None:
             return want
         if not self._moments or self._moments[0] < utc_now() - 2 * AHEAD:
@@ -237,15 +245,19 @@ class SendRun:
         """One connection: take a begun delivery, hand it over, note the result."""
         transport = self._transport()
         following: Ready | None = None
-        is_quick = False
+        relay, is_quick = "", False
         try:
-            while (ready := following or await self._next_ready()) is not None:
-                is_quick = is_quick and self._relay.throttle.rate is None
+            while True:
+                if following is None:
+                    relay = await self._choose(transport)
+                if (ready := following or await self._next_ready()) is None:
+                    return
+                is_quick = is_quick and relay not in self._relay.throttle.rates
                 following = self._look_ahead() if is_quick else None
                 started = time.monotonic()
                 self._backlog.in_flight += 1
                 try:
-                    is_sent = await self._attempt(transport, ready, following)
+                    is_sent = await self._attempt(transport, ready, following, relay)
                 finally:
                     self._backlog.in_flight -= 1
                     self._call_ledger()
@@ -260,8 +272,13 @@ class SendRun:
         if results >= GROUP // 2 or waiting <= self._group // 2:
             self._ledger_wanted.set()
 
+    async def _choose(self, transport: Transport) -> str:
+        """The relay that the next message goes to, once it may have one, or the run is over."""
+        relay = await transport.choose()
+        await self._relay.throttle.wait(relay, lambda: self._is_over or self.stop.is_set())
+        return relay
+
     async def _next_ready(self) -> Ready | None:
-        await self._relay.throttle.wait(lambda: self._is_over or self.stop.is_set())
         while (job := await self._next_job()) is not None:
             if (ready := self._made_ready(job)) is not None:
                 return ready
@@ -312,15 +329,19 @@ class SendRun:
     async def _wait_for_work(self) -> None:
         self._ledger_wanted.set()
         self._work.clear()
+        self._backlog.hungry += 1
         await self._work.wait()
+        self._backlog.hungry -= 1
 
-    async def _attempt(self, transport: Transport, ready: Ready, following: Ready | None) -> bool:
+    async def _attempt(
+        self, transport: Transport, ready: Ready, following: Ready | None, relay: str
+    ) -> bool:
         """Hand over and record the result; returns whether the relay accepted it."""
         job = ready.job
         try:
             result = await attempt(ready, following, transport, log=self._log)
         except SlowDownError as error:
-            self._slow_down(job, ready, error)
+            await self._slow_down(job, ready, error)
             return False
         except RelayError as error:
             self._backlog.refused.append(job)
@@ -331,7 +352,7 @@ class SendRun:
             self._give_up(str(error))
             return False
         if result.status is DeliveryStatus.SENT:
-            self._relay.throttle.taken()
+            self._relay.throttle.taken(relay)
         self._relay.answered(time.monotonic())
         self._group = min(GROUP // 2, self._group + 1)
         self._land(job, result)
@@ -350,9 +371,9 @@ class SendRun:
             self._tally.refused_as = self._relay.brake.kind
             self._give_up(self._relay.brake.reason)
 
-    def _slow_down(self, job: BegunDelivery, ready: Ready, error: SlowDownError) -> None:
+    async def _slow_down(self, job: BegunDelivery, ready: Ready, error: SlowDownError) -> None:
         """Put the message back, to be tried again by this run at a slower pace."""
-        if self._relay.throttle.slow_down(job.delivery_id):
+        if await self._relay.throttle.slow_down(error.relay, job.delivery_id):
             self._backlog.refused.append(job)
             if self._relay.throttle.is_hopeless:
                 self._give_up(f"the relay takes nothing for now: {error}")

@@ -1,4 +1,4 @@
-"""Ways a message leaves: SMTP to a relay, or files. A transport is two methods."""
+"""Ways a message leaves: SMTP to a relay, or files. See `Transport`."""
 
 from newsletter.messages.envelope import Envelope
 from newsletter.sending.transports.base import Transport

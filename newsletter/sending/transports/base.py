@@ -8,6 +8,10 @@ from newsletter.messages.envelope import Envelope
 class Transport(Protocol):
     """Hands messages over, one at a time per call."""
 
+    async def choose(self) -> str:
+        """The relay that the next message goes to; "" where there is none to tell apart."""
+        return ""
+
     async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
         """Hand one message over; returns the relay's answer.
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from newsletter.core.secrets import write_private
 from newsletter.messages.envelope import Envelope
+from newsletter.sending.transports.base import Transport
 
 # File systems allow names of 255 bytes, addresses may have 320; the delivery's number tells apart.
 LONGEST_NAME = 200
 
 
-class FileTransport:
+class FileTransport(Transport):
     """Writes each message to ``folder`` under its recipient's name."""
 
     def __init__(self, folder: Path) -> None:

@@ -93,6 +93,14 @@ class PooledTransport:
         self._pool = pool
         self._held: tuple[Relay, SmtpTransport] | None = None
 
+    async def choose(self) -> str:
+        """The relay that the next message goes to; "" if none can be used for now."""
+        try:
+            relay, _ = await self._usable()
+        except RelayError:
+            return ""
+        return str(relay)
+
     async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
         """Hand one message over; see `Transport.send`.
 
@@ -114,6 +122,7 @@ class PooledTransport:
                     self._pool.succeeded(relay)
                 else:
                     self._pool.failed(relay, f"relay {relay}: {error.response}")
+                error.relay = str(relay)
                 raise
             self._pool.succeeded(relay)
             return answer

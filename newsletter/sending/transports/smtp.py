@@ -51,7 +51,7 @@ class Relay:
     """Where mail is handed to. ``starttls``: True demands it, None takes it where offered.
 
     ``weight`` is its share beside other relays; ``timeout`` in seconds is for each answer, where
-    None waits as long as RFC 5321 §4.5.3.2 says.
+    None waits as long as RFC 5321 §4.5.3.2 says. ``rate`` is messages a second, over all senders.
     """
 
     host: str
@@ -63,6 +63,7 @@ class Relay:
     weight: int = 1
     ehlo_name: str | None = None
     timeout: float | None = None
+    rate: float | None = None
 
     @property
     def is_loopback(self) -> bool:
@@ -91,7 +92,8 @@ def parse_relays(urls: str, ehlo_name: str | None = None) -> tuple[Relay, ...]:
 def parse_relay(url: str) -> Relay:
     """A relay from ``smtp://user:password@host:port?starttls=true`` or ``smtps://…``.
 
-    Further options: ``weight`` (1 to 1000) and ``timeout`` (1 to 600 seconds).
+    Further options: ``weight`` (1 to 1000), ``timeout`` (1 to 600 seconds) and ``rate`` (messages
+    a second).
 
     Raises:
         SettingsError: the URL cannot be read, or would send a password in the clear.
@@ -103,7 +105,7 @@ def parse_relay(url: str) -> Relay:
     except ValueError as error:
         raise SettingsError("NEWSLETTER_SMTP_URL: the port is not a number up to 65535") from error
     options = parse_qs(parts.query)
-    unknown = set(options) - {"starttls", "weight", "timeout"}
+    unknown = set(options) - {"starttls", "weight", "timeout", "rate"}
     if unknown:
         raise SettingsError(f"NEWSLETTER_SMTP_URL: unknown option {sorted(unknown)[0]!r}")
     wish = options.get("starttls", [""])[0].lower()
@@ -120,6 +122,7 @@ def parse_relay(url: str) -> Relay:
         timeout=_number(options, "timeout", default=600, most=600)
         if "timeout" in options
         else None,
+        rate=_rate(options["rate"][0]) if "rate" in options else None,
     )
     if relay.username and not implicit and not relay.is_loopback:
         if relay.starttls is False:
@@ -139,6 +142,16 @@ def _number(options: dict[str, list[str]], name: str, *, default: int, most: int
     return int(text)
 
 
+def _rate(text: str) -> float:
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:/s)?", text)
+    rate = float(found[1]) if found else 0.0
+    if not rate:
+        raise SettingsError(
+            "NEWSLETTER_SMTP_URL: rate must be messages a second, such as 14 or 0.5"
+        )
+    return rate
+
+
 class SmtpTransport:
     """One connection to a relay, opened at the first message and renewed when it must be."""
 
@@ -156,6 +169,10 @@ class SmtpTransport:
     def is_open(self) -> bool:
         """Whether a connection stands that the next message may use."""
         return self._dialogue is not None and self._dialogue.is_usable
+
+    async def choose(self) -> str:
+        """The relay; see `Transport.choose`."""
+        return str(self._relay)
 
     async def send(self, envelope: Envelope, following: Envelope | None = None) -> str:
         """Hand one message over; see `Transport.send`.

@@ -40,24 +40,24 @@ def json_entries(text: str) -> Iterator[tuple[int, Entry]]:
     """CSL JSON, and what Zotero's plugins and its web service give: items with a title or a DOI."""
     decoder = json.JSONDecoder()
     listed = _LIST.search(text) if text.lstrip().startswith("{") else None
-    place = listed.end() if listed else len(text) - len(text.lstrip())
-    is_list = listed is not None or text[place : place + 1] == "["
+    at = listed.end() if listed else len(text) - len(text.lstrip())
+    is_list = listed is not None or text[at : at + 1] == "["
     if is_list and not listed:
-        place += 1
-    while place < len(text):
-        between = _BETWEEN.match(text, place)
-        place = between.end() if between else place
-        if place >= len(text) or text[place] == "]":
+        at += 1
+    while at < len(text):
+        between = _BETWEEN.match(text, at)
+        at = between.end() if between else at
+        if at >= len(text) or text[at] == "]":
             return
         try:
-            item, end = decoder.raw_decode(text, place)
+            item, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            yield place, Entry(0, unusable="it is broken JSON; nothing after it was read")
+            yield at, Entry(0, unusable="it is broken JSON; nothing after it was read")
             return
-        yield place, _json_item(item, end - place)
+        yield at, _json_item(item, end - at)
         if not is_list:
             return
-        place = end
+        at = end
     if is_list:
         yield len(text), Entry(0, unusable=BREAKS_OFF)
 
