@@ -20,3 +20,28 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "s" && at >= 0) items[at].querySelector("[data-save]")?.click();
   else if (event.key === "?" && help) help.hidden = !help.hidden;
 });
+
+// A slider beside a number, each following the other. The number alone is sent.
+for (const slider of document.querySelectorAll("input[data-number]")) {
+  const number = document.getElementById(slider.dataset.number);
+  const follow = () => {
+    if (number.value) slider.value = number.value;
+  };
+  follow();
+  slider.hidden = false;
+  slider.addEventListener("input", () => {
+    number.value = slider.value;
+  });
+  number.addEventListener("input", follow);
+}
+
+// The number that a slider without a field of its own stands at.
+for (const shown of document.querySelectorAll("output[hidden]")) {
+  const slider = document.getElementById(shown.htmlFor.value);
+  const tell = () => {
+    shown.value = `${slider.value} %`;
+  };
+  tell();
+  shown.hidden = false;
+  slider.addEventListener("input", tell);
+}
