@@ -114,6 +114,8 @@ def plural(one: str, many: str, number: int) -> str:
 
 def _(message: str, /, **values: object) -> str:
     """``message`` in the language that is on, its ``{names}`` filled in."""
+    if _current.get() == SOURCE:  # as most digests are, with a dozen messages each
+        return message.format_map(values) if values else message
     said = gettext(message)
     return said.format(**_isolated(values)) if values else said
 
@@ -136,6 +138,8 @@ def _isolated(values: dict[str, object]) -> dict[str, object]:
 
 def quoted(text: str) -> str:
     """``“text”``, in the quotation marks of the language that is on."""
+    if _current.get() == SOURCE:
+        return f"“{text}”"
     return _("“{text}”", text=text)
 
 
@@ -143,6 +147,8 @@ def listed(texts: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     if len(texts) < 2:
         return "".join(texts)
+    if len(texts) == 2 and _current.get() == SOURCE:
+        return f"{texts[0]} and {texts[1]}"
     return gettext("{some} and {last}").format(some=", ".join(texts[:-1]), last=texts[-1])
 
 

@@ -107,7 +107,7 @@ def test_a_part_of_several_titles_names_them_all(
     engine: Engine, number: int, asked: str, several: list[int]
 ) -> None:
     with read_scope(engine) as session:
-        wanted = [find_papers(session, record(n).external_id)[0].id for n in several]
+        wanted = [find_papers(session, record(n).external_id)[0].id or 0 for n in several]
         found = [paper.id for paper in find_papers(session, asked)]
     assert found == sorted(wanted, reverse=True)
 

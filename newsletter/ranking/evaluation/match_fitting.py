@@ -130,8 +130,8 @@ def _of_days(
     every, known, counted = np.vstack(rows), np.concatenate(answers), np.concatenate(counts)
     found = LogisticRegression(C=1e3, max_iter=3_000).fit(every, known, sample_weight=counted)
     order = np.argsort(-found.decision_function(every), kind="stable")
-    best, weights = known[order], counted[order]
-    most = max(np.average(best[:n], weights=weights[:n] + 1e-9) for n in HIGHEST)
+    surest, weighed = known[order], counted[order] + 1e-9
+    most = max(np.average(surest[:n], weights=weighed[:n]) for n in HIGHEST)
     yes, *rest = found.coef_[0]
     return np.array([yes, 0 if curved else yes, *rest, found.intercept_[0], most], np.float32)
 
