@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install --quiet --quiet
 
-.PHONY: translations docs help setup setup-dev setup-semantic onnx-model demo test check check-mail format bench bench-ingest bench-ranking bench-match bench-render bench-prepare bench-send bench-inbound bench-pages bench-start latex-macros chaos fuzz audit bench-abuse lock clean
+.PHONY: journeys translations docs help setup setup-dev setup-semantic onnx-model demo test check check-mail format bench bench-ingest bench-ranking bench-match bench-render bench-prepare bench-send bench-inbound bench-pages bench-start simulate-trial latex-macros chaos fuzz audit bench-abuse lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -45,6 +45,9 @@ demo: setup ## The main job on sample data, then an inbox page to look at (DEMO=
 
 test: setup-dev ## All tests (ARGS="-k name" for some)
 	@"$(BIN)/python" -m pytest -n 3 --dist loadfile $(ARGS)
+
+journeys: setup-dev ## Clicks and page loads of the usual ways through the pages, as a table
+	@"$(BIN)/python" -m pytest -q tests/web/test_journeys.py
 
 test-clock: setup-dev ## Tests at other dates and hours, both nights when clocks change (ARGS="tests/web" for some)
 	@ARGS="$(ARGS)" scripts/test-clock
@@ -86,6 +89,9 @@ latex-macros: setup-dev ## Every LaTeX macro in PAPERS, how often, and what it b
 
 bench-match: setup-dev ## How true the labels are (ARGS="--plot FILE")
 	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/bench-match "$(NEWSLETTER_TEST_CORPUS)/ranking" $(ARGS)
+
+simulate-trial: setup-dev ## How long a trial takes and how often it is wrong, a minute (ARGS="--runs 20 --days 90")
+	@OMP_NUM_THREADS=1 nice "$(BIN)/python" -u scripts/simulate-trial $(ARGS)
 
 SECONDS ?= 60
 fuzz: setup-dev ## Fuzz each parser of strangers' bytes for a minute (SECONDS=10, ARGS="bounces csv")

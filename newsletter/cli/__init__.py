@@ -57,12 +57,22 @@ COMMANDS = {
         "prepare",
         "Rank the papers for every subscriber who is due, and freeze the edition.",
     ),
+    "figures": Entry(
+        "figures",
+        "figures",
+        "Fetch first figures for the papers of a prepared edition, before it is sent.",
+    ),
     "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
     "why": Entry("why", "why", "Say why a paper is, or is not, in a subscriber's digest."),
     "scorecard": Entry(
         "scorecard",
         "scorecard",
         "Show how good the picks were: per label, how many were judged, and how many relevant.",
+    ),
+    "trial": Entry(
+        "trial",
+        "trial_commands",
+        "Compare two recipes for ordering papers on what readers judge.",
     ),
     "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
     "broadcast": Entry(

@@ -152,6 +152,11 @@ def listed(texts: Sequence[str]) -> str:
     return gettext("{some} and {last}").format(some=", ".join(texts[:-1]), last=texts[-1])
 
 
+def sentence(text: str) -> str:
+    """``text`` with a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
 def N_(message: str) -> str:  # noqa: N802  (as everywhere with gettext)
     """Mark a message for the catalogues; it is translated where it is used."""
     return message

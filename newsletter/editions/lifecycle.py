@@ -19,6 +19,7 @@ from newsletter.core.models import (
     Edition,
     EditionStatus,
 )
+from newsletter.editions import trials
 from newsletter.sending import ledger
 from newsletter.sending.ledger import OfBroadcast
 
@@ -85,14 +86,24 @@ def called(issue: Edition | Broadcast) -> str:
 
 
 def open_edition(engine: Engine, issue_date: date, now: datetime) -> int:
-    """Id of the date's edition, opened at ``now`` if needed. Two callers may race."""
+    """Id of the date's edition, opened at ``now`` if needed. Two callers may race.
+
+    Opening it settles how its digests are ordered, and ends a trial that has its answer.
+    """
     with read_scope(engine) as session:
         known = session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first()
     if known is not None:
         return known
     try:
         with session_scope(engine) as session:
-            edition = Edition(issue_date=issue_date, status=EditionStatus.DRAFT, opened_at=now)
+            recipe, trial_id = trials.settle(session, now)
+            edition = Edition(
+                issue_date=issue_date,
+                status=EditionStatus.DRAFT,
+                recipe=recipe,
+                trial_id=trial_id,
+                opened_at=now,
+            )
             session.add(edition)
             session.flush()
             return edition.id or 0

@@ -14,8 +14,9 @@ from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Delivery, Edition, EditionStatus, SubscriberStatus
-from newsletter.editions import freeze, schedule
+from newsletter.editions import freeze, schedule, trials
 from newsletter.editions.lifecycle import open_edition
+from newsletter.editions.ordering import ordered
 from newsletter.messages import digest
 from newsletter.papers.coverage import Coverage, coverage
 from newsletter.ranking.encoders import DEFAULT
@@ -73,13 +74,15 @@ def prepare(
         due = due_without_digest(session, edition_id, issue_date, subscriber_ids)
         edition = session.get_one(Edition, edition_id)
         read = coverage_of(session, edition, now, sources)
+        plan = trials.plan_of(session, issue_date, now)
     if due:
         ranker = (find_ranker or load_ranker)(engine, now, model)
     new = nothing = done = 0
     issue = freeze.Issue(edition_id, message_domain, now, read)
     for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
-            rankings = ranker.rank(profiles.load_profiles(session, chunk, model, now))
+            readers = profiles.load_profiles(session, chunk, model, now)
+        rankings = ranker.rank(ordered(readers, plan))
         frozen, issue = _frozen(engine, issue, rankings)
         new += frozen
         nothing += sum(not ranked.picks for ranked in rankings)

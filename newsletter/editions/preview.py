@@ -19,7 +19,8 @@ from newsletter.core.models import (
     Subscriber,
 )
 from newsletter.editions import known_papers, quiet_day
-from newsletter.messages import digest, news, subjects
+from newsletter.editions.ordering import ordered_for
+from newsletter.messages import digest, figures, news, subjects
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
 from newsletter.ranking.encoders import DEFAULT
@@ -44,6 +45,7 @@ def preview(engine: Engine, email: str, issue_date: date, model: str = DEFAULT) 
         since = utc_now() - digest.CANDIDATE_WINDOW
         candidates = profiles.load_candidates(session, since, model)
         [profile] = profiles.load_profiles(session, [subscriber.id or 0], model)
+        profile = ordered_for(session, profile, issue_date, utc_now())
         ranked = ranker.rank(candidates, [profile])[0]
         return build_unsaved(session, subscriber, ranked, issue_date)
 
@@ -75,7 +77,13 @@ def build_unsaved(
 def _unsaved(session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date) -> Digest:
     ids = [pick.paper_id for pick in ranked.picks]
     papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
-    contents = digest.Contents({paper.id or 0: digest.content_of(paper) for paper in papers})
+    pictures = figures.frozen(session, ids)
+    contents = digest.Contents(
+        {
+            paper.id or 0: digest.content_of(paper) | pictures.get(paper.id or 0, {})
+            for paper in papers
+        }
+    )
     items = [
         (
             pick.section,

@@ -2,7 +2,8 @@
 
 Of a digest its words go: explanations, highlights, subject, and the papers as its edition showed
 them. Its rows stay, for they are what keeps a paper from being sent twice, where a revision is
-told, and which label was shown when a reader judged. Suppressions stay, and clicks of people.
+told, which label was shown when a reader judged, and which recipe of a trial chose a paper.
+Suppressions stay, and clicks of people.
 """
 
 from collections.abc import Callable

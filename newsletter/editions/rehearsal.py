@@ -10,7 +10,8 @@ from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, trial_scope, utc_now
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Delivery, Edition, EditionStatus
-from newsletter.editions import freeze, preparation
+from newsletter.editions import freeze, preparation, trials
+from newsletter.editions.ordering import ordered
 from newsletter.messages import digest
 from newsletter.messages.digest import Digest
 from newsletter.ranking.encoders import DEFAULT
@@ -57,6 +58,7 @@ def rehearse(
         ]
         read = preparation.coverage_of(session, edition, now, sources)
         waiting = _waiting(session, edition_id, only) if edition_id else []
+        plan = trials.plan_of(session, issue_date, now)
     for ids in batched(waiting):
         with read_scope(engine) as session:
             yield from _load(session, edition_id or 0, ids)
@@ -67,7 +69,8 @@ def rehearse(
         ranker = Ranker(profiles.load_candidates(session, since, model))
     for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
-            rankings = ranker.rank(profiles.load_profiles(session, chunk, model))
+            readers = profiles.load_profiles(session, chunk, model)
+        rankings = ranker.rank(ordered(readers, plan))
         with trial_scope(engine) as session:
             trial_id = edition_id or _trial_edition(session, issue_date, now)
             freeze.freeze(session, freeze.Issue(trial_id, message_domain, now, read), rankings)

@@ -1,18 +1,32 @@
 """Papers for visitors: by day, by words, by similarity."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 
 import numpy as np
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, select
 
-from newsletter.core.models import Paper, PaperVector
+from newsletter.core.models import Feedback, Paper, PaperVector, Signal
 
 PAGE = 50
+# Trending: each upvote or save counts half as much for every two days of age. A choice,
+# not a measurement: on Friday, a paper of Monday needs four times as many as one of that day.
+HALF_LIFE = timedelta(days=2)
+# Fewer savers than this could be guessed from the order, so their saves do not count.
+FEWEST_SAVES = 3
 # Papers compared for similarity: a few months of one field, ten milliseconds.
 COMPARED = 5_000
+
+
+class Order(StrEnum):
+    """How a list of days is sorted."""
+
+    UPVOTES = "upvotes"
+    TRENDING = "trending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +43,17 @@ def start_of(day: date) -> datetime:
 
 
 def between(
-    session: Session, first: date, last: date, *, page: int = 1
+    session: Session, first: date, last: date, *, page: int = 1, order: Order = Order.UPVOTES
 ) -> tuple[Sequence[Paper], int]:
-    """One page of the papers first seen from ``first`` to ``last``, most upvotes first; all."""
+    """One page of the papers first seen from ``first`` to ``last``, and how many there are."""
     seen = (
         col(Paper.first_seen_at) >= start_of(first),
         col(Paper.first_seen_at) < start_of(last + timedelta(days=1)),
     )
     total = session.exec(select(func.count()).select_from(Paper).where(*seen)).one()
+    start = (page - 1) * PAGE
+    if order is Order.TRENDING:
+        return _in_order(session, _trending(session, seen)[start : start + PAGE]), total
     # Ids alone are sorted: carrying abstracts through the sort costs three times the page.
     ids = session.exec(
         select(Paper.id)
@@ -44,10 +61,38 @@ def between(
         .order_by(
             col(Paper.upvotes).desc(), col(Paper.published_at).desc().nulls_last(), col(Paper.id)
         )
-        .offset((page - 1) * PAGE)
+        .offset(start)
         .limit(PAGE)
     ).all()
     return _in_order(session, ids), total
+
+
+def trend(points: int, seen: datetime) -> float:
+    """What trending papers are sorted by: the logarithm of their points, halved by age.
+
+    It falls at the same rate for all papers, so the order is the same whenever one looks.
+    """
+    age = seen.timestamp() / HALF_LIFE.total_seconds()
+    return math.log2(points) + age if points else -math.inf
+
+
+def _trending(session: Session, seen: Sequence[ColumnElement[bool]]) -> list[int]:
+    """Ids of papers by `trend`; those without points follow, the newest first."""
+    saves = dict(
+        session.execute(
+            select(Feedback.paper_id, func.count())
+            .join(Paper, col(Paper.id) == col(Feedback.paper_id))
+            .where(Feedback.signal == Signal.SAVED, *seen)
+            .group_by(col(Feedback.paper_id))
+            .having(func.count() >= FEWEST_SAVES)
+        ).all()
+    )
+    rows = session.execute(select(Paper.id, Paper.first_seen_at, Paper.upvotes).where(*seen))
+    scored = [
+        (trend(upvotes + saves.get(number, 0), moment), moment, number)
+        for number, moment, upvotes in rows
+    ]
+    return [number for *_, number in sorted(scored, reverse=True)]
 
 
 def _in_order(session: Session, ids: Sequence[int | None]) -> list[Paper]:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.core.language import SOURCE
-from newsletter.core.models import Label
+from newsletter.core.models import Label, Team
 from newsletter.core.persons import PersonIndex
 from newsletter.ranking.calibration import AS_SHIPPED, Calibration
 from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.recipes import AS_INSTALLED, Ordering
 from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
 
 EvidenceKind = Literal[
@@ -184,6 +185,7 @@ class SubscriberProfile:
     fill: bool = False  # whether popular papers fill up what matches leave
     paused: bool = False  # all topics are, so that nothing is wanted
     language: str = SOURCE  # of the reasons
+    ordering: Ordering = AS_INSTALLED
 
 
 class Pick(NamedTuple):
@@ -192,7 +194,7 @@ class Pick(NamedTuple):
     ``score`` is 0 to 100; ``match`` the probability that the paper is about the topic, None where
     nothing was compared; ``highlights`` are sentences verbatim, ``in_short`` the
     one that says what was found, or ""; ``bars`` name what each line of the explanation is about
-    (`explanations.bar`).
+    (`explanations.bar`); ``team`` says which recipe of a trial chose it.
     """
 
     paper_id: int
@@ -206,6 +208,7 @@ class Pick(NamedTuple):
     highlights: tuple[str, ...] = ()
     in_short: str = ""
     bars: str = ""
+    team: Team | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from newsletter.ranking.candidates import (
 from newsletter.ranking.match import SHORTLIST, WORTH, MatchModel, labels_of, shipped
 from newsletter.ranking.matching import Matcher
 from newsletter.ranking.popular import POPULAR, POPULAR_TODAY, popular
-from newsletter.ranking.selection import Likeness, pick, room_for
+from newsletter.ranking.selection import TEAMS, Likeness, pick, room_for
 
 __all__ = [
     "NO_NEW",
@@ -151,6 +151,7 @@ class Ranker:
             [why.explanation for why in whys],
             *passages.passages(candidates, vectors, homes, papers),
             [why.bars for why in whys],
+            [TEAMS[team] for team in picks.teams[rows, columns].tolist()],
             strict=True,
         )
         # As `Pick._make` does it, without a Python call for each of a hundred thousand picks.

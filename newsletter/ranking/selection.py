@@ -1,14 +1,17 @@
 """Scores to picks, for many subscribers at once: sections, quotas, spread, the unusual. Pure."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.models import Team
 from newsletter.ranking.candidates import Candidates, SubscriberProfile
 from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.interleaving import team_draft
 from newsletter.ranking.match import SHORTLIST, WORTH
+from newsletter.ranking.recipes import Recipe
 from newsletter.ranking.scoring import NEVER, best
 
 # Maximal marginal relevance (Carbonell & Goldstein 1998): each paper pays for its likeness to
@@ -21,7 +24,9 @@ NEAR = 0.025
 FEWEST_FOR_OUTSIDE = 5  # papers in a digest, before one of them is an unusual pick
 FEWEST_FOR_TWO = 15
 FEWEST_BESIDE = 3  # usual picks that an unusual one stands beside
+SMALLEST = np.float32(1e-4)  # match whose log-odds still count for an order
 COMPARED_AT_ONCE = 2_000  # papers; 16 MB
+TEAMS = (None, Team.CONTROL, Team.CHALLENGER)
 # Matches (T, p) of papers (T, p) at their steps, for all topics of some profiles.
 MatchesOf = Callable[[Sequence[SubscriberProfile], NDArray[np.int64], Vectors], Vectors]
 
@@ -30,7 +35,7 @@ MatchesOf = Callable[[Sequence[SubscriberProfile], NDArray[np.int64], Vectors], 
 class Picks:
     """For B subscribers, P places each: rows or -1; topics; steps; matches; whether unusual.
 
-    In reading order: topic after topic, unusual ones last.
+    In reading order: topic after topic, unusual ones last. ``teams`` are places in `TEAMS`.
     """
 
     papers: NDArray[np.int64]
@@ -38,6 +43,7 @@ class Picks:
     steps: Vectors
     matches: Vectors
     outside: NDArray[np.bool_]
+    teams: NDArray[np.int64]
 
 
 class Likeness:
@@ -70,6 +76,46 @@ def _costs(content: Vectors) -> Vectors:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Shortlists:
+    """What B subscribers' papers are picked from: L places each, every topic's in a row.
+
+    ``found`` (B, L) are places in ``costs``, ``owner`` (L,) the topics; ``room`` (B, T) is how many
+    papers a topic may have, ``wanted`` (B,) how many a digest; ``above`` says what may be picked.
+    """
+
+    found: NDArray[np.int64]
+    steps: Vectors
+    matches: Vectors
+    owner: NDArray[np.int64]
+    costs: Vectors
+    room: NDArray[np.int64]
+    wanted: NDArray[np.int64]
+    above: NDArray[np.bool_]
+
+    def of(self, rows: NDArray[np.int64]) -> "Shortlists":
+        """Those of some of the subscribers."""
+        return replace(
+            self,
+            found=self.found[rows],
+            steps=self.steps[rows],
+            matches=self.matches[rows],
+            room=self.room[rows],
+            wanted=self.wanted[rows],
+            above=self.above[rows],
+        )
+
+    def worth(self, recipes: Sequence[Recipe]) -> Vectors:
+        """(B, L) what each subscriber's recipe orders papers by, in steps."""
+        worth = np.where(self.above, self.steps, NEVER)
+        certainty = np.array([recipe.certainty for recipe in recipes], np.float32)
+        if certainty.any():
+            # What may be picked has a match above 0; a match of 1 is as good as any close to it.
+            match = np.clip(self.matches, SMALLEST, 1 - SMALLEST)
+            worth += certainty[:, None] * (np.log(match) - np.log1p(-match))
+        return worth
+
+
 def pick(
     likeness: Likeness,
     profiles: Sequence[SubscriberProfile],
@@ -92,16 +138,21 @@ def pick(
     steps = steps.reshape(size, topics * length)
     owner = np.repeat(np.arange(topics), length)
     costs, places = likeness.among(found)
-    chosen, paid = _spread_out(
+    lists = Shortlists(
         found=places,
         steps=steps,
+        matches=matches,
         owner=owner,
         costs=costs,
         room=_room(profiles, topics),
         wanted=wanted,
         above=matches >= floors(profiles)[:, None],
     )
+    chosen, paid = _spread_out(lists, [profile.ordering.recipe for profile in profiles])
+    teams = np.zeros(chosen.shape, np.int64)
+    _interleave(profiles, lists, chosen, paid, teams)
     chosen, outside = _outside(profiles, chosen, paid, matches, wanted)
+    teams[outside] = 0
     absent = chosen < 0
     order = np.argsort(absent * 4.0 + outside * 2.0 + owner[chosen] / topics, kind="stable", axis=1)
     chosen = np.take_along_axis(chosen, order, axis=1)
@@ -115,6 +166,7 @@ def pick(
         np.take_along_axis(steps, chosen, axis=1),
         np.take_along_axis(matches, chosen, axis=1),
         np.take_along_axis(outside, order, axis=1),
+        np.take_along_axis(teams, order, axis=1),
     )
 
 
@@ -139,28 +191,23 @@ def _room(profiles: Sequence[SubscriberProfile], topics: int) -> NDArray[np.int6
     ).reshape(len(profiles), topics)
 
 
-def _spread_out(
-    *,
-    found: NDArray[np.int64],
-    steps: Vectors,
-    owner: NDArray[np.int64],
-    costs: Vectors,
-    room: NDArray[np.int64],
-    wanted: NDArray[np.int64],
-    above: NDArray[np.bool_],
-) -> tuple[NDArray[np.int64], Vectors]:
+def _spread_out(lists: Shortlists, recipes: Sequence[Recipe]) -> tuple[NDArray[np.int64], Vectors]:
     """(B, P) places in the shortlists, in the order picked; -1 where there is nothing more.
 
     And (B, L) what each paper of the shortlist pays for being like one that is picked.
     """
+    found, owner, wanted = lists.found, lists.owner, lists.wanted
     everyone = np.arange(len(found))
-    worth = np.where(above, steps, NEVER)
+    room = lists.room.copy()
+    worth = lists.worth(recipes)
     worth[room[:, owner] <= 0] = NEVER
     paid = np.zeros_like(worth)
+    spread = np.array([recipe.spread for recipe in recipes], np.float32)[:, None]
+    is_ordinary = bool((spread == 1).all())
     chosen = np.full((len(found), int(wanted.max())), -1)
-    flat, width = costs.ravel(), costs.shape[1]
+    flat, width = lists.costs.ravel(), lists.costs.shape[1]
     for position in range(chosen.shape[1]):
-        now = (worth - paid).argmax(axis=1)
+        now = (worth - (paid if is_ordinary else spread * paid)).argmax(axis=1)
         there = (worth[everyone, now] > NEVER) & (position < wanted)
         if not there.any():
             break
@@ -175,6 +222,42 @@ def _spread_out(
         rows = found[everyone, now][some] * width
         paid[some] = np.maximum(paid[some], flat.take(rows[:, None] + found[some], mode="clip"))
     return chosen, paid
+
+
+def _interleave(
+    profiles: Sequence[SubscriberProfile],
+    lists: Shortlists,
+    chosen: NDArray[np.int64],
+    paid: Vectors,
+    teams: NDArray[np.int64],
+) -> None:
+    """Where a reader's edition has a trial, draft from both recipes' picks; all in place."""
+    rivals = {
+        place: profile.ordering.challenger
+        for place, profile in enumerate(profiles)
+        if profile.ordering.challenger is not None
+    }
+    if not rivals:
+        return
+    rows = np.array(list(rivals))
+    others, _ = _spread_out(lists.of(rows), list(rivals.values()))
+    owner = lists.owner.tolist()
+    for row, other in zip(rows.tolist(), others, strict=True):
+        own = chosen[row]
+        drafted = team_draft(
+            own[own >= 0].tolist(),
+            other[other >= 0].tolist(),
+            profiles[row].ordering.seed,
+            owner=owner,
+            room=lists.room[row].tolist(),
+            limit=int(lists.wanted[row]),
+        )
+        places = np.array([place for place, _ in drafted], np.int64)
+        chosen[row], teams[row] = -1, 0
+        chosen[row, : len(places)] = places
+        teams[row, : len(places)] = [TEAMS.index(team) for _, team in drafted]
+        alike = lists.costs[np.ix_(lists.found[row][places], lists.found[row])]
+        paid[row] = alike.max(axis=0, initial=0)
 
 
 def _outside(

@@ -46,13 +46,16 @@ def export(session: Session, subscriber: Subscriber) -> dict[str, Any]:
         select(Delivery).where(Delivery.subscriber_id == own).order_by(col(Delivery.id))
     ).all()
     papers: dict[int, list[str]] = {}
-    for delivery_id, title in session.exec(
-        select(DigestItem.delivery_id, Paper.title)
+    teams: dict[int, dict[str, str]] = {}
+    for delivery_id, title, team in session.exec(
+        select(DigestItem.delivery_id, Paper.title, DigestItem.team)
         .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
         .where(DigestItem.subscriber_id == own)
         .order_by(col(DigestItem.delivery_id), col(DigestItem.position))
     ):
         papers.setdefault(delivery_id, []).append(title)
+        if team is not None:
+            teams.setdefault(delivery_id, {})[title] = team
     return {
         "subscriber": {name: _plain(getattr(subscriber, name)) for name in _KEPT},
         "topics": [
@@ -76,6 +79,8 @@ def export(session: Session, subscriber: Subscriber) -> dict[str, Any]:
                 "finished_at": _plain(delivery.finished_at),
                 "subject": delivery.subject,
                 "papers": papers.get(delivery.id or 0, []),
+                # In a trial: which of the two recipes chose a paper.
+                "trial_teams": teams.get(delivery.id or 0, {}),
             }
             for delivery in deliveries
         ],

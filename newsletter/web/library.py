@@ -1,7 +1,7 @@
 """A reader's bibliography: upload a file, look at what it changes, save that.
 
 Viewing stores nothing. What is to be saved travels in the form, and is checked like anything
-typed; a second upload is shown as a difference from the first.
+typed. A first file may be used at once; a second one is shown as a difference from the first.
 """
 
 from typing import Annotated
@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
 from newsletter.core.errors import InputError
+from newsletter.core.language import _
 from newsletter.core.models import Subscriber
 from newsletter.subscribers import bibliography, library
 from newsletter.subscribers.accounts import row_id
@@ -38,21 +39,27 @@ def library_page(site: SiteDep, token: str, saved: bool = False) -> HTMLResponse
 
 @router.post("/preferences/{token}/library")
 def look(site: SiteDep, token: str, form: FormWithLibrary) -> HTMLResponse:
-    """What a file would change. Nothing is stored."""
+    """What a file would change. Nothing is stored, but for a first file to be used at once."""
     try:
         with site.reading() as session:
             subscriber_of(session, site, token)
         file = forms.file_of(form, "library")
         if file is None:
-            raise InputError("no file was chosen", where="bibliography")
+            raise InputError(_("no file was chosen"), where="bibliography")
         found = bibliography.parse(file.data, IN_PREFERENCES, where=file.name)
-        with site.reading() as session:
+        with site.writing() if "now" in form else site.reading() as session:
             subscriber = subscriber_of(session, site, token)
             wanted = library.clues_of(session, found.references)
             change = library.difference(session, subscriber, wanted)
+            # What a file replaces is looked at first.
+            is_used = "now" in form and not (change.gone or change.kept)
+            if is_used:
+                library.apply(session, subscriber, _topic(form), wanted)
     except InputError as error:
-        return _page(site, token, error=str(error))
+        return _page(site, token, error=forms.said(error))
     newest = found.references[-MOST_PAPERS:]
+    if is_used:
+        return _page(site, token, saved=True, report=report_of(found, newest))
     return _page(
         site,
         token,
@@ -68,15 +75,18 @@ def save(site: SiteDep, token: str, form: forms.FormDep) -> Response:
     """Make the bibliography what was looked at; with no papers, remove it."""
     try:
         references = _references(forms.text_of(form, "papers"))
-        typed = forms.text_of(form, "topic")
-        topic = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else None
         with site.writing() as session:
             subscriber = subscriber_of(session, site, token)
             wanted = library.clues_of(session, references)
-            library.apply(session, subscriber, topic, wanted)
+            library.apply(session, subscriber, _topic(form), wanted)
     except InputError as error:
-        return _page(site, token, error=str(error))
+        return _page(site, token, error=forms.said(error))
     return RedirectResponse(f"{site.root}/preferences/{token}/library?saved=true", 303)
+
+
+def _topic(form: Form) -> int | None:
+    typed = forms.text_of(form, "topic")
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else None
 
 
 def _references(typed: str) -> list[Reference]:
@@ -86,10 +96,11 @@ def _references(typed: str) -> list[Reference]:
         InputError: a line is not what `look` writes.
     """
     if len(typed) > _LONGEST_FORM:
-        raise InputError("has more than the form held; upload the file again", where="bibliography")
+        what = _("has more than the form held; upload the file again")
+        raise InputError(what, where="bibliography")
     found = []
     for line in typed.splitlines():
-        named, _, title = line.partition("\t")
+        named, _tab, title = line.partition("\t")
         names = tuple(name for name in named.split() if library.is_name(name))
         title = clean_line(title, where="title")
         if names or title:

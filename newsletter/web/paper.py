@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError, TokenError
 from newsletter.core.identifiers import split_arxiv_id
+from newsletter.core.language import _
 from newsletter.core.models import (
     DigestItem,
     Feedback,
@@ -291,19 +292,21 @@ def _can_be_followed(choice: Choice) -> bool:
 def _done(names: dict[str, dict[str, str]], told: Told) -> Done | None:
     """The note for what an address says was done; none for an address that somebody made up."""
     if told.did is Act.SAVE:
-        return Done("Saved.", Act.UNSAVE)
+        return Done(_("Saved."), Act.UNSAVE)
     if told.did is Act.UNSAVE:
-        return Done("No longer saved.", Act.SAVE)
+        return Done(_("No longer saved."), Act.SAVE)
     if told.did is Act.FILE:
-        return Done("Moved.", None)
-    field, _, value = told.of.partition(":")
+        return Done(_("Moved."), None)
+    field, _colon, value = told.of.partition(":")
     name = names.get(field, {}).get(value)
     if told.did is None or name is None:
         return None
     if told.did is Act.FOLLOW:
-        said = f"You follow {name}. Your next digest takes it into account."
+        said = _("You follow {name}. Your next digest takes it into account.", name=name)
         return Done(said, Act.UNFOLLOW, field, value)
-    return Done(f"You no longer follow {name}.", Act.FOLLOW, field, value, told.at.split(","))
+    return Done(
+        _("You no longer follow {name}.", name=name), Act.FOLLOW, field, value, told.at.split(",")
+    )
 
 
 def _page(

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from newsletter.core.database import utc_now
 from newsletter.core.models import Paper
 from newsletter.papers import browse, spelling
+from newsletter.papers.browse import Order
 from newsletter.papers.search import search
 from newsletter.web import feeds
 from newsletter.web.site import READ, Site, SiteDep
@@ -26,31 +27,38 @@ EARLIEST, LATEST = date(1991, 1, 1), date(2199, 12, 31)
 
 
 @router.api_route("/", methods=READ)
-def front_page(site: SiteDep) -> HTMLResponse:
+def front_page(site: SiteDep, order: Order = Order.UPVOTES) -> HTMLResponse:
     """The newest day's papers, and the sign-up form."""
     with site.reading() as session:
         day = browse.newest_day(session)
-    return _days(site, day or utc_now().date(), is_front=True)
+    return _days(site, day or utc_now().date(), order=order, is_front=True)
 
 
 @router.api_route("/day/{day}", methods=READ)
-def day_page(site: SiteDep, day: date, page: PageNumber = 1) -> HTMLResponse:
-    """One day's papers in trending order."""
-    return _days(site, _checked(day), page=page)
+def day_page(
+    site: SiteDep, day: date, page: PageNumber = 1, order: Order = Order.UPVOTES
+) -> HTMLResponse:
+    """One day's papers."""
+    return _days(site, _checked(day), page=page, order=order)
 
 
 @router.api_route("/week/{day}", methods=READ)
-def week_page(site: SiteDep, day: date, page: PageNumber = 1) -> HTMLResponse:
+def week_page(
+    site: SiteDep, day: date, page: PageNumber = 1, order: Order = Order.UPVOTES
+) -> HTMLResponse:
     """The papers of the week that ``day`` is in."""
     monday = _checked(day) - timedelta(days=day.weekday())
-    return _days(site, monday, days=7, page=page)
+    return _days(site, monday, days=7, page=page, order=order)
 
 
 @router.api_route("/month/{day}", methods=READ)
-def month_page(site: SiteDep, day: date, page: PageNumber = 1) -> HTMLResponse:
+def month_page(
+    site: SiteDep, day: date, page: PageNumber = 1, order: Order = Order.UPVOTES
+) -> HTMLResponse:
     """The papers of the month that ``day`` is in."""
     first = _checked(day).replace(day=1)
-    return _days(site, first, days=monthrange(first.year, first.month)[1], page=page)
+    days = monthrange(first.year, first.month)[1]
+    return _days(site, first, days=days, page=page, order=order)
 
 
 def _checked(day: date) -> date:
@@ -60,19 +68,29 @@ def _checked(day: date) -> date:
 
 
 def _days(
-    site: Site, first: date, *, days: int = 1, page: int = 1, is_front: bool = False
+    site: Site,
+    first: date,
+    *,
+    days: int = 1,
+    page: int = 1,
+    order: Order = Order.UPVOTES,
+    is_front: bool = False,
 ) -> HTMLResponse:
     with site.reading() as session:
         newest = browse.newest_id(session)
-    key = ("days", newest, first, days, page, is_front)
-    body = site.kept.body(key, lambda: _rendered_days(site, first, days, page, is_front))
+    key = ("days", newest, first, days, page, order, is_front)
+    body = site.kept.body(
+        key, lambda: _rendered_days(site, first, days, page, order, is_front=is_front)
+    )
     return HTMLResponse(body)
 
 
-def _rendered_days(site: Site, first: date, days: int, page: int, is_front: bool) -> bytes:
+def _rendered_days(
+    site: Site, first: date, days: int, page: int, order: Order, *, is_front: bool
+) -> bytes:
     last = first + timedelta(days=days - 1)
     with site.reading() as session:
-        found, total = browse.between(session, first, last, page=page)
+        found, total = browse.between(session, first, last, page=page, order=order)
         around = browse.neighbours(session, first, last)
     return site.rendered(
         "days.html",
@@ -86,6 +104,9 @@ def _rendered_days(site: Site, first: date, days: int, page: int, is_front: bool
         before=around.before,
         after=around.after,
         span={1: "day", 7: "week"}.get(days, "month"),
+        order=order.value,
+        half_life=browse.HALF_LIFE.days,
+        fewest_saves=browse.FEWEST_SAVES,
         is_front=is_front,
     )
 

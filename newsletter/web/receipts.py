@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import utc_now
+from newsletter.core.language import _
 from newsletter.core.models import Delivery, DigestItem, Edition, Label, Paper, Subscriber
 from newsletter.core.one_line import harmless
 from newsletter.core.tokens import Purpose
@@ -78,7 +79,7 @@ def receipt_page(
         "receipt.html",
         receipt=found,
         paper=paper,
-        label=wording.LABELS[found.why.label],
+        label=wording.label(found.why.label),
         day=frozen.edition.issue_date,
         action=f"{site.root}/receipt/{token}/{paper_id}",
         saved=saved,
@@ -115,10 +116,16 @@ def less_page(site: SiteDep, token: str, paper_id: RowId, part: Handle = "") -> 
 
 def _place(found: Standing) -> str:
     """A place in words, with the score."""
-    score = f"score {found.score:.1f}" if found.score is not None else ""
+    score = _("score {score}", score=f"{found.score:.1f}") if found.score is not None else ""
     if found.verdict == "selected":
-        return f"place {found.rank} of {len(found.picks)}, {score}"
-    return f"not in the digest, {score}: {found.detail[:1].lower()}{found.detail[1:].rstrip('.')}"
+        return _(
+            "place {rank} of {count}, {score}",
+            rank=found.rank,
+            count=len(found.picks),
+            score=score,
+        )
+    detail = found.detail[:1].lower() + found.detail[1:].rstrip(".")
+    return _("not in the digest, {score}: {detail}", score=score, detail=detail)
 
 
 @router.post("/receipt/{token}/{paper_id}/less")
@@ -158,6 +165,6 @@ def why_page(site: SiteDep, token: str, paper: Asked = "") -> HTMLResponse:
         asked=harmless(paper, 1_000),
         found=found,
         several=[] if found else several,
-        label=wording.LABELS[found.label if found else Label.NONE],
+        label=wording.label(found.label if found else Label.NONE),
         action=f"{site.root}/preferences/{token}",
     )

@@ -12,6 +12,7 @@ from sqlmodel import Session
 from newsletter.core.database import utc_now
 from newsletter.core.models import Subscriber
 from newsletter.editions import preview, quiet_day
+from newsletter.editions.ordering import ordered_for
 from newsletter.messages.digest import Digest, DigestPaper
 from newsletter.ranking import ranker
 from newsletter.ranking.candidates import SubscriberProfile
@@ -86,7 +87,8 @@ def profile_of(
     """What ranking needs of a subscriber, as the session sees it, or as ``draft`` has it."""
     own, model = row_id(subscriber), site.settings.feature_model
     [profile] = profiles.load_profiles(session, [own], model, draft=draft)
-    return profile
+    now = utc_now()
+    return ordered_for(session, profile, now.date(), now)
 
 
 def rank_today(site: Site, subscriber: Subscriber, profile: SubscriberProfile) -> Today:

@@ -89,6 +89,7 @@ def test_help_and_version_import_nothing_heavy(folder: Folder, arguments: list[s
         (["status", "--json"], ""),
         (["inbound", "-"], AUTO_REPLY),
         (["scorecard"], ""),
+        (["trial", "status"], ""),
         (["inbound", "--kept"], ""),
         (["subscribers", "list"], ""),
         (["subscribers", "add", "ada@reader.example", "--keywords", "robot"], ""),

@@ -242,3 +242,21 @@ def test_what_is_saved_is_checked_like_anything_typed(sqlite_engine: Engine) -> 
         assert forged.status_code == 404
     assert {value for _, value, _ in library_of(sqlite_engine)} == {"10.1000/1", "Looms"}
     assert preferences(other) != page
+
+
+def test_a_first_file_is_used_at_once_and_a_later_one_never(engine: Engine) -> None:
+    page = preferences(add_reader(engine))
+    with visit(engine) as client:
+        assert "Upload and use it" in client.get(page).text
+        answer = upload(client, page, FIRST, now="yes")
+        assert "Saved." in answer.text
+        kept = library_of(engine)
+        assert kept
+        assert "Upload and use it" not in client.get(page).text
+        assert (
+            "Not saved yet" in upload(client, page, b"@article{x, title={Looms}}", now="yes").text
+        )
+        assert library_of(engine) == kept
+        client.post(f"{page}/library/save", data={})
+        assert "Not saved." in upload(client, page, b"no entries", now="yes").text
+    assert library_of(engine) == set()

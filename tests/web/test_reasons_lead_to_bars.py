@@ -1,4 +1,4 @@
-"""Each reason in a mail leads to its bar on "What shapes your ranking", and to nothing else."""
+"""Each reason in a mail leads to its bar on "What shapes your digest", and to nothing else."""
 
 import re
 from html import unescape

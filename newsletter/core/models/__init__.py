@@ -14,6 +14,7 @@ from newsletter.core.models.editions import (
     Label,
     NoDigest,
     Occasion,
+    Team,
 )
 from newsletter.core.models.events import (
     UNPROVEN,
@@ -33,6 +34,7 @@ from newsletter.core.models.papers import (
     Citation,
     FetchLog,
     FetchStatus,
+    Figure,
     Paper,
     PaperAlias,
     PaperLookup,
@@ -58,6 +60,7 @@ from newsletter.core.models.subscribers import (
     Topic,
     hash_of_value,
 )
+from newsletter.core.models.trials import RecipeChoice, Trial, TrialOutcome
 
 __all__ = [
     "UNPROVEN",
@@ -82,6 +85,7 @@ __all__ = [
     "Feedback",
     "FetchLog",
     "FetchStatus",
+    "Figure",
     "Folder",
     "Interest",
     "InterestKind",
@@ -102,6 +106,7 @@ __all__ = [
     "QuietNotes",
     "RateLimit",
     "Reason",
+    "RecipeChoice",
     "SignUp",
     "Signal",
     "SourceState",
@@ -111,7 +116,10 @@ __all__ = [
     "Suppression",
     "SuppressionReason",
     "SuppressionRemoval",
+    "Team",
     "Topic",
+    "Trial",
+    "TrialOutcome",
     "UsedToken",
     "hash_of_value",
 ]

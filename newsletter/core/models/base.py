@@ -26,20 +26,29 @@ SQLModel.metadata = MetaData(
 def status_column(kind: type[StrEnum], *, default: Any = ..., **options: Any) -> Any:
     """A text column that holds one of ``kind``'s values, and nothing else (CHECK)."""
     column = Column(
-        Enum(
-            kind,
-            native_enum=False,
-            create_constraint=True,
-            length=16,
-            name=kind.__name__.lower(),
-            values_callable=lambda members: [member.value for member in members],
-        ),
+        _one_of(kind),
         nullable=False,
         # Statements that insert many rows at once know the column only.
         default=None if default is ... else default,
         **options,
     )
     return Field(default, sa_column=column)
+
+
+def optional_status_column(kind: type[StrEnum]) -> Any:
+    """The same for a column that may be empty, and is unless given."""
+    return Field(default=None, sa_column=Column(_one_of(kind), nullable=True))
+
+
+def _one_of(kind: type[StrEnum]) -> Enum:
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        name=kind.__name__.lower(),
+        values_callable=lambda members: [member.value for member in members],
+    )
 
 
 def foreign_key(target: str, *, nullable: bool = False, index: bool = True, **options: Any) -> Any:

@@ -4,10 +4,16 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Column, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, String, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
+from newsletter.core.models.base import (
+    foreign_key,
+    optional_status_column,
+    status_column,
+    text_column,
+    utc_column,
+)
 
 
 class EditionStatus(StrEnum):
@@ -39,8 +45,15 @@ class Label(StrEnum):
     NONE = "none"
 
 
+class Team(StrEnum):
+    """Whose pick a paper was in a trial: today's recipe's, or its challenger's."""
+
+    CONTROL = "control"
+    CHALLENGER = "challenger"
+
+
 class Edition(SQLModel, table=True):
-    """One date's issue."""
+    """One date's issue. Its recipe, and a trial of another, are settled when it is opened."""
 
     __tablename__: ClassVar[str] = "edition"
 
@@ -53,6 +66,11 @@ class Edition(SQLModel, table=True):
         default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
     )
     note: str = text_column()  # why a send run paused it; "" otherwise
+    recipe: str = Field(
+        default="standard",
+        sa_column=Column(String(40), nullable=False, server_default="standard", default="standard"),
+    )
+    trial_id: int | None = foreign_key("trial.id", nullable=True)
     opened_at: datetime = utc_column()
     finished_at: datetime | None = utc_column(nullable=True)
 
@@ -87,8 +105,10 @@ class DigestItem(SQLModel, table=True):
     # Probability that the paper is about the topic; NULL where nothing was compared.
     match: float | None = None
     label: Label = status_column(Label, default=Label.NONE)
+    # In an edition of a trial: which recipe chose the paper; NULL where neither did alone.
+    team: Team | None = optional_status_column(Team)
     explanation: str = text_column()
-    # A line for each line of it: the bar on "What shapes your ranking" that it is about, or "".
+    # A line for each line of it: the bar on "What shapes your digest" that it is about, or "".
     bars: str = text_column()
     # (start, end) offsets in characters of the abstract: what matters to this reader.
     highlights: list[list[int]] = Field(
