@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from newsletter.core import language
 from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestLength, Signal
 from newsletter.core.one_line import shortened
@@ -246,4 +247,4 @@ def _origin(paper: FrozenPaper) -> str:
         if paper.upvotes
         else "",
     ]
-    return " · ".join(piece for piece in pieces if piece)
+    return " · ".join(language.isolated(piece) for piece in pieces if piece)

@@ -63,7 +63,8 @@ class Edition(SQLModel, table=True):
     coverage: str = text_column()  # what was read for it, in one line for the reader
     # The same by language other than English, as `Coverage.lines` gives it.
     coverage_in: dict[str, list[str]] = Field(
-        default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
+        default_factory=dict,
+        sa_column=Column(JSON, nullable=False, default=dict, server_default="{}"),
     )
     note: str = text_column()  # why a send run paused it; "" otherwise
     recipe: str = Field(
@@ -131,4 +132,6 @@ class NoDigest(SQLModel, table=True):
     subscriber_id: int = foreign_key("subscriber.id")
     reason: str = text_column()
     # The reason as the reader is told it, where that is not in English.
-    told: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
+    told: str = Field(
+        default="", sa_column=Column(Text, nullable=False, default="", server_default="")
+    )
