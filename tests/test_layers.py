@@ -24,7 +24,7 @@ ROOMS = [
 INSIDE = {
     "core": [
         ["addresses", "batches", "errors", "formula", "language", "one_line", "secrets"],
-        ["setting_checks"],
+        ["optional_settings", "setting_checks"],
         ["latex"],
         ["markup"],
         ["text"],

@@ -1,5 +1,4 @@
 """Settings: read once by an entry point, passed down, never read at import.
-
 They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the working folder;
 a variable wins over the file. `load_settings` turns any mistake into one line.
 """
@@ -29,6 +28,7 @@ from pydantic_settings import (
 
 from newsletter.core import language
 from newsletter.core.errors import SettingsError
+from newsletter.core.optional_settings import OptionalSettings
 from newsletter.core.secrets import check_secret
 from newsletter.core.setting_checks import (
     a_language,
@@ -53,7 +53,7 @@ LISTS = (
 )
 
 
-class Settings(BaseSettings):
+class Settings(OptionalSettings):
     """Everything an operator can set. A test checks that README.md explains each setting."""
 
     model_config = SettingsConfigDict(

@@ -15,7 +15,7 @@ from sqlmodel import Session, SQLModel, select
 from newsletter.core import language
 from newsletter.core.language import SOURCE
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
-from newsletter.messages import paper_date, subjects
+from newsletter.messages import figures, paper_date, subjects
 from newsletter.messages.news import NewsItem, load_news
 from newsletter.messages.reasons import Reasons, divided, reasons_of
 
@@ -37,6 +37,7 @@ class FrozenPaper(NamedTuple):
     upvotes: int = 0
     code_url: str | None = None
     project_url: str | None = None
+    figure: figures.Thumbnail | None = None
     dated: tuple[int, ...] = ()  # as `paper_date` has it; without it ``date`` is shown
 
 
@@ -204,6 +205,7 @@ class Contents(dict[int, FrozenPaper]):
             upvotes=content["upvotes"],
             code_url=content["code_url"],
             project_url=content["project_url"],
+            figure=figures.thawed(content),
         )
         return made
 

@@ -10,7 +10,7 @@ from newsletter.core import language
 from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestLength, Signal
 from newsletter.core.one_line import shortened
-from newsletter.messages import paper_date, reasons, wording
+from newsletter.messages import figures, paper_date, reasons, wording
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection, FrozenPaper
 from newsletter.messages.reasons import Kinds, Reasons
 
@@ -62,7 +62,8 @@ class Links(NamedTuple):
 
     ``feedback`` takes answers, ``receipt`` tells scores part by part, ``paper`` is this site's
     page of a paper, ``click`` counts clicks ("" where they are not counted). ``learned`` shows what
-    shapes the ranking ("" on pages whose link must not open it).
+    shapes the ranking ("" on pages whose link must not open it). ``figures`` are thumbnails, the
+    same for all readers ("" where the site has none).
     """
 
     feedback: str
@@ -70,6 +71,7 @@ class Links(NamedTuple):
     paper: str
     click: str = ""
     learned: str = ""
+    figures: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Card:
     rating: tuple[str, str]
     receipt_url: str
     is_lead: bool
+    figure: figures.Picture | None
     number: str  # of its footnote in plain text
 
     @property
@@ -156,6 +159,9 @@ def card(shown: CardKey, *, why: Reasons, links: Links, number: str = "") -> Car
         rating=(gettext(name), f"{links.feedback}/{paper.paper_id}/{signal}"),
         receipt_url=f"{links.receipt}/{paper.paper_id}",
         is_lead=shown.is_lead,
+        figure=figures.shown(
+            paper.figure, links.figures, paper.paper_id, shortened(title, LABEL_CHARACTERS)
+        ),
         number=number,
     )
 

@@ -79,6 +79,7 @@ class Renderer:
         notes = NoteRenderer(settings, signer, self._maker)
         self.confirmation, self.account_link = notes.confirmation, notes.account_link
         self._count_clicks = settings.count_clicks
+        self._has_figures = bool(settings.figures)
         self._fragments_in: dict[str, Fragments] = {}
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
@@ -128,7 +129,7 @@ class Renderer:
         values = self._frame_values(words, tokens, _framing(digest))
         if whole:
             values["links"]["view"] = ""
-        links = links_of(self._base_url, tokens)
+        links = links_of(self._base_url, tokens, has_figures=self._has_figures)
         numbers = count(1)
         values["sections"] = [
             paper_card.section_values(digest, section, papers, links, numbers)
@@ -147,7 +148,9 @@ class Renderer:
         """Those of the language that is on."""
         name = language.current()
         if name not in self._fragments_in:
-            self._fragments_in[name] = Fragments(self._base_url, count_clicks=self._count_clicks)
+            self._fragments_in[name] = Fragments(
+                self._base_url, count_clicks=self._count_clicks, has_figures=self._has_figures
+            )
         return self._fragments_in[name]
 
     def _filled(

@@ -42,6 +42,7 @@ def view_page(site: SiteDep, token: str) -> HTMLResponse:
         feedback=f"{site.root}/feedback/{site.signer.sign(Purpose.FEEDBACK, value)}",
         receipt=f"{site.root}/receipt/{site.signer.sign(Purpose.RECEIPT, value)}",
         paper=f"{site.root}/paper",
+        figures=f"{site.root}/figures" if site.settings.figures else "",
     )
     shown = issue.values(site, loaded, links)
     return site.page(

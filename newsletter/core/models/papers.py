@@ -144,3 +144,18 @@ class PaperLookup(SQLModel, table=True):
     name: str = Field(primary_key=True, max_length=300)
     asked: int = 0
     asked_at: datetime = utc_column()
+
+
+class Figure(SQLModel, table=True):
+    """The thumbnail of a paper's first figure, or that none was found (``width`` 0).
+
+    The picture itself is a file. Sizes are in pixels; ``caption`` is the paper's own.
+    """
+
+    __tablename__: ClassVar[str] = "figure"
+
+    paper_id: int = foreign_key("paper.id", index=False, primary_key=True)
+    width: int = 0
+    height: int = 0
+    caption: str = text_column()
+    tried_at: datetime = utc_column()

@@ -1,0 +1,40 @@
+"""Settings of what a site can do without: each is off until it is set."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+FIGURES_FROM = ("html", "pdf")
+
+
+class OptionalSettings(BaseSettings):
+    """Thumbnails of figures."""
+
+    figures: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="where `newsletter figures` may take a paper's first figure from: `html`, "
+        "`pdf`, or both, separated by commas; none unless set",
+    )
+    figures_folder: Path = Field(
+        default=Path("figures"), description="folder that keeps the thumbnails"
+    )
+    figures_megabytes: int = Field(
+        default=500, ge=1, description="size of that folder at most; the oldest thumbnails go first"
+    )
+
+    @field_validator("figures", mode="before")
+    @classmethod
+    def _split_places(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [each.strip().lower() for each in value.split(",") if each.strip()]
+
+    @field_validator("figures")
+    @classmethod
+    def _known_places(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [each for each in values if each not in FIGURES_FROM]
+        if unknown:
+            raise ValueError(f"{unknown[0][:40]!r} is not one of {', '.join(FIGURES_FROM)}")
+        return values
