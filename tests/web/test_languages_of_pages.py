@@ -116,9 +116,14 @@ def test_a_prepared_digest_keeps_its_language_and_its_bytes(engine: Engine) -> N
         make_subscriber(session, language="de")
         make_subscriber(session, "quiet@reader.example", language="de", min_score=100)
         make_paper(session, 1)
-        log = {"source": "arxiv-rss", "new": 1200, "announced": 1200}
         session.add(
-            FetchLog(started_at=utc_now() - timedelta(hours=1), status=FetchStatus.OK, **log)
+            FetchLog(
+                source="arxiv-rss",
+                status=FetchStatus.OK,
+                started_at=utc_now() - timedelta(hours=1),
+                announced=1200,
+                new=1200,
+            )
         )
     training.train(engine)
     edition_id = preparation.prepare(engine, ISSUE_DATE, message_domain="x.example").edition_id
