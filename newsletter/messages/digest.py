@@ -235,8 +235,8 @@ _ROWS = (
         SQLModel.metadata.tables["subscriber"].c.public_id,
         SQLModel.metadata.tables["subscriber"].c.link_generation,
         SQLModel.metadata.tables["edition"].c.issue_date,
-        SQLModel.metadata.tables["edition"].c.coverage,
-        SQLModel.metadata.tables["edition"].c.coverage_in,
+        SQLModel.metadata.tables["edition"].c.coverage.label("of_edition"),
+        _delivery.coverage,
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .join(SQLModel.metadata.tables["edition"])
@@ -308,11 +308,11 @@ def _digest(
 
 
 def _coverage(row: Any) -> str:
-    """What was read for the edition; on a quiet day nothing was chosen from it."""
+    """What the digest was chosen from; a row of an older version has the edition's line."""
+    if row.coverage is not None:
+        return str(row.coverage)
     is_quiet = row.occasion is Occasion.NOTHING
-    if row.language in row.coverage_in:
-        return str(row.coverage_in[row.language][is_quiet])
-    line: str = row.coverage
+    line: str = row.of_edition
     return line.replace("Chosen from", "Looked through", 1) if is_quiet else line
 
 

@@ -43,8 +43,9 @@ from newsletter.messages.note_renderer import NoteRenderer
 from newsletter.messages.reasons import Kinds, Reasons
 from newsletter.messages.size_limit import HTML_LIMIT, Shape
 
-# Frames differ by date, coverage and occasion: a handful an edition.
-_MOST_FRAMES = 64
+# Frames differ by date, occasion and what was read: as many an edition as its readers have dates
+# of their last digest.
+_MOST_FRAMES = 512
 # What in the frame differs from digest to digest.
 _WORDS = ("subject", "preheader", "lead", "contents", "reason")
 _PAGES = ("view", "preferences", "unsubscribe")

@@ -82,46 +82,38 @@ class Coverage:
         """Papers announced; those that were known before are not announced again."""
         return self.read + self.failed
 
-    def line(self, *, is_chosen: bool = True) -> str:
-        """One line for readers, under the heading of a digest.
+    def line(self) -> str:
+        """One line on the whole edition, for the operator."""
+        new = sum(source.new for source in self.sources)
+        revised = self.read - new
+        line = _chosen_from(new)
+        if revised:
+            line = _(
+                "Chosen from {papers} and {revisions}",
+                papers=ngettext("{count} new paper", "{count} new papers", new),
+                revisions=ngettext("{count} revision", "{count} revisions", revised),
+            )
+        return self._with_missing(line)
 
-        On a quiet day nothing was chosen from what was read: ``is_chosen`` is false.
+    def line_for(self, papers: int, *, is_chosen: bool = True) -> str:
+        """One line under the heading of a digest, in the language that is on.
+
+        ``papers`` is how many are new to its reader. On a quiet day nothing was chosen from them:
+        ``is_chosen`` is false.
         """
+        looked = ngettext(
+            "Looked through {count} new paper", "Looked through {count} new papers", papers
+        )
+        return self._with_missing(_chosen_from(papers) if is_chosen or not papers else looked)
+
+    def _with_missing(self, line: str) -> str:
         failed = self._named(SourceCondition.FAILED)
         late = self._named(SourceCondition.LATE)
-        line = self._read_in_words(is_chosen) if self.read else _("No new papers")
         if failed:
             line = _("{line}; {sources} could not be read today", line=line, sources=failed)
         if late:
             line = _("{line}; nothing yet from {sources}", line=line, sources=late)
         return line
-
-    def lines(self) -> list[str]:
-        """The line of a digest with papers, and of one without, in the language that is on."""
-        return [self.line(), self.line(is_chosen=False)]
-
-    def _read_in_words(self, is_chosen: bool) -> str:
-        new = sum(source.new for source in self.sources)
-        revised = self.read - new
-        if not revised:
-            if is_chosen:
-                return ngettext(
-                    "Chosen from {count} new paper", "Chosen from {count} new papers", new
-                )
-            return ngettext(
-                "Looked through {count} new paper", "Looked through {count} new papers", new
-            )
-        if is_chosen:
-            return _(
-                "Chosen from {papers} and {revisions}",
-                papers=ngettext("{count} new paper", "{count} new papers", new),
-                revisions=ngettext("{count} revision", "{count} revisions", revised),
-            )
-        return _(
-            "Looked through {papers} and {revisions}",
-            papers=ngettext("{count} new paper", "{count} new papers", new),
-            revisions=ngettext("{count} revision", "{count} revisions", revised),
-        )
 
     def _named(self, condition: SourceCondition) -> str:
         names = (in_words(each.source) for each in self.sources if each.condition is condition)
@@ -154,6 +146,12 @@ class Coverage:
         if SourceCondition.LATE in conditions:
             return NothingToSend.LATE
         return NothingToSend.NOTHING_ANNOUNCED
+
+
+def _chosen_from(papers: int) -> str:
+    if not papers:
+        return _("No new papers")
+    return ngettext("Chosen from {count} new paper", "Chosen from {count} new papers", papers)
 
 
 def in_words(source: str) -> str:

@@ -67,6 +67,7 @@ class Ranker:
         self._likeness = Likeness(candidates)
         self._products = attribution.ProductCache(candidates)
         self._reasons = reasons.Reasons(self._products, self._found)
+        self._first_seen = np.sort(candidates.first_seen)
         self._matcher = Matcher(self._products, self._found, model or shipped())
 
     def rank(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
@@ -84,7 +85,17 @@ class Ranker:
                 some = places[start : start + size]
                 chunk = [known[place] for place in some]
                 rankings |= zip(some, self._chunk(chunk), strict=True)
-        return [rankings[place] for place in range(len(profiles))]
+        return [
+            replace(rankings[place], considered=self._number_new(profile))
+            for place, profile in enumerate(profiles)
+        ]
+
+    def _number_new(self, profile: SubscriberProfile) -> int:
+        """How many papers were first seen since the subscriber's last digest."""
+        # Not since ``profile.since``, which looks back at hours that the last digest had seen.
+        after = max(profile.since, profile.last_digest or profile.since)
+        earlier = np.searchsorted(self._first_seen, after.timestamp())
+        return len(self._first_seen) - int(earlier)
 
     def match_of(self, profile: SubscriberProfile, row: int) -> float | None:
         """The match of candidate ``row`` in its best topic, beside the reader's shortlist.

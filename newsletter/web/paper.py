@@ -346,6 +346,7 @@ def _page(
         error=error,
         choices=_choices(paper, orcids, hand),
         home=home,
+        steer=home.removesuffix("/paper"),
         why_url=why_url,
         arxiv_id=arxiv_id,
         versions=range(1, min(paper.version, MOST_VERSIONS) + 1) if arxiv_id else (),
