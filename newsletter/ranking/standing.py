@@ -296,7 +296,7 @@ def _under_bar(case: _Case) -> str:
     if case.match >= float(selection.floors([case.profile])[0]):
         return ""
     is_own = bar > 100 * WORTH
-    match = f"{100 * case.match:.1f}"
+    match = language.decimal(100 * case.match)
     if is_own:
         return _(
             "Its match of {match} is below the minimum of {minimum}.",

@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
+from newsletter.core import language
 from newsletter.core.database import utc_now
 from newsletter.core.language import _
 from newsletter.core.models import Delivery, DigestItem, Edition, Label, Paper, Subscriber
@@ -116,7 +117,9 @@ def less_page(site: SiteDep, token: str, paper_id: RowId, part: Handle = "") -> 
 
 def _place(found: Standing) -> str:
     """A place in words, with the score."""
-    score = _("score {score}", score=f"{found.score:.1f}") if found.score is not None else ""
+    score = (
+        _("score {score}", score=language.decimal(found.score)) if found.score is not None else ""
+    )
     if found.verdict == "selected":
         return _(
             "place {rank} of {count}, {score}",
