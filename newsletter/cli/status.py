@@ -113,8 +113,8 @@ def _print_sources(sources: Sequence[dict[str, Any]]) -> None:
             say("  feeds: see each below" if has_lines else "  feeds: none was read in two days")
             continue
         words = source["condition"].replace("_", " ")
-        if source["condition"] == "failed" and not source["last_read"]:
-            words = source["error"]
+        if not source["last_read"]:
+            words = source["error"] or words
         say(
             f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
             f"{source['failed']} failed{error}"

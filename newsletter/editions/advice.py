@@ -9,6 +9,8 @@ from sqlmodel import Session, func, select
 from newsletter.core.models import Edition, EditionStatus, Subscriber, SubscriberStatus
 from newsletter.papers.coverage import FEEDS
 
+_UNREAD = {"failed", "not_read", "never_read"}
+
 
 def people(session: Session) -> dict[str, int]:
     """How many subscribers are in each state."""
@@ -31,11 +33,11 @@ def advice(
     comes from `report.sources_now`.
     """
     lines = []
-    failed = [source["source"] for source in sources if source["condition"] == "failed"]
-    if failed:
+    missing = [source["source"] for source in sources if source["condition"] in _UNREAD]
+    if missing:
         # All feeds are one source to `ingest`.
-        named = dict.fromkeys(FEEDS if name.startswith("feed:") else name for name in failed)
-        lines.append(f"not read: {', '.join(failed)}: run `newsletter ingest {' '.join(named)}`")
+        named = dict.fromkeys(FEEDS if name.startswith("feed:") else name for name in missing)
+        lines.append(f"not read: {', '.join(missing)}: run `newsletter ingest {' '.join(named)}`")
     if not people[SubscriberStatus.ACTIVE]:
         lines.append("no active subscribers: run `newsletter subscribers add` or `import`")
     if people[SubscriberStatus.PENDING]:
