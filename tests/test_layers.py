@@ -25,6 +25,7 @@ INSIDE = {
     "core": [
         ["addresses", "batches", "errors", "formula", "language", "one_line", "secrets"],
         ["setting_checks"],
+        ["optional_settings"],
         ["latex"],
         ["markup"],
         ["text"],

@@ -57,6 +57,16 @@ COMMANDS = {
         "prepare",
         "Rank the papers for every subscriber who is due, and freeze the edition.",
     ),
+    "figures": Entry(
+        "figures",
+        "figures",
+        "Fetch first figures for the papers of a prepared edition, before it is sent.",
+    ),
+    "rephrase": Entry(
+        "rephrase",
+        "rephrase",
+        "Say the papers of a prepared edition in other words, before it is sent.",
+    ),
     "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
     "why": Entry("why", "why", "Say why a paper is, or is not, in a subscriber's digest."),
     "scorecard": Entry(

@@ -1,5 +1,4 @@
 """Settings: read once by an entry point, passed down, never read at import.
-
 They come from ``NEWSLETTER_*`` variables, then from ``newsletter.toml`` in the working folder;
 a variable wins over the file. `load_settings` turns any mistake into one line.
 """
@@ -29,6 +28,7 @@ from pydantic_settings import (
 
 from newsletter.core import language
 from newsletter.core.errors import SettingsError
+from newsletter.core.optional_settings import OptionalSettings
 from newsletter.core.secrets import check_secret
 from newsletter.core.setting_checks import (
     a_language,
@@ -36,6 +36,7 @@ from newsletter.core.setting_checks import (
     check_server_url,
     check_sources,
     greeting,
+    in_our_words,
     mail_address,
     one_line,
     split_commas,
@@ -53,7 +54,7 @@ LISTS = (
 )
 
 
-class Settings(BaseSettings):
+class Settings(OptionalSettings):
     """Everything an operator can set. A test checks that README.md explains each setting."""
 
     model_config = SettingsConfigDict(
@@ -381,10 +382,9 @@ def load_settings(**overrides: Any) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "settings"
         if first["type"] == "extra_forbidden":
             raise SettingsError(f"{SETTINGS_FILE}: unknown setting {name!r}") from error
-        shown = (
-            name if name.isupper() else variable_name("from_address" if name == "from" else name)
-        )
-        raise SettingsError(f"{shown}: {first['msg'].removeprefix('Value error, ')}") from error
+        field = "from_address" if name == "from" else name
+        shown = name if name.isupper() else variable_name(field)
+        raise SettingsError(f"{shown}: {in_our_words(first)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
             f'{SETTINGS_FILE}: {error}; each line must have the form name = "value"'

@@ -18,6 +18,7 @@ from functools import cached_property
 from hashlib import sha256
 
 from newsletter.core.errors import TokenError
+from newsletter.core.language import N_
 
 MAC_BYTES = 16
 # Local parts are compared in lower case because relays change it; 80 bits in base32.
@@ -93,12 +94,12 @@ class Signer:
             hmac.compare_digest(_mac(key, value).encode(), mac.encode())
             for key in self._derived[purpose]
         ):
-            raise TokenError("this link is damaged or is not one of ours")
+            raise TokenError(N_("this link is damaged or is not one of ours"))
         if not expires:
             return value
         value, _, until = value.rpartition("~")
         if not until.isdigit() or int(until) < time.time():
-            raise TokenError("this link has expired")
+            raise TokenError(N_("this link has expired"))
         return value
 
     def verp_address(self, delivery_id: int, domain: str) -> str:
@@ -165,7 +166,7 @@ def generation_in(value: str) -> tuple[str, int]:
     """
     alone, colon, number = value.partition(":")
     if colon and not re.fullmatch(r"[0-9]{1,9}", number):
-        raise TokenError("this link is damaged or was not made here")
+        raise TokenError(N_("this link is damaged or was not made here"))
     return alone, int(number) if colon else 0
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
+from newsletter.core.language import N_, _, gettext, ngettext, number, sentence
 from newsletter.core.models import Label
 
 # Half the width of a 95 % interval in standard deviations of a normal distribution.
@@ -20,6 +21,12 @@ MINIMUMS = (25, 50, 75)
 LATE_DAYS = 7
 # In a list of labels, also the papers that have none need a name.
 NAMES = {label: "no label" if label is Label.NONE else label.value for label in Label}
+_NAMES = {
+    Label.STRONG: N_("strong"),
+    Label.GOOD: N_("good"),
+    Label.WORTH: N_("worth a look"),
+    Label.NONE: N_("no label"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,53 +168,75 @@ def _counts(counts: Counts) -> dict[str, Any]:
 def share_in_words(counts: Counts) -> str:
     """``85% relevant (64% to 95%)``, or that there are too few judgements."""
     if counts.interval is None or counts.share is None:
-        return "too few to say"
+        return _("too few to say")
     low, high = counts.interval
-    return f"{counts.share:.0%} relevant ({low:.0%} to {high:.0%})"
+    return _(
+        "{share} relevant ({low} to {high})",
+        share=f"{counts.share:.0%}",
+        low=f"{low:.0%}",
+        high=f"{high:.0%}",
+    )
 
 
 def judging_in_words(card: Scorecard) -> str:
     """How much judging there is, and whether it is enough."""
     total = card.total
     if not total.shown:
-        return "No paper has been mailed yet."
+        return _("No paper has been mailed yet.")
     if not total.judged:
-        return f"{_papers(total.shown)} mailed, none judged yet."
-    was = "was" if total.judged == 1 else "were"
-    by = "1 reader" if card.judges == 1 else f"{card.judges:,} readers"
-    line = (
-        f"{total.judged:,} of {_papers(total.shown)} mailed {was} judged "
-        f"({_percent(total.judged / total.shown)}), by {by}."
+        return _("{papers} mailed, none judged yet.", papers=_papers(total.shown))
+    line = ngettext(
+        "{count} of {papers} mailed was judged ({share}), by {readers}.",
+        "{count} of {papers} mailed were judged ({share}), by {readers}.",
+        total.judged,
+        papers=_papers(total.shown),
+        share=_percent(total.judged / total.shown),
+        readers=ngettext("{count} reader", "{count} readers", card.judges),
     )
-    if not total.is_enough:
-        return f"{line} That is too few to say how good the picks are: it takes {FEWEST}."
-    return f"{line} Shares are of judged papers only; readers choose what they judge."
+    more = (
+        _("Shares are of judged papers only; readers choose what they judge.")
+        if total.is_enough
+        else _("That is too few to say how good the picks are: it takes {count}.", count=FEWEST)
+    )
+    return f"{line} {more}"
 
 
 def minimum_in_words(minimum: int, counts: Counts) -> str:
     """What a minimum match would have left out, of what was mailed."""
-    line = (
-        f"A minimum of {minimum} would have left out {_papers(counts.shown)}: "
-        f"{counts.not_relevant:,} judged not relevant, {counts.relevant:,} judged relevant, "
-        f"{counts.unjudged:,} not judged"
+    line = _(
+        "A minimum of {minimum} would have left out {papers}: {bad} judged not relevant, "
+        "{good} judged relevant, {unjudged} not judged",
+        minimum=minimum,
+        papers=_papers(counts.shown),
+        bad=number(counts.not_relevant),
+        good=number(counts.relevant),
+        unjudged=number(counts.unjudged),
     )
-    return f"{line}." if counts.is_enough else f"{line}; too few judged to choose by."
+    return f"{line}." if counts.is_enough else _("{line}; too few judged to choose by.", line=line)
 
 
 def late_in_words(late: Late) -> str:
     """What came late or not at all, of what readers found relevant or saved."""
     if not late.relevant:
-        return "No paper has been found relevant or saved yet, so none can have come late."
-    return (
-        f"{_papers(late.relevant)} found relevant or saved: {late.mailed_late:,} mailed more than "
-        f"{LATE_DAYS} days after we first had them (a vacation counts too), "
-        f"{late.never_picked:,} in no digest though new here since sign-up."
+        return _("No paper has been found relevant or saved yet, so none can have come late.")
+    return _(
+        "{papers} found relevant or saved: {late} mailed more than {days} days after we first had "
+        "them (a vacation counts too), {never} in no digest though new here since sign-up.",
+        papers=_papers(late.relevant),
+        late=number(late.mailed_late),
+        days=LATE_DAYS,
+        never=number(late.never_picked),
     )
 
 
 def _papers(count: int) -> str:
-    return "1 paper" if count == 1 else f"{count:,} papers"
+    return ngettext("{count} paper", "{count} papers", count)
+
+
+def name(label: Label) -> str:
+    """A label as a line begins with it."""
+    return sentence(gettext(_NAMES[label]))
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.01 else "less than 1%"
+    return f"{share:.0%}" if share >= 0.01 else _("less than 1%")

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
+from newsletter.core import language
 from newsletter.core.database import utc_now
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.models import (
     Delivery,
     DeliveryKind,
@@ -63,18 +65,18 @@ _OUTCOMES = {
 }
 _ARRIVED = {DeliveryStatus.SENT, DeliveryStatus.BOUNCED, DeliveryStatus.COMPLAINED}
 _ON_ITS_WAY = {
-    DeliveryStatus.QUEUED: "it waits to be sent",
-    DeliveryStatus.SENDING: "it is being sent",
-    DeliveryStatus.DEFERRED: "it will be tried again",
-    DeliveryStatus.UNCERTAIN: "the relay did not say whether it took the message",
-    DeliveryStatus.FAILED: "the message could not be delivered",
-    DeliveryStatus.SUPPRESSED: "the message was held back: this address gets no mail",
-    DeliveryStatus.EXPIRED: "the message was not sent in time",
+    DeliveryStatus.QUEUED: N_("it waits to be sent"),
+    DeliveryStatus.SENDING: N_("it is being sent"),
+    DeliveryStatus.DEFERRED: N_("it will be tried again"),
+    DeliveryStatus.UNCERTAIN: N_("the relay did not say whether it took the message"),
+    DeliveryStatus.FAILED: N_("the message could not be delivered"),
+    DeliveryStatus.SUPPRESSED: N_("the message was held back: this address gets no mail"),
+    DeliveryStatus.EXPIRED: N_("the message was not sent in time"),
 }
 _NO_DIGESTS = {
-    SubscriberStatus.PENDING: "The subscription is not confirmed yet, so no digest goes out.",
-    SubscriberStatus.PAUSED: "The subscription is paused, so no digest goes out.",
-    SubscriberStatus.UNSUBSCRIBED: "This reader has unsubscribed, so no digest goes out.",
+    SubscriberStatus.PENDING: N_("The subscription is not confirmed yet, so no digest goes out."),
+    SubscriberStatus.PAUSED: N_("The subscription is paused, so no digest goes out."),
+    SubscriberStatus.UNSUBSCRIBED: N_("This reader has unsubscribed, so no digest goes out."),
 }
 
 
@@ -136,7 +138,10 @@ class Asking:
         ``asked`` is what the paper was looked for by, told where it is not known.
         """
         if paper is None or paper.id is None:
-            return Why(None, asked, Outcome.NOT_INGESTED, "No source has listed this paper so far.")
+            detail = _(
+                "No source has listed a paper with this number, id, address or title so far."
+            )
+            return Why(None, asked, Outcome.NOT_INGESTED, detail)
         frozen = self.frozen(paper.id)
         delivery = self._delivery_of(issue_date)
         if frozen and delivery and frozen.delivery.id == delivery.id:
@@ -144,27 +149,37 @@ class Asking:
         at = delivery.created_at if delivery else utc_now()
         if delivery and paper.first_seen_at > at:
             came = f"{paper.first_seen_at:%Y-%m-%d %H:%M} UTC"
-            detail = f"It came in on {came}, after the digest of {issue_date} was prepared."
+            detail = _(
+                "It came in on {moment}, after the digest of {day} was prepared.",
+                moment=came,
+                day=issue_date,
+            )
             return Why(paper.id, paper.title, Outcome.NOT_INGESTED, detail)
         if frozen and (delivery is None or frozen.delivery.created_at < at):
             return replace(self.mailed(paper, frozen), outcome=Outcome.ALREADY_SENT)
         found = None if paper.standing else self.standing(paper.id, delivery, issue_date)
         if found is None:
-            return _not_a_candidate(paper)
+            return _not_a_candidate(paper, at)
         return self._computed(paper, found, issue_date, frozen=delivery is not None)
 
     def mailed(self, paper: Paper, frozen: Frozen) -> Why:
         """A paper in a frozen digest: place, score and match as they were frozen."""
         item, delivery, edition = frozen
         arrived = delivery.status in _ARRIVED
-        place = f"Place {item.position} in the digest of {edition.issue_date}"
-        state = "" if arrived else f"; {_ON_ITS_WAY.get(delivery.status, delivery.status.value)}"
+        detail = _(
+            "Place {rank} in the digest of {day}, under {section}",
+            rank=item.position,
+            day=edition.issue_date,
+            section=language.quoted(item.section),
+        )
+        if not arrived:
+            detail += f"; {gettext(_ON_ITS_WAY.get(delivery.status, delivery.status.value))}"
         found = self.standing(item.paper_id, delivery)
         return Why(
             paper.id,
             paper.title,
             Outcome.MAILED if arrived else Outcome.SELECTED,
-            f"{place}, under “{item.section}”{state}.",
+            f"{detail}.",
             item.position,
             item.score,
             item.match,
@@ -212,20 +227,27 @@ class Asking:
 
     def _computed(self, paper: Paper, found: Standing, issue_date: date, *, frozen: bool) -> Why:
         outcome, detail = _OUTCOMES[found.verdict], found.detail
+        today = utc_now().date()
         if outcome is Outcome.SELECTED:
-            detail = (
-                f"{detail} Ranked just now: no digest of {issue_date} is prepared for this reader."
+            now = _(
+                "Ranked just now: no digest of {day} is prepared for this reader.", day=issue_date
             )
+            detail = f"{detail} {now}"
         if frozen and outcome is Outcome.SELECTED:
             # Preferences or votes changed since.
             outcome = Outcome.RANKED_BELOW
-            detail = (
-                f"It was not among the papers of the digest of {issue_date} when that was "
-                "prepared. With what is known now it would be."
+            detail = _(
+                "It was not among the papers of the digest of {day} when that was prepared. "
+                "With what is known now it would be.",
+                day=issue_date,
             )
-        no_digest = _NO_DIGESTS.get(self.subscriber.status, "")
+        no_digest = gettext(_NO_DIGESTS.get(self.subscriber.status, ""))
         if not no_digest and not frozen and not self._is_due(issue_date):
-            no_digest = f"No digest is due for this reader on {issue_date}."
+            no_digest = _("No digest is due for this reader on {day}.", day=issue_date)
+        elif not (no_digest or frozen or outcome is Outcome.SELECTED) and issue_date < today:
+            no_digest = _(
+                "No digest of {day} went to this reader: this is as of now.", day=issue_date
+            )
         return Why(
             paper.id,
             paper.title,
@@ -251,12 +273,23 @@ class Asking:
         ).first()
 
 
-def _not_a_candidate(paper: Paper) -> Why:
-    """Why a paper that was not mailed could not be picked by anybody."""
+def _not_a_candidate(paper: Paper, at: datetime) -> Why:
+    """Why a paper that was not mailed could not be picked by anybody for a digest of then."""
     if paper.standing:
-        detail = f"It was {paper.standing}, and such a paper is never picked."
+        is_retracted = paper.standing == "retracted"
+        detail = (
+            _("It was retracted, and such a paper is never picked.")
+            if is_retracted
+            else _("It was withdrawn, and such a paper is never picked.")
+        )
         return Why(paper.id or 0, paper.title, Outcome.RETRACTED, detail)
-    days = CANDIDATE_WINDOW.days
-    dated = f"It dates from {paper.first_seen_at:%Y-%m-%d}"
-    detail = f"{dated}; a digest holds nothing older than {days} days."
+    since = f"{at - CANDIDATE_WINDOW:%Y-%m-%d}"
+    if paper.first_seen_at == paper.published_at:
+        told = N_(
+            "It was published on {day} and was no news when it came in; this digest holds what "
+            "came in since {since}."
+        )
+    else:
+        told = N_("It came in on {day}; this digest holds what came in since {since}.")
+    detail = _(told, day=f"{paper.first_seen_at:%Y-%m-%d}", since=since)
     return Why(paper.id or 0, paper.title, Outcome.TOO_OLD, detail)

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core.language import _, ngettext
 from newsletter.core.models import hash_of_value
 from newsletter.core.one_line import shortened
 from newsletter.core.persons import Fit
@@ -92,7 +93,7 @@ def split(
 
 
 def _upvotes(count: int) -> str:
-    return f"{count} upvote{'' if count == 1 else 's'}"
+    return ngettext("{count} upvote", "{count} upvotes", count)
 
 
 def _given(evidence: Evidence, given: Vectors) -> list[Part]:
@@ -117,8 +118,10 @@ def _follows(candidates: Candidates, topic: TopicProfile, paper: int) -> list[Pa
         parts.append(Part("cites", topic.evidence.labels[cited], CITED))
     if known := author_on(topic, found, paper):
         followed, named = known
-        said = "" if named.fit is Fit.SURE else f" (possibly {short(named.name)})"
-        parts.append(Part("author", short(followed) + said, by_author, followed.casefold()))
+        label = short(followed)
+        if named.fit is not Fit.SURE:
+            label = _("{author} (possibly {name})", author=label, name=short(named.name))
+        parts.append(Part("author", label, by_author, followed.casefold()))
     return parts
 
 

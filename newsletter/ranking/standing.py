@@ -12,6 +12,8 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from newsletter.core import language
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.models import Label
 from newsletter.ranking import explanations, scoring, selection
 from newsletter.ranking.candidates import Candidates, Pick, SubscriberProfile, TopicProfile
@@ -29,22 +31,23 @@ SMALLEST_ALONE = 0.25
 MOST_ALONE = 16
 _EVER = datetime.fromtimestamp(0, UTC)
 _SAID = {
-    "keyword": "Your keyword “{}”",
-    "text": "What you wrote: “{}”",
-    "reference": "A paper of your bibliography that we do not have",
-    "seed_paper": "Your example paper “{}”",
-    "relevant": "You marked “{}” as relevant",
-    "saved": "You saved “{}”",
-    "clicked": "You opened “{}”",
-    "not_relevant": "You marked “{}” as not relevant",
-    "author": "You follow the author {}",
-    "category": "You follow the category {}",
-    "cites": "It cites “{}”",
-    "popularity": "Popularity, as much as you asked for: {}",
-    "rest": "Everything else that you told us",
-    "start": "Starting point, the same for every paper in this topic",
-    "small": "{} smaller parts together",
-    "changed": "What changed since it was mailed",
+    "keyword": N_("Your keyword “{what}”"),
+    "absent": N_("Closeness to your keyword “{what}”, which it does not mention"),
+    "text": N_("What you wrote: “{what}”"),
+    "reference": N_("A paper of your bibliography that we do not have"),
+    "seed_paper": N_("Your example paper “{what}”"),
+    "relevant": N_("You marked “{what}” as relevant"),
+    "saved": N_("You saved “{what}”"),
+    "clicked": N_("You opened “{what}”"),
+    "not_relevant": N_("You marked “{what}” as not relevant"),
+    "author": N_("You follow the author {what}"),
+    "category": N_("You follow the category {what}"),
+    "cites": N_("It cites “{what}”"),
+    "popularity": N_("Popularity, as much as you asked for: {what}"),
+    "rest": N_("Everything else that you told us"),
+    "start": N_("Starting point, the same for every paper in this topic"),
+    "small": N_("{what} smaller parts together"),
+    "changed": N_("What changed since it was mailed"),
 }
 
 
@@ -105,9 +108,20 @@ def stand(candidates: Candidates, profile: SubscriberProfile, paper_id: int) -> 
         told,
         pick.label if pick else label_of(told),
         topic,
-        shares_of(split, score) if split and score else (),
+        shares_of(_as_mentioned(split, candidates, row), score) if split and score else (),
         ranked.picks,
     )
+
+
+def _as_mentioned(split: Split, candidates: Candidates, row: int) -> Split:
+    """The same with keywords that the paper only comes close to marked as absent from it."""
+    parts = tuple(
+        replace(part, kind="absent")
+        if part.kind == "keyword" and not candidates.index.counts(str(part.key))[0][row]
+        else part
+        for part in split.parts
+    )
+    return replace(split, parts=parts)
 
 
 def instead(
@@ -146,8 +160,8 @@ def shares_of(split: Split, score: float) -> tuple[Share, ...]:
     told.append(("start", "", "", start))
     points = tenths([each[3] for each in told], score)
     return tuple(
-        Share(_SAID[kind].format(label), value, kind, key)
-        for (kind, label, key, _), value in zip(told, points, strict=True)
+        Share(_(_SAID[kind], what=label), value, "keyword" if kind == "absent" else kind, key)
+        for (kind, label, key, _steps), value in zip(told, points, strict=True)
         if value or kind == "start"
     )
 
@@ -157,7 +171,7 @@ def changed_since(shares: Sequence[Share], score: float) -> tuple[Share, ...]:
     difference = round(10 * score) - sum(round(10 * share.points) for share in shares)
     if not difference or not shares:
         return tuple(shares)
-    return (*shares, Share(_SAID["changed"], difference / 10, "changed"))
+    return (*shares, Share(gettext(_SAID["changed"]), difference / 10, "changed"))
 
 
 def tenths(values: Sequence[float], total: float) -> list[float]:
@@ -226,7 +240,13 @@ class _Case:
 
 
 def _selected(pick: Pick, case: _Case) -> tuple[Verdict, str]:
-    return "selected", f"Place {pick.position} of {len(case.picks)}, under “{pick.section}”."
+    said = _(
+        "Place {rank} of {count}, under {section}.",
+        rank=pick.position,
+        count=len(case.picks),
+        section=language.quoted(pick.section),
+    )
+    return "selected", said
 
 
 def _kept_out(case: _Case) -> tuple[Verdict, str]:
@@ -241,42 +261,53 @@ def _too_old(case: _Case) -> str:
     if case.ranker.candidates.first_seen[case.row] >= case.profile.since.timestamp():
         return ""
     since = f"{case.profile.since:%Y-%m-%d %H:%M} UTC"
-    return f"It came in before {since}; this digest holds what came in since then."
+    return _("It came in before {moment}; this digest holds what came in since then.", moment=since)
 
 
 def _known(case: _Case) -> str:
     known = case.paper_id in case.profile.seen
-    return "It was judged already, or given as an example." if known else ""
+    return _("It was judged already, or given as an example.") if known else ""
 
 
 def _mute(case: _Case) -> str:
     found = scoring.Matches(case.ranker.candidates)
     several = (
-        ("word", "word", case.profile.muted_words),
-        ("author", "author", case.profile.muted_authors),
-        ("category", "category", case.profile.muted_categories),
+        ("word", _("The word {value} is muted"), case.profile.muted_words),
+        ("author", _("The author {value} is muted"), case.profile.muted_authors),
+        ("category", _("The category {value} is muted"), case.profile.muted_categories),
     )
     for kind, said, values in several:
         for value in values:
             if case.row not in found.rows(kind, value):
                 continue
             named = found.by_person(value)[case.row].name if kind == "author" else value
-            seen_as = (
-                "" if named.casefold() == value.casefold() else f", and the paper names {named}"
-            )
-            return f"The {said} “{value}” is muted{seen_as}."
-    return "All topics are paused." if case.profile.paused else ""
+            muted = said.format(value=language.quoted(value))
+            if named.casefold() == value.casefold():
+                return f"{muted}."
+            return _("{muted}, and the paper names {name}.", muted=muted, name=named)
+    return _("All topics are paused.") if case.profile.paused else ""
 
 
 def _under_bar(case: _Case) -> str:
     bar = case.profile.min_score
     if case.match is None:
-        return f"Nothing can reach a minimum of {bar:g} without interests." if bar else ""
+        said = _("Nothing can reach a minimum of {minimum} without interests.", minimum=f"{bar:g}")
+        return said if bar else ""
     if case.match >= float(selection.floors([case.profile])[0]):
         return ""
     is_own = bar > 100 * WORTH
-    least = f"the minimum of {bar:g}" if is_own else f"{100 * WORTH:g}, the least that is shown"
-    return f"Its match of {100 * case.match:.1f} is below {least}."
+    match = language.decimal(100 * case.match)
+    if is_own:
+        return _(
+            "Its match of {match} is below the minimum of {minimum}.",
+            match=match,
+            minimum=f"{bar:g}",
+        )
+    return _(
+        "Its match of {match} is below {minimum}, the least that is shown.",
+        match=match,
+        minimum=f"{100 * WORTH:g}",
+    )
 
 
 def _budget(case: _Case) -> str:
@@ -286,26 +317,42 @@ def _budget(case: _Case) -> str:
         return ""
     if all(pick.paper_id != case.paper_id for pick in case.ranker.rank([whole])[0].picks):
         return ""
-    left = f"room for {room} more" if room else "no room"
-    return f"The budget of {case.profile.weekly_budget} papers a week leaves {left}."
+    budget = case.profile.weekly_budget
+    if not room:
+        return _("The budget of {budget} papers a week leaves no room.", budget=budget)
+    return _(
+        "The budget of {budget} papers a week leaves room for {count} more.",
+        budget=budget,
+        count=room,
+    )
 
 
 def _below(case: _Case) -> str:
-    said = f"Place {case.place} of {int(case.allowed.sum())} new papers; the digest holds"
+    said = _("Place {rank} of {count} new papers", rank=case.place, count=int(case.allowed.sum()))
     topic, picks, candidates = case.topic, case.picks, case.ranker.candidates
     if topic and topic.topic_id:
         quota = {each.topic_id: each.quota for each in case.profile.topics}.get(topic.topic_id)
         if quota is not None and sum(pick.topic_id == topic.topic_id for pick in picks) >= quota:
-            return f"{said} at most {quota} under “{topic.name}”."
+            return _(
+                "{place}; the digest holds at most {count} under {topic}.",
+                place=said,
+                count=quota,
+                topic=language.quoted(topic.name),
+            )
     if not picks:
-        return f"{said} none."
+        return _("{place}; the digest holds none.", place=said)
     rows = [candidates.ids.index(pick.paper_id) for pick in picks]
     alike = candidates.content[rows] @ candidates.content[case.row]
     nearest = int(alike.argmax())
     if alike[nearest] > selection.ORDINARY_LIKENESS:
         title = explanations.short(candidates.titles[rows[nearest]])
-        return f"{said} {len(picks)}, among them “{title}”, which is much like it."
-    return f"{said} {len(picks)}."
+        return _(
+            "{place}; the digest holds {count}, among them {title}, which is much like it.",
+            place=said,
+            count=len(picks),
+            title=language.quoted(title),
+        )
+    return _("{place}; the digest holds {count}.", place=said, count=len(picks))
 
 
 _ASKED: tuple[tuple[Verdict, Callable[[_Case], str]], ...] = (

@@ -1,5 +1,6 @@
 """The values that travel from a source to the store, and the protocol every source follows."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -100,6 +101,9 @@ class Page:
         return len(self.records) + len(self.problems)
 
 
+FEEDS_AND_DATA = re.compile(r"xml|json|rss|atom|rdf|^text/|^application/octet-stream$")
+
+
 class Source(Protocol):
     """A place papers come from. It requests nothing itself: `http_client` does."""
 
@@ -108,6 +112,8 @@ class Source(Protocol):
     overlap: timedelta = timedelta(days=5)
     # One fixed address, whose answer can be asked for "if it has changed".
     conditional: bool = False
+    # Types of an answer that may be what is wanted.
+    readable: re.Pattern[str] = FEEDS_AND_DATA
     # A long harvest, whose next request is worth keeping when a run ends early.
     resumable: bool = False
 

@@ -5,7 +5,6 @@ requests, pauses that grow with jitter and obey Retry-After, limits on time and 
 to another scheme and bodies of another type are refused.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -36,7 +35,6 @@ _MOST_REDIRECTS = 5
 _ATTEMPTS = 4
 # Told to wait longer than this, a run gives up and leaves the rest to the next one.
 LONGEST_WAIT = 600.0
-_READABLE = re.compile(r"xml|json|rss|atom|rdf|^text/|^application/octet-stream$")
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -196,7 +194,7 @@ class Fetcher:
                 with limited_reading(self.longest_reading, where):
                     refusal = _refusal(source, response, body, where)
                 raise refusal
-            _check_type(response, where)
+            _check_type(source, response, where)
             found = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
             return Answer(body, found, response.charset_encoding)
 
@@ -283,10 +281,10 @@ def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) 
     return FetchError(what, where=where, transient=False)
 
 
-def _check_type(response: httpx.Response, where: str) -> None:
-    """Refuse types that cannot be a feed or JSON; leave a missing or vague type to the parser."""
+def _check_type(source: Source, response: httpx.Response, where: str) -> None:
+    """Refuse types that cannot be what the source reads; leave a missing type to the parser."""
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind and not _READABLE.search(kind):
+    if kind and not source.readable.search(kind):
         raise FetchError(f"refused: unexpected content type {kind}", where=where, transient=False)
 
 

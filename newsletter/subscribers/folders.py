@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, delete, func, update
 from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError, LimitError
+from newsletter.core.language import _
 from newsletter.core.models import Feedback, Folder, Paper, Signal
 from newsletter.subscribers.validation import clean_line
 
@@ -62,7 +63,13 @@ def create(session: Session, subscriber_id: int, typed: str) -> int:
     """
     known = folders_of(session, subscriber_id)
     if len(known) >= MOST_FOLDERS:
-        raise LimitError(f"you have {MOST_FOLDERS} folders, which is the maximum", where="folder")
+        raise LimitError(
+            _(
+                "you have {count} folders, which is the maximum",
+                count=MOST_FOLDERS,
+            ),
+            where="folder",
+        )
     made = Folder(subscriber_id=subscriber_id, name=_name(known, typed))
     session.add(made)
     session.flush()
@@ -99,7 +106,7 @@ def move(
     if folder_id is not None and folder_id not in {
         one.id for one in folders_of(session, subscriber_id)
     }:
-        raise InputError("this folder no longer exists", where="folder")
+        raise InputError(_("this folder no longer exists"), where="folder")
     moved = session.connection().execute(
         update(Feedback)
         .where(
@@ -153,7 +160,7 @@ def _own(subscriber_id: int, folder_id: int) -> list[ColumnElement[bool]]:
 def _name(taken: Sequence[Shelf], typed: str) -> str:
     name = clean_line(typed, where="folder", longest=LONGEST)
     if not name:
-        raise InputError("needs a name", where="folder")
+        raise InputError(_("needs a name"), where="folder")
     if name.casefold() in {shelf.name.casefold() for shelf in taken}:
-        raise InputError(f"you have a folder {name!r} already", where="folder")
+        raise InputError(_("you have a folder {name} already", name=repr(name)), where="folder")
     return name

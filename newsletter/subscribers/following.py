@@ -7,6 +7,7 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError, LimitError
+from newsletter.core.language import _
 from newsletter.core.models import Interest, InterestKind, Profile, Subscriber, Topic
 from newsletter.subscribers.accounts import add_topic, row_id
 from newsletter.subscribers.preferences import MOST_IN_ALL
@@ -44,7 +45,7 @@ def checked(kind: InterestKind, value: str) -> str:
     """
     clues = TypedTopic.read({COLUMNS[kind]: [value]}).clues
     if len(clues) != 1:
-        raise InputError(f"{value[:60]!r} cannot be followed", where=kind.value)
+        raise InputError(_("{value} cannot be followed", value=repr(value[:60])), where=kind.value)
     return clues[0].value
 
 
@@ -104,13 +105,16 @@ def follow(
         own = [each for each in stated if each.topic_id == topic.id]
         same = [each for each in own if each.value.casefold() == value.casefold()]
         if any(each.weight < 0 for each in same):
-            raise InputError(f"you muted {value!r}; unmute it in your preferences first", where="")
+            raise InputError(
+                _("you muted {value}; unmute it in your preferences first", value=repr(value)),
+                where="",
+            )
         if any(each.kind == kind for each in same):
             continue
         typed = [each for each in stated if each.reference is None]
         of_topic = sum(each.topic_id == topic.id for each in typed)
         if of_topic >= MOST_INTERESTS or len(typed) >= MOST_IN_ALL:
-            raise LimitError("your topics hold no more; remove something first", where="")
+            raise LimitError(_("your topics hold no more; remove something first"), where="")
         weight = weights.get(row_id(topic), 1.0)
         session.add(Interest(topic_id=row_id(topic), kind=kind, value=value, weight=weight))
         _learn_anew(session, row_id(topic))

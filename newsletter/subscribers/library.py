@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.batches import batched
 from newsletter.core.errors import InputError
 from newsletter.core.identifiers import NUMBERED, canonical_doi, split_arxiv_id
+from newsletter.core.language import _
 from newsletter.core.models import Interest, InterestKind, PaperAlias, Profile, Subscriber, Topic
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bibliography import Reference
@@ -68,8 +69,8 @@ def seeds_of(session: Session, names: Iterable[str]) -> dict[str, str]:
             )
             by_number += [(numbers[name], paper) for name, paper in session.exec(query_numbers)]
     # A paper of PubMed has a DOI in most cases, by which every source knows it.
-    found |= {name: name for name, _ in by_number}
-    for some_papers in batched(sorted({paper for _, paper in by_number})):
+    found |= {name: name for name, _paper in by_number}
+    for some_papers in batched(sorted({paper for _name, paper in by_number})):
         query_names = select(PaperAlias.paper_id, PaperAlias.external_id).where(
             col(PaperAlias.source).in_(("arxiv", "doi")), col(PaperAlias.paper_id).in_(some_papers)
         )
@@ -122,7 +123,7 @@ def apply(
         )
     ]
     if topic_id not in topics and (topic_id is not None or not topics):
-        raise InputError("this topic no longer exists; reload the page", where="topics")
+        raise InputError(_("this topic no longer exists; reload the page"), where="topics")
     change = difference(session, subscriber, wanted)
     gone = {_key(each) for each in change.gone}
     rows = _rows(session, subscriber)

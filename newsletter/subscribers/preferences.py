@@ -7,6 +7,7 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.models import Interest, InterestKind, Profile, Subscriber, Topic
 from newsletter.subscribers.accounts import add_topic, row_id
 from newsletter.subscribers.validation import MOST_TOPICS, InterestInput, Preferences, TopicRequest
@@ -96,19 +97,25 @@ def set_topics(
     """
     names = [request.name.casefold() for _, request in wanted]
     if len(set(names)) < len(names):
-        raise InputError("two topics have the same name", where="topics")
+        raise InputError(_("two topics have the same name"), where="topics")
     if not 1 <= len(wanted) <= MOST_TOPICS:
-        raise InputError(f"{len(wanted)} topics; must be 1 to {MOST_TOPICS}", where="topics")
+        raise InputError(
+            _("{count} topics; must be 1 to {most}", count=len(wanted), most=MOST_TOPICS),
+            where="topics",
+        )
     stated = sum(clue.reference is None for _, request in wanted for clue in request.clues)
     if stated > MOST_IN_ALL:
-        raise InputError(f"{stated} interests in all; at most {MOST_IN_ALL}", where="topics")
+        raise InputError(
+            _("{count} interests in all; at most {most}", count=stated, most=MOST_IN_ALL),
+            where="topics",
+        )
     known = {
         topic.id: topic
         for topic in session.exec(select(Topic).where(Topic.subscriber_id == subscriber.id))
     }
     kept = {topic_id for topic_id, _ in wanted if topic_id is not None}
     if not kept <= known.keys():
-        raise InputError("this topic no longer exists; reload the page", where="topics")
+        raise InputError(_("this topic no longer exists; reload the page"), where="topics")
     for topic_id in known.keys() - kept:
         session.delete(known[topic_id])
     # Two topics may swap names; a passing name keeps the UNIQUE constraint content.
@@ -194,15 +201,15 @@ class StatedInterest:
     @property
     def lead(self) -> str:
         """The words that lead to the value in a sentence."""
-        return "In your bibliography:" if self.is_of_library else _LEADS[self.kind]
+        return _("In your bibliography:") if self.is_of_library else gettext(_LEADS[self.kind])
 
 
 _LEADS = {
-    InterestKind.KEYWORD: "You follow the keyword",
-    InterestKind.CATEGORY: "You follow the category",
-    InterestKind.AUTHOR: "You follow the author",
-    InterestKind.SEED_PAPER: "You liked the paper",
-    InterestKind.TEXT: "You wrote:",
+    InterestKind.KEYWORD: N_("You follow the keyword"),
+    InterestKind.CATEGORY: N_("You follow the category"),
+    InterestKind.AUTHOR: N_("You follow the author"),
+    InterestKind.SEED_PAPER: N_("You liked the paper"),
+    InterestKind.TEXT: N_("You wrote:"),
 }
 # "Less of this" counts an interest half.
 FULL, LESS = 1.0, 0.5

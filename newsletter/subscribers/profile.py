@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from newsletter.core.errors import InputError, LimitError
+from newsletter.core.language import _
 from newsletter.core.limited import run_limited
 from newsletter.core.models import InterestKind
 from newsletter.subscribers.bibliography import Limits
@@ -60,7 +61,7 @@ def parse(data: bytes, limits: Limits, *, where: str) -> Profile:
         InputError: it is no profile of one reader, or a line of it is wrong.
     """
     if len(data) > limits.largest_file:
-        raise LimitError(f"is larger than {limits.largest_in_words}", where=where)
+        raise LimitError(_("is larger than {size}", size=limits.largest_in_words), where=where)
     found = run_limited(_READER, data, where=where)
     topics = tuple(topic_from_json(each) for each in found["topics"])
     return Profile(found["preferences"], topics)
@@ -74,7 +75,7 @@ def read(data: bytes) -> dict[str, Any]:
         InputError: it is no profile of one reader, or a line of it is wrong.
     """
     rows = rows_of(data, where="profile")
-    header = header_of(rows, where="profile")
+    header = header_of(rows, where="profile").names
     if not {"topic", "email"} <= set(header):
         what = "is no profile: its first line must name the columns email and topic"
         raise InputError(what, where="profile")

@@ -52,7 +52,7 @@ _SUBSCRIBED = (SubscriberStatus.ACTIVE, SubscriberStatus.PAUSED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignUpRequest:
-    """What a sign-up form asks for. A blank cadence or time zone leaves it as it is.
+    """What a sign-up form asks for. A blank cadence, time zone or language leaves it as it is.
 
     ``liked`` are ids of papers that were picked. ``brought`` and ``preferences`` (for
     `Preferences.read`) come from a profile of another site; what was typed goes before them.
@@ -62,6 +62,7 @@ class SignUpRequest:
     topic: TopicRequest
     cadence: str = ""
     time_zone: str = ""
+    language: str = ""
     liked: tuple[int, ...] = ()
     brought: tuple[TopicRequest, ...] = ()
     preferences: dict[str, Any] = field(default_factory=dict)
@@ -113,7 +114,7 @@ def sign_up(
                 address=address,
                 address_hash=address_hash,
                 name="",
-                preferences=Preferences(),
+                preferences=Preferences.read({"language": request.language}),
                 status=SubscriberStatus.PENDING,
                 source=SOURCE,
                 now=utc_now(),
@@ -121,6 +122,8 @@ def sign_up(
         )
         session.add(known)
         session.flush()
+    if known.status is SubscriberStatus.PENDING and request.language:
+        known.language = request.language
     asked_at = utc_now()
     queued = queue_note(session, known, DeliveryKind.CONFIRMATION, message_domain=message_domain)
     # Of a subscriber whose mail bounced, only that the address works is asked.
@@ -149,7 +152,13 @@ def check(email: str, request: SignUpRequest) -> None:
 
 
 def _preferences(request: SignUpRequest, default: Preferences) -> Preferences:
-    return Preferences.read({"cadence": request.cadence, "time_zone": request.time_zone}, default)
+    typed = {
+        "cadence": request.cadence,
+        "time_zone": request.time_zone,
+        # A profile's own goes before that of the page it was uploaded on.
+        "language": request.preferences.get("language") or request.language,
+    }
+    return Preferences.read(typed, default)
 
 
 def _asked_lately(session: Session, known: Subscriber) -> bool:
@@ -223,6 +232,7 @@ def _as_json(request: SignUpRequest) -> dict[str, Any]:
     return {
         "cadence": request.cadence,
         "time_zone": request.time_zone,
+        "language": request.language,
         "liked": list(request.liked),
         **topic_as_json(request.topic),
         "brought": [topic_as_json(topic) for topic in request.brought],
@@ -236,7 +246,8 @@ def _from_json(asked: dict[str, Any]) -> SignUpRequest:
         cadence=asked["cadence"],
         time_zone=asked["time_zone"],
         liked=tuple(asked["liked"]),
-        # A request that an earlier version kept has neither.
+        # A request that an earlier version kept has none of these.
+        language=asked.get("language", ""),
         brought=tuple(topic_from_json(topic) for topic in asked.get("brought", [])),
         preferences=asked.get("preferences", {}),
     )

@@ -17,8 +17,10 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from newsletter.core import language
+from newsletter.core.addresses import what_is_wrong
 from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, pubmed_name, split_arxiv_id
+from newsletter.core.language import N_, _
 from newsletter.core.models import Cadence, DigestLength, InterestKind, QuietNotes
 
 # Section name for a subscriber who named no topic.
@@ -61,6 +63,20 @@ class TopicRequest:
     paused: bool = False
 
 
+def _shown(value: str) -> str:
+    return repr(value[:60])
+
+
+def _not_among(value: str, choices: Iterable[str]) -> str:
+    several = ", ".join(choices)
+    return _("{value}; must be one of: {choices}", value=_shown(value), choices=several)
+
+
+def _no_number(value: str, least: int, most: int) -> str:
+    what = N_("{value}; must be a number from {least} to {most}")
+    return _(what, value=_shown(value), least=least, most=most)
+
+
 def clean_line(value: str, *, where: str, longest: int = LONGEST_VALUE) -> str:
     """One line of text, white space collapsed, in NFC.
 
@@ -70,10 +86,13 @@ def clean_line(value: str, *, where: str, longest: int = LONGEST_VALUE) -> str:
     """
     value = unicodedata.normalize("NFC", value)
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
-        raise InputError("contains a line break or control character", where=where)
+        raise InputError(_("contains a line break or control character"), where=where)
     value = " ".join(value.split())
     if len(value) > longest:
-        raise InputError(f"is {len(value)} characters long; the maximum is {longest}", where=where)
+        raise InputError(
+            _("is {count} characters long; the maximum is {most}", count=len(value), most=longest),
+            where=where,
+        )
     return value
 
 
@@ -85,42 +104,24 @@ def normalise_email(email: str) -> str:
     Raises:
         InputError: not an address that mail can be sent to.
     """
-    shown = email if email.isprintable() and len(email) <= LONGEST_VALUE else repr(email[:60])
+    shown = email if email.isprintable() and len(email) <= LONGEST_VALUE else _shown(email)
     where = f"address {shown!r}" if shown else "address"
     if any(unicodedata.category(character) == "Cc" for character in email):
-        raise InputError("contains a line break or control character", where=where)
+        raise InputError(_("contains a line break or control character"), where=where)
     if unicodedata.normalize("NFKC", email) != unicodedata.normalize("NFC", email):
-        raise InputError("contains full-width or other look-alike letters", where=where)
+        raise InputError(_("contains full-width or other look-alike letters"), where=where)
     # A bounce matches a delivery without it, and an MTA starts a process for every bounce.
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise InputError(str(error), where=where) from error
+        english = language.current() == language.SOURCE
+        what = what_is_wrong(email) if english else _("not a valid email address")
+        raise InputError(what, where=where) from error
     if len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
-        raise InputError("the part before the @ is longer than 64 octets", where=where)
+        raise InputError(_("the part before the @ is longer than 64 octets"), where=where)
     return f"{checked.local_part}@{checked.ascii_domain}".lower()
-
-
-# Providers where dots in the local part mean nothing, and where a hyphen starts a tag.
-_DOTLESS = frozenset({"gmail.com", "googlemail.com"})
-_HYPHENS = ("yahoo.", "ymail.com", "rocketmail.com")
-
-
-def mailbox_of(email: str) -> str:
-    """One name for the mailbox that spellings of an address lead to; for counting only.
-
-    What follows a plus sign is a tag nearly everywhere (RFC 5233); who reads it otherwise only
-    shares a count. Takes anything; what is no address is its own mailbox.
-    """
-    local, at, domain = email.strip().lower().rpartition("@")
-    local = local.split("+", 1)[0] or local
-    if domain in _DOTLESS:
-        local, domain = local.replace(".", ""), "gmail.com"
-    if domain.startswith(_HYPHENS):
-        local = local.split("-", 1)[0] or local
-    return f"{local}{at}{domain}"
 
 
 def paper_identity(value: str, *, where: str = "seed paper") -> str:
@@ -137,7 +138,7 @@ def paper_identity(value: str, *, where: str = "seed paper") -> str:
     # A bare number may be anything.
     if not value.isdecimal() and (number := pubmed_name(value)):
         return number
-    raise InputError(f"{value!r} is neither an arXiv id nor a DOI", where=where)
+    raise InputError(_("{value} is neither an arXiv id nor a DOI", value=repr(value)), where=where)
 
 
 def category_name(value: str, *, where: str = "category") -> str:
@@ -158,7 +159,7 @@ def _one_of(choices: type[StrEnum]) -> BeforeValidator:
         try:
             return choices(value.strip().lower())
         except ValueError as error:
-            what = f"{value[:60]!r}; must be one of: {', '.join(choices)}"
+            what = _not_among(value, choices)
             raise InputError(what, where=info.field_name or "") from error
 
     return BeforeValidator(read)
@@ -173,8 +174,7 @@ def _number(least: int, most: int) -> BeforeValidator:
         digits = value.removesuffix(".0")
         plain = digits.isascii() and digits.isdigit() and len(digits) <= 3
         if not plain or not least <= int(digits) <= most:
-            what = f"{value[:60]!r}; must be a number from {least} to {most}"
-            raise InputError(what, where=info.field_name or "")
+            raise InputError(_no_number(value, least, most), where=info.field_name or "")
         return int(digits)
 
     return BeforeValidator(read)
@@ -185,7 +185,9 @@ def _yes_or_no(value: str | bool, info: ValidationInfo) -> bool:
         return value
     word = value.strip().lower()
     if word not in _YES | _NO:
-        raise InputError(f"{word[:60]!r}; must be yes or no", where=info.field_name or "")
+        raise InputError(
+            _("{value}; must be yes or no", value=_shown(word)), where=info.field_name or ""
+        )
     return word in _YES
 
 
@@ -197,8 +199,7 @@ def _quiet_notes(value: str | bool) -> QuietNotes:
     try:
         return QuietNotes(word)
     except ValueError as error:
-        what = f"{word[:60]!r}; must be one of: {', '.join(QuietNotes)}"
-        raise InputError(what, where="tell_when_nothing") from error
+        raise InputError(_not_among(word, QuietNotes), where="tell_when_nothing") from error
 
 
 def _weekday(value: str | int) -> int:
@@ -206,7 +207,10 @@ def _weekday(value: str | int) -> int:
     for number, name in enumerate(WEEKDAYS):
         if word in {str(number), name, name[:3]}:
             return number
-    raise InputError(f"{word[:60]!r}; must be a day's name, or 0 (Monday) to 6", where="weekday")
+    raise InputError(
+        _("{value}; must be a day's name, or 0 (Monday) to 6", value=_shown(word)),
+        where="weekday",
+    )
 
 
 @cache
@@ -217,7 +221,10 @@ def _zones_by_lower_case() -> dict[str, str]:
 def _time_zone(value: str) -> str:
     zone = _zones_by_lower_case().get(value.strip().lower())
     if zone is None:
-        raise InputError(f"{value[:60]!r} is not a time zone like Europe/Berlin", where="timezone")
+        raise InputError(
+            _("{value} is not a time zone like Europe/Berlin", value=_shown(value)),
+            where="timezone",
+        )
     return zone
 
 
@@ -230,15 +237,15 @@ def _day(value: str | date | None) -> date | None:
         return date.fromisoformat(value.strip())
     except ValueError as error:
         raise InputError(
-            f"{value[:60]!r} is not a date like 2026-12-24", where="vacation_until"
+            _("{value} is not a date like 2026-12-24", value=_shown(value)),
+            where="vacation_until",
         ) from error
 
 
 def _language(value: str) -> str:
     found = language.known(value)
     if found is None:
-        what = f"{value[:60]!r}; must be one of: {', '.join(language.languages())}"
-        raise InputError(what, where="language")
+        raise InputError(_not_among(value, language.languages()), where="language")
     return found
 
 
@@ -314,10 +321,10 @@ def _quota(value: str | int | None) -> int | None:
     if isinstance(value, str):
         digits = value.strip()
         if not re.fullmatch(r"[0-9]{0,3}", digits):
-            raise InputError(f"{digits[:60]!r}; must be a number from 1 to 50", where="quota")
+            raise InputError(_no_number(digits, 1, 50), where="quota")
         value = int(digits) if digits else None
     if value is not None and not 1 <= value <= 50:
-        raise InputError(f"{value} papers; must be 1 to 50", where="quota")
+        raise InputError(_("{value} papers; must be 1 to 50", value=value), where="quota")
     return value
 
 
@@ -377,8 +384,12 @@ class TypedTopic(BaseModel):
                 continue
             known = clues.setdefault((clue.kind, clue.value.casefold()), clue)
             if known.weight * clue.weight < 0:
-                raise InputError(f"{clue.value!r} is both wanted and muted", where="mutes")
+                raise InputError(
+                    _("{value} is both wanted and muted", value=repr(clue.value)), where="mutes"
+                )
         if len(clues) > MOST_INTERESTS:
-            what = f"{len(clues)} interests; the maximum is {MOST_INTERESTS}"
+            what = _(
+                "{count} interests; the maximum is {most}", count=len(clues), most=MOST_INTERESTS
+            )
             raise InputError(what, where="topic")
         return tuple(clues.values())

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
 from newsletter.core.errors import InputError, TokenError
+from newsletter.core.language import _, gettext, sentence
 from newsletter.core.models import Subscriber
 from newsletter.core.tokens import Purpose
 from newsletter.ranking.profiles import feedback
@@ -48,11 +49,13 @@ def request_account_link(site: SiteDep, request: Request, form: forms.FormDep) -
             with site.writing() as session:
                 signup.request_account_link(session, email, message_domain=domain)
     except InputError as error:
-        return site.page("account_link.html", status=422, error=str(error), email=email)
+        return site.page("account_link.html", status=422, error=forms.said(error), email=email)
     page = site.message(
-        "Check your inbox",
-        "If that address belongs to a subscriber, a link is on its way to it. It works for one "
-        "hour; we send at most one a day.",
+        _("Check your inbox"),
+        _(
+            "If that address belongs to a subscriber, a link is on its way to it. It works for "
+            "one hour; we send at most one a day."
+        ),
     )
     return SteadyPage(page, begun=begun)
 
@@ -76,7 +79,9 @@ def account_page(site: SiteDep, token: str) -> Response:
             judged = len(feedback.judged(session, row_id(subscriber)))
             topics = len(topics_of(session, row_id(subscriber)))
     except TokenError as error:
-        return site.page("account_link.html", status=404, error=f"{error}".capitalize(), email="")
+        return site.page(
+            "account_link.html", status=404, error=sentence(gettext(str(error))), email=""
+        )
     return site.page(
         "account.html",
         action=f"{site.root}/account/{token}",
@@ -124,10 +129,12 @@ def erase(site: SiteDep, token: str) -> HTMLResponse:
     with suppress(HTTPException), site.writing() as session:
         accounts.erase(session, _subscriber(session, site, token).public_id)
     return site.message(
-        "Your data is deleted",
-        "We keep only a one-way hash of your address, which cannot be turned back into the "
-        "address. It prevents others from signing you up again.",
-        "If you ever want to come back, sign up on the front page.",
+        _("Your data is deleted"),
+        _(
+            "We keep only a one-way hash of your address, which cannot be turned back into the "
+            "address. It prevents others from signing you up again."
+        ),
+        _("If you ever want to come back, sign up on the front page."),
     )
 
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from newsletter.core.config import Settings
 from newsletter.core.errors import TokenError
+from newsletter.core.language import N_, _, gettext, sentence
 from newsletter.core.tokens import Signer
 from newsletter.web import (
     account,
@@ -18,6 +19,7 @@ from newsletter.web import (
     confirm,
     discover,
     feedback,
+    figures,
     learned_reset,
     library,
     metrics,
@@ -34,24 +36,34 @@ from newsletter.web import (
     webhooks,
 )
 from newsletter.web.bodies import Bodies
-from newsletter.web.middleware import Failures, SecurityHeaders, UnderPath
+from newsletter.web.middleware import Failures, SecurityHeaders, Speaks, UnderPath
 from newsletter.web.operator import routes as operator
 from newsletter.web.site import Site
 
 MESSAGES = {
-    400: ("We could not read that", "Your browser sent something that is not valid."),
-    403: ("That came from another site", "Open the page on this site and send the form again."),
-    408: ("That took too long", "Your data did not arrive in time. Please try again."),
-    413: ("That is too large", "This page does not accept that much data."),
-    415: ("This page does not accept files", "Send the form without a file."),
-    401: ("This page needs a key", "It is for the operator only."),
-    404: ("Page not found", "Check the address, or use a link from one of your emails."),
-    405: ("Page not found", "Check the address, or use a link from one of your emails."),
-    410: ("This link is out of date", "This subscription or digest no longer exists."),
-    429: ("Too many requests", "Too many requests from your network. Try again in an hour."),
-    500: ("Something went wrong", "This is our error, and we have recorded it. Try again later."),
-    503: ("We are busy", "Please try again in a few seconds."),
+    400: (N_("We could not read that"), N_("Your browser sent something that is not valid.")),
+    403: (
+        N_("That came from another site"),
+        N_("Open the page on this site and send the form again."),
+    ),
+    408: (N_("That took too long"), N_("Your data did not arrive in time. Please try again.")),
+    413: (N_("That is too large"), N_("This page does not accept that much data.")),
+    415: (N_("This page does not accept files"), N_("Send the form without a file.")),
+    401: (N_("This page needs a key"), N_("It is for the operator only.")),
+    404: (N_("Page not found"), N_("Check the address, or use a link from one of your emails.")),
+    405: (N_("Page not found"), N_("Check the address, or use a link from one of your emails.")),
+    410: (N_("This link is out of date"), N_("This subscription or digest no longer exists.")),
+    429: (
+        N_("Too many requests"),
+        N_("Too many requests from your network. Try again in an hour."),
+    ),
+    500: (
+        N_("Something went wrong"),
+        N_("This is our error, and we have recorded it. Try again later."),
+    ),
+    503: (N_("We are busy"), N_("Please try again in a few seconds.")),
 }
+_OTHER = (N_("Something went wrong"), N_("Please try again."))
 
 
 def create_app(engine: Engine, settings: Settings) -> FastAPI:
@@ -70,6 +82,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
     app.add_middleware(Bodies, page=page)
     app.add_middleware(Failures, page=page)
     app.add_middleware(SecurityHeaders, is_https=settings.base_url.startswith("https:"))
+    app.add_middleware(Speaks, site=settings.language)
     app.add_middleware(UnderPath, root=site.root)
     parts = (
         papers,
@@ -86,6 +99,7 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
         receipts,
         today,
         feedback,
+        figures,
         archive,
         clicks,
         unsubscribe,
@@ -105,10 +119,12 @@ def create_app(engine: Engine, settings: Settings) -> FastAPI:
 def _bad_token(request: Request, error: Exception) -> HTMLResponse:
     site: Site = request.app.state.site
     return site.message(
-        "This link does not work",
-        f"{str(error).capitalize()}.",
-        "Some mail programs break long links. Open the link from the email again, or copy all of "
-        "it into the address bar.",
+        _("This link does not work"),
+        _("{what}.", what=sentence(gettext(str(error)))),
+        _(
+            "Some mail programs break long links. Open the link from the email again, or copy "
+            "all of it into the address bar."
+        ),
         status=404,
     )
 
@@ -121,8 +137,8 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _status_page(site: Site, status: int) -> HTMLResponse:
-    title, text = MESSAGES.get(status, ("Something went wrong", "Please try again."))
-    page = site.message(title, text, status=status)
+    title, text = MESSAGES.get(status, _OTHER)
+    page = site.message(gettext(title), gettext(text), status=status)
     if status == 503:
         page.headers["Retry-After"] = "10"
     return page
@@ -131,7 +147,7 @@ def _status_page(site: Site, status: int) -> HTMLResponse:
 def _bad_request(request: Request, error: Exception) -> HTMLResponse:
     site: Site = request.app.state.site
     return site.message(
-        "Page not found",
-        "Something in the address, or in the data sent to this page, is not valid.",
+        _("Page not found"),
+        _("Something in the address, or in the data sent to this page, is not valid."),
         status=422,
     )

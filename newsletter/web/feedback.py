@@ -11,6 +11,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 
+from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestItem, Paper, Signal
 from newsletter.core.tokens import Purpose
 from newsletter.messages.paper_card import Links
@@ -24,10 +25,11 @@ from newsletter.web.site import READ, RowId, Site, SiteDep
 router = APIRouter()
 
 DONE = {
-    frozenset({Signal.RELEVANT}): "Marked as relevant",
-    frozenset({Signal.NOT_RELEVANT}): "Marked as not relevant",
-    frozenset({Signal.SAVED}): "Saved",
+    frozenset({Signal.RELEVANT}): N_("Marked as relevant"),
+    frozenset({Signal.NOT_RELEVANT}): N_("Marked as not relevant"),
+    frozenset({Signal.SAVED}): N_("Saved"),
 }
+REMOVED = N_("Rating removed")
 _RATINGS = frozenset({Signal.RELEVANT, Signal.NOT_RELEVANT})
 
 
@@ -130,10 +132,10 @@ def _wanted(
 
 def _title(changes: Sequence[Change], is_undo: bool) -> str:
     if is_undo:
-        return "Undone"
+        return _("Undone")
     if not changes:
-        return "Nothing to change"
+        return _("Nothing to change")
     if len(changes) == 1:
         [change] = changes
-        return DONE.get(change.after - change.before, "Rating removed")
-    return f"{len(changes)} ratings saved"
+        return gettext(DONE.get(change.after - change.before, REMOVED))
+    return ngettext("{count} rating saved", "{count} ratings saved", len(changes))

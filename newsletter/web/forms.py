@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from newsletter.core import language
 from newsletter.core.errors import InputError
+from newsletter.core.language import N_, _, gettext
 from newsletter.subscribers.preferences import COLUMN_KINDS, StatedTopic
 from newsletter.subscribers.validation import (
     MOST_TOPICS,
@@ -50,6 +52,25 @@ def with_file(largest: int) -> Callable[[Request], Awaitable[Form]]:
         return await read_form(request, largest_file=largest)
 
     return read
+
+
+# Names of fields that errors begin with.
+_NAMES = (
+    *(N_("address"), N_("cadence"), N_("weekday"), N_("send_hour"), N_("timezone")),
+    *(N_("max_papers"), N_("min_score"), N_("weekly_budget"), N_("length"), N_("popularity")),
+    *(N_("tell_when_nothing"), N_("language"), N_("vacation_until"), N_("topic"), N_("topics")),
+    *(N_("text"), N_("keywords"), N_("categories"), N_("authors"), N_("seed_papers")),
+    *(N_("mutes"), N_("quota"), N_("paused"), N_("profile"), N_("bibliography"), N_("title")),
+)
+
+
+def said(error: InputError) -> str:
+    """What is wrong, with the field's name before it, in the language that is on."""
+    if language.current() == language.SOURCE:
+        return str(error)
+    first, space, rest = error.where.partition(" ")
+    name = gettext(error.where) if error.where in _NAMES else gettext(first) + space + rest
+    return f"{name}: {error.what}"
 
 
 def text_of(form: Form, name: str) -> str:
@@ -166,15 +187,17 @@ def read_topics(form: Form) -> list[tuple[int | None, TopicRequest]]:
 
 def _topic(typed: dict[str, Any], number: int) -> tuple[int | None, TopicRequest]:
     if typed["id"] and not re.fullmatch(r"\d{1,18}", typed["id"]):
-        raise InputError("this topic no longer exists; reload the page", where="topics")
+        raise InputError(_("this topic no longer exists; reload the page"), where="topics")
     try:
         lists = {field: split(field, typed[field]) for field in LISTS}
         plain = {field: typed[field] for field in ("name", "text", "quota", "paused")}
         request = TypedTopic.read(plain | lists)
     except InputError as error:
-        shown = typed["name"][:60] or "new topic"
+        shown = typed["name"][:60] or _("new topic")
         field = f"topic-{number}-{_FIELD_OF.get(error.where, error.where)}"
-        raise FieldError(error.what, where=f"{shown}, {error.where}", field=field) from error
+        raise FieldError(
+            error.what, where=f"{shown}, {gettext(error.where)}", field=field
+        ) from error
     return (int(typed["id"]) if typed["id"] else None), request
 
 

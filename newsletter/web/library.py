@@ -11,13 +11,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
 from newsletter.core.errors import InputError
+from newsletter.core.language import _
 from newsletter.core.models import Subscriber
 from newsletter.subscribers import bibliography, library
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bibliography import IN_PREFERENCES, Reference
 from newsletter.subscribers.bibliography.report import Report, report_of
 from newsletter.subscribers.library import MOST_PAPERS, Difference
-from newsletter.subscribers.preferences import topics_of
+from newsletter.subscribers.preferences import StatedTopic, topics_of
 from newsletter.subscribers.validation import LONGEST_VALUE, clean_line
 from newsletter.web import forms
 from newsletter.web.bodies import Form
@@ -44,7 +45,7 @@ def look(site: SiteDep, token: str, form: FormWithLibrary) -> HTMLResponse:
             subscriber_of(session, site, token)
         file = forms.file_of(form, "library")
         if file is None:
-            raise InputError("no file was chosen", where="bibliography")
+            raise InputError(_("no file was chosen"), where="bibliography")
         found = bibliography.parse(file.data, IN_PREFERENCES, where=file.name)
         with site.writing() if "now" in form else site.reading() as session:
             subscriber = subscriber_of(session, site, token)
@@ -55,7 +56,7 @@ def look(site: SiteDep, token: str, form: FormWithLibrary) -> HTMLResponse:
             if is_used:
                 library.apply(session, subscriber, _topic(form), wanted)
     except InputError as error:
-        return _page(site, token, error=str(error))
+        return _page(site, token, error=forms.said(error))
     newest = found.references[-MOST_PAPERS:]
     if is_used:
         return _page(site, token, saved=True, report=report_of(found, newest))
@@ -79,7 +80,7 @@ def save(site: SiteDep, token: str, form: forms.FormDep) -> Response:
             wanted = library.clues_of(session, references)
             library.apply(session, subscriber, _topic(form), wanted)
     except InputError as error:
-        return _page(site, token, error=str(error))
+        return _page(site, token, error=forms.said(error))
     return RedirectResponse(f"{site.root}/preferences/{token}/library?saved=true", 303)
 
 
@@ -95,10 +96,11 @@ def _references(typed: str) -> list[Reference]:
         InputError: a line is not what `look` writes.
     """
     if len(typed) > _LONGEST_FORM:
-        raise InputError("has more than the form held; upload the file again", where="bibliography")
+        what = _("has more than the form held; upload the file again")
+        raise InputError(what, where="bibliography")
     found = []
     for line in typed.splitlines():
-        named, _, title = line.partition("\t")
+        named, _tab, title = line.partition("\t")
         names = tuple(name for name in named.split() if library.is_name(name))
         title = clean_line(title, where="title")
         if names or title:
@@ -134,10 +136,12 @@ def _page(
     )
 
 
-def part_of(session: Session, subscriber: Subscriber) -> dict[str, object]:
-    """What the template part ``upload_form`` needs, on whichever page it stands."""
+def part_of(
+    session: Session, subscriber: Subscriber, topics: list[StatedTopic] | None = None
+) -> dict[str, object]:
+    """What the template part ``upload_form`` needs; ``topics`` if the page has read them."""
     return {
         "papers": library.papers_of(session, subscriber),
-        "topics": topics_of(session, row_id(subscriber)),
+        "topics": topics_of(session, row_id(subscriber)) if topics is None else topics,
         "largest": IN_PREFERENCES.largest_in_words,
     }

@@ -10,6 +10,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from newsletter.core import language
+
 logger = logging.getLogger(__name__)
 
 # Nothing from elsewhere, nothing inline, no frames: a page is its HTML, one style sheet and, as an
@@ -56,6 +58,38 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+class Speaks:
+    """Answers in the best language that the browser accepts, else in that of the site.
+
+    A link with a token then turns on its subscriber's own; the operator's pages are in English.
+    """
+
+    def __init__(self, app: ASGIApp, *, site: str) -> None:
+        """``site`` is the language of the site."""
+        self.app = app
+        self.site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and say that the answer depends on the header."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        wanted = b",".join(value for name, value in scope["headers"] if name == b"accept-language")
+        is_operators = scope["path"].startswith("/operator")
+        spoken = language.SOURCE if is_operators else language.accepted(wanted.decode("latin-1"))
+
+        async def send_with_header(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.add_vary_header("Accept-Language")
+            await send(message)
+
+        language.set_site(self.site)
+        with language.speaking(spoken or self.site):
+            await self.app(scope, receive, send_with_header)
 
 
 class UnderPath:

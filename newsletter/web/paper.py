@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError, TokenError
 from newsletter.core.identifiers import split_arxiv_id
+from newsletter.core.language import _
 from newsletter.core.models import (
     DigestItem,
     Feedback,
@@ -38,6 +39,7 @@ from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.folders import Shelf
 from newsletter.subscribers.following import Place
 from newsletter.web.bodies import Form
+from newsletter.web.fields import with_words
 from newsletter.web.forms import FormDep, text_of
 from newsletter.web.papers import Short
 from newsletter.web.ratings import subscriber_of
@@ -91,6 +93,11 @@ class Choice(NamedTuple):
     name: str
     value: str
     is_followed: bool
+
+    @property
+    def label(self) -> str:
+        """What the button calls it."""
+        return self.name if self.field == "author" else with_words(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +233,7 @@ def _names(session: Session, paper: Paper) -> dict[str, dict[str, str]]:
     orcids = orcids_of(session, paper.id or 0, paper.authors)
     authors = {name: name for name in paper.authors}
     authors |= {orcid: name for name, orcid in orcids.items()}
-    return {"author": authors, "category": {name: name for name in paper.categories}}
+    return {"author": authors, "category": {name: with_words(name) for name in paper.categories}}
 
 
 def _mailed_to(session: Session, site: Site, token: str, paper_id: int) -> Subscriber | None:
@@ -291,19 +298,21 @@ def _can_be_followed(choice: Choice) -> bool:
 def _done(names: dict[str, dict[str, str]], told: Told) -> Done | None:
     """The note for what an address says was done; none for an address that somebody made up."""
     if told.did is Act.SAVE:
-        return Done("Saved.", Act.UNSAVE)
+        return Done(_("Saved."), Act.UNSAVE)
     if told.did is Act.UNSAVE:
-        return Done("No longer saved.", Act.SAVE)
+        return Done(_("No longer saved."), Act.SAVE)
     if told.did is Act.FILE:
-        return Done("Moved.", None)
-    field, _, value = told.of.partition(":")
+        return Done(_("Moved."), None)
+    field, _colon, value = told.of.partition(":")
     name = names.get(field, {}).get(value)
     if told.did is None or name is None:
         return None
     if told.did is Act.FOLLOW:
-        said = f"You follow {name}. Your next digest takes it into account."
+        said = _("You follow {name}. Your next digest takes it into account.", name=name)
         return Done(said, Act.UNFOLLOW, field, value)
-    return Done(f"You no longer follow {name}.", Act.FOLLOW, field, value, told.at.split(","))
+    return Done(
+        _("You no longer follow {name}.", name=name), Act.FOLLOW, field, value, told.at.split(",")
+    )
 
 
 def _page(
@@ -343,6 +352,7 @@ def _page(
         error=error,
         choices=_choices(paper, orcids, hand),
         home=home,
+        steer=home.removesuffix("/paper"),
         why_url=why_url,
         arxiv_id=arxiv_id,
         versions=range(1, min(paper.version, MOST_VERSIONS) + 1) if arxiv_id else (),

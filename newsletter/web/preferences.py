@@ -12,19 +12,18 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
+from newsletter.core import language
 from newsletter.core.database import utc_now
 from newsletter.core.errors import InputError, LimitError
+from newsletter.core.language import N_, _
 from newsletter.core.models import (
     Cadence,
-    DigestItem,
     DigestLength,
-    Paper,
     Subscriber,
     SubscriberStatus,
 )
-from newsletter.ranking.profiles import evidence
 from newsletter.ranking.profiles.draft import read_draft
 from newsletter.subscribers import accounts, profile
 from newsletter.subscribers.accounts import row_id
@@ -36,8 +35,8 @@ from newsletter.subscribers.preferences import (
     set_topics,
     topics_of,
 )
-from newsletter.subscribers.validation import MOST_TOPICS, WEEKDAYS, Preferences
-from newsletter.web import forms, today
+from newsletter.subscribers.validation import MOST_TOPICS, Preferences
+from newsletter.web import forms, today, topic_examples
 from newsletter.web.bodies import MOST_FIELDS, Form
 from newsletter.web.library import part_of
 from newsletter.web.ratings import subscriber_of
@@ -64,6 +63,12 @@ ZONE_OPTIONS = Markup("\n").join(Markup("<option>{}</option>").format(zone) for 
 FormWithProfile = Annotated[Form, Depends(forms.with_file(IN_PREFERENCES.largest_file))]
 
 
+_WEEKDAYS = (
+    *(N_("Monday"), N_("Tuesday"), N_("Wednesday"), N_("Thursday")),
+    *(N_("Friday"), N_("Saturday"), N_("Sunday")),
+)
+
+
 class Tab(StrEnum):
     """A part of the page."""
 
@@ -74,7 +79,7 @@ class Tab(StrEnum):
 
 # What stands under Delivery; all other fields are interests.
 _IN_DELIVERY = frozenset(
-    {"cadence", "weekday", "send_hour", "time_zone", "length", "tell_when_nothing"}
+    {"cadence", "weekday", "send_hour", "time_zone", "length", "tell_when_nothing", "language"}
 )
 
 
@@ -88,7 +93,9 @@ class Wrong:
 
 
 def _wrong(error: InputError) -> Wrong:
-    return Wrong(str(error), error.what, error.field if isinstance(error, forms.FieldError) else "")
+    return Wrong(
+        forms.said(error), error.what, error.field if isinstance(error, forms.FieldError) else ""
+    )
 
 
 @router.api_route("/preferences/{token}", methods=READ)
@@ -110,6 +117,7 @@ def preferences_page(
         token,
         fields,
         [forms.topic_fields(topic) for topic in topics],
+        stored=topics,
         saved=saved,
         back=back,
         tab=tab,
@@ -153,7 +161,7 @@ def fill_in_profile(site: SiteDep, token: str, form: FormWithProfile) -> HTMLRes
     try:
         file = forms.file_of(form, "library")
         if file is None:
-            raise InputError("no file was chosen", where="profile")
+            raise InputError(_("no file was chosen"), where="profile")
         brought = profile.parse(file.data, IN_PREFERENCES, where=file.name)
         topics = _with_topics(topics, brought)
         stated = Preferences.read(brought.preferences, stated)
@@ -184,7 +192,12 @@ def _with_topics(own: list[StatedTopic], brought: profile.Profile) -> list[State
         found[request.name.casefold()] = StatedTopic(same.id if same else 0, united)
     if len(found) > MOST_TOPICS:
         raise LimitError(
-            f"together with yours, {len(found)} topics; at most {MOST_TOPICS}", where="topics"
+            _(
+                "together with yours, {count} topics; at most {most}",
+                count=len(found),
+                most=MOST_TOPICS,
+            ),
+            where="topics",
         )
     return list(found.values())
 
@@ -235,7 +248,7 @@ def go_away(site: SiteDep, token: str, form: forms.FormDep) -> Response:
             subscriber = subscriber_of(session, site, token)
             topics = [forms.topic_fields(each) for each in topics_of(session, row_id(subscriber))]
         fields = forms.preference_fields(preferences_of(subscriber))
-        wrong = Wrong(str(refused), refused.what, "vacation_until")
+        wrong = Wrong(forms.said(refused), refused.what, "vacation_until")
         fields["vacation_until"] = typed
         return _page(site, subscriber, token, fields, topics, wrong=wrong)
     return RedirectResponse(f"{site.root}/preferences/{token}?saved=true", 303)
@@ -248,9 +261,11 @@ def come_back(site: SiteDep, token: str) -> Response:
         is_active = accounts.come_back(session, subscriber_of(session, site, token).public_id)
     if not is_active:
         return site.message(
-            "We cannot start your digests again here",
-            "Mail to your address came back, was marked as spam, or was stopped by the operator. "
-            "Sign up again on the front page, or write to the operator.",
+            _("We cannot start your digests again here"),
+            _(
+                "Mail to your address came back, was marked as spam, or was stopped by the "
+                "operator. Sign up again on the front page, or write to the operator."
+            ),
             status=409,
         )
     return RedirectResponse(f"{site.root}/preferences/{token}?back=true", 303)
@@ -262,11 +277,15 @@ def sign_out(site: SiteDep, token: str) -> HTMLResponse:
     with site.writing() as session:
         accounts.end_links(session, subscriber_of(session, site, token).public_id)
     return site.message(
-        "All links are signed out",
-        "Links in earlier mails, and your private feed, no longer open anything. Links to "
-        "unsubscribe still work.",
-        "Your next digest has new links. To come back before that, ask for a link by mail under "
-        "Your data.",
+        _("All links are signed out"),
+        _(
+            "Links in earlier mails, and your private feed, no longer open anything. Links to "
+            "unsubscribe still work."
+        ),
+        _(
+            "Your next digest has new links. To come back before that, ask for a link by mail "
+            "under Your data."
+        ),
     )
 
 
@@ -303,6 +322,7 @@ def _page(
     fields: dict[str, Any],
     topics: list[dict[str, Any]],
     *,
+    stored: list[StatedTopic] | None = None,
     saved: bool = False,
     back: bool = False,
     tab: Tab = Tab.INTERESTS,
@@ -312,10 +332,10 @@ def _page(
     brought: bool = False,
 ) -> HTMLResponse:
     with site.reading() as session:
-        part = part_of(session, subscriber)
-        examples = _examples(session, subscriber)
+        part = part_of(session, subscriber, stored)
+        examples = topic_examples.examples_of(session, subscriber)
         named = [value for topic in topics for value in topic["seed_papers"].splitlines()]
-        seeds = titles_of(session, named)
+        seeds = topic_examples.titles_of(session, named)
     return site.page(
         "preferences.html",
         library=part,
@@ -342,7 +362,8 @@ def _page(
         active=subscriber.status == SubscriberStatus.ACTIVE,
         cadences=list(Cadence),
         lengths=list(DigestLength),
-        weekdays=WEEKDAYS,
+        weekdays=_WEEKDAYS,
+        languages=[(name, language.name_of(name)) for name in language.languages()],
         zone_options=ZONE_OPTIONS,
         archive_url=f"{site.root}/archive/{token}",
         unsubscribe_url=site.unsubscribe_url(subscriber.public_id),
@@ -357,35 +378,6 @@ def _fits_as_tags(topics: list[dict[str, Any]]) -> bool:
     """Whether the lists can be shown as a box for each value."""
     tags = sum(len(topic[field].splitlines()) for topic in topics for field in forms.LISTS)
     return tags + _FIELDS_OF_TOPIC * (len(topics) + 1) + _OTHER_FIELDS <= MOST_FIELDS
-
-
-# Of each topic, so that a reader sees what it stands for.
-_EXAMPLES = 3
-
-
-def _examples(session: Session, subscriber: Subscriber) -> dict[str, list[tuple[int, str]]]:
-    """The last papers that each topic brought: (id, title) by the topic's id as forms write it."""
-    found: dict[str, list[tuple[int, str]]] = {}
-    rows = session.exec(
-        select(DigestItem.topic_id, Paper.id, Paper.title)
-        .join(Paper, col(Paper.id) == col(DigestItem.paper_id))
-        .where(DigestItem.subscriber_id == subscriber.id, col(DigestItem.topic_id).is_not(None))
-        .order_by(col(DigestItem.id).desc())
-        .limit(100)
-    )
-    for topic_id, paper_id, title in rows:
-        named = found.setdefault(str(topic_id), [])
-        if len(named) < _EXAMPLES:
-            named.append((paper_id or 0, title))
-    return found
-
-
-def titles_of(session: Session, names: list[str]) -> dict[str, str]:
-    """Titles by the arXiv id or DOI that papers were named with, of those we have."""
-    ids = evidence.seed_papers(session, names)
-    rows = session.exec(select(Paper.id, Paper.title).where(col(Paper.id).in_(ids.values())))
-    titles = dict(rows.all())
-    return {name: titles[paper_id] for name, paper_id in ids.items() if paper_id in titles}
 
 
 def _away(subscriber: Subscriber) -> date | None:

@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 
 from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import RateLimit
-from newsletter.subscribers.validation import mailbox_of
+from newsletter.subscribers.mailbox import mailbox_of
 from newsletter.web.site import Site
 
 

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.database import utc_now
 from newsletter.core.errors import InputError
+from newsletter.core.language import _
 from newsletter.core.models import InterestKind, Paper, Signal, Subscriber
 from newsletter.core.tokens import Purpose
 from newsletter.messages.digest import CANDIDATE_WINDOW
@@ -175,7 +176,9 @@ def count(site: SiteDep, token: str, form: FormDep) -> HTMLResponse:
                         former[each.id] = each.percent
                         weigh(session, own, each.id, percent / 100)
     except InputError as error:
-        return _learned(site, token, error=f"Nothing was saved. {error.where}: {error.what}.")
+        return _learned(
+            site, token, error=_("Nothing was saved. {what}.", what=f"{error.where}: {error.what}")
+        )
     return _learned(site, token, former=former)
 
 
@@ -188,9 +191,9 @@ def _percent(interest: StatedInterest, typed: str) -> int:
     percent = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 4 else 0
     where = explanations.short(interest.value)
     if not 1 <= percent <= 100:
-        raise InputError("must be a whole number from 1 to 100", where=where)
+        raise InputError(_("must be a whole number from 1 to 100"), where=where)
     if interest.is_followed and percent not in {50, 100}:
-        raise InputError("an author or a category counts 50 or 100", where=where)
+        raise InputError(_("an author or a category counts 50 or 100"), where=where)
     return percent
 
 

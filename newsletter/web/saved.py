@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from newsletter.core.errors import InputError
+from newsletter.core.language import N_, _, gettext
 from newsletter.core.models import Paper, Signal
 from newsletter.ranking.profiles import feedback
 from newsletter.subscribers import folders
@@ -50,11 +51,11 @@ BIBTEX = Format(as_bibtex, "application/x-bibtex", "bib")
 RIS = Format(as_ris, "application/x-research-info-systems", "ris")
 CSL = Format(as_csl, "application/vnd.citationstyles.csl+json", "json")
 SAID = {
-    Said.CREATED: "The folder is there.",
-    Said.RENAMED: "The folder has its new name.",
-    Said.DELETED: "The folder is deleted. Its papers are still saved.",
-    Said.MOVED: "Moved.",
-    Said.REMOVED: "Removed from your saved papers.",
+    Said.CREATED: N_("The folder is there."),
+    Said.RENAMED: N_("The folder has its new name."),
+    Said.DELETED: N_("The folder is deleted. Its papers are still saved."),
+    Said.MOVED: N_("Moved."),
+    Said.REMOVED: N_("Removed from your saved papers."),
 }
 
 
@@ -67,7 +68,7 @@ def saved_page(
     said: Said | None = None,
 ) -> HTMLResponse:
     """Saved papers of one folder, of none or all, to move about."""
-    return _page(site, token, folder, page=page, note=SAID.get(said, "") if said else "")
+    return _page(site, token, folder, page=page, note=gettext(SAID[said]) if said else "")
 
 
 @router.post("/preferences/{token}/saved/folders")
@@ -110,11 +111,11 @@ def move(site: SiteDep, token: str, form: FormDep) -> Response:
     chosen = numbers(form, "paper")
     try:
         if not chosen:
-            raise InputError("tick at least one paper first", where="papers")
+            raise InputError(_("tick at least one paper first"), where="papers")
         with site.writing() as session:
             own = row_id(subscriber_of(session, site, token))
             if not folders.move(session, own, chosen, int(to) if to.isdigit() else None):
-                raise InputError("these papers are not saved any more", where="papers")
+                raise InputError(_("these papers are not saved any more"), where="papers")
     except InputError as error:
         return _page(site, token, here, error=error.what)
     return _back(site, token, here, Said.MOVED)
@@ -125,7 +126,7 @@ def remove(site: SiteDep, token: str, form: FormDep) -> Response:
     """Take the ticked papers off the list."""
     here, chosen = _folder_in(form, "folder"), numbers(form, "paper")
     if not chosen:
-        return _page(site, token, here, error="tick at least one paper first")
+        return _page(site, token, here, error=_("tick at least one paper first"))
     with site.writing() as session:
         own = row_id(subscriber_of(session, site, token))
         for paper_id in dict.fromkeys(chosen):

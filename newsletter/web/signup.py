@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import IntegrityError
 
+from newsletter.core import language
 from newsletter.core.errors import InputError, LimitError
+from newsletter.core.language import _
 from newsletter.subscribers import bibliography, library, profile, signup
 from newsletter.subscribers.bibliography.report import Report, report_of
 from newsletter.subscribers.profile import Profile
@@ -76,6 +78,7 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
             topic=_topic(typed),
             cadence=typed["cadence"],
             time_zone=typed["time_zone"],
+            language=language.current(),
             liked=asked.picked,
         )
         if file is not None and profile.is_profile(file.name, file.data):
@@ -83,16 +86,18 @@ def sign_up(site: SiteDep, request: Request, form: FormWithLibrary) -> HTMLRespo
                 brought = profile.parse(file.data, bibliography.AT_SIGN_UP, where=file.name)
                 wanted = _with_profile(wanted, brought)
             except InputError as error:
-                unused = str(error)
+                unused = forms.said(error)
         elif file is not None:
             try:
                 wanted, report = _with_references(site, wanted, file)
             except LimitError as error:
-                unused = str(error)
-                wanted = replace(wanted, remark=f"Your file was not used: it {error.what}.")
+                unused = forms.said(error)
+                wanted = replace(
+                    wanted, remark=_("Your file was not used: it {what}.", what=error.what)
+                )
         _store(site, typed["email"], wanted)
     except InputError as error:
-        return _form(site, asked, typed, error=str(error))
+        return _form(site, asked, typed, error=forms.said(error))
     return SteadyPage(_sent(site, unused, report), begun=begun)
 
 
@@ -113,7 +118,7 @@ def first_digest(site: SiteDep, request: Request, form: FormWithLibrary) -> HTML
     try:
         topic = _topic(typed)
     except InputError as error:
-        return _form(site, asked, typed, error=str(error))
+        return _form(site, asked, typed, error=forms.said(error))
     with onboarding.one_visitor():
         shown = onboarding.preview(site, topic, asked.picked)
         return _form(site, asked, typed, shown=shown)

@@ -14,10 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from newsletter.core import one_line
+from newsletter.core import language, one_line
 from newsletter.core.config import Settings, bundled
 from newsletter.core.database import read_scope, session_scope, trial_scope
 from newsletter.core.errors import TokenError
+from newsletter.core.language import N_
 from newsletter.core.models import Delivery, Subscriber
 from newsletter.core.tokens import Purpose, Signer, generation_in, of_generation
 from newsletter.messages import wording
@@ -25,7 +26,8 @@ from newsletter.subscribers import accounts
 from newsletter.web.candidate_cache import CandidateCache
 from newsletter.web.page_cache import Kept
 
-SIGNED_OUT = "this link was signed out; the next digest has a new one"
+SIGNED_OUT = N_("this link was signed out; the next digest has a new one")
+_IN_ENGLISH = ("operator/", "inbox")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Site:
         templates = Environment(
             loader=FileSystemLoader(bundled("templates") / "pages"),
             autoescape=True,
+            extensions=["jinja2.ext.i18n"],
             undefined=StrictUndefined,
             auto_reload=False,
             trim_blocks=True,
@@ -81,8 +84,9 @@ class Site:
             names=wording.authors_in_words,
             day=wording.day_in_words,
             shortened=one_line.shortened,
-            month="{:%B}".format,
+            day_and_month=language.day_and_month,
         )
+        language.translate(templates)
         templates.globals.update(
             site_name=self.settings.site_name,
             postal_address=self.settings.postal_address,
@@ -112,7 +116,10 @@ class Site:
 
     def rendered(self, name: str, **values: Any) -> bytes:
         """The template ``name`` with values filled in."""
-        return self._templates.get_template(name).render(values).encode("utf-8", "replace")
+        # What readers never see is in English.
+        spoken = language.SOURCE if name.startswith(_IN_ENGLISH) else language.current()
+        with language.speaking(spoken):
+            return self._templates.get_template(name).render(values).encode("utf-8", "replace")
 
     def message(self, title: str, *paragraphs: str, status: int = 200) -> HTMLResponse:
         """A page with a title and a few words."""
@@ -134,6 +141,7 @@ class Site:
             raise HTTPException(410)
         if found.link_generation != generation:
             raise TokenError(SIGNED_OUT)
+        language.use(found.language)
         return found
 
     def delivery_of(self, session: Session, purpose: Purpose, token: str) -> int:
@@ -144,14 +152,16 @@ class Site:
         """
         value, generation = generation_in(self.signer.verify(purpose, token))
         if not re.fullmatch(r"[0-9]{1,18}", value):
-            raise TokenError("this link names no digest")
+            raise TokenError(N_("this link names no digest"))
         known = session.exec(
-            select(Subscriber.link_generation)
+            select(Subscriber.link_generation, Subscriber.language)
             .join(Delivery, col(Delivery.subscriber_id) == col(Subscriber.id))
             .where(Delivery.id == int(value))
         ).first()
-        if known is not None and known != generation:
+        if known is not None and known[0] != generation:
             raise TokenError(SIGNED_OUT)
+        if known is not None:
+            language.use(known[1])
         return int(value)
 
     def preferences_url(self, subscriber: Subscriber) -> str:

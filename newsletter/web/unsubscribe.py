@@ -11,7 +11,9 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
-from newsletter.core.models import Cadence, SubscriberStatus
+from newsletter.core import language
+from newsletter.core.language import N_, _, gettext
+from newsletter.core.models import Cadence, Subscriber, SubscriberStatus
 from newsletter.core.tokens import Purpose
 from newsletter.sending import ledger
 from newsletter.subscribers import accounts
@@ -26,6 +28,7 @@ def unsubscribe_page(site: SiteDep, token: str) -> HTMLResponse:
     public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
     with site.reading() as session:
         subscriber = accounts.find(session, public_id)
+    _speak_to(subscriber)
     if subscriber is None or subscriber.status == SubscriberStatus.UNSUBSCRIBED:
         return _done(site)
     return site.page(
@@ -39,13 +42,13 @@ def unsubscribe_page(site: SiteDep, token: str) -> HTMLResponse:
 @router.post("/unsubscribe/{token}/weekly")
 def weekly(site: SiteDep, token: str) -> HTMLResponse:
     """One digest a week instead of none."""
-    return _fewer(site, token, accounts.make_weekly, "You get one digest a week")
+    return _fewer(site, token, accounts.make_weekly, N_("You get one digest a week"))
 
 
 @router.post("/unsubscribe/{token}/pause")
 def pause(site: SiteDep, token: str) -> HTMLResponse:
     """No digests for now, instead of none ever."""
-    return _fewer(site, token, accounts.pause, "Your digests are paused")
+    return _fewer(site, token, accounts.pause, N_("Your digests are paused"))
 
 
 def _fewer(
@@ -55,8 +58,10 @@ def _fewer(
     public_id = site.signer.verify(Purpose.UNSUBSCRIBE, token)
     with site.writing() as session:
         change(session, public_id)
+        _speak_to(accounts.find(session, public_id))
     return site.message(
-        title, "To change it again, follow the link to your preferences in any digest."
+        gettext(title),
+        _("To change it again, follow the link to your preferences in any digest."),
     )
 
 
@@ -69,7 +74,13 @@ def unsubscribe(site: SiteDep, token: str) -> HTMLResponse:
         if (leaver := accounts.find(session, public_id)) is not None:
             # The link is in every mail: whoever has used it got one.
             ledger.settle_arrived(session, subscriber_id=leaver.id)
+            _speak_to(leaver)
     return _done(site)
+
+
+def _speak_to(subscriber: Subscriber | None) -> None:
+    if subscriber is not None:
+        language.use(subscriber.language)
 
 
 def _done(site: Site) -> HTMLResponse:
@@ -80,10 +91,14 @@ def _done(site: Site) -> HTMLResponse:
 def _rendered(site: Site) -> bytes:
     return site.rendered(
         "message.html",
-        title="You are unsubscribed",
+        title=_("You are unsubscribed"),
         paragraphs=(
-            f"You will get no more email from {site.settings.site_name}. A message that is "
-            "already on its way may still arrive.",
-            "You can sign up again at any time on the front page.",
+            _(
+                "You will get no more email from {site}. A message that is already on its way "
+                "may still arrive.",
+                site=site.settings.site_name,
+            ),
+            _("You can sign up again at any time on the front page."),
+            _("To delete what we still keep about you, use the link “Your data” below."),
         ),
     )

@@ -98,6 +98,28 @@ def test_links_and_hashes_that_went_out_long_ago_stay_good_in_every_later_versio
     )
 
 
+# The second part of the link that holds "abc", by what it lets its bearer do.
+LONG_AGO = {
+    Purpose.UNSUBSCRIBE: "rXYT6YJGi41ue3AjhLUDlA",
+    Purpose.PREFERENCES: "5Op_ta-fZlLvGS1CTMlFZw",
+    Purpose.FEEDBACK: "OrrTWc7UNUSx3z4TQfbd1A",
+    Purpose.CONFIRM: "B_14VwZmJ0dpJ31aCcywIQ",
+    Purpose.VIEW: "wZVxxrr6oOKvFZk1_quB7A",
+    Purpose.ERASE: "4Y-lp_v5ypWXBdkRv5TMaA",
+    Purpose.FEED: "xomJzvIA56m0D-xuP4SU4A",
+    Purpose.CLICK: "aTIbfwCyv1kM0VLeClaC2w",
+    Purpose.RECEIPT: "iVLqY57WmAdtkS1CERJm8w",
+    Purpose.BOUNCE: "ASrUcITwAsnmeyy29FlWpA",
+}
+
+
+def test_a_link_of_every_purpose_stays_good_in_every_later_version() -> None:
+    signer = Signer((NEW, OLD))
+    assert {purpose: signer.verify(purpose, f"abc.{mac}") for purpose, mac in LONG_AGO.items()} == (
+        dict.fromkeys(Purpose, "abc")
+    )
+
+
 def test_a_lifetime_counts_from_the_moment_that_is_given() -> None:
     signer = Signer((NEW,))
     made = datetime(2026, 11, 20, 7, tzinfo=UTC)

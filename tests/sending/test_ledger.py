@@ -275,3 +275,5 @@ def test_cancelling_ends_waiting_deliveries_and_lets_the_rest_finish(
         counts = ledger.counts(session, edition.id)
         assert counts[DeliveryStatus.CANCELLED] == 2
         assert counts[DeliveryStatus.SENT] == 1
+        ended = session.exec(select(Delivery).where(Delivery.status == DeliveryStatus.CANCELLED))
+        assert [(row.finished_at, row.lease_owner) for row in ended] == [(NOW, None)] * 2

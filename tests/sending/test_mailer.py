@@ -117,6 +117,8 @@ def test_every_outcome_is_recorded_with_its_reason(engine: Engine, sink: Sink) -
     assert counts(engine, edition_id) == {"sent": 1, "failed": 2, "deferred": 3}
     assert tally.done == 6
     assert not tally.stopped
+    taken = row(engine, "ada@there.example")
+    assert (taken.smtp_code, taken.smtp_response) == (250, "2.0.0 queued as 1")
     refused = row(engine, "nobody@there.example")
     assert (refused.smtp_code, refused.smtp_response) == (550, "5.1.1 no such user")
     waiting = row(engine, "busy@there.example")

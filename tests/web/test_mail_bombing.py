@@ -18,8 +18,8 @@ from newsletter.core.models import (
 )
 from newsletter.core.tokens import Purpose
 from newsletter.sending.ledger import attempts, leases
+from newsletter.subscribers.mailbox import mailbox_of
 from newsletter.subscribers.suppression import suppress, suppressions
-from newsletter.subscribers.validation import mailbox_of
 from newsletter.web import rate_limit, steady
 from newsletter.web.rate_limit import MOST_TO_MAILBOX
 from tests.support.signing_up import confirm, only

@@ -6,6 +6,7 @@ The files are strangers': their size is checked here, and a child process with l
 from dataclasses import dataclass
 
 from newsletter.core.errors import LimitError
+from newsletter.core.language import _
 from newsletter.core.limited import run_limited
 
 __all__ = [
@@ -83,7 +84,7 @@ def parse(data: bytes, limits: Limits, *, where: str = "bibliography") -> Biblio
         InputError: there is no entry in it that can be read.
     """
     if len(data) > limits.largest_file:
-        raise LimitError(f"is larger than {limits.largest_in_words}", where=where)
+        raise LimitError(_("is larger than {size}", size=limits.largest_in_words), where=where)
     found = run_limited(_READER, data, where=where, most_entries=limits.most_entries)
     return Bibliography(
         tuple(Reference(tuple(names), title, line) for names, title, line in found["references"]),

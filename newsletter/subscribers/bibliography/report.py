@@ -6,6 +6,7 @@ Nothing of the file itself is in it: a stranger may have written that (bulk-mail
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from newsletter.core.language import N_, _, gettext, ngettext, number
 from newsletter.subscribers.bibliography import Bibliography, LeftOut
 
 # A mail is no place for hundreds of lines; the page has them all.
@@ -24,25 +25,34 @@ class Report:
     def summary(self) -> str:
         """One or two sentences."""
         count = self.read + len(self.left_out)
-        entries = "1 entry" if count == 1 else f"{count:,} entries"
-        said = f"We found {entries} in your file and read {self._number(self.read, count)}."
+        entries = ngettext("{count} entry", "{count} entries", count)
+        said = _(self._found(self.read, count), entries=entries, read=number(self.read))
         if self.used < self.read:
-            said += f" We use the last {self.used:,}."
+            said += " " + _("We use the last {count}.", count=number(self.used))
         return said
 
     def in_mail(self) -> str:
         """The summary, and the first lines that are left out."""
         if not self.left_out:
             return self.summary
-        named = "; ".join(f"line {each.line:,}: {each.why}" for each in self.left_out[:MOST_LINES])
+        named = "; ".join(
+            _("line {line}: {why}", line=number(each.line), why=gettext(each.why))
+            for each in self.left_out[:MOST_LINES]
+        )
         more = len(self.left_out) - MOST_LINES
-        return f"{self.summary} Left out: {named}{f'; and {more:,} more' if more > 0 else ''}."
+        if more > 0:
+            named = _("{lines}; and {count} more", lines=named, count=number(more))
+        return _("{summary} Left out: {lines}.", summary=self.summary, lines=named)
 
     @staticmethod
-    def _number(read: int, count: int) -> str:
+    def _found(read: int, count: int) -> str:
         if read < count:
-            return f"{read:,} of them" if read else "none of them"
-        return "it" if count == 1 else "all of them"
+            if read:
+                return N_("We found {entries} in your file and read {read} of them.")
+            return N_("We found {entries} in your file and read none of them.")
+        if count == 1:
+            return N_("We found {entries} in your file and read it.")
+        return N_("We found {entries} in your file and read all of them.")
 
 
 def report_of(found: Bibliography, used: Sequence[object]) -> Report:
