@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from newsletter.core import language
@@ -147,12 +148,16 @@ def _tidy(highlights: Sequence[tuple[int, int]], size: int) -> list[tuple[int, i
     return spans
 
 
+# One abstract is shown at several lengths, with and without marks, and its words are counted.
+_spans_of = lru_cache(maxsize=2000)(spans_of)
+
+
 def _excerpt(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Ranges to keep: leading sentences, then sentences that hold a highlight."""
     kept: list[tuple[int, int]] = []
     used = 0
     leading = True
-    for start, end in spans_of(text):
+    for start, end in _spans_of(text):
         leading = leading and used + end - start <= NORMAL_CHARACTERS
         lit = any(a < end and start < b for a, b in spans)
         if not kept and not leading:  # one very long first sentence
