@@ -177,6 +177,11 @@ def name_of(name: str) -> str:
     return found[0].upper() + found[1:]
 
 
+def english_name(name: str) -> str:
+    """A language in English: ``German``."""
+    return _locale(name).get_display_name(SOURCE) or name
+
+
 @cache
 def _locale(name: str) -> "Locale":
     from babel import Locale  # noqa: PLC0415

@@ -23,7 +23,7 @@ from newsletter.core.models import (
     Paper,
 )
 from newsletter.editions import known_papers, lifecycle, quiet_day
-from newsletter.messages import digest, figures, news, subjects
+from newsletter.messages import digest, extras, news, subjects
 from newsletter.papers.coverage import Coverage
 from newsletter.ranking import ranker
 
@@ -347,12 +347,12 @@ def _freeze_papers(session: Session, issue: Issue, paper_ids: Set[int]) -> None:
     missing = sorted(paper_ids - frozen.keys())
     if missing:
         found = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
-        pictures = figures.frozen(session, missing)
+        added = extras.frozen(session, missing)
         rows = [
             {
                 "edition_id": issue.edition_id,
                 "paper_id": paper.id,
-                "content": digest.content_of(paper) | pictures.get(paper.id or 0, {}),
+                "content": digest.content_of(paper) | added.get(paper.id or 0, {}),
             }
             for paper in sorted(found, key=lambda paper: paper.id or 0)
         ]

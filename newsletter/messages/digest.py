@@ -15,7 +15,7 @@ from sqlmodel import Session, SQLModel, select
 from newsletter.core import language
 from newsletter.core.language import SOURCE
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
-from newsletter.messages import figures, paper_date, subjects
+from newsletter.messages import figures, other_words, paper_date, subjects
 from newsletter.messages.news import NewsItem, load_news
 from newsletter.messages.reasons import Reasons, divided, reasons_of
 
@@ -38,6 +38,7 @@ class FrozenPaper(NamedTuple):
     code_url: str | None = None
     project_url: str | None = None
     figure: figures.Thumbnail | None = None
+    words: tuple[other_words.InWords, ...] = ()
     dated: tuple[int, ...] = ()  # as `paper_date` has it; without it ``date`` is shown
 
 
@@ -206,6 +207,7 @@ class Contents(dict[int, FrozenPaper]):
             code_url=content["code_url"],
             project_url=content["project_url"],
             figure=figures.thawed(content),
+            words=other_words.thawed(content),
         )
         return made
 
