@@ -109,8 +109,8 @@ def _print_sources(sources: Sequence[dict[str, Any]]) -> None:
     for source in sources:
         error = f": {source['error']}" if source["error"] and source["last_read"] else ""
         words = source["condition"].replace("_", " ")
-        if source["condition"] == "failed" and not source["last_read"]:
-            words = source["error"]
+        if not source["last_read"]:
+            words = source["error"] or words
         say(
             f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
             f"{source['failed']} failed{error}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from newsletter.core import language
 from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestLength, Signal
 from newsletter.core.one_line import shortened
@@ -163,7 +164,7 @@ def card(shown: CardKey, *, why: Reasons, links: Links, number: str = "") -> Car
         translated=_brief(words.title, LONGEST_TITLE) if words else "",
         fit=shown.fit,
         reasons=reasons.linked(why, links.learned),
-        abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
+        abstract=_abstract(shown),
         links=tuple((name, url) for name, url in more if url),
         rating=(gettext(name), f"{links.feedback}/{paper.paper_id}/{signal}"),
         receipt_url=f"{links.receipt}/{paper.paper_id}",
@@ -230,8 +231,12 @@ def words_in(shown: CardKey) -> int:
     """How many words of the paper itself a card shows."""
     paper = shown.paper
     texts = [paper.title, *(paper.abstract[start:end] for start, end in shown.in_short)]
-    texts += [text for text, _ in wording.passages(paper.abstract, shown.highlights, shown.length)]
+    texts += [text for text, _ in _abstract(shown)]
     return sum(len(text.split()) for text in texts)
+
+
+def _abstract(shown: CardKey) -> tuple[wording.Passage, ...]:
+    return wording.passages(shown.paper.abstract, shown.highlights, shown.length, shown.in_short)
 
 
 def _brief(text: str, most: int) -> str:
@@ -262,4 +267,4 @@ def _origin(paper: FrozenPaper) -> str:
         if paper.upvotes
         else "",
     ]
-    return " · ".join(piece for piece in pieces if piece)
+    return " · ".join(language.isolated(piece) for piece in pieces if piece)

@@ -146,9 +146,9 @@ class Ranker:
         whys = self._reasons.of(topics, homes, papers, outside, languages)
         sections = [topic.name for topic in mine]
         topic_ids = [topic.topic_id for topic in mine]
+        named = {name: _outside_in(name) for name in set(languages)}
         for index in np.flatnonzero(outside).tolist():
-            with language.speaking(profiles[rows[index]].language):
-                sections[index], topic_ids[index] = gettext(OUTSIDE), None
+            sections[index], topic_ids[index] = named[languages[homes[index]]], None
         edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
         matches = np.round(picks.matches[rows, columns].astype(np.float64), 4).tolist()
         values = zip(
@@ -177,6 +177,11 @@ class Ranker:
 def rank(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
     """A ranking per profile, in their order."""
     return Ranker(candidates).rank(profiles)
+
+
+def _outside_in(name: str) -> str:
+    with language.speaking(name):
+        return gettext(OUTSIDE)
 
 
 def _known(profile: SubscriberProfile) -> SubscriberProfile:

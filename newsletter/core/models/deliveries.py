@@ -85,7 +85,8 @@ class Delivery(SQLModel, table=True):
     read_here: bool = False  # titles lead to this site's page of the paper
     # What it was frozen in: a retry says the same, whatever the subscriber chose since.
     language: str = Field(
-        default=SOURCE, sa_column=Column(String(16), nullable=False, default=SOURCE)
+        default=SOURCE,
+        sa_column=Column(String(16), nullable=False, default=SOURCE, server_default=SOURCE),
     )
     covers_from: date | None = None  # first day of a weekly digest; no other has one
     status: DeliveryStatus = status_column(DeliveryStatus)

@@ -127,4 +127,6 @@ class NoDigest(SQLModel, table=True):
     subscriber_id: int = foreign_key("subscriber.id")
     reason: str = text_column()
     # The reason as the reader is told it, where that is not in English.
-    told: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
+    told: str = Field(
+        default="", sa_column=Column(Text, nullable=False, default="", server_default="")
+    )
