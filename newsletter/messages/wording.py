@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from newsletter.core import language
@@ -152,6 +153,10 @@ def _tidy(highlights: Sequence[tuple[int, int]], size: int) -> list[tuple[int, i
     return spans
 
 
+# One abstract is shown at several lengths, with and without marks, and its words are counted.
+_spans_of = lru_cache(maxsize=2000)(spans_of)
+
+
 def _excerpt(
     text: str, spans: Sequence[tuple[int, int]], said: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
@@ -159,7 +164,7 @@ def _excerpt(
     kept: list[tuple[int, int]] = []
     used = 0
     leading = True
-    for start, end in spans_of(text):
+    for start, end in _spans_of(text):
         if any(a < end and start < b for a, b in said):
             used += end - start
             continue
