@@ -6,12 +6,13 @@ A profile is sums over a topic's evidence, so a signal is one more summand, appl
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.core.batches import batched
-from newsletter.core.database import utc_now
+from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import (
     Feedback,
     Interest,
@@ -70,7 +71,7 @@ def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: 
     vector = basis.as_evidence(content, np.array([paper_id]))
     now = utc_now()
     for topic in mine:
-        row = stored.get(topic.id)
+        row = stored.get(topic.id or 0)
         if row is None or row.feature_space != key:  # built from the rows, this signal with them
             sums = evidence.gather(session, basis, [topic], now).sums([topic.id or 0])
         else:
@@ -81,13 +82,16 @@ def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: 
                 .faded(fade)
                 .plus(evidence.PART_OF[signal], vector)
             )
-        _store(session, row or _blank(topic), key, sums, now)
-    session.flush()
+        store(session, [topic], sums, [0], key=key, now=now)
 
 
-def versions(session: Session, topics: Sequence[Topic]) -> dict[int | None, int]:
+def versions(session: Session, topics: Sequence[Topic]) -> dict[int, int]:
     """How often each topic's profile was written, by topic id; one that has none is left out."""
-    return {topic_id: row.version for topic_id, row in _stored(session, topics).items()}
+    found: dict[int, int] = {}
+    for some in batched([topic.id for topic in topics]):
+        query = select(Profile.topic_id, Profile.version).where(col(Profile.topic_id).in_(some))
+        found |= dict(session.exec(query).all())
+    return found
 
 
 def store(
@@ -100,10 +104,29 @@ def store(
     now: datetime,
 ) -> None:
     """Write profiles in the space ``key``; ``places`` are the topics' rows of ``sums``."""
-    stored = _stored(session, topics)
-    for topic, index in zip(topics, places, strict=True):
-        _store(session, stored.get(topic.id) or _blank(topic), key, _one(sums, index), now)
-    session.flush()
+    rows = [
+        {
+            "topic_id": topic.id,
+            "version": 1,
+            "feature_space": key,
+            "coefficients": packing.pack(
+                np.stack([sums.likes[index], sums.dislikes[index], sums.texts[index]])
+            ),
+            "like_weight": float(sums.like_weight[index]),
+            "dislike_weight": float(sums.dislike_weight[index]),
+            "trained_at": now,
+        }
+        for topic, index in zip(topics, places, strict=True)
+    ]
+    if not rows:
+        return
+    new = upsert(session, "profile")
+    written = {name: new.excluded[name] for name in rows[0] if name != "topic_id"}
+    again = written | {"version": SQLModel.metadata.tables["profile"].c.version + 1}
+    # Through the table, not objects: making those takes two thirds of a training.
+    session.connection().execute(
+        new.on_conflict_do_update(index_elements=["topic_id"], set_=again), rows
+    )
 
 
 def load_profiles(
@@ -275,35 +298,7 @@ def _topic_profiles(
     return found
 
 
-def _stored(session: Session, topics: Sequence[Topic]) -> dict[int | None, Profile]:
-    """Profiles of topics that have one, to be written."""
-    found: dict[int | None, Profile] = {}
-    for some in batched([topic.id for topic in topics]):
-        rows = session.exec(select(Profile).where(col(Profile.topic_id).in_(some)))
-        found |= {row.topic_id: row for row in rows}
-    return found
-
-
-def _store(session: Session, row: Profile, key: str, sums: Sums, now: datetime) -> None:
-    """Write the sums (one row each) of a topic."""
-    rows = np.vstack([sums.likes, sums.dislikes, sums.texts])
-    row.version += 1
-    row.feature_space, row.trained_at = key, now
-    row.coefficients = packing.pack(rows)
-    row.like_weight, row.dislike_weight = float(sums.like_weight[0]), float(sums.dislike_weight[0])
-    session.add(row)
-
-
-def _blank(topic: Topic) -> Profile:
-    return Profile(topic_id=topic.id or 0, version=0, feature_space="", coefficients=b"")
-
-
-def _one(sums: Sums, index: int) -> Sums:
-    one = slice(index, index + 1)
-    return Sums(
-        sums.likes[one],
-        sums.dislikes[one],
-        sums.texts[one],
-        sums.like_weight[one],
-        sums.dislike_weight[one],
-    )
+def _stored(session: Session, topics: Sequence[Topic]) -> dict[int, Any]:
+    """Profiles of topics that have one, by topic id; to read only."""
+    numbers = [topic.id or 0 for topic in topics]
+    return {row.topic_id: row for row in feature_store.rows(session, Profile, "topic_id", numbers)}
