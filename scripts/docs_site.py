@@ -1,5 +1,7 @@
 """Hooks of the documentation site: navigation from folders, reference pages from the code."""
 
+import os
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from newsletter.cli import COMMANDS, load
 from newsletter.core.config import Settings, variable_name
@@ -19,7 +22,14 @@ PARTS = {
     "reference": "Reference",
     "explanation": "Explanation",
 }
+# A link to a folder above.
+_LINK_UP = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>\.\./[^)#]+)(?:#(?P<anchor>[^)]+))?\)")
 GENERATED = ("reference/commands.md", "reference/settings.md")
+# In the repository these are read in the README.
+WRITTEN_FROM = {
+    ("README.md", "commands"): GENERATED[0],
+    ("README.md", "settings"): GENERATED[1],
+}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -34,6 +44,26 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, content in zip(GENERATED, (commands_page(), settings_page()), strict=True):
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Make links that leave docs/ lead to a page of the site, or name the file.
+
+    In the repository they lead to the file itself.
+    """
+    docs = Path(config.docs_dir)
+    here = (docs / page.file.src_uri).parent
+
+    def told(link: re.Match[str]) -> str:
+        target = (here / link["target"]).resolve()
+        if target.is_relative_to(docs):
+            return link[0]
+        if (target.name, link["anchor"]) in WRITTEN_FROM:
+            page_of_it = docs / WRITTEN_FROM[target.name, link["anchor"]]
+            return f"[{link['text']}]({os.path.relpath(page_of_it, here)})"
+        return f"{link['text']} (`{target.relative_to(docs.parent)}` in the repository)"
+
+    return _LINK_UP.sub(told, markdown)
 
 
 def pages(docs: Path, part: str) -> list[Any]:

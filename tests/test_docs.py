@@ -74,7 +74,6 @@ def test_every_link_in_a_document_leads_to_a_file(document: Path) -> None:
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-WRITTEN_BY_CODE = {DOCS / "reference/commands.md", DOCS / "reference/settings.md"}
 
 
 def code_of(guide: str) -> list[str]:
@@ -119,7 +118,20 @@ def test_the_reference_has_every_setting(site: ModuleType, name: str) -> None:
 def test_every_link_of_the_site_leads_to_a_page(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         found = (page.parent / target).resolve()
-        assert found.exists() or found in WRITTEN_BY_CODE, f"{page.name}: {target}"
+        assert found.exists(), f"{page.name}: {target}"
+
+
+def test_on_the_site_a_link_to_the_repository_becomes_a_page_or_a_name(site: ModuleType) -> None:
+    where = {
+        "page": SimpleNamespace(file=SimpleNamespace(src_uri="how-to/upgrade.md")),
+        "config": SimpleNamespace(docs_dir=str(DOCS)),
+        "files": None,
+    }
+    here = "[commands](../../README.md#commands), [log](../../CHANGELOG.md), [size](../index.md)."
+    assert site.on_page_markdown(here, **where) == (
+        "[commands](../reference/commands.md), log (`CHANGELOG.md` in the repository), "
+        "[size](../index.md)."
+    )
 
 
 @pytest.mark.parametrize("page", [ROOT / "ARCHITECTURE.md", *PAGES], ids=lambda path: path.name)

@@ -24,7 +24,8 @@ ROOMS = [
 INSIDE = {
     "core": [
         ["addresses", "batches", "errors", "formula", "language", "one_line", "secrets"],
-        ["optional_settings", "setting_checks"],
+        ["setting_checks"],
+        ["optional_settings"],
         ["latex"],
         ["markup"],
         ["text"],

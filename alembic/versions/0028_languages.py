@@ -25,8 +25,6 @@ def upgrade() -> None:
     for table, name, kind, default in COLUMNS:
         with op.batch_alter_table(table) as batch:
             batch.add_column(sa.Column(name, kind, nullable=False, server_default=default))
-        with op.batch_alter_table(table) as batch:
-            batch.alter_column(name, server_default=None)
 
 
 def downgrade() -> None:

@@ -62,6 +62,11 @@ COMMANDS = {
         "figures",
         "Fetch first figures for the papers of a prepared edition, before it is sent.",
     ),
+    "rephrase": Entry(
+        "rephrase",
+        "rephrase",
+        "Say the papers of a prepared edition in other words, before it is sent.",
+    ),
     "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
     "why": Entry("why", "why", "Say why a paper is, or is not, in a subscriber's digest."),
     "scorecard": Entry(

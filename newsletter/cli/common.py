@@ -3,6 +3,8 @@
 import json
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -11,7 +13,7 @@ from sqlalchemy import Engine
 
 from newsletter.core import database
 from newsletter.core.config import Settings, load_settings
-from newsletter.core.errors import UsageError
+from newsletter.core.errors import InputError, UsageError
 from newsletter.core.one_line import in_json
 
 
@@ -32,6 +34,20 @@ BroadcastOption = Annotated[
     typer.Option("--broadcast", metavar="N", help="A broadcast instead of an edition, by number."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@contextmanager
+def as_options(context: typer.Context) -> Iterator[None]:
+    """Name values as the options that were typed: ``--send-hour`` for ``send_hour``.
+
+    Raises:
+        InputError: the one that was raised inside, under the option's name.
+    """
+    try:
+        yield
+    except InputError as error:
+        options = {param.name: param.opts[0] for param in context.command.params}
+        raise InputError(error.what, where=options.get(error.where, error.where)) from error
 
 
 def today() -> date:

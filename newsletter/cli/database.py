@@ -54,7 +54,8 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Copy the database to a file, safely, while everything runs."""
-    _, engine = open_database()
+    engine = database.connect(load_settings().database_url)
+    database.require_known(engine)  # of an earlier version: before an upgrade
     size = transfer.backup(engine, file, replace=force)
     out.print(
         f"{file}: {size / 1024:,.0f} KB, checked. To restore it, stop everything that uses the "
@@ -71,7 +72,7 @@ def copy(
 ) -> None:
     """Copy all rows to another database, SQLite or PostgreSQL, and compare both sides."""
     _, engine = open_database()
-    other = database.connect(target)
+    other = database.connect(target, name="TARGET_URL")
     database.upgrade(other)
     with progress_bar("copying rows") as progress:
         compared = transfer.copy(engine, other, resume=resume, progress=progress)

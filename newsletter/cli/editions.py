@@ -18,17 +18,20 @@ def retry(
     date: DateOption = None,
     broadcast: BroadcastOption = None,
     wanted: Annotated[
-        list[DeliveryStatus] | None,
-        typer.Option("--status", help="Which deliveries; may be repeated."),
+        list[str] | None,
+        typer.Option(
+            "--status",
+            help="failed, expired, deferred or uncertain; may be repeated. Default: all of them.",
+        ),
     ] = None,
 ) -> None:
     """Queue failed, expired, deferred or uncertain deliveries again, for `newsletter send`."""
-    again = wanted or lifecycle.RETRYABLE
-    refused = [status.value for status in again if status not in lifecycle.RETRYABLE]
+    refused = [status for status in wanted or () if status not in lifecycle.RETRYABLE]
     if refused:
         raise UsageError(
             f"--status {refused[0]}: only {', '.join(sorted(lifecycle.RETRYABLE))} can be retried"
         )
+    again = [DeliveryStatus(status) for status in wanted or ()] or lifecycle.RETRYABLE
     _, engine = open_database()
     number = lifecycle.retry(engine, _which(date, broadcast), again)
     if not number:

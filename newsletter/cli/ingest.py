@@ -191,8 +191,10 @@ def _shown(outcome: Outcome, *, as_json: bool) -> Outcome:
         return outcome
     out.print(
         f"[bold]{escape(outcome.source)}[/]: {outcome.announced:,} announced, "
-        f"{outcome.new:,} new, {outcome.revised:,} revised, {outcome.known:,} known, "
-        f"{outcome.failed:,} failed"
+        f"{outcome.new:,} new, {outcome.revised:,} revised, "
+        f"{outcome.known - outcome.too_old:,} known, "
+        + (f"{outcome.too_old:,} too old to be news, " if outcome.too_old else "")
+        + f"{outcome.failed:,} failed"
         + (f", {outcome.left_out:,} notices left out" if outcome.left_out else "")
         + (" — [red]incomplete[/]" if outcome.failure else "")
     )
@@ -209,7 +211,8 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
         "announced": outcome.announced,
         "new": outcome.new,
         "revised": outcome.revised,
-        "known": outcome.known,
+        "known": outcome.known,  # so that the counts add up
+        "too_old": outcome.too_old,
         "failed": outcome.failed,
         "left_out": outcome.left_out,
         "errors": [{"where": p.where, "what": p.what} for p in outcome.errors],

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from newsletter.cli.common import DateOption, open_database, today
-from newsletter.cli.console import out
+from newsletter.cli.console import err, out
 from newsletter.cli.progress import progress_bar
 from newsletter.core.database import read_scope
 from newsletter.core.errors import UsageError
@@ -40,6 +40,23 @@ def require_not_early(engine: Engine, issue_date: date, *, force: bool) -> None:
     typer.confirm(f"{warning}. Prepare it now?", abort=True, err=True)
 
 
+def tell_past(engine: Engine, issue_date: date, *, force: bool) -> None:
+    """Say that a past date has no edition yet and is going to get one; ask on a terminal only."""
+    if issue_date >= today():
+        return
+    with read_scope(engine) as session:
+        if session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first():
+            return
+    late = (
+        f"{issue_date} is over and has no edition: one is made now, from today's papers, for "
+        "everyone whose cadence has a digest on that date"
+    )
+    if force or not sys.stdin.isatty():
+        err.print(f"note: {late}", markup=False)
+    else:
+        typer.confirm(f"{late}. Make it and send it?", abort=True, err=True)
+
+
 def prepare(date: DateOption = None, force: ForceOption = False) -> None:
     """Rank the papers for every subscriber who is due, and freeze the edition."""
     settings, engine = open_database("from_address")
@@ -53,8 +70,4 @@ def prepare(date: DateOption = None, force: ForceOption = False) -> None:
             model=settings.feature_model,
             progress=progress,
         )
-    digests = "1 digest" if done.new == 1 else f"{done.new} digests"
-    out.print(
-        f"edition {date or today()}: {digests} prepared, "
-        f"{done.nothing} subscribers without papers, {done.due} due"
-    )
+    out.print(f"edition {date or today()}: {done}")

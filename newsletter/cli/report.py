@@ -49,7 +49,7 @@ def report(
         out.file.write(reports.as_csv(found))
         return
     name = f"edition {found.edition}" if broadcast is None else f"broadcast {broadcast}"
-    out.print(f"{name}: {found.status}, {found.prepared} prepared")
+    out.print(f"{name}: {found.status}, {reports.prepared_in_words(found)}")
     if found.note:
         out.print(f"paused: {found.note}", markup=False)
     if broadcast is None:
@@ -63,6 +63,6 @@ def report(
         reason = f"{row.code} {row.reason}" if row.code else row.reason
         out.print(escape(f"  {row.status}: {row.email}: {reason or 'not tried yet'}{again}"))
     for email, why in found.without_digest:
-        out.print(escape(f"  no digest: {email}: {why}"))
+        out.print(escape(f"  no mail: {email}: {why}"))
     if not found.undelivered and not found.without_digest:
         out.print("  every digest was sent" if broadcast is None else "  all were sent")

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from newsletter.cli.common import DateOption, open_database, today
 from newsletter.cli.console import err, out
 from newsletter.cli.dry_run import dry_run as dry_run_of
-from newsletter.cli.prepare import require_not_early
+from newsletter.cli.prepare import require_not_early, tell_past
 from newsletter.cli.preview import make_renderer
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.send_progress import Stop
@@ -112,6 +112,7 @@ def send(
     if due:
         raise typer.Exit(_send_due(sender, watch=watch))
     require_not_early(engine, issue_date, force=force)
+    tell_past(engine, issue_date, force=force)
     with progress_bar("preparing digests") as progress:
         prepared = preparation.prepare(
             engine,
@@ -182,7 +183,7 @@ def _send_due_once(sender: Sender, now: datetime) -> int:
         if tally.stopped:
             err.print(f"stopped: {tally.stopped}", markup=False)
             return NO_RELAY if tally.relay_failed else INTERRUPTED
-        out.print("no subscriber is due")
+        out.print("no digest is due")
     return max(codes)
 
 

@@ -65,6 +65,8 @@ class Sender:
             is_forced=not self.plan.checks_reputation,
         )
         reason = tally.stopped or why
+        if not (tally.done or reason or self.stop.is_asked):
+            self._tell_nothing_left(of)
         status = lifecycle.finish_if_done(self.engine, of, self.plan.resends)
         failed = print_summary(self.engine, of)
         if reason:
@@ -74,16 +76,33 @@ class Sender:
             return NO_RELAY if tally.relay_failed else INTERRUPTED
         return 1 if failed else 0
 
+    def _tell_nothing_left(self, of: int | OfBroadcast) -> None:
+        """Say that this run had nothing to do, since the counts are those of all runs."""
+        with read_scope(self.engine) as session:
+            counts = ledger.counts(session, of)
+            waits = ledger.is_unfinished(session, of, self.plan.resends)
+        if self.plan.only is not None:
+            out.print("nothing was left to send to this address")
+        elif waits:
+            out.print("nothing can be sent at this moment; what waits is tried again later")
+        elif any(counts.values()):
+            out.print("nothing was left to send")
+
     def _plan_of(self, of: int | OfBroadcast) -> SendPlan:
         if isinstance(of, OfBroadcast):
             return replace(self.plan, broadcast_id=of.id)
         return replace(self.plan, edition_id=of)
 
     def notes(self) -> Tally:
-        """Send the messages of no edition."""
+        """Send the messages of no edition, and say how many there were."""
         tally = drain(
             replace(self.plan, edition_id=None, broadcast_id=None), self.engine, 1, self.stop
         )
+        if tally.done:
+            shown = ", ".join(
+                f"{number} {status}" for status, number in tally.outcomes.items() if number
+            )
+            out.print(f"confirmations and account links: {shown}")
         self.write_metrics()
         return tally
 

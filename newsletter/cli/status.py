@@ -93,14 +93,14 @@ def _as_json(report: reports.Report | None) -> dict[str, Any]:
 
 
 def _print_edition(report: reports.Report) -> None:
-    say(f"edition {report.edition}: {report.status}, {report.prepared} prepared")
+    say(f"edition {report.edition}: {report.status}, {reports.prepared_in_words(report)}")
     later = ", ".join(f"{number} {name}" for name, number in report.later.items() if number)
     for name, number in report.counts.items():
         if number:
             of_these = f", of which {later} later" if name == DeliveryStatus.SENT and later else ""
             say(f"{number:>6} {name}{of_these}")
     if report.without_digest:
-        say(f"{len(report.without_digest):>6} due, but no papers")
+        say(f"{len(report.without_digest):>6} due, but got no mail: `newsletter report` says why")
     for line in reports.what_came_back(report):
         say(f"  {line}")
 
@@ -109,8 +109,8 @@ def _print_sources(sources: Sequence[dict[str, Any]]) -> None:
     for source in sources:
         error = f": {source['error']}" if source["error"] and source["last_read"] else ""
         words = source["condition"].replace("_", " ")
-        if source["condition"] == "failed" and not source["last_read"]:
-            words = source["error"]
+        if not source["last_read"]:
+            words = source["error"] or words
         say(
             f"  {source['source']}: {words}, {source['new']} new, {source['revised']} revised, "
             f"{source['failed']} failed{error}"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.common import JsonOption, as_options, open_database, print_json
 from newsletter.cli.console import err, out
 from newsletter.cli.subscriber_view import describe, required
 from newsletter.core.database import session_scope
@@ -65,7 +65,7 @@ def set_values(
     if not preferences and not interests and name is None and topic is None:
         raise UsageError("nothing to change: give at least one option (see --help)")
     _, engine = open_database()
-    with session_scope(engine) as session:
+    with as_options(context), session_scope(engine) as session:
         subscriber = required(session, email)
         changes.change(
             session,

@@ -12,9 +12,10 @@ from rich.table import Table
 from sqlmodel import col, func, select
 
 from newsletter.cli import subscriber_changes
-from newsletter.cli.common import JsonOption, open_database, print_json
+from newsletter.cli.common import JsonOption, as_options, open_database, print_json
 from newsletter.cli.console import err, out
 from newsletter.cli.progress import progress_bar
+from newsletter.cli.say import say
 from newsletter.cli.subscriber_view import describe, required, row_of
 from newsletter.core import database
 from newsletter.core.csv_cells import split_list
@@ -22,13 +23,15 @@ from newsletter.core.errors import UsageError
 from newsletter.core.models import Cadence, Subscriber, SubscriberStatus, Topic
 from newsletter.core.secrets import create_private
 from newsletter.core.tokens import Signer
+from newsletter.editions import schedule
+from newsletter.messages.wording import count_in_words
 from newsletter.subscribers import accounts, transactional
 from newsletter.subscribers.bulk_import import import_csv
 from newsletter.subscribers.bulk_update import UpdateReport, update_csv
 from newsletter.subscribers.csv_reading import LIST_COLUMNS, PREFERENCE_COLUMNS, Remark
 from newsletter.subscribers.csv_writing import export_rows, write_csv
 from newsletter.subscribers.doubts import doubts_about
-from newsletter.subscribers.validation import Preferences, TypedTopic
+from newsletter.subscribers.validation import WEEKDAYS, Preferences, TypedTopic
 
 # More lines than a screen holds help nobody; `--json` prints every one.
 SHOWN_REMARKS = 20
@@ -69,10 +72,11 @@ def add(
     settings, engine = open_database("secret_keys")
     typed = context.params  # the options above, by name
     lists = {column: typed[column].split(";") for column in LIST_COLUMNS}
-    request = TypedTopic.read({"name": topic, "text": text, **lists})
-    wanted = Preferences.read(
-        {field: typed.get(column) for column, field in PREFERENCE_COLUMNS.items()}
-    )
+    with as_options(context):
+        request = TypedTopic.read({"name": topic, "text": text, **lists})
+        wanted = Preferences.read(
+            {field: typed.get(column) for column, field in PREFERENCE_COLUMNS.items()}
+        )
     with database.session_scope(engine) as session:
         added = accounts.add(
             session,
@@ -131,9 +135,11 @@ def import_file(
         raise typer.Exit(1 if report.refused else 0)
     state = "active" if confirmed else "pending: run `newsletter subscribers invite`"
     out.print(
-        f"{escape(report.file)}: {report.added} subscribers added ({state}), "
-        f"{report.topics_added} topics added, {report.confirmed} pending subscribers activated, "
-        f"{len(report.unchanged)} lines already known, {len(report.refused)} lines refused"
+        f"{escape(report.file)}: {count_in_words(report.added, 'subscriber')} added ({state}), "
+        f"{count_in_words(report.topics_added, 'topic')} added, "
+        f"{count_in_words(report.confirmed, 'pending subscriber')} activated, "
+        f"{count_in_words(len(report.unchanged), 'line')} already known, "
+        f"{count_in_words(len(report.refused), 'line')} refused"
     )
     _print_remarks("warning", report.warnings)
     _print_remarks("known", report.unchanged)
@@ -154,8 +160,11 @@ def _update(report: UpdateReport, dry_run: bool, as_json: bool) -> int:
         out.print(f"line {change.line}: {change.email}: {place}: {old} → {new}", markup=False)
     done = "would change" if dry_run else "changed"
     out.print(
-        f"{report.file}: {len(report.changed)} values {done}, {len(report.unchanged)} lines "
-        f"already so, {len(report.refused)} lines refused" + "; nothing was changed" * dry_run,
+        f"{report.file}: {count_in_words(len(report.changed), 'value')} {done}, "
+        f"{count_in_words(len(report.unchanged), 'line')} already so, "
+        f"{count_in_words(len(report.refused), 'line')} refused"
+        + "; nothing was changed"
+        * dry_run,
         markup=False,
     )
     _print_remarks("warning", report.warnings)
@@ -231,6 +240,9 @@ def _with_lists(row: dict[str, str]) -> dict[str, Any]:
     }
 
 
+_LISTED = ("address", "name", "status", "cadence", "hour", "since")
+
+
 @subscriber_commands.command("list")
 def list_all(
     status: Annotated[SubscriberStatus | None, typer.Option(help="Only in this state.")] = None,
@@ -278,13 +290,14 @@ def list_all(
         out.print("no subscribers yet: run `newsletter subscribers add` or `import`")
         return
     if rows and out.is_terminal:
-        table = Table("address", "name", "status", "cadence", "hour", "since", box=None)
+        table = Table(*_LISTED, box=None)
         for row in rows:
             table.add_row(*map(escape, row))
         out.print(table)
-    else:  # a line each, for other programs
+    elif rows:  # a line each, for other programs, which do not read the names of the columns
+        say("\t".join(_LISTED), err=True)
         for row in rows:
-            out.print("\t".join(row), markup=False)
+            say("\t".join(row))
     if filters:
         shown = ", ".join(f"{name} {value}" for name, value in filters.items())
         err.print(f"{len(rows)} of {total} subscribers: only {shown}", markup=False)
@@ -295,12 +308,17 @@ def show(email: EmailArgument, as_json: JsonOption = False) -> None:
     """Show everything kept about one subscriber."""
     _, engine = open_database()
     with database.read_scope(engine) as session:
-        described = describe(session, required(session, email))
+        subscriber = required(session, email)
+        described = describe(session, subscriber)
+        at = schedule.next_digest(subscriber, database.utc_now())
+        described["next_digest"] = at.isoformat() if at else None
     if as_json:
         print_json({"subscriber": described})
         return
     topics = described.pop("topics")
     deliveries = described.pop("deliveries")
+    described["weekday"] = WEEKDAYS[subscriber.weekday]
+    described["next_digest"] = f"{at:%Y-%m-%d %H:%M} UTC" if at else "none while not active"
     for key, value in described.items():
         out.print(f"{key + ':':<18}{escape(str('' if value is None else value))}")
     for topic in topics:

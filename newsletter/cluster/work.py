@@ -170,7 +170,7 @@ def prepare(site: Site, subscribers: range, now: datetime) -> str:
         except UsageError as error:
             told.append(str(error))  # cancelled
             continue
-        told.append(f"{issue_date}: {done.new} digests, {done.nothing} without papers")
+        told.append(f"{issue_date}: {done}")
     shard = f"subscribers {subscribers.start} to {subscribers.stop - 1}"
     return f"{shard}: {'; '.join(told) or 'nobody is due'}"
 

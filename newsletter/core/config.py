@@ -36,6 +36,7 @@ from newsletter.core.setting_checks import (
     check_server_url,
     check_sources,
     greeting,
+    in_our_words,
     mail_address,
     one_line,
     split_commas,
@@ -381,10 +382,9 @@ def load_settings(**overrides: Any) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "settings"
         if first["type"] == "extra_forbidden":
             raise SettingsError(f"{SETTINGS_FILE}: unknown setting {name!r}") from error
-        shown = (
-            name if name.isupper() else variable_name("from_address" if name == "from" else name)
-        )
-        raise SettingsError(f"{shown}: {first['msg'].removeprefix('Value error, ')}") from error
+        field = "from_address" if name == "from" else name
+        shown = name if name.isupper() else variable_name(field)
+        raise SettingsError(f"{shown}: {in_our_words(first)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
             f'{SETTINGS_FILE}: {error}; each line must have the form name = "value"'

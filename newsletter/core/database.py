@@ -36,6 +36,9 @@ LOST_SECONDS = 60
 PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
 
 
+_EXAMPLES = "examples: sqlite:///newsletter.db, postgresql://user@host/name"
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A time in UTC. Naive values are refused: they would mean another time elsewhere."""
 
@@ -64,8 +67,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
-    """An engine for ``url``.
+def connect(
+    url: str, *, synchronous: str = "NORMAL", name: str = "NEWSLETTER_DATABASE_URL"
+) -> Engine:
+    """An engine for ``url``; ``name`` is what errors call it.
 
     SQLite runs in WAL mode with foreign keys on. With ``synchronous`` NORMAL a power cut may lose
     the last commits but never corrupts, and a killed process loses nothing; with FULL a power cut
@@ -78,7 +83,9 @@ def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
         parsed = make_url(url)
         if parsed.drivername in {"postgres", "postgresql"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        parsed, options = _driver_options(parsed)
+        if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+            raise DatabaseError(f"{name}: only SQLite and PostgreSQL can be used; {_EXAMPLES}")
+        parsed, options = _driver_options(parsed, name)
         engine = create_engine(
             parsed,
             connect_args=options,
@@ -89,14 +96,10 @@ def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
             json_serializer=partial(json.dumps, ensure_ascii=False),
         )
     except (ArgumentError, NoSuchModuleError) as error:
-        raise DatabaseError(
-            "NEWSLETTER_DATABASE_URL cannot be used; examples: sqlite:///newsletter.db, "
-            "postgresql://user@host/name"
-        ) from error
+        raise DatabaseError(f"{name} is not a URL of a database; {_EXAMPLES}") from error
     except ModuleNotFoundError as error:
         raise DatabaseError(
-            f"NEWSLETTER_DATABASE_URL needs the package {error.name!r}: pip install "
-            "'newsletter[postgres]'"
+            f"{name} needs the package {error.name!r}: pip install 'newsletter[postgres]'"
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
@@ -104,7 +107,7 @@ def connect(url: str, *, synchronous: str = "NORMAL") -> Engine:
     return engine
 
 
-def _driver_options(url: URL) -> tuple[URL, dict[str, Any]]:
+def _driver_options(url: URL, name: str) -> tuple[URL, dict[str, Any]]:
     """What PostgreSQL's driver is told beside the URL; options of the URL win.
 
     Raises:
@@ -118,9 +121,7 @@ def _driver_options(url: URL) -> tuple[URL, dict[str, Any]]:
     if "prepare_threshold" in url.query:
         given = str(url.query["prepare_threshold"]).lower()
         if given != "none" and not given.isdigit():
-            raise DatabaseError(
-                f"NEWSLETTER_DATABASE_URL: prepare_threshold={given} is not a number or none"
-            )
+            raise DatabaseError(f"{name}: prepare_threshold={given} is not a number or none")
         options["prepare_threshold"] = None if given == "none" else int(given)
         url = url.difference_update_query(["prepare_threshold"])
     return url, options
@@ -264,14 +265,15 @@ def revision(engine: Engine) -> str | None:
             return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     except DBAPIError as error:
         shown = engine.url.render_as_string(hide_password=True)
-        raise DatabaseError(f"cannot open the database {shown}: {error.orig}") from error
+        why = " ".join(str(error.orig).split())
+        raise DatabaseError(f"cannot open the database {shown}: {why}") from error
 
 
-def require_current(engine: Engine) -> None:
-    """Check that the tables are those of this version.
+def require_known(engine: Engine) -> str:
+    """Check that the tables are those of this version or an earlier one; returns their revision.
 
     Raises:
-        DatabaseError: they are not; the line says which command mends it.
+        DatabaseError: they are not; the line says what mends it.
     """
     path = file_of(engine.url)
     if path is not None and not path.exists():
@@ -280,11 +282,24 @@ def require_current(engine: Engine) -> None:
             "this is the right folder with the right settings"
         )
     found, wanted = revision(engine), head()
-    if found is not None and found > wanted:
+    if found is None:
+        raise DatabaseError("the database has no tables yet: run `newsletter db upgrade`")
+    if found > wanted:
         raise DatabaseError(
             f"the database is at revision {found}, newer than this program's {wanted}: "
             "install the version of newsletter that wrote it"
         )
+    return found
+
+
+def require_current(engine: Engine) -> None:
+    """Check that the tables are those of this version.
+
+    Raises:
+        DatabaseError: they are not; the line says which command mends it.
+    """
+    found, wanted = require_known(engine), head()
     if found != wanted:
-        state = "has no tables yet" if found is None else f"is at revision {found}, not {wanted}"
-        raise DatabaseError(f"the database {state}: run `newsletter db upgrade`")
+        raise DatabaseError(
+            f"the database is at revision {found}, not {wanted}: run `newsletter db upgrade`"
+        )

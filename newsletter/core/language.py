@@ -114,6 +114,8 @@ def plural(one: str, many: str, number: int) -> str:
 
 def _(message: str, /, **values: object) -> str:
     """``message`` in the language that is on, its ``{names}`` filled in."""
+    if _current.get() == SOURCE:  # as most digests are, with a dozen messages each
+        return message.format_map(values) if values else message
     said = gettext(message)
     return said.format(**_isolated(values)) if values else said
 
@@ -126,16 +128,26 @@ def ngettext(one: str, many: str, count: int, /, **values: object) -> str:
 def _isolated(values: dict[str, object]) -> dict[str, object]:
     """In a language from right to left, each text between marks that keep its own direction.
 
-    FSI and PDI of the Unicode Bidirectional Algorithm (UAX 9): they show as nothing, and work in
+    FSI and PDI of the Unicode Bidirectional Algorithm (UAX 9) show as nothing, and work in
     subjects and plain text as well.
     """
-    if direction() == "ltr":
-        return values
-    return {name: f"\u2068{value}\u2069" for name, value in values.items()}
+    return {name: isolated(value) for name, value in values.items()} if is_rtl() else values
+
+
+def isolated(value: object) -> str:
+    """``value``, in a language from right to left between marks of its own direction."""
+    return f"\u2068{value}\u2069" if is_rtl() else str(value)
+
+
+def is_rtl() -> bool:
+    """Whether the language that is on is written from right to left."""
+    return direction() == "rtl"
 
 
 def quoted(text: str) -> str:
     """``“text”``, in the quotation marks of the language that is on."""
+    if _current.get() == SOURCE:
+        return f"“{text}”"
     return _("“{text}”", text=text)
 
 
@@ -143,6 +155,8 @@ def listed(texts: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     if len(texts) < 2:
         return "".join(texts)
+    if len(texts) == 2 and _current.get() == SOURCE:
+        return f"{texts[0]} and {texts[1]}"
     return gettext("{some} and {last}").format(some=", ".join(texts[:-1]), last=texts[-1])
 
 
@@ -165,6 +179,16 @@ def number(value: int) -> str:
     return format_decimal(value, locale=_locale(_current.get()))
 
 
+def decimal(value: float, form: str = ".1f") -> str:
+    """``98.6``, or ``+98.6`` for ``form`` "+.1f", as the language that is on writes it."""
+    written = f"{value:{form}}"
+    if _current.get() == SOURCE:
+        return written
+    from babel.numbers import get_decimal_symbol  # noqa: PLC0415
+
+    return written.replace(".", get_decimal_symbol(_locale(_current.get())))
+
+
 def direction() -> str:
     """``rtl`` where the language that is on is written from right to left, else ``ltr``."""
     name = _current.get()
@@ -175,6 +199,11 @@ def name_of(name: str) -> str:
     """A language in its own words: ``Deutsch``."""
     found = _locale(name).get_display_name() or name
     return found[0].upper() + found[1:]
+
+
+def english_name(name: str) -> str:
+    """A language in English: ``German``."""
+    return _locale(name).get_display_name(SOURCE) or name
 
 
 @cache
@@ -228,4 +257,4 @@ def translate(environment: "Environment") -> None:
     """Let a template environment, which has ``jinja2.ext.i18n``, speak the language that is on."""
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(gettext, plural, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals.update(lang=current, direction=direction, number=number)
+    environment.globals.update(lang=current, direction=direction, number=number, decimal=decimal)

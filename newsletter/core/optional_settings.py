@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
+
+from newsletter.core.setting_checks import web_address
 
 FIGURES_FROM = ("html", "pdf")
 
 
 class OptionalSettings(BaseSettings):
-    """Thumbnails of figures."""
+    """Thumbnails of figures; papers in other words."""
 
     figures: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -23,6 +25,14 @@ class OptionalSettings(BaseSettings):
     figures_megabytes: int = Field(
         default=500, ge=1, description="size of that folder at most; the oldest thumbnails go first"
     )
+
+    rephrase_url: Annotated[str, AfterValidator(web_address)] | None = Field(
+        default=None,
+        description="OpenAI-compatible endpoint that says papers in other words for `newsletter "
+        "rephrase`, such as `http://127.0.0.1:11434/v1`; none unless set",
+    )
+    rephrase_model: str = Field(default="", description="name of the model there")
+    rephrase_key: SecretStr | None = Field(default=None, description="key of that endpoint")
 
     @field_validator("figures", mode="before")
     @classmethod

@@ -1,10 +1,11 @@
 """Checks of single settings that take more than a line. Errors are `ValueError`s for pydantic."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
-from newsletter.core.addresses import is_plain_address
+from newsletter.core.addresses import is_plain_address, what_is_wrong
 from newsletter.core.language import known, languages
 
 # What `newsletter.sources.registry` can build; a test holds the two together.
@@ -26,7 +27,35 @@ _EHLO_NAME = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,10}[A-Za-z][A-Za-z0-9-]{0,62}"
     r"|\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\]"
 )
+# What a value must be, by the first word of pydantic's name for the error.
+_KINDS = {
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "finite": "must be a number",
+    "bool": "must be true or false",
+    "string": "must be a text in quotes",
+    "path": "must be the name of a file, in quotes",
+    "tuple": "must be a text in quotes, or a list of texts",
+    "dict": "must be a text in quotes",
+}
 _NAMED_ADDRESS = re.compile(r"(?P<name>[^<>\r\n]*)<(?P<address>[^<>]+)>\s*")
+
+
+def in_our_words(error: Mapping[str, Any]) -> str:
+    """What is wrong with a setting, from one of pydantic's errors; never with the value."""
+    given = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return str(given["error"])
+    if error["type"] == "literal_error":
+        return f"must be {given['expected']}".replace("'", "")
+    if error["type"] == "greater_than_equal":
+        return f"must be {given['ge']:g} or more"
+    if error["type"] == "less_than_equal":
+        return f"must be {given['le']:g} or less"
+    if error["type"] == "too_short":
+        return f"must have {given['min_length']} characters or more"
+    kind = error["type"].partition("_")[0]
+    return _KINDS.get(kind, "is not of the kind that README.md describes")
 
 
 def check_server_url(url: str, schemes: Sequence[str]) -> None:
@@ -155,7 +184,7 @@ def mail_address(text: str) -> str:
     try:
         checked = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise ValueError(f"not a mail address: {error}") from error
+        raise ValueError(f"{text!r} {what_is_wrong(text)}") from error
     if checked.ascii_email is None:
         raise ValueError("not a mail address: the part before the @ must be ASCII")
     return checked.ascii_email

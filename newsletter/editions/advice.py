@@ -8,6 +8,8 @@ from sqlmodel import Session, func, select
 
 from newsletter.core.models import Edition, EditionStatus, Subscriber, SubscriberStatus
 
+_UNREAD = {"failed", "not_read", "never_read"}
+
 
 def people(session: Session) -> dict[str, int]:
     """How many subscribers are in each state."""
@@ -30,9 +32,9 @@ def advice(
     comes from `report.sources_now`.
     """
     lines = []
-    failed = [source["source"] for source in sources if source["condition"] == "failed"]
-    if failed:
-        lines.append(f"not read: {', '.join(failed)}: run `newsletter ingest {' '.join(failed)}`")
+    missing = [source["source"] for source in sources if source["condition"] in _UNREAD]
+    if missing:
+        lines.append(f"not read: {', '.join(missing)}: run `newsletter ingest {' '.join(missing)}`")
     if not people[SubscriberStatus.ACTIVE]:
         lines.append("no active subscribers: run `newsletter subscribers add` or `import`")
     if people[SubscriberStatus.PENDING]:

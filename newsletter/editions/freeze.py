@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import delete, func, insert
+from sqlalchemy import func, insert
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.core import bulk, language
@@ -19,12 +19,11 @@ from newsletter.core.models import (
     DeliveryKind,
     DeliveryStatus,
     Edition,
-    NoDigest,
     Occasion,
     Paper,
 )
 from newsletter.editions import known_papers, lifecycle, quiet_day
-from newsletter.messages import digest, figures, news, subjects
+from newsletter.messages import digest, extras, news, subjects
 from newsletter.papers.coverage import Coverage
 from newsletter.ranking import ranker
 
@@ -39,7 +38,7 @@ _topic = SQLModel.metadata.tables["topic"].c
 class Issue:
     """The edition that digests are frozen for, and what all of them share.
 
-    ``read`` is what the sources gave, for digests that have no paper. ``contents`` are the
+    ``read`` is what the sources gave. ``contents`` are the
     papers frozen so far, by id: each chunk's join them, so that they are read once a preparation.
     """
 
@@ -59,10 +58,11 @@ class _Addressed:
     told: Sequence[known_papers.News] = ()
 
 
-def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -> int:
-    """Write the digests of one chunk; returns how many. Skips subscribers who got one meanwhile.
+def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -> tuple[int, int]:
+    """Write the digests of one chunk; returns how many, and how many of them have no papers.
 
-    A digest without papers is only for subscribers who asked for it; the reason is always recorded.
+    Skips subscribers who got one meanwhile. A digest without papers is only for subscribers who
+    asked for it; the reason is always recorded.
 
     Raises:
         UsageError: the edition was cancelled meanwhile.
@@ -73,13 +73,13 @@ def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -
     rankings = _without_mailed(session, _without_lost(session, rankings, issue.contents))
     mailed = _to_mail(session, issue, rankings)
     if not mailed:
-        return 0
+        return 0, 0
     _freeze_papers(session, issue, {pick.paper_id for each in mailed for pick in each.ranked.picks})
     delivery_of = _queue(session, issue, mailed)
     _forget_changed_minimums(session, mailed)
     _freeze_items(session, issue, mailed, delivery_of)
     known_papers.freeze(session, delivery_of, {each.person.id: each.told for each in mailed})
-    return len(mailed)
+    return len(mailed), sum(not each.ranked.picks for each in mailed)
 
 
 def _to_mail(
@@ -93,7 +93,8 @@ def _to_mail(
     people = _without_digest(session, issue.edition_id, ids)
     wanted = [ranked for ranked in rankings if ranked.subscriber_id in people]
     empty = [ranked for ranked in wanted if not ranked.picks]
-    _note_nothing(session, issue, ids, empty, {n: row.language for n, row in people.items()})
+    spoken = {number: row.language for number, row in people.items()}
+    quiet_day.record(session, issue.edition_id, empty, read=issue.read, ids=ids, spoken=spoken)
     told = quiet_day.to_tell(session, empty, people, issue.now) if empty else ()
     untold = known_papers.untold(session, list(people), issue.now)
     return [
@@ -179,6 +180,7 @@ def _delivery_row(
         if titles or not addressed.told
         else news.subject_line(addressed.told[0].kind, [each.title for each in addressed.told]),
         "notice": _notice(person),
+        "coverage": issue.read.line_for(addressed.ranked.considered, is_chosen=bool(titles)),
         "status": DeliveryStatus.QUEUED,
         "created_at": issue.now,
     }
@@ -288,44 +290,6 @@ def _first_day(issue_date: date, last: datetime | None) -> date:
     return min(issue_date, max(earliest, last.date() + timedelta(days=1)))
 
 
-def _note_nothing(
-    session: Session,
-    issue: Issue,
-    ids: Sequence[int],
-    empty: Sequence[ranker.Ranking],
-    spoken: Mapping[int, str],
-) -> None:
-    """Record why; what an earlier preparation recorded for these subscribers is replaced.
-
-    ``spoken`` are languages by subscriber id.
-    """
-    session.execute(
-        delete(NoDigest).where(
-            col(NoDigest.edition_id) == issue.edition_id, col(NoDigest.subscriber_id).in_(ids)
-        )
-    )
-    if empty:
-        told = {}
-        for ranked in empty:
-            if spoken[ranked.subscriber_id] != language.SOURCE:
-                with language.speaking(spoken[ranked.subscriber_id]):
-                    told[ranked.subscriber_id] = quiet_day.reason(
-                        ranked, issue.read.nothing_in_words()
-                    )
-        session.execute(
-            insert(NoDigest),
-            [
-                {
-                    "edition_id": issue.edition_id,
-                    "subscriber_id": ranked.subscriber_id,
-                    "reason": quiet_day.reason(ranked, issue.read.nothing_in_words()),
-                    "told": told.get(ranked.subscriber_id, ""),
-                }
-                for ranked in empty
-            ],
-        )
-
-
 def _without_lost(
     session: Session, rankings: Sequence[ranker.Ranking], known: Mapping[int, Any]
 ) -> Sequence[ranker.Ranking]:
@@ -383,12 +347,12 @@ def _freeze_papers(session: Session, issue: Issue, paper_ids: Set[int]) -> None:
     missing = sorted(paper_ids - frozen.keys())
     if missing:
         found = session.exec(select(Paper).where(col(Paper.id).in_(missing)))
-        pictures = figures.frozen(session, missing)
+        added = extras.frozen(session, missing)
         rows = [
             {
                 "edition_id": issue.edition_id,
                 "paper_id": paper.id,
-                "content": digest.content_of(paper) | pictures.get(paper.id or 0, {}),
+                "content": digest.content_of(paper) | added.get(paper.id or 0, {}),
             }
             for paper in sorted(found, key=lambda paper: paper.id or 0)
         ]

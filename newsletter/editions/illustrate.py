@@ -1,4 +1,4 @@
-"""Give the papers of a prepared edition their thumbnails, as long as nothing of it was sent."""
+"""Give the papers of a prepared edition their thumbnails and other words, before it is sent."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.database import read_scope, session_scope
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Edition, EditionPaper, EditionStatus
-from newsletter.messages import figures
+from newsletter.messages import extras
 
 UNSENT = (EditionStatus.DRAFT, EditionStatus.READY)
 
@@ -27,7 +27,7 @@ def edition_of(engine: Engine, issue_date: date) -> int:
 
 
 def illustrate(engine: Engine, edition_id: int) -> int | None:
-    """Add the thumbnails to the papers as the edition shows them; returns how many have one now.
+    """Add thumbnails and other words to the papers of the edition; returns how many have any now.
 
     None where sending has begun: a message that is sent again must have the same bytes.
     """
@@ -47,7 +47,7 @@ def _add(session: Session, edition_id: int) -> int:
         .where(EditionPaper.edition_id == edition_id)
         .order_by(col(EditionPaper.paper_id))
     ).all()
-    found = figures.frozen(session, [row.paper_id for row in rows])
+    found = extras.frozen(session, [row.paper_id for row in rows])
     for row in rows:
         if row.paper_id in found:
             row.content = row.content | found[row.paper_id]

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from sqlmodel import Session, col, func, select
 
 from newsletter.core.models import DeliveryStatus, Edition, EditionStatus, NoDigest
+from newsletter.editions.reasons import got_no_mail
 from newsletter.sending import ledger
 from newsletter.sending.ledger.progress import Progress, progress
 
@@ -53,7 +54,9 @@ def overview(session: Session, edition: Edition, now: datetime) -> Overview:
     counts = dict.fromkeys(ledger.COUNTED, 0)
     for status, number in raw.items():
         counts[ledger.COUNTED_AS.get(status, status)] += number
-    without = session.exec(select(func.count()).where(NoDigest.edition_id == edition_id)).one()
+    without = session.exec(
+        select(func.count(col(NoDigest.id))).where(got_no_mail(edition_id))
+    ).one()
     return Overview(
         edition=edition,
         by_status=raw,

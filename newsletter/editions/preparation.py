@@ -9,7 +9,6 @@ from sqlalchemy import Engine, func
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel, col, select
 
-from newsletter.core import language
 from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import UsageError
@@ -35,12 +34,26 @@ FindRanker = Callable[[Engine, datetime, str], Ranker]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The result of `prepare`: digests frozen now, subscribers due, and why some got nothing."""
+    """The result of `prepare`: mails frozen now, of which ``notes`` have no papers and say so.
+
+    ``nothing`` counts the others who were due: no papers, and no wish to be told.
+    """
 
     edition_id: int
     due: int
     new: int
+    notes: int
     nothing: int
+
+    def __str__(self) -> str:
+        """In words; the numbers add up to those who were due."""
+        digests = self.new - self.notes
+        told = [f"{digests} digest{'s' * (digests != 1)} prepared"]
+        if self.notes:
+            told.append(f"{self.notes} note{'s' * (self.notes != 1)} that there are no papers")
+        if self.nothing:
+            told.append(f"{self.nothing} without papers, who get no mail")
+        return f"{', '.join(told)}; {self.due} {'was' if self.due == 1 else 'were'} due"
 
 
 def prepare(
@@ -77,25 +90,25 @@ def prepare(
         plan = trials.plan_of(session, issue_date, now)
     if due:
         ranker = (find_ranker or load_ranker)(engine, now, model)
-    new = nothing = done = 0
+    new = notes = nothing = done = 0
     issue = freeze.Issue(edition_id, message_domain, now, read)
     for chunk in batched(due, CHUNK):
         with read_scope(engine) as session:
             readers = profiles.load_profiles(session, chunk, model, now)
         rankings = ranker.rank(ordered(readers, plan))
         frozen, issue = _frozen(engine, issue, rankings)
-        new += frozen
-        nothing += sum(not ranked.picks for ranked in rankings)
+        new, notes = new + frozen[0], notes + frozen[1]
+        nothing += sum(not ranked.picks for ranked in rankings) - frozen[1]
         done += len(chunk)
         progress(done, len(due))
-    _close_preparation(engine, edition_id, now, sources)
-    return Prepared(edition_id, len(due), new, nothing)
+    _close_preparation(engine, edition_id, read.line())
+    return Prepared(edition_id, len(due), new, notes, nothing)
 
 
 def _frozen(
     engine: Engine, issue: freeze.Issue, rankings: Sequence[Ranking]
-) -> tuple[int, freeze.Issue]:
-    """Freeze one chunk; returns how many digests, and the issue for the next chunk."""
+) -> tuple[tuple[int, int], freeze.Issue]:
+    """Freeze one chunk; returns how many mails, and the issue for the next chunk."""
     for attempt in range(1, TRIES + 1):
         try:
             with session_scope(engine) as session:
@@ -141,31 +154,13 @@ def due_without_digest(
     return [subscriber_id for subscriber_id, *wish in active if schedule.is_due(issue_date, *wish)]
 
 
-def _close_preparation(
-    engine: Engine, edition_id: int, now: datetime, sources: Sequence[str]
-) -> None:
+def _close_preparation(engine: Engine, edition_id: int, coverage_line: str) -> None:
     with session_scope(engine) as session:
         edition = session.get_one(Edition, edition_id)
-        if not edition.coverage:
-            read = coverage_of(session, edition, now, sources)
-            edition.coverage = read.line()
-            edition.coverage_in = _in_other_languages(session, edition_id, read)
+        # Readers in other zones are prepared later, and more may have been read by then.
+        edition.coverage = coverage_line
         if edition.status == EditionStatus.DRAFT:
             edition.status = EditionStatus.READY
-
-
-def _in_other_languages(session: Session, edition_id: int, read: Coverage) -> dict[str, list[str]]:
-    """The lines that the edition's digests in other languages than English have."""
-    spoken = session.exec(
-        select(Delivery.language)
-        .where(Delivery.edition_id == edition_id, Delivery.language != language.SOURCE)
-        .distinct()
-    )
-    lines = {}
-    for name in spoken:
-        with language.speaking(name):
-            lines[name] = read.lines()
-    return lines
 
 
 def coverage_of(

@@ -20,7 +20,7 @@ from newsletter.core.models import (
 )
 from newsletter.editions import known_papers, quiet_day
 from newsletter.editions.ordering import ordered_for
-from newsletter.messages import digest, figures, news, subjects
+from newsletter.messages import digest, extras, news, subjects
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
 from newsletter.ranking.encoders import DEFAULT
@@ -77,12 +77,9 @@ def build_unsaved(
 def _unsaved(session: Session, subscriber: Subscriber, ranked: Ranking, issue_date: date) -> Digest:
     ids = [pick.paper_id for pick in ranked.picks]
     papers = session.exec(select(Paper).where(col(Paper.id).in_(ids)))
-    pictures = figures.frozen(session, ids)
+    added = extras.frozen(session, ids)
     contents = digest.Contents(
-        {
-            paper.id or 0: digest.content_of(paper) | pictures.get(paper.id or 0, {})
-            for paper in papers
-        }
+        {paper.id or 0: digest.content_of(paper) | added.get(paper.id or 0, {}) for paper in papers}
     )
     items = [
         (

@@ -130,7 +130,7 @@ def _empty_digests(engine: Engine, editions: list[int]) -> int:
                 session.execute(
                     update(_delivery)
                     .where(_delivery.c.id.in_(ids))
-                    .values(subject="", notice="", to_name="", smtp_response="")
+                    .values(subject="", notice="", coverage="", to_name="", smtp_response="")
                 )
             done += len(ids)
     return done

@@ -5,19 +5,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy
-from sqlmodel import Session, SQLModel
+from sqlalchemy import delete, insert
+from sqlmodel import Session, SQLModel, col
 
-from newsletter.core.language import N_, _, gettext
-from newsletter.core.models import Occasion, QuietNotes
+from newsletter.core import language
+from newsletter.core.language import _, gettext
+from newsletter.core.models import NoDigest, Occasion, QuietNotes
+from newsletter.editions.reasons import LOWER, UNMUTE, WIDEN
+from newsletter.papers.coverage import Coverage
 from newsletter.ranking import ranker
 
 # Half a day less than seven, so that a note an hour earlier than last week's is not held back.
 WEEK = timedelta(days=6.5)
-WIDEN = N_(
-    "To get more, add keywords or papers you like, or ask for a full list in your preferences."
-)
-LOWER = N_("To get more, lower your minimum match in your preferences.")
-UNMUTE = N_("To get more, mute less in your preferences.")
 _ADVICE = {ranker.NO_MATCH: WIDEN, ranker.ALL_MUTED: UNMUTE, ranker.BELOW_MINIMUM: LOWER}
 
 _delivery = SQLModel.metadata.tables["delivery"].c
@@ -30,6 +29,44 @@ def reason(ranked: ranker.Ranking, why: str) -> str:
     said = in_words(ranked)
     advice = _ADVICE.get(ranked.message)
     return f"{said}. {gettext(advice)}" if advice else said
+
+
+def record(
+    session: Session,
+    edition_id: int,
+    empty: Sequence[ranker.Ranking],
+    *,
+    read: Coverage,
+    ids: Sequence[int],
+    spoken: Mapping[int, str],
+) -> None:
+    """Record why the ``empty`` rankings are; what was recorded before for ``ids`` is replaced.
+
+    ``spoken`` are languages by subscriber id.
+    """
+    session.execute(
+        delete(NoDigest).where(
+            col(NoDigest.edition_id) == edition_id, col(NoDigest.subscriber_id).in_(ids)
+        )
+    )
+    if empty:
+        told = {}
+        for ranked in empty:
+            if spoken[ranked.subscriber_id] != language.SOURCE:
+                with language.speaking(spoken[ranked.subscriber_id]):
+                    told[ranked.subscriber_id] = reason(ranked, read.nothing_in_words())
+        session.execute(
+            insert(NoDigest),
+            [
+                {
+                    "edition_id": edition_id,
+                    "subscriber_id": ranked.subscriber_id,
+                    "reason": reason(ranked, read.nothing_in_words()),
+                    "told": told.get(ranked.subscriber_id, ""),
+                }
+                for ranked in empty
+            ],
+        )
 
 
 def in_words(ranked: ranker.Ranking) -> str:

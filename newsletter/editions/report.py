@@ -20,9 +20,11 @@ from newsletter.core.models import (
     Edition,
     EventKind,
     NoDigest,
+    Occasion,
     Reason,
     Subscriber,
 )
+from newsletter.editions.reasons import for_operator, got_no_mail
 from newsletter.inbound.unmatched import kept_count
 from newsletter.papers.coverage import coverage
 from newsletter.sending import ledger
@@ -44,11 +46,16 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One edition: ``counts`` add up to ``prepared``; ``later`` came after the relay's yes."""
+    """One edition: ``counts`` add up to ``prepared``; ``later`` came after the relay's yes.
+
+    ``notes`` counts the prepared mails that have no papers and say so; ``without_digest`` names
+    those who were due and get no mail at all. All of them together were due.
+    """
 
     edition: str
     status: str
     prepared: int
+    notes: int
     counts: dict[str, int]
     later: dict[str, int]
     coverage: str
@@ -78,6 +85,7 @@ def _report(session: Session, issue: Edition | Broadcast, of: int | ledger.OfBro
         edition=issue.issue_date.isoformat(),
         status=issue.status,
         prepared=sum(counts.values()),
+        notes=0 if edition_id is None else notes_of(session, edition_id),
         counts={status.value: number for status, number in counts.items()},
         later={status.value: raw[status] for status in ledger.COUNTED_AS},
         coverage=issue.coverage if isinstance(issue, Edition) else "",
@@ -179,14 +187,22 @@ def _came_back(session: Session, deliveries: ColumnElement[bool] | bool) -> dict
 
 
 def _without_digest(session: Session, edition_id: int | None) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        session.exec(
-            select(Subscriber.email, NoDigest.reason)
-            .join(NoDigest, col(NoDigest.subscriber_id) == col(Subscriber.id))
-            .where(NoDigest.edition_id == edition_id)
-            .order_by(Subscriber.email)
-        )
+    rows = session.exec(
+        select(Subscriber.email, NoDigest.reason)
+        .join(NoDigest, col(NoDigest.subscriber_id) == col(Subscriber.id))
+        .where(got_no_mail(edition_id))
+        .order_by(Subscriber.email)
     )
+    return tuple((email, for_operator(reason)) for email, reason in rows)
+
+
+def notes_of(session: Session, edition_id: int) -> int:
+    """How many mails of the edition say that there are no papers."""
+    return session.exec(
+        select(func.count()).where(
+            Delivery.edition_id == edition_id, Delivery.occasion == Occasion.NOTHING
+        )
+    ).one()
 
 
 def without_digest_page(
@@ -196,12 +212,12 @@ def without_digest_page(
     rows = session.exec(
         select(Subscriber.id, Subscriber.email, NoDigest.reason)
         .join(NoDigest, col(NoDigest.subscriber_id) == col(Subscriber.id))
-        .where(NoDigest.edition_id == edition_id)
+        .where(got_no_mail(edition_id))
         .order_by(col(NoDigest.id))
         .offset(offset)
         .limit(limit)
     )
-    return [(number or 0, email, reason) for number, email, reason in rows]
+    return [(number or 0, email, for_operator(reason)) for number, email, reason in rows]
 
 
 def sources_now(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -220,6 +236,12 @@ def sources_now(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
         }
         for source in found.sources
     ]
+
+
+def prepared_in_words(report: Report) -> str:
+    """How many mails were prepared, and how many of them are notes without papers."""
+    notes = f", {report.notes} of them to say that there are no papers" if report.notes else ""
+    return f"{report.prepared} prepared{notes}"
 
 
 def as_dict(report: Report) -> dict[str, Any]:

@@ -251,6 +251,17 @@ def next_turn(session: Session, now: datetime) -> tuple[datetime, int] | None:
     return min(at.items(), default=None)
 
 
+def next_digest(subscriber: Subscriber, now: datetime) -> datetime | None:
+    """When a subscriber's next digest is due, in UTC; None for who is not active."""
+    if subscriber.status is not SubscriberStatus.ACTIVE:
+        return None
+    hour, zone_name = subscriber.send_hour, subscriber.time_zone
+    today = now.astimezone(zone(zone_name)).date()
+    wish = (subscriber.cadence, subscriber.weekday, subscriber.vacation_until)
+    moments = (send_moment(day, hour, zone_name) for day in _days_due(today, *wish))
+    return next(each for each in moments if each > now)
+
+
 def _days_due(
     today: date, cadence: Cadence, weekday: int, vacation_until: date | None
 ) -> Iterator[date]:

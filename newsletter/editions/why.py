@@ -138,9 +138,10 @@ class Asking:
         ``asked`` is what the paper was looked for by, told where it is not known.
         """
         if paper is None or paper.id is None:
-            return Why(
-                None, asked, Outcome.NOT_INGESTED, _("No source has listed this paper so far.")
+            detail = _(
+                "No source has listed a paper with this number, id, address or title so far."
             )
+            return Why(None, asked, Outcome.NOT_INGESTED, detail)
         frozen = self.frozen(paper.id)
         delivery = self._delivery_of(issue_date)
         if frozen and delivery and frozen.delivery.id == delivery.id:
@@ -158,7 +159,7 @@ class Asking:
             return replace(self.mailed(paper, frozen), outcome=Outcome.ALREADY_SENT)
         found = None if paper.standing else self.standing(paper.id, delivery, issue_date)
         if found is None:
-            return _not_a_candidate(paper)
+            return _not_a_candidate(paper, at)
         return self._computed(paper, found, issue_date, frozen=delivery is not None)
 
     def mailed(self, paper: Paper, frozen: Frozen) -> Why:
@@ -226,6 +227,7 @@ class Asking:
 
     def _computed(self, paper: Paper, found: Standing, issue_date: date, *, frozen: bool) -> Why:
         outcome, detail = _OUTCOMES[found.verdict], found.detail
+        today = utc_now().date()
         if outcome is Outcome.SELECTED:
             now = _(
                 "Ranked just now: no digest of {day} is prepared for this reader.", day=issue_date
@@ -242,6 +244,10 @@ class Asking:
         no_digest = gettext(_NO_DIGESTS.get(self.subscriber.status, ""))
         if not no_digest and not frozen and not self._is_due(issue_date):
             no_digest = _("No digest is due for this reader on {day}.", day=issue_date)
+        elif not (no_digest or frozen or outcome is Outcome.SELECTED) and issue_date < today:
+            no_digest = _(
+                "No digest of {day} went to this reader: this is as of now.", day=issue_date
+            )
         return Why(
             paper.id,
             paper.title,
@@ -267,8 +273,8 @@ class Asking:
         ).first()
 
 
-def _not_a_candidate(paper: Paper) -> Why:
-    """Why a paper that was not mailed could not be picked by anybody."""
+def _not_a_candidate(paper: Paper, at: datetime) -> Why:
+    """Why a paper that was not mailed could not be picked by anybody for a digest of then."""
     if paper.standing:
         is_retracted = paper.standing == "retracted"
         detail = (
@@ -277,10 +283,13 @@ def _not_a_candidate(paper: Paper) -> Why:
             else _("It was withdrawn, and such a paper is never picked.")
         )
         return Why(paper.id or 0, paper.title, Outcome.RETRACTED, detail)
-    days = CANDIDATE_WINDOW.days
-    detail = _(
-        "It dates from {day}; a digest holds nothing older than {days} days.",
-        day=f"{paper.first_seen_at:%Y-%m-%d}",
-        days=days,
-    )
+    since = f"{at - CANDIDATE_WINDOW:%Y-%m-%d}"
+    if paper.first_seen_at == paper.published_at:
+        told = N_(
+            "It was published on {day} and was no news when it came in; this digest holds what "
+            "came in since {since}."
+        )
+    else:
+        told = N_("It came in on {day}; this digest holds what came in since {since}.")
+    detail = _(told, day=f"{paper.first_seen_at:%Y-%m-%d}", since=since)
     return Why(paper.id or 0, paper.title, Outcome.TOO_OLD, detail)

@@ -15,7 +15,7 @@ from sqlmodel import Session, SQLModel, select
 from newsletter.core import language
 from newsletter.core.language import SOURCE
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
-from newsletter.messages import figures, paper_date, subjects
+from newsletter.messages import figures, other_words, paper_date, subjects
 from newsletter.messages.news import NewsItem, load_news
 from newsletter.messages.reasons import Reasons, divided, reasons_of
 
@@ -38,6 +38,7 @@ class FrozenPaper(NamedTuple):
     code_url: str | None = None
     project_url: str | None = None
     figure: figures.Thumbnail | None = None
+    words: tuple[other_words.InWords, ...] = ()
     dated: tuple[int, ...] = ()  # as `paper_date` has it; without it ``date`` is shown
 
 
@@ -206,6 +207,7 @@ class Contents(dict[int, FrozenPaper]):
             code_url=content["code_url"],
             project_url=content["project_url"],
             figure=figures.thawed(content),
+            words=other_words.thawed(content),
         )
         return made
 
@@ -233,8 +235,8 @@ _ROWS = (
         SQLModel.metadata.tables["subscriber"].c.public_id,
         SQLModel.metadata.tables["subscriber"].c.link_generation,
         SQLModel.metadata.tables["edition"].c.issue_date,
-        SQLModel.metadata.tables["edition"].c.coverage,
-        SQLModel.metadata.tables["edition"].c.coverage_in,
+        SQLModel.metadata.tables["edition"].c.coverage.label("of_edition"),
+        _delivery.coverage,
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .join(SQLModel.metadata.tables["edition"])
@@ -306,11 +308,11 @@ def _digest(
 
 
 def _coverage(row: Any) -> str:
-    """What was read for the edition; on a quiet day nothing was chosen from it."""
+    """What the digest was chosen from; a row of an older version has the edition's line."""
+    if row.coverage is not None:
+        return str(row.coverage)
     is_quiet = row.occasion is Occasion.NOTHING
-    if row.language in row.coverage_in:
-        return str(row.coverage_in[row.language][is_quiet])
-    line: str = row.coverage
+    line: str = row.of_edition
     return line.replace("Chosen from", "Looked through", 1) if is_quiet else line
 
 

@@ -109,7 +109,14 @@ def in_html(text: str) -> str:
     return str(escape(text))
 
 
-def links_of(base_url: str, tokens: Mapping[str, str], *, has_figures: bool = False) -> Links:
+class Shows(NamedTuple):
+    """What a site shows besides, as its operator chose."""
+
+    figures: bool = False
+    words: bool = False
+
+
+def links_of(base_url: str, tokens: Mapping[str, str], shows: Shows) -> Links:
     """Where the links of a delivery's cards lead; ``tokens`` as `Renderer` names them."""
     return Links(
         feedback=f"{base_url}/feedback/{tokens['token']}",
@@ -117,22 +124,21 @@ def links_of(base_url: str, tokens: Mapping[str, str], *, has_figures: bool = Fa
         paper=f"{base_url}/paper",
         click=f"{base_url}/click/{tokens['click']}" if "click" in tokens else "",
         learned=f"{base_url}/preferences/{tokens['preferences']}/learned",
-        figures=f"{base_url}/figures" if has_figures else "",
+        figures=f"{base_url}/figures" if shows.figures else "",
+        in_words=shows.words,
     )
 
 
 class Fragments:
     """Makes and keeps the fragments of the digest template."""
 
-    def __init__(
-        self, base_url: str, *, count_clicks: bool = False, has_figures: bool = False
-    ) -> None:
+    def __init__(self, base_url: str, *, count_clicks: bool, shows: Shows) -> None:
         """Links lead to the site at ``base_url``."""
         self._base_url = base_url
         self._templates = templates.compiled("digest")
         names = ("token", "receipt", "preferences", *(["click"] if count_clicks else []))
         slots = {name: slot(name) for name in names}
-        self._links = links_of(base_url, slots, has_figures=has_figures)
+        self._links = links_of(base_url, slots, shows)
         self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
         self.section_footnote = lru_cache(maxsize=_MOST_PAPERS)(self._make_section_footnote)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from newsletter.core import language
 from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestLength, Signal
 from newsletter.core.one_line import shortened
-from newsletter.messages import figures, paper_date, reasons, wording
+from newsletter.messages import figures, other_words, paper_date, reasons, wording
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection, FrozenPaper
 from newsletter.messages.reasons import Kinds, Reasons
 
@@ -62,7 +63,8 @@ class Links(NamedTuple):
     ``feedback`` takes answers, ``receipt`` tells scores part by part, ``paper`` is this site's
     page of a paper, ``click`` counts clicks ("" where they are not counted). ``learned`` shows what
     shapes the ranking ("" on pages whose link must not open it). ``figures`` are thumbnails, the
-    same for all readers ("" where the site has none).
+    same for all readers ("" where the site has none); ``in_words``: whether words of a model may
+    stand on it.
     """
 
     feedback: str
@@ -71,6 +73,7 @@ class Links(NamedTuple):
     click: str = ""
     learned: str = ""
     figures: str = ""
+    in_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class Card:
     receipt_url: str
     is_lead: bool
     figure: figures.Picture | None
+    is_machine_made: bool  # the sentence in short, and the translated title
+    translated: str  # the title in the reader's language, or ""
     number: str  # of its footnote in plain text
 
     @property
@@ -140,6 +145,7 @@ def card(shown: CardKey, *, why: Reasons, links: Links, number: str = "") -> Car
     title = _brief(paper.title, LONGEST_TITLE) or _("Untitled")
     known = ((_("Code"), paper.code_url), (_("Project page"), paper.project_url))
     more = [(name, _safe(url, paper.paper_id)) for name, url in known if url]
+    words = other_words.spoken(paper.words) if links.in_words else None
     name, signal = RATING
     authors = wording.authors_in_words if shown.is_lead else wording.first_authors
     return Card(
@@ -149,11 +155,16 @@ def card(shown: CardKey, *, why: Reasons, links: Links, number: str = "") -> Car
         authors=authors(paper.authors),
         origin=_origin(paper),
         in_short=_brief(
-            " ".join(paper.abstract[start:end] for start, end in shown.in_short), LONGEST_IN_SHORT
+            words.sentence
+            if words
+            else " ".join(paper.abstract[start:end] for start, end in shown.in_short),
+            LONGEST_IN_SHORT,
         ),
+        is_machine_made=words is not None,
+        translated=_brief(words.title, LONGEST_TITLE) if words else "",
         fit=shown.fit,
         reasons=reasons.linked(why, links.learned),
-        abstract=wording.passages(paper.abstract, shown.highlights, shown.length),
+        abstract=_abstract(shown),
         links=tuple((name, url) for name, url in more if url),
         rating=(gettext(name), f"{links.feedback}/{paper.paper_id}/{signal}"),
         receipt_url=f"{links.receipt}/{paper.paper_id}",
@@ -220,8 +231,12 @@ def words_in(shown: CardKey) -> int:
     """How many words of the paper itself a card shows."""
     paper = shown.paper
     texts = [paper.title, *(paper.abstract[start:end] for start, end in shown.in_short)]
-    texts += [text for text, _ in wording.passages(paper.abstract, shown.highlights, shown.length)]
+    texts += [text for text, _ in _abstract(shown)]
     return sum(len(text.split()) for text in texts)
+
+
+def _abstract(shown: CardKey) -> tuple[wording.Passage, ...]:
+    return wording.passages(shown.paper.abstract, shown.highlights, shown.length, shown.in_short)
 
 
 def _brief(text: str, most: int) -> str:
@@ -252,4 +267,4 @@ def _origin(paper: FrozenPaper) -> str:
         if paper.upvotes
         else "",
     ]
-    return " · ".join(piece for piece in pieces if piece)
+    return " · ".join(language.isolated(piece) for piece in pieces if piece)

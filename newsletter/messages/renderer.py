@@ -31,6 +31,7 @@ from newsletter.messages.fragments import (
     NO_SLOT,
     Fragments,
     HtmlAndText,
+    Shows,
     Wrapper,
     encoded_both,
     in_html,
@@ -42,8 +43,9 @@ from newsletter.messages.note_renderer import NoteRenderer
 from newsletter.messages.reasons import Kinds, Reasons
 from newsletter.messages.size_limit import HTML_LIMIT, Shape
 
-# Frames differ by date, coverage and occasion: a handful an edition.
-_MOST_FRAMES = 64
+# Frames differ by date, occasion and what was read: as many an edition as its readers have dates
+# of their last digest.
+_MOST_FRAMES = 512
 # What in the frame differs from digest to digest.
 _WORDS = ("subject", "preheader", "lead", "contents", "reason")
 _PAGES = ("view", "preferences", "unsubscribe")
@@ -79,7 +81,7 @@ class Renderer:
         notes = NoteRenderer(settings, signer, self._maker)
         self.confirmation, self.account_link = notes.confirmation, notes.account_link
         self._count_clicks = settings.count_clicks
-        self._has_figures = bool(settings.figures)
+        self._shows = Shows(bool(settings.figures), words=settings.rephrase_url is not None)
         self._fragments_in: dict[str, Fragments] = {}
         self._frame = lru_cache(maxsize=_MOST_FRAMES)(self._make_frame)
 
@@ -129,7 +131,7 @@ class Renderer:
         values = self._frame_values(words, tokens, _framing(digest))
         if whole:
             values["links"]["view"] = ""
-        links = links_of(self._base_url, tokens, has_figures=self._has_figures)
+        links = links_of(self._base_url, tokens, self._shows)
         numbers = count(1)
         values["sections"] = [
             paper_card.section_values(digest, section, papers, links, numbers)
@@ -149,7 +151,7 @@ class Renderer:
         name = language.current()
         if name not in self._fragments_in:
             self._fragments_in[name] = Fragments(
-                self._base_url, count_clicks=self._count_clicks, has_figures=self._has_figures
+                self._base_url, count_clicks=self._count_clicks, shows=self._shows
             )
         return self._fragments_in[name]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from newsletter.core.language import _, gettext, ngettext
-from newsletter.core.models import Occasion
+from newsletter.core.models import Label, Occasion
 from newsletter.core.one_line import shortened
 from newsletter.messages import wording
 from newsletter.messages.digest import Digest
@@ -118,10 +118,16 @@ def digest_lead(digest: Digest, site: str) -> str:
             "here are the best {count} papers announced during your vacation.",
             number,
         )
-    else:
+    elif any(paper.label is not Label.NONE for paper in digest.papers):
         said = ngettext(
             "here is {count} paper chosen for you.",
             "here are {count} papers chosen for you.",
+            number,
+        )
+    else:  # popular ones, the same for everyone
+        said = ngettext(
+            "here is {count} of the new papers.",
+            "here are {count} of the new papers.",
             number,
         )
     if digest.notice:

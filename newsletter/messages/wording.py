@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from newsletter.core import language
@@ -122,20 +123,25 @@ def label(of: Label) -> str:
 
 
 def passages(
-    abstract: str, highlights: Sequence[tuple[int, int]], length: DigestLength
+    abstract: str,
+    highlights: Sequence[tuple[int, int]],
+    length: DigestLength,
+    said: Sequence[tuple[int, int]] = (),
 ) -> tuple[Passage, ...]:
     """The part of ``abstract`` to show, as pieces of text with whether each is bold.
 
     ``highlights`` are (start, end) offsets in characters; those out of range or overlapping are
     cut to what makes sense. Normal length keeps whole sentences up to 420 characters, and adds
-    a highlighted sentence that comes later; compact shows nothing.
+    a highlighted sentence that comes later, but not what was ``said`` above it; compact shows
+    nothing.
     """
     if length is DigestLength.COMPACT or not abstract:
         return ()
     spans = _tidy(highlights, len(abstract))
     if length is DigestLength.FULL:
         return _cut(abstract, [(0, len(abstract))], spans)
-    return _cut(abstract, _excerpt(abstract, spans), spans)
+    kept = _excerpt(abstract, spans, said)
+    return _cut(abstract, kept, spans) if kept else ()
 
 
 def _tidy(highlights: Sequence[tuple[int, int]], size: int) -> list[tuple[int, int]]:
@@ -147,16 +153,26 @@ def _tidy(highlights: Sequence[tuple[int, int]], size: int) -> list[tuple[int, i
     return spans
 
 
-def _excerpt(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges to keep: leading sentences, then sentences that hold a highlight."""
+# One abstract is shown at several lengths, with and without marks, and its words are counted.
+_spans_of = lru_cache(maxsize=2000)(spans_of)
+
+
+def _excerpt(
+    text: str, spans: Sequence[tuple[int, int]], said: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Ranges to keep: leading sentences, then sentences that hold a highlight; none ``said``."""
     kept: list[tuple[int, int]] = []
     used = 0
     leading = True
-    for start, end in spans_of(text):
+    for start, end in _spans_of(text):
+        if any(a < end and start < b for a, b in said):
+            used += end - start
+            continue
         leading = leading and used + end - start <= NORMAL_CHARACTERS
         lit = any(a < end and start < b for a, b in spans)
         if not kept and not leading:  # one very long first sentence
-            kept.append((start, start + len(shortened(text[start:end], NORMAL_CHARACTERS)) - 1))
+            some = shortened(text[start:end], NORMAL_CHARACTERS)
+            kept.append((start, min(end, start + len(some.removesuffix("…")))))
             break
         if leading or (lit and used < 2 * NORMAL_CHARACTERS):
             kept.append((start, end))

@@ -35,6 +35,8 @@ class SourceCondition(StrEnum):
     NOTHING_ANNOUNCED = "nothing_announced"
     LATE = "late"
     FAILED = "failed"
+    NOT_READ = "not_read"  # nobody asked it this time
+    NEVER_READ = "never_read"  # nor ever before
 
 
 class NothingToSend(StrEnum):
@@ -43,6 +45,7 @@ class NothingToSend(StrEnum):
     NOTHING_ANNOUNCED = "nothing_announced"
     LATE = "late"
     FAILED = "failed"
+    NOT_READ = "not_read"
     BELOW_BAR = "below_bar"
 
 
@@ -82,50 +85,50 @@ class Coverage:
         """Papers announced; those that were known before are not announced again."""
         return self.read + self.failed
 
-    def line(self, *, is_chosen: bool = True) -> str:
-        """One line for readers, under the heading of a digest.
-
-        On a quiet day nothing was chosen from what was read: ``is_chosen`` is false.
-        """
-        failed = self._named(SourceCondition.FAILED)
-        late = self._named(SourceCondition.LATE)
-        line = self._read_in_words(is_chosen) if self.read else _("No new papers")
-        if failed:
-            line = _("{line}; {sources} could not be read today", line=line, sources=failed)
-        if late:
-            line = _("{line}; nothing yet from {sources}", line=line, sources=late)
-        return line
-
-    def lines(self) -> list[str]:
-        """The line of a digest with papers, and of one without, in the language that is on."""
-        return [self.line(), self.line(is_chosen=False)]
-
-    def _read_in_words(self, is_chosen: bool) -> str:
+    def line(self) -> str:
+        """One line on the whole edition, for the operator."""
         new = sum(source.new for source in self.sources)
         revised = self.read - new
-        if not revised:
-            if is_chosen:
-                return ngettext(
-                    "Chosen from {count} new paper", "Chosen from {count} new papers", new
-                )
-            return ngettext(
-                "Looked through {count} new paper", "Looked through {count} new papers", new
-            )
-        if is_chosen:
-            return _(
+        line = _chosen_from(new)
+        if revised:
+            line = _(
                 "Chosen from {papers} and {revisions}",
                 papers=ngettext("{count} new paper", "{count} new papers", new),
                 revisions=ngettext("{count} revision", "{count} revisions", revised),
             )
-        return _(
-            "Looked through {papers} and {revisions}",
-            papers=ngettext("{count} new paper", "{count} new papers", new),
-            revisions=ngettext("{count} revision", "{count} revisions", revised),
-        )
+        return self._with_missing(line)
 
-    def _named(self, condition: SourceCondition) -> str:
+    def line_for(self, papers: int, *, is_chosen: bool = True) -> str:
+        """One line under the heading of a digest, in the language that is on.
+
+        ``papers`` is how many are new to its reader. On a quiet day nothing was chosen from them:
+        ``is_chosen`` is false.
+        """
+        looked = ngettext(
+            "Looked through {count} new paper", "Looked through {count} new papers", papers
+        )
+        return self._with_missing(_chosen_from(papers) if is_chosen or not papers else looked)
+
+    def _with_missing(self, line: str) -> str:
+        failed = ", ".join(self._named(SourceCondition.FAILED))
+        late = ", ".join(self._named(SourceCondition.LATE))
+        unread = self._named(SourceCondition.NOT_READ)
+        if failed:
+            line = _("{line}; {sources} could not be read today", line=line, sources=failed)
+        if unread:
+            said = plural(
+                "{line}; {sources} was not read this time",
+                "{line}; {sources} were not read this time",
+                len(unread),
+            )
+            line = said.format(line=line, sources=", ".join(unread))
+        if late:
+            line = _("{line}; nothing yet from {sources}", line=line, sources=late)
+        return line
+
+    def _named(self, condition: SourceCondition) -> list[str]:
         names = (in_words(each.source) for each in self.sources if each.condition is condition)
-        return ", ".join(dict.fromkeys(names))
+        return list(dict.fromkeys(names))
 
     def nothing_in_words(self) -> str:
         """The same in words for the subscriber, with the sources it lies with."""
@@ -134,13 +137,15 @@ class Coverage:
             return _("there are no new papers")
         if why is NothingToSend.NOTHING_ANNOUNCED:
             return _("nothing was announced")
-        failed = why is NothingToSend.FAILED
-        wanted = SourceCondition.FAILED if failed else SourceCondition.LATE
-        conditions = {in_words(each.source): each.condition for each in self.sources}
-        names = [name for name, condition in conditions.items() if condition is wanted]
+        names = self._named(SourceCondition(why.value))
         named = listed(names)
-        if failed:
+        if why is NothingToSend.FAILED:
             return _("{sources} could not be read", sources=named)
+        if why is NothingToSend.NOT_READ:
+            if not names:
+                return _("no source has been read yet")
+            unread = plural("{sources} was not read", "{sources} were not read", len(names))
+            return unread.format(sources=named)
         late = plural("{sources} is late", "{sources} are late", len(names))
         return late.format(sources=named)
 
@@ -148,12 +153,21 @@ class Coverage:
         """Why a subscriber without papers has none."""
         if self.read:
             return NothingToSend.BELOW_BAR
-        conditions = {source.condition for source in self.sources}
+        conditions = {each.condition for each in self.sources if each.source != FEEDS}
         if SourceCondition.FAILED in conditions:
             return NothingToSend.FAILED
         if SourceCondition.LATE in conditions:
             return NothingToSend.LATE
+        # What was never read is told only where it is all there is.
+        if SourceCondition.NOT_READ in conditions or conditions == {SourceCondition.NEVER_READ}:
+            return NothingToSend.NOT_READ
         return NothingToSend.NOTHING_ANNOUNCED
+
+
+def _chosen_from(papers: int) -> str:
+    if not papers:
+        return _("No new papers")
+    return ngettext("Chosen from {count} new paper", "Chosen from {count} new papers", papers)
 
 
 def in_words(source: str) -> str:
@@ -178,6 +192,7 @@ def coverage(
         logs.setdefault(log.source, []).append(log)
     news = select(FetchLog.source, func.max(started)).where(col(FetchLog.new) > 0, started <= until)
     last_news = dict(session.exec(news.group_by(col(FetchLog.source))).all())
+    tried = set(session.exec(select(FetchLog.source).where(started <= until).distinct()))
     return Coverage(
         since,
         until,
@@ -188,6 +203,7 @@ def coverage(
                 until,
                 last_news.get(name, since),
                 is_expected=not sources or name in sources,
+                was_tried=name in tried,
             )
             for name, own in logs.items()
         ),
@@ -195,13 +211,21 @@ def coverage(
 
 
 def _source(
-    name: str, logs: list[FetchLog], until: datetime, last_news: datetime, *, is_expected: bool
+    name: str,
+    logs: list[FetchLog],
+    until: datetime,
+    last_news: datetime,
+    *,
+    is_expected: bool,
+    was_tried: bool,
 ) -> SourceCoverage:
     new, revised = sum(log.new for log in logs), sum(log.revised for log in logs)
     last = logs[-1] if logs else None
     if name == FEEDS:
         condition = SourceCondition.NOTHING_ANNOUNCED
-    elif last is None or last.status is FetchStatus.FAILED:
+    elif last is None:
+        condition = SourceCondition.NOT_READ if was_tried else SourceCondition.NEVER_READ
+    elif last.status is FetchStatus.FAILED:
         condition = SourceCondition.FAILED
     elif is_expected and is_overdue(name, last_news, until):
         condition = SourceCondition.LATE
@@ -218,7 +242,7 @@ def _source(
         last_read=max(
             (log.started_at for log in logs if log.status is FetchStatus.OK), default=None
         ),
-        error=None if name == FEEDS else _error(last),
+        error=None if name == FEEDS else _error(last, was_tried=was_tried),
     )
 
 
@@ -233,9 +257,9 @@ def _failed(logs: list[FetchLog]) -> int:
     return max(len(distinct), max((log.failed for log in logs), default=0))
 
 
-def _error(log: FetchLog | None) -> str | None:
+def _error(log: FetchLog | None, *, was_tried: bool) -> str | None:
     if log is None:
-        return "not read yet"
+        return "not read lately" if was_tried else "not read yet"
     if log.status is FetchStatus.OK:
         return None
     if not log.errors:

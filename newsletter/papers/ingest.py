@@ -35,6 +35,7 @@ class Outcome:
     new: int = 0
     revised: int = 0
     known: int = 0
+    too_old: int = 0  # of the known: stored now, but published too long ago to be news
     failed: int = 0
     left_out: int = 0  # notices and parts of an issue: no papers, and not counted as such
     errors: tuple[Problem, ...] = ()
@@ -125,6 +126,7 @@ class _Run:
                 new=self.outcome.new + tally.new,
                 revised=self.outcome.revised + tally.revised,
                 known=self.outcome.known + tally.known,
+                too_old=self.outcome.too_old + tally.too_old,
             )
         self.outcome = replace(self.outcome, left_out=self.outcome.left_out + page.left_out)
         if page.retracted_dois:

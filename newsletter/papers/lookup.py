@@ -1,4 +1,4 @@
-"""One paper by whatever somebody has of it: our number, an arXiv id, a DOI, an address, a title."""
+"""A paper by whatever somebody has of it: our number, an arXiv id, a DOI, an address, a title."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from rapidfuzz import fuzz
 from sqlmodel import Session, col, select
 
-from newsletter.core.identifiers import canonical_doi, split_arxiv_id
+from newsletter.core.identifiers import canonical_doi, pubmed_name, split_arxiv_id
 from newsletter.core.models import Paper, PaperAlias
 from newsletter.core.text import clean
 from newsletter.papers import identity
@@ -18,29 +18,40 @@ LONGEST = 1_000
 # How much of a typed title must agree with the paper's, in percent: a typing error or two, not
 # another paper of the same series.
 ALIKE = 92
+# Of so many papers at most it is told that their titles hold the part that was typed.
+MOST_NAMED = 50
+# A part that ends within a word has to be as long as this; "art" is in too many words.
+SHORTEST_CUT = 8
+# Thai, and after it Japanese, Chinese and Korean, say as much in two signs.
+_FIRST_UNSPACED = "\u0e00"
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+# Digits, and the Roman numerals of a series.
+_NUMBER = re.compile(r"\d+|\b[IVX]+\b")
 _TAIL = re.compile(r"\s*\[[\w.\-, ]{1,60}\]\s*$")  # "arXiv:2503.11731v2 [cs.CL]"
 _OURS = re.compile(r"/paper/(\d{1,9})/?$")
 _LARGEST_ID = 2**31
 
 
-def find_paper(session: Session, asked: str) -> Paper | None:
-    """The paper that ``asked`` names, or None.
+def find_papers(session: Session, asked: str) -> list[Paper]:
+    """The paper that ``asked`` names; none, or several where it is part of several titles.
 
-    Our own number comes first, then ids of sources, then the address, then the title, where one
-    with a typing error still finds it.
+    Our own number comes first, then ids of sources, then the address, then the title: whole, a
+    part of it, one with a typing error, or words of it. Of several the newest come first, at
+    most `MOST_NAMED`.
     """
     asked = " ".join(asked[:LONGEST].replace("\x00", " ").split())
     if not asked:
-        return None
-    if asked.isascii() and asked.isdigit() and int(asked) < _LARGEST_ID:
-        paper = session.get(Paper, int(asked))
-        if paper is not None:
-            return paper
+        return []
+    found = _by_number(session, asked)
     for names in _names(asked):
-        found = _by_alias(session, names)
-        if found is not None:
-            return found
-    return _by_address(session, asked) or _by_title(session, clean(asked))
+        found = found or _by_alias(session, names)
+    found = found or _by_address(session, asked)
+    return [found] if found else _by_title(session, clean(asked))[:MOST_NAMED]
+
+
+def _by_number(session: Session, asked: str) -> Paper | None:
+    is_number = asked.isascii() and asked.isdigit() and int(asked) < _LARGEST_ID
+    return session.get(Paper, int(asked)) if is_number else None
 
 
 def _names(asked: str) -> Iterator[list[tuple[str, str]]]:
@@ -58,6 +69,8 @@ def _names(asked: str) -> Iterator[list[tuple[str, str]]]:
         yield [(identity.DOI, doi)]
         if (registered := split_arxiv_id(doi.removeprefix("10.48550/arxiv.")))[0]:
             yield [(identity.ARXIV, registered[0])]
+    if not bare.isdigit() and (numbered := pubmed_name(bare)):
+        yield [("pubmed", numbered.removeprefix("pmid:"))]
     yield [("", bare)]
 
 
@@ -92,15 +105,57 @@ def _splits(address: str) -> bool:
     return True
 
 
-def _by_title(session: Session, asked: str) -> Paper | None:
-    """The paper with this title, the newest of several; else the one most like it, if any is."""
+def _by_title(session: Session, asked: str) -> list[Paper]:
+    """Papers with this title, or this part of it, or nearly this title, the likeliest kind alone.
+
+    Papers of one title are told apart by nobody: of these, the newest.
+    """
     wanted = identity.folded(asked)
     if not wanted:
-        return None
-    found = [*search(session, asked, limit=20), *search(session, asked, any_word=True, limit=20)]
-    same = [paper for paper in found if identity.folded(paper.title) == wanted]
-    if same:
-        return max(same, key=lambda paper: paper.id or 0)
-    near = [(fuzz.ratio(identity.folded(paper.title), wanted), paper.id or 0) for paper in found]
-    best, number = max(near, default=(0, 0))
-    return session.get(Paper, number) if best >= ALIKE else None
+        return []
+    words = _words_of(asked)
+    contained = col(Paper.title).icontains(asked, autoescape=True)
+    query = select(Paper).where(contained).order_by(col(Paper.id).desc()).limit(MOST_NAMED)
+    several = [
+        *session.exec(query),
+        *search(session, " ".join(words), limit=MOST_NAMED),
+        *search(session, " ".join(words), any_word=True, limit=20),
+    ]
+    found = {paper.id or 0: paper for paper in several}
+    papers = [found[number] for number in sorted(found, reverse=True)]
+    same = [paper for paper in papers if identity.folded(paper.title) == wanted]
+    if same or asked.isdigit():  # a number is a paper's own, or all of a title
+        return same[:1]
+    return (
+        [paper for paper in papers if _stand_together(words, _words_of(paper.title))]
+        or [paper for paper in papers if _is_cut(wanted, identity.folded(paper.title))]
+        or _misspelt(papers, asked)
+        or [paper for paper in papers if set(words) <= set(_words_of(paper.title))]
+    )
+
+
+def _words_of(title: str) -> list[str]:
+    return [word for part in _WORD.findall(title) if (word := identity.folded(part))]
+
+
+def _stand_together(part: list[str], whole: list[str]) -> bool:
+    """Whether the words of ``part`` stand one after the other in ``whole``."""
+    return f" {' '.join(part)} " in f" {' '.join(whole)} "
+
+
+def _is_cut(part: str, whole: str) -> bool:
+    """Whether a part ends within a word, as titles do that were cut or have no spaces."""
+    fewest = SHORTEST_CUT if min(part) < _FIRST_UNSPACED else 2
+    return len(part) >= fewest and part in whole
+
+
+def _misspelt(papers: list[Paper], asked: str) -> list[Paper]:
+    """The papers most like a title with typing errors; other numbers are other papers."""
+    wanted, numbers = identity.folded(asked), _NUMBER.findall(asked)
+    near = [
+        (fuzz.ratio(identity.folded(paper.title), wanted), paper)
+        for paper in papers
+        if _NUMBER.findall(paper.title) == numbers
+    ]
+    best = max((ratio for ratio, _ in near), default=0.0)
+    return [paper for ratio, paper in near if ratio == best >= ALIKE]

@@ -57,11 +57,12 @@ _FILLED = ("doi", "authors", "url", "code_url", "project_url", "published_at", "
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many sightings were new papers, revisions, or known."""
+    """How many sightings were new papers, revisions, or known; ``too_old`` is a part of those."""
 
     new: int = 0
     revised: int = 0
     known: int = 0
+    too_old: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -127,7 +128,8 @@ class _Group:
         self._write()
         new = sum(not row.is_revision and not row.is_old for row in self.new)
         revised += sum(row.is_revision for row in self.new)
-        return Tally(new, revised, len(records) - new - revised)
+        known = len(records) - new - revised
+        return Tally(new, revised, known, sum(row.is_old for row in self.new))
 
     def _look_up(self, records: Iterable[PaperRecord]) -> None:
         """Read the rows that any key of any record names."""
@@ -322,8 +324,7 @@ def _new_row(record: PaperRecord, seen_at: datetime, max_age: timedelta | None) 
         "project_url": record.project_url,
         "published_at": record.published_at,
         "published_precision": record.published_precision,
-        # A revision of a paper from before our time, or an old paper, must not pass for new:
-        # candidates go by this moment, so it gets the one when the paper was first public.
+        # An old paper, or a revision of one from before our time, must not pass for new.
         "first_seen_at": _first_public(record, seen_at) if is_revision or is_old else seen_at,
         "announcement": record.announcement,
         "standing": record.standing,

@@ -174,6 +174,7 @@ class SubscriberProfile:
     max_papers: int
     min_score: float
     since: datetime
+    last_digest: datetime | None = None
     seen: frozenset[int] = frozenset()
     weekly_budget: int | None = None  # papers a week
     budget_left: int | None = None  # of these, after what was sent in the last days
@@ -216,6 +217,7 @@ class Ranking:
     """One subscriber's picks in reading order; ``reason`` says why there are none.
 
     ``message`` and ``number`` are what it was made of, to say it in another language.
+    ``considered`` counts the papers that were first seen since the subscriber's last digest.
     """
 
     subscriber_id: int
@@ -223,3 +225,4 @@ class Ranking:
     reason: str = ""
     message: str = field(default="", compare=False)
     number: str = field(default="", compare=False)
+    considered: int = field(default=0, compare=False)

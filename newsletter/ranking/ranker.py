@@ -67,6 +67,7 @@ class Ranker:
         self._likeness = Likeness(candidates)
         self._products = attribution.ProductCache(candidates)
         self._reasons = reasons.Reasons(self._products, self._found)
+        self._first_seen = np.sort(candidates.first_seen)
         self._matcher = Matcher(self._products, self._found, model or shipped())
 
     def rank(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
@@ -84,7 +85,17 @@ class Ranker:
                 some = places[start : start + size]
                 chunk = [known[place] for place in some]
                 rankings |= zip(some, self._chunk(chunk), strict=True)
-        return [rankings[place] for place in range(len(profiles))]
+        return [
+            replace(rankings[place], considered=self._number_new(profile))
+            for place, profile in enumerate(profiles)
+        ]
+
+    def _number_new(self, profile: SubscriberProfile) -> int:
+        """How many papers were first seen since the subscriber's last digest."""
+        # Not since ``profile.since``, which looks back at hours that the last digest had seen.
+        after = max(profile.since, profile.last_digest or profile.since)
+        earlier = np.searchsorted(self._first_seen, after.timestamp())
+        return len(self._first_seen) - int(earlier)
 
     def match_of(self, profile: SubscriberProfile, row: int) -> float | None:
         """The match of candidate ``row`` in its best topic, beside the reader's shortlist.
@@ -135,9 +146,9 @@ class Ranker:
         whys = self._reasons.of(topics, homes, papers, outside, languages)
         sections = [topic.name for topic in mine]
         topic_ids = [topic.topic_id for topic in mine]
+        named = {name: _outside_in(name) for name in set(languages)}
         for index in np.flatnonzero(outside).tolist():
-            with language.speaking(profiles[rows[index]].language):
-                sections[index], topic_ids[index] = gettext(OUTSIDE), None
+            sections[index], topic_ids[index] = named[languages[homes[index]]], None
         edges = np.searchsorted(rows, np.arange(len(profiles) + 1))
         matches = np.round(picks.matches[rows, columns].astype(np.float64), 4).tolist()
         values = zip(
@@ -166,6 +177,11 @@ class Ranker:
 def rank(candidates: Candidates, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
     """A ranking per profile, in their order."""
     return Ranker(candidates).rank(profiles)
+
+
+def _outside_in(name: str) -> str:
+    with language.speaking(name):
+        return gettext(OUTSIDE)
 
 
 def _known(profile: SubscriberProfile) -> SubscriberProfile:

@@ -117,7 +117,8 @@ class Reasons:
         told = {home: _told(topics[home]) for home in np.unique(homes).tolist()}
         strongest = attribution.strongest(topics, self.products, homes, papers)
         whys = []
-        with language.speaking(language.current()):
+        spoken = language.current()
+        with language.speaking(spoken):
             for home, paper, liked, nearest, is_outside in zip(
                 homes.tolist(),
                 papers.tolist(),
@@ -126,7 +127,9 @@ class Reasons:
                 outside.tolist(),
                 strict=True,
             ):
-                language.use(languages[home])
+                if languages[home] != spoken:
+                    spoken = languages[home]
+                    language.use(spoken)
                 lines = self._lines(topics[home], told[home], paper, liked, nearest)
                 whys.append(_joined(_outside(topics[home], lines) if is_outside else lines))
         return whys
@@ -208,7 +211,8 @@ class Reasons:
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
-        if (key, paper) not in self._shared:
+        shared = self._shared.get((key, paper))
+        if shared is None:
             if key not in self._liked:
                 words = (word for word, _, _ in tokens(text) if _says_something(word))
                 self._liked[key] = frozenset(stem(word) for word in words)
@@ -217,8 +221,9 @@ class Reasons:
             title = {stem(word) for word in phrase_of(self.candidates.titles[paper])}
             count = self.candidates.vocabulary.count
             best = sorted(both, key=lambda each: (each not in title, count(each), each))[:SHARED]
-            self._shared[key, paper] = [there[each] for each in best] if len(best) == SHARED else []
-        return _listed(self._shared[key, paper])
+            shared = [there[each] for each in best] if len(best) == SHARED else []
+            self._shared[key, paper] = shared
+        return _listed(shared)
 
     def _words_in(self, paper: int) -> dict[str, str]:
         """The candidate's words that say something, by stem."""
@@ -249,6 +254,8 @@ class Reasons:
 
 
 def _joined(lines: Sequence[_Line]) -> Why:
+    if len(lines) == 1:
+        return Why(lines[0].text, lines[0].bar)
     return Why("\n".join(line.text for line in lines), "\n".join(line.bar for line in lines))
 
 

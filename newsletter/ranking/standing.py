@@ -32,6 +32,7 @@ MOST_ALONE = 16
 _EVER = datetime.fromtimestamp(0, UTC)
 _SAID = {
     "keyword": N_("Your keyword “{what}”"),
+    "absent": N_("Closeness to your keyword “{what}”, which it does not mention"),
     "text": N_("What you wrote: “{what}”"),
     "reference": N_("A paper of your bibliography that we do not have"),
     "seed_paper": N_("Your example paper “{what}”"),
@@ -107,9 +108,20 @@ def stand(candidates: Candidates, profile: SubscriberProfile, paper_id: int) -> 
         told,
         pick.label if pick else label_of(told),
         topic,
-        shares_of(split, score) if split and score else (),
+        shares_of(_as_mentioned(split, candidates, row), score) if split and score else (),
         ranked.picks,
     )
+
+
+def _as_mentioned(split: Split, candidates: Candidates, row: int) -> Split:
+    """The same with keywords that the paper only comes close to marked as absent from it."""
+    parts = tuple(
+        replace(part, kind="absent")
+        if part.kind == "keyword" and not candidates.index.counts(str(part.key))[0][row]
+        else part
+        for part in split.parts
+    )
+    return replace(split, parts=parts)
 
 
 def instead(
@@ -148,7 +160,7 @@ def shares_of(split: Split, score: float) -> tuple[Share, ...]:
     told.append(("start", "", "", start))
     points = tenths([each[3] for each in told], score)
     return tuple(
-        Share(_(_SAID[kind], what=label), value, kind, key)
+        Share(_(_SAID[kind], what=label), value, "keyword" if kind == "absent" else kind, key)
         for (kind, label, key, _steps), value in zip(told, points, strict=True)
         if value or kind == "start"
     )
@@ -284,7 +296,7 @@ def _under_bar(case: _Case) -> str:
     if case.match >= float(selection.floors([case.profile])[0]):
         return ""
     is_own = bar > 100 * WORTH
-    match = f"{100 * case.match:.1f}"
+    match = language.decimal(100 * case.match)
     if is_own:
         return _(
             "Its match of {match} is below the minimum of {minimum}.",

@@ -12,7 +12,7 @@ from newsletter.core.database import session_scope, upsert, utc_now
 from newsletter.core.models import Interest, Paper, Subscriber, SubscriberStatus, Topic
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.accounts import refusal, subscriber_values
-from newsletter.subscribers.csv_reading import Line, Remark, read_lines
+from newsletter.subscribers.csv_reading import PREFERENCE_COLUMNS, Line, Remark, read_lines
 from newsletter.subscribers.doubts import doubts_about
 from newsletter.subscribers.suppression import suppressions
 from newsletter.subscribers.validation import MOST_TOPICS
@@ -102,7 +102,8 @@ def _refused_by_itself(line: Line) -> str:
     if not line.status:
         return ""
     if line.status not in set(SubscriberStatus):
-        return f"status: {line.status!r}; must be one of: {', '.join(SubscriberStatus)}"
+        named = line.header.typed["status"]
+        return f"{named}: {line.status!r}; must be one of: {', '.join(SubscriberStatus)}"
     if line.status == SubscriberStatus.UNSUBSCRIBED:
         return "marked as unsubscribed in the file; people who unsubscribed are not imported"
     return ""
@@ -116,7 +117,9 @@ def _at_odds(line: Line, others: _Wanted | None) -> str:
     for name in line.given:
         value = getattr(line.preferences, name)
         if value != getattr(first.preferences, name):
-            return f"{name}: {value} conflicts with line {first.number}"
+            [column] = [key for key, wish in PREFERENCE_COLUMNS.items() if wish == name]
+            named = line.header.typed[column]
+            return f"{named}: {value} conflicts with line {first.number}"
     if line.name and line.name != first.name:
         return f"name: {line.name!r} conflicts with line {first.number}"
     for other in others.lines:

@@ -98,7 +98,10 @@ def _update_chunk(
         elif found.status is SubscriberStatus.UNSUBSCRIBED:
             reason = "has unsubscribed; only its owner can sign up again"
         elif line.status and line.status != found.status:
-            reason = f"status: {line.status!r}; a file cannot change it from {found.status.value!r}"
+            named = line.header.typed["status"]
+            reason = (
+                f"{named}: {line.status!r}; a file cannot change it from {found.status.value!r}"
+            )
         elif kept := suppressed.get(hashes[line.address]):
             reason = refusal(kept)
         if reason or found is None:
@@ -109,7 +112,7 @@ def _update_chunk(
             with session.begin_nested():
                 made = _update(session, found, line)
         except InputError as error:
-            report.refused.append(Remark(line.number, line.address, str(error)))
+            report.refused.append(Remark(line.number, line.address, line.header.refusal(error)))
             continue
         report.changed += made
         if not made:

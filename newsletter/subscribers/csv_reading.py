@@ -74,6 +74,18 @@ _ADDRESS = re.compile(r"[^\s@,;\"]{1,64}@[^\s@,;\"]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """The columns of a file by our names, and as they are written in the file."""
+
+    names: list[str]
+    typed: Mapping[str, str]
+
+    def refusal(self, error: InputError) -> str:
+        """What is wrong with a line, with its column as the file names it."""
+        return f"{self.typed.get(error.where, error.where)}: {error.what}"
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One good line. ``given`` names the preferences that it states."""
 
@@ -84,6 +96,7 @@ class Line:
     given: tuple[str, ...]
     topic: TopicRequest
     status: str
+    header: Header
     judged: tuple[tuple[Signal, str], ...] = ()  # a signal and a paper's identity
     cells: Mapping[str, str] = field(default_factory=dict)  # those that are not blank, by column
 
@@ -105,9 +118,10 @@ def read_lines(path: Path) -> Iterator[Line | Remark]:
     """
     rows = raw_rows(path)
     header = header_of(rows, where=str(path))
-    if "email" not in header:
+    if "email" not in header.names:
         raise InputError(
-            f"no column 'email' in the header line ({', '.join(header)[:100]})", where=str(path)
+            f"no column 'email' in the header line ({', '.join(header.names)[:100]})",
+            where=str(path),
         )
     for number, cells in rows:
         if isinstance(cells, str):
@@ -150,7 +164,7 @@ def rows_of(data: bytes, *, where: str) -> Iterator[tuple[int, list[str] | str]]
             yield number, cells
 
 
-def header_of(rows: Iterator[tuple[int, list[str] | str]], *, where: str) -> list[str]:
+def header_of(rows: Iterator[tuple[int, list[str] | str]], *, where: str) -> Header:
     """The names of the columns, from the first of ``rows``.
 
     Raises:
@@ -160,15 +174,17 @@ def header_of(rows: Iterator[tuple[int, list[str] | str]], *, where: str) -> lis
     if isinstance(first, str):
         raise InputError("no header line; the first line must name the columns", where=where)
     header = [_column(cell) for cell in first]
-    unknown = [name for name in header if name and name not in COLUMNS]
+    typed = dict(zip(header, map(str.strip, first), strict=True))
+    unknown = [typed[name] for name in header if name and name not in COLUMNS]
     if unknown and "email" in header:
         raise InputError(
             f"unknown column {unknown[0][:60]!r}; known columns: {', '.join(COLUMNS)}", where=where
         )
     twice = [name for name in header if name and header.count(name) > 1]
     if twice:
-        raise InputError(f"column {twice[0][:60]!r} appears twice in the header line", where=where)
-    return header
+        what = f"column {typed[twice[0]][:60]!r} appears twice in the header line"
+        raise InputError(what, where=where)
+    return Header(header, typed)
 
 
 def row_of(header: list[str], cells: list[str]) -> dict[str, str]:
@@ -216,10 +232,11 @@ def _column(cell: str) -> str:
     return _ALIASES.get(name, name)
 
 
-def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
-    email = cells[header.index("email")] if len(cells) > header.index("email") else ""
+def _line(number: int, header: Header, cells: list[str]) -> Line | Remark:
+    place = header.names.index("email")
+    email = cells[place] if len(cells) > place else ""
     try:
-        row = row_of(header, cells)
+        row = row_of(header.names, cells)
         return Line(
             number=number,
             address=normalise_email(row["email"]),
@@ -228,11 +245,13 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line | Remark:
             given=tuple(PREFERENCE_COLUMNS[c] for c in PREFERENCE_COLUMNS if row[c].strip()),
             topic=stated_topic(row),
             status=row["status"].strip().lower(),
+            header=header,
             judged=_judged(row),
             cells={column: cell.strip() for column, cell in row.items() if cell.strip()},
         )
     except InputError as error:
-        shown = str(error) if email.strip() else "the email column is empty"
+        empty = f"the column {header.typed['email']!r} is empty"
+        shown = header.refusal(error) if email.strip() else empty
         return Remark(number, plain_cell(email)[:100], shown)
 
 

@@ -75,7 +75,7 @@ def read(data: bytes) -> dict[str, Any]:
         InputError: it is no profile of one reader, or a line of it is wrong.
     """
     rows = rows_of(data, where="profile")
-    header = header_of(rows, where="profile")
+    header = header_of(rows, where="profile").names
     if not {"topic", "email"} <= set(header):
         what = "is no profile: its first line must name the columns email and topic"
         raise InputError(what, where="profile")

@@ -1,11 +1,12 @@
 """Messages that are not digests: a confirmation, a fresh link to one's data.
 
 The row waits in the ledger; the next send run mails it. A person who asks again within the pause
-gets no second one, so nobody can flood another person's inbox (bulk-mail rule 29).
+gets no second one, so nobody can flood another person's inbox (bulk-mail rule 29). A confirmation
+that was answered, by confirming or by leaving, does not count: who leaves can come back that day.
 """
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
@@ -22,6 +23,8 @@ PAUSES = {
     DeliveryKind.CONFIRMATION: timedelta(days=1),
     DeliveryKind.ACCOUNT_LINK: timedelta(days=1),
 }
+# Confirmations within a pause, however they were answered.
+MOST_CONFIRMATIONS = 3
 _UNSENT = (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED, DeliveryStatus.CANCELLED)
 
 
@@ -41,6 +44,12 @@ def invite(session: Session, *, message_domain: str, email: str | None = None) -
     return sum(number is not None for number in queued), len(pending)
 
 
+def _left_at(subscriber: Subscriber) -> datetime | None:
+    """When a former subscriber left; None for everybody else."""
+    left = subscriber.status is SubscriberStatus.UNSUBSCRIBED
+    return subscriber.unsubscribed_at if left else None
+
+
 def queue_note(
     session: Session, subscriber: Subscriber, kind: DeliveryKind, *, message_domain: str
 ) -> int | None:
@@ -55,14 +64,16 @@ def queue_note(
         select(Subscriber.id).where(Subscriber.id == subscriber.id).with_for_update()
     ).one()
     recent = session.exec(
-        select(Delivery.id).where(
+        select(Delivery.created_at).where(
             Delivery.subscriber_id == subscriber.id,
             Delivery.kind == kind,
             col(Delivery.created_at) > now - PAUSES[kind],
             col(Delivery.status).not_in(_UNSENT),
         )
-    ).first()
-    if recent is not None or subscriber.id is None:
+    ).all()
+    answered = _left_at(subscriber) if kind is DeliveryKind.CONFIRMATION else None
+    open_ones = [at for at in recent if answered is None or at > answered]
+    if open_ones or len(recent) >= MOST_CONFIRMATIONS or subscriber.id is None:
         return None
     queued = Delivery(
         subscriber_id=subscriber.id,

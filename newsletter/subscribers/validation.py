@@ -17,6 +17,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from newsletter.core import language
+from newsletter.core.addresses import what_is_wrong
 from newsletter.core.errors import InputError
 from newsletter.core.identifiers import arxiv_of_doi, canonical_doi, pubmed_name, split_arxiv_id
 from newsletter.core.language import N_, _
@@ -116,7 +117,7 @@ def normalise_email(email: str) -> str:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         english = language.current() == language.SOURCE
-        what = str(error) if english else _("not a valid email address")
+        what = what_is_wrong(email) if english else _("not a valid email address")
         raise InputError(what, where=where) from error
     if len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
         raise InputError(_("the part before the @ is longer than 64 octets"), where=where)

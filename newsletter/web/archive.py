@@ -43,6 +43,7 @@ def view_page(site: SiteDep, token: str) -> HTMLResponse:
         receipt=f"{site.root}/receipt/{site.signer.sign(Purpose.RECEIPT, value)}",
         paper=f"{site.root}/paper",
         figures=f"{site.root}/figures" if site.settings.figures else "",
+        in_words=site.settings.rephrase_url is not None,
     )
     shown = issue.values(site, loaded, links)
     return site.page(

@@ -52,6 +52,8 @@ def confirm(site: SiteDep, token: str) -> HTMLResponse:
     return site.page(
         "confirmed.html",
         preferences_url=site.preferences_url(subscriber) if is_first and subscriber else "",
+        hour=f"{subscriber.send_hour:02}:00" if subscriber else "",
+        zone=subscriber.time_zone if subscriber else "",
     )
 
 

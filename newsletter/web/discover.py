@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 
 from newsletter.papers.search import search
 from newsletter.web import feeds
+from newsletter.web.fields import code_of
 from newsletter.web.papers import SearchFields, line_of, moment_of, paper_entry
 from newsletter.web.site import READ, Site, SiteDep
 
@@ -43,7 +44,7 @@ def _feed(site: Site, fields: SearchFields, form: str) -> Response:
             session,
             line_of(fields.q),
             newest_first=True,
-            category=line_of(fields.category) or None,
+            category=code_of(line_of(fields.category)) or None,
             source=line_of(fields.source) or None,
             venue=line_of(fields.venue) or None,
             since=since,

@@ -78,3 +78,16 @@ def common(categories: Iterable[Iterable[str]]) -> list[str]:
     counts = Counter(name for names in categories for name in names if name in IN_WORDS)
     found = [name for name, _ in sorted(counts.items(), key=lambda each: (-each[1], each[0]))]
     return sorted(found[:MOST], key=IN_WORDS.__getitem__)
+
+
+def with_words(category: str) -> str:
+    """A category in plain words with its code, or as it is where there are none."""
+    return f"{IN_WORDS[category]} ({category})" if category in IN_WORDS else category
+
+
+def code_of(typed: str) -> str:
+    """The category of a field that was typed in plain words; anything else as it is."""
+    return _CODES.get(typed.casefold(), typed)
+
+
+_CODES = {words.casefold(): code for code, words in IN_WORDS.items()}

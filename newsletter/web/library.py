@@ -18,7 +18,7 @@ from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bibliography import IN_PREFERENCES, Reference
 from newsletter.subscribers.bibliography.report import Report, report_of
 from newsletter.subscribers.library import MOST_PAPERS, Difference
-from newsletter.subscribers.preferences import topics_of
+from newsletter.subscribers.preferences import StatedTopic, topics_of
 from newsletter.subscribers.validation import LONGEST_VALUE, clean_line
 from newsletter.web import forms
 from newsletter.web.bodies import Form
@@ -136,10 +136,12 @@ def _page(
     )
 
 
-def part_of(session: Session, subscriber: Subscriber) -> dict[str, object]:
-    """What the template part ``upload_form`` needs, on whichever page it stands."""
+def part_of(
+    session: Session, subscriber: Subscriber, topics: list[StatedTopic] | None = None
+) -> dict[str, object]:
+    """What the template part ``upload_form`` needs; ``topics`` if the page has read them."""
     return {
         "papers": library.papers_of(session, subscriber),
-        "topics": topics_of(session, row_id(subscriber)),
+        "topics": topics_of(session, row_id(subscriber)) if topics is None else topics,
         "largest": IN_PREFERENCES.largest_in_words,
     }

@@ -39,6 +39,7 @@ from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.folders import Shelf
 from newsletter.subscribers.following import Place
 from newsletter.web.bodies import Form
+from newsletter.web.fields import with_words
 from newsletter.web.forms import FormDep, text_of
 from newsletter.web.papers import Short
 from newsletter.web.ratings import subscriber_of
@@ -92,6 +93,11 @@ class Choice(NamedTuple):
     name: str
     value: str
     is_followed: bool
+
+    @property
+    def label(self) -> str:
+        """What the button calls it."""
+        return self.name if self.field == "author" else with_words(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +233,7 @@ def _names(session: Session, paper: Paper) -> dict[str, dict[str, str]]:
     orcids = orcids_of(session, paper.id or 0, paper.authors)
     authors = {name: name for name in paper.authors}
     authors |= {orcid: name for name, orcid in orcids.items()}
-    return {"author": authors, "category": {name: name for name in paper.categories}}
+    return {"author": authors, "category": {name: with_words(name) for name in paper.categories}}
 
 
 def _mailed_to(session: Session, site: Site, token: str, paper_id: int) -> Subscriber | None:
@@ -346,6 +352,7 @@ def _page(
         error=error,
         choices=_choices(paper, orcids, hand),
         home=home,
+        steer=home.removesuffix("/paper"),
         why_url=why_url,
         arxiv_id=arxiv_id,
         versions=range(1, min(paper.version, MOST_VERSIONS) + 1) if arxiv_id else (),

@@ -16,6 +16,7 @@ from newsletter.papers import browse, spelling
 from newsletter.papers.browse import Order
 from newsletter.papers.search import search
 from newsletter.web import feeds
+from newsletter.web.fields import code_of
 from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
@@ -205,7 +206,7 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
             search,
             session,
             newest_first=fields.sort == "newest",
-            category=line_of(fields.category) or None,
+            category=code_of(line_of(fields.category)) or None,
             source=line_of(fields.source) or None,
             venue=line_of(fields.venue) or None,
             since=since,

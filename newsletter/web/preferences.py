@@ -117,6 +117,7 @@ def preferences_page(
         token,
         fields,
         [forms.topic_fields(topic) for topic in topics],
+        stored=topics,
         saved=saved,
         back=back,
         tab=tab,
@@ -321,6 +322,7 @@ def _page(
     fields: dict[str, Any],
     topics: list[dict[str, Any]],
     *,
+    stored: list[StatedTopic] | None = None,
     saved: bool = False,
     back: bool = False,
     tab: Tab = Tab.INTERESTS,
@@ -330,7 +332,7 @@ def _page(
     brought: bool = False,
 ) -> HTMLResponse:
     with site.reading() as session:
-        part = part_of(session, subscriber)
+        part = part_of(session, subscriber, stored)
         examples = topic_examples.examples_of(session, subscriber)
         named = [value for topic in topics for value in topic["seed_papers"].splitlines()]
         seeds = topic_examples.titles_of(session, named)

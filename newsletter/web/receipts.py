@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 
+from newsletter.core import language
 from newsletter.core.database import utc_now
 from newsletter.core.language import _
 from newsletter.core.models import Delivery, DigestItem, Edition, Label, Paper, Subscriber
@@ -18,7 +19,7 @@ from newsletter.core.tokens import Purpose
 from newsletter.editions import receipts
 from newsletter.editions.why import Asking, Frozen, Load, loader
 from newsletter.messages import wording
-from newsletter.papers.lookup import find_paper
+from newsletter.papers.lookup import find_papers
 from newsletter.ranking.candidates import Candidates
 from newsletter.ranking.standing import Standing, seen_until
 from newsletter.web.forms import FormDep, text_of
@@ -116,7 +117,9 @@ def less_page(site: SiteDep, token: str, paper_id: RowId, part: Handle = "") -> 
 
 def _place(found: Standing) -> str:
     """A place in words, with the score."""
-    score = _("score {score}", score=f"{found.score:.1f}") if found.score is not None else ""
+    score = (
+        _("score {score}", score=language.decimal(found.score)) if found.score is not None else ""
+    )
     if found.verdict == "selected":
         return _(
             "place {rank} of {count}, {score}",
@@ -155,15 +158,16 @@ def why_page(site: SiteDep, token: str, paper: Asked = "") -> HTMLResponse:
     """Why a paper is, or is not, in today's digest."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        found = None
-        if paper.strip():
-            known = find_paper(session, paper)
+        found, several = None, find_papers(session, paper)
+        if paper.strip() and len(several) < 2:
             asking = _asking(site, session, subscriber)
-            found = asking.why(known, utc_now().date(), harmless(paper, 300))
+            one = several[0] if several else None
+            found = asking.why(one, utc_now().date(), harmless(paper, 300))
     return site.page(
         "why.html",
         asked=harmless(paper, 1_000),
         found=found,
+        several=[] if found else several,
         label=wording.label(found.label if found else Label.NONE),
         action=f"{site.root}/preferences/{token}",
     )

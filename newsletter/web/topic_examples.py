@@ -28,6 +28,8 @@ def examples_of(session: Session, subscriber: Subscriber) -> dict[str, list[tupl
 
 def titles_of(session: Session, names: list[str]) -> dict[str, str]:
     """Titles by the arXiv id or DOI that papers were named with, of those we have."""
+    if not names:
+        return {}
     ids = evidence.seed_papers(session, names)
     rows = session.exec(select(Paper.id, Paper.title).where(col(Paper.id).in_(ids.values())))
     titles = dict(rows.all())

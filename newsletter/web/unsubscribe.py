@@ -99,5 +99,6 @@ def _rendered(site: Site) -> bytes:
                 site=site.settings.site_name,
             ),
             _("You can sign up again at any time on the front page."),
+            _("To delete what we still keep about you, use the link “Your data” below."),
         ),
     )

@@ -143,6 +143,17 @@ def test_a_file_is_one_line_for_people(run: Run, tmp_path: Path) -> None:
     assert run("--file", str(path)) == (0, line, "")
 
 
+def test_a_paper_that_is_too_old_to_be_news_is_not_called_known(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "shelf.jsonl"
+    path.write_text('{"title": "Counting whales", "published": "1975-03-01"}\n')
+    line = "jsonl: 1 announced, 0 new, 0 revised, 0 known, 1 too old to be news, 0 failed\n"
+    assert run("--file", str(path)) == (0, line, "")
+    assert run("--file", str(path))[1].endswith(", 1 known, 0 failed\n"), "it is stored"
+    path.write_text('{"title": "Counting seals", "published": "1976-03-01"}\n')
+    (source,) = sources(run("--file", str(path), "--json")[1])
+    assert (source["announced"], source["new"], source["known"], source["too_old"]) == (1, 0, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

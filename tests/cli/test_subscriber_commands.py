@@ -70,7 +70,7 @@ def test_an_import_says_what_it_refused_and_why(shell: Shell) -> None:
     file = shell.folder / "list.csv"
     file.write_text("email,keywords\nada@r.example,x\nbroken,y\n")
     done = shell.run("import", str(file), "--confirmed", code=1)
-    assert "1 subscribers added" in done.stdout
+    assert "1 subscriber added" in done.stdout
     assert "line 3: address 'broken'" in done.stderr
 
     report = json.loads(shell.run("import", str(file), "--confirmed", "--json", code=1).stdout)
@@ -100,7 +100,7 @@ def test_an_export_is_read_again_by_an_import(shell: Shell) -> None:
     )
     [row] = shell.json("export")["subscribers"]
     assert row["keywords"] == ["x", "y"]
-    assert "1 lines already known" in shell.run("import", "out.csv", "--confirmed").stdout
+    assert "1 line already known" in shell.run("import", "out.csv", "--confirmed").stdout
 
 
 def test_a_subscriber_without_consent_is_asked_once_a_day(shell: Shell) -> None:

@@ -24,6 +24,7 @@ from newsletter.core.models import (
     FetchStatus,
     Interest,
     InterestKind,
+    NoDigest,
     Paper,
     Subscriber,
     SubscriberStatus,
@@ -143,12 +144,11 @@ def test_the_next_edition_holds_only_papers_not_sent_before(
     prepare_and_send(engine, settings, sink)
     next_day = ISSUE_DATE + timedelta(days=1)
     nothing = prepare(engine, next_day)
-    assert (nothing.new, nothing.nothing) == (1, 1), "a quiet day is told"
+    assert (nothing.new, nothing.notes, nothing.nothing) == (1, 1, 0), "a quiet day is told"
     with read_scope(engine) as session:
         report = reports.edition_report(session, lifecycle.find(session, next_day))
-        [(email, reason)] = report.without_digest
-        assert email == "ada@reader.example"
-        assert reason
+        assert (report.prepared, report.notes, report.without_digest) == (1, 1, ())
+        assert session.exec(select(NoDigest.reason)).one()
     with session_scope(engine) as session:
         factories.make_paper(session, 99, title="Program repair, the next day")
     day_after = next_day + timedelta(days=1)
@@ -407,14 +407,42 @@ def log(session: Session, source: str, **counts: Any) -> None:
     session.add(FetchLog(**({"source": source, "status": FetchStatus.OK} | counts)))
 
 
-def test_coverage_is_one_line(engine: Engine) -> None:
-    stock(engine, "ada@reader.example")
+def test_a_digest_says_what_it_was_chosen_from_and_what_was_missing_then(engine: Engine) -> None:
+    """Readers in an eastern zone are prepared before the night's papers are read."""
+    stock(engine, "ada@reader.example", "hal@reader.example")
     with session_scope(engine) as session:
-        log(session, "arxiv", announced=400, new=397, failed=3)
-        log(session, "hf", announced=12, new=12)
+        log(session, "arxiv", status=FetchStatus.FAILED, started_at=utc_now())
+        east, west = (sub.id or 0 for sub in session.exec(select(Subscriber)))
+    names = {"message_domain": "papers.example", "sources": ["arxiv"]}
+    preparation.prepare(engine, ISSUE_DATE, subscriber_ids=[east], **names)  # type: ignore[arg-type]
+    with session_scope(engine) as session:
+        for number in range(10, 30):
+            factories.make_paper(session, number)
+        log(session, "arxiv", announced=20, new=20, started_at=utc_now())
+    preparation.prepare(engine, ISSUE_DATE, subscriber_ids=[west], **names)  # type: ignore[arg-type]
+    said = {
+        name: preview.preview(engine, f"{name}@reader.example", ISSUE_DATE).coverage
+        for name in ("ada", "hal")
+    }
+    assert said == {
+        "ada": "Chosen from 5 new papers; arXiv could not be read today",
+        "hal": "Chosen from 25 new papers",
+    }
+    with session_scope(engine) as session:
+        [edition] = session.exec(select(Edition))
+        assert edition.coverage == "Chosen from 20 new papers"
+
+
+def test_a_digest_is_chosen_from_what_came_since_its_readers_last_one(engine: Engine) -> None:
+    stock(engine, "ada@reader.example")
     prepare(engine)
-    digest = preview.preview(engine, "ada@reader.example", ISSUE_DATE)
-    assert digest.coverage == "Chosen from 409 new papers"
+    with session_scope(engine) as session:
+        for number in range(10, 13):
+            title = f"A program repair study number {number}"
+            factories.make_paper(session, number, title=title, first_seen_at=utc_now())
+    prepare(engine, ISSUE_DATE + timedelta(days=1))
+    later = preview.preview(engine, "ada@reader.example", ISSUE_DATE + timedelta(days=1))
+    assert later.coverage == "Chosen from 3 new papers"
 
 
 NIGHT = datetime(2026, 11, 20, 5, tzinfo=UTC)  # what was announced at midnight may come till six
@@ -437,10 +465,9 @@ def test_a_subscriber_without_papers_has_the_reason_recorded(
         sign_up(session, "ada@reader.example", "program repair")
         log(session, "hf", started_at=now - timedelta(hours=1), **counts)
     training.train(engine)
-    assert prepare(engine, now=now).nothing == 1
+    assert prepare(engine, now=now).notes == 1
     with read_scope(engine) as session:
-        report = reports.edition_report(session, lifecycle.find(session, ISSUE_DATE))
-    assert report.without_digest == (("ada@reader.example", reason),)
+        assert session.exec(select(NoDigest.reason)).one() == reason
 
 
 def test_retries_grow_and_end_before_the_digest_is_stale() -> None:

@@ -108,7 +108,7 @@ def test_the_first_digest_is_a_welcome_and_the_second_is_not(
     add_papers(engine, 3)
     [second] = mailed(engine, settings, sink, NEXT_DAY)
     assert second["Subject"] == "A study of thing 3"
-    assert "here is 1 paper chosen for you" in text_of(second)
+    assert "here is 1 of the new papers" in text_of(second)  # no interests, so nothing is chosen
 
 
 def test_an_imported_subscriber_gets_no_welcome(

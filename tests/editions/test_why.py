@@ -182,7 +182,7 @@ def test_bar_budget_age_examples_and_strangers_each_have_their_own_answer(
         "score": None,
         "match": None,
         "label": None,
-        "detail": "No source has listed this paper so far.",
+        "detail": "No source has listed a paper with this number, id, address or title so far.",
         "shares": [],
     }
 
@@ -206,3 +206,35 @@ def test_a_reader_of_whom_nothing_is_known_gets_places_and_no_parts(
     told = [ask(engine, who, paper) for paper in papers]
     assert [found.outcome for found in told].count(Outcome.SELECTED) == 2
     assert all(found.shares == () and found.score in {None, 0.0} for found in told)
+
+
+def test_a_keyword_that_a_paper_does_not_mention_is_only_close(
+    engine: Engine, papers: list[int]
+) -> None:
+    who = reader(engine)
+    with read_scope(engine) as session:
+        texts = {
+            number: f"{paper.title} {paper.abstract}".casefold()
+            for number in papers
+            if (paper := session.get(Paper, number))
+        }
+    said = {number: [share.what for share in ask(engine, who, number).shares] for number in papers}
+    words = {"bugs": "bug", "repair": "repair", "proteins": "protein", "galaxies": "galax"}
+    plain, close = 0, 0
+    for number, lines in said.items():
+        for word, stem in words.items():
+            plain += (mentioned := f"Your keyword “{word}”" in lines)
+            close += (
+                near := f"Closeness to your keyword “{word}”, which it does not mention" in lines
+            )
+            assert not mentioned or stem in texts[number]
+            assert not near or word not in texts[number].split()
+    assert plain
+    assert close
+
+
+def test_a_date_gone_by_without_a_digest_is_told_as_such(engine: Engine, papers: list[int]) -> None:
+    who = reader(engine, min_score=99)
+    found = ask(engine, who, papers[0], utc_now().date() - timedelta(days=3))
+    assert found.outcome is Outcome.UNDER_BAR
+    assert "went to this reader: this is as of now" in found.detail

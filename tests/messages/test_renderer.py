@@ -14,7 +14,7 @@ import pytest
 
 from newsletter.core.errors import RenderError, SettingsError
 from newsletter.core.models import DigestLength, Occasion
-from newsletter.messages import mime
+from newsletter.messages import mime, wording
 from newsletter.messages.digest import Digest, DigestSection
 from newsletter.messages.renderer import Renderer
 from newsletter.messages.wording import day_in_words
@@ -126,11 +126,38 @@ def test_three_lengths(renderer: Renderer, length: DigestLength, shown: str, hid
 
 
 def test_highlights_are_bold(renderer: Renderer) -> None:
-    html, text = renderer.parts(mails.digest(1))
+    html, text = renderer.parts(mails.digest(1, length=DigestLength.FULL))
     [bold] = re.findall(r'<p class="text".*?<b[^>]*>(.*?)</b>', html, re.DOTALL)
     assert bold.startswith("On 214 faults")
     assert bold.endswith("two seconds each.")
     assert "*On 214 faults in 12" in " ".join(text.split())
+
+
+def test_the_sentence_in_short_does_not_stand_again_in_the_excerpt_below(
+    renderer: Renderer,
+) -> None:
+    html, text = renderer.parts(mails.digest(1))
+    [excerpt] = re.findall(r'<p class="text"[^>]*>(.*?)</p>', html, re.DOTALL)
+    assert excerpt.startswith("Patches written by a language model")
+    assert ">The hints cost two seconds each.</b>" in excerpt
+    assert html.count("On 214 faults") == 1
+    assert " ".join(text.split()).count("On 214 faults") == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("One.", "… Two two. Three."),
+        ("Two two.", "One. … Three."),
+        ("Three.", "One. Two two. …"),
+        ("One. Two two. Three.", ""),
+    ],
+)
+def test_an_excerpt_leaves_out_what_was_said(said: str, left: str) -> None:
+    abstract = "One. Two two. Three."
+    start = abstract.index(said)
+    pieces = wording.passages(abstract, (), DigestLength.NORMAL, ((start, start + len(said)),))
+    assert "".join(text for text, _ in pieces) == left
 
 
 @pytest.mark.parametrize("length", list(DigestLength))

@@ -130,11 +130,11 @@ def test_a_quiet_day_a_late_source_and_a_failed_one_are_told_apart(engine: Engin
     assert found["arxiv"].condition is SourceCondition.LATE
     assert found["biorxiv"].condition is SourceCondition.FAILED
     assert found["biorxiv"].error == "the last fetch was interrupted"
-    assert found["hf"].condition is SourceCondition.FAILED
+    assert found["hf"].condition is SourceCondition.NEVER_READ
     assert found["hf"].error == "not read yet"
     assert found["feeds"].condition is SourceCondition.NOTHING_ANNOUNCED
     assert seen(engine, "hf", "arxiv", "feeds").line() == (
-        "No new papers; Hugging Face, bioRxiv could not be read today; nothing yet from arXiv"
+        "No new papers; bioRxiv could not be read today; nothing yet from arXiv"
     )
 
 
@@ -155,3 +155,22 @@ def test_why_there_is_nothing_to_send(engine: Engine) -> None:
     assert seen(engine).nothing_to_send() is NothingToSend.FAILED
     fetched(engine, "crossref", 0.5, new=1)
     assert seen(engine).nothing_to_send() is NothingToSend.BELOW_BAR
+
+
+def test_a_source_that_nobody_asked_has_not_failed(engine: Engine) -> None:
+    configured = ("hf", "arxiv", "crossref", "feeds")
+    unread = seen(engine, *configured)
+    assert unread.line() == "No new papers"
+    assert unread.nothing_in_words() == "no source has been read yet"
+    fetched(engine, "crossref", 1)
+    assert seen(engine, *configured).nothing_in_words() == "nothing was announced"
+    fetched(engine, "hf", 50, new=3)
+    assert seen(engine, *configured).line() == "No new papers; Hugging Face was not read this time"
+    assert seen(engine, *configured).nothing_in_words() == "Hugging Face was not read"
+    fetched(engine, "arxiv", 60, FetchStatus.FAILED)
+    found = seen(engine, *configured)
+    assert found.line() == "No new papers; Hugging Face, arXiv were not read this time"
+    assert found.nothing_in_words() == "Hugging Face and arXiv were not read"
+    assert {each.source: each.error for each in found.sources}["arxiv"] == "not read lately"
+    fetched(engine, "arxiv", 1, FetchStatus.FAILED)
+    assert seen(engine, *configured).nothing_in_words() == "arXiv could not be read"

@@ -45,7 +45,7 @@ def test_each_change_is_shown_old_and_new_and_a_dry_run_makes_none(
     assert "line 2: ada@reader.example: cadence: daily → weekly" in said
     assert "Proofs: keywords: proof assistant → proof assistant; Lean" in said
     assert "line 7: bob@reader.example: max_papers: 10 → 7" in said
-    assert "4 values would change, 1 lines already so, 3 lines refused; nothing was changed" in said
+    assert "4 values would change, 1 line already so, 3 lines refused; nothing was changed" in said
     assert "line 4: left@reader.example has unsubscribed" in told
     assert "line 5: new@reader.example is not a subscriber" in told
     assert "did you mean 'cs.LO'?" not in told  # a blank cell is nothing to doubt

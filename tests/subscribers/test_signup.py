@@ -94,14 +94,26 @@ def test_a_later_sign_up_brings_a_former_subscriber_back(session: Session) -> No
     confirm(session)
     accounts.unsubscribe(session, ada(session).public_id)
     assert not confirm(session), "there was no sign-up since"
-    # An address is asked once a day at most.
-    for delivery in session.exec(select(Delivery)):
-        delivery.created_at -= timedelta(days=2)
     sign_up(session, "looms")
+    assert mailed(session) == [DeliveryKind.CONFIRMATION] * 2, "on the day of leaving, too"
     assert confirm(session)
     assert ada(session).unsubscribed_at is None
     assert suppressions(session, [HASH]) == {}
     assert "looms" in interests(session)
+
+
+def test_leaving_again_and_again_is_no_way_to_flood_an_inbox(session: Session) -> None:
+    sign_up(session, "engines")
+    for _ in range(5):
+        confirm(session)
+        accounts.unsubscribe(session, ada(session).public_id)
+        for _ in range(2):
+            sign_up(session, "engines")
+    assert mailed(session) == [DeliveryKind.CONFIRMATION] * 3
+    for delivery in session.exec(select(Delivery)):
+        delivery.created_at -= timedelta(days=2)
+    sign_up(session, "engines")
+    assert len(mailed(session)) == 4
 
 
 def test_unsubscribing_again_cancels_a_sign_up_made_in_between(

@@ -14,7 +14,7 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Delivery, DigestItem, Signal, Subscriber, SubscriberStatus
 from newsletter.core.tokens import Purpose
 from newsletter.ranking.profiles import feedback
-from newsletter.subscribers import accounts
+from newsletter.subscribers import accounts, folders
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.validation import TypedTopic
 from tests.conftest import require_program
@@ -177,6 +177,7 @@ def all_pages(site: Service) -> dict[str, str]:
         delivery = session.exec(select(Delivery)).one()
         paper = session.exec(select(DigestItem.paper_id)).first()
         make_paper(session, 90_000, first_seen_at=utc_now())
+        folders.create(session, own, "Read this weekend")
     steer = f"/preferences/{SIGNER.sign(Purpose.PREFERENCES, public_id)}"
     judge = f"/feedback/{SIGNER.sign(Purpose.FEEDBACK, str(delivery.id))}/{paper}"
     receipt = f"/receipt/{SIGNER.sign(Purpose.RECEIPT, str(delivery.id))}/{paper}"
@@ -197,6 +198,12 @@ def all_pages(site: Service) -> dict[str, str]:
         "delivery": f"{steer}?tab=delivery",
         "preferences account": f"{steer}?tab=account",
         "ratings": f"{steer}/ratings?undo=1&was=relevant",
+        "saved": f"{steer}/saved",
+        "a reader's paper": f"{steer}/paper/3?did=save",
+        "paper from a digest": f"/paper/{paper}?why={receipt.split('/')[2]}",
+        "trending": "/?order=trending",
+        "bibliography": f"{steer}/library",
+        "sign-up filled in": "/sign-up?author=Ada+Lovelace&category=cs.SE&paper=3",
         "learned": f"{steer}/learned",
         "scorecard": f"{steer}/scorecard",
         "sharpen": f"{steer}/sharpen",

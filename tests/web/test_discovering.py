@@ -1,6 +1,7 @@
 """Papers lead on: to their authors' and categories' papers, feeds of searches, files to keep."""
 
 import json
+import re
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -126,3 +127,34 @@ def test_days_weeks_and_months_lead_to_each_other(engine: Engine) -> None:
             assert f"{count} paper" in page
         assert 'href="/month/2026-10-18" rel="prev"' in client.get("/month/2026-11-18").text
         assert client.get("/month/1900-01-01").status_code == 404
+
+
+def test_a_field_of_research_is_found_by_its_words_and_filters_alone_are_told_apart(
+    engine: Engine,
+) -> None:
+    with session_scope(engine) as session:
+        make_paper(session, 5, title="Of looms", categories=["cs.LG"])
+        make_paper(session, 6, title="Of mills", categories=["cs.SE"])
+    with visit(engine) as client:
+        found = client.get("/search", params={"category": "machine learning"}).text
+        assert "Of looms" in found
+        assert "Of mills" not in found
+        assert '<details class="more" open>' in found
+        assert '<details class="more">' in client.get("/search?q=looms").text
+        nothing = client.get("/search", params={"category": "q-bio.XX"}).text
+        assert "No paper contains" not in nothing
+        assert "No paper fits" in nothing
+
+
+def test_a_readers_pages_lead_to_their_preferences_and_public_ones_to_the_form(
+    engine: Engine,
+) -> None:
+    mine = preferences(add_reader(engine))
+    with session_scope(engine) as session:
+        paper = make_paper(session, 5).id
+    way_in = re.compile(r'<a class="join" href="(.*?)"')
+    with visit(engine) as client:
+        for path in ("", "/learned", "/ratings", "/saved", "/today", "/library", f"/paper/{paper}"):
+            assert way_in.findall(client.get(mine + path).text) == [mine], path
+        for path in ("/", "/search", f"/paper/{paper}"):
+            assert way_in.findall(client.get(path).text) == ["/sign-up"], path

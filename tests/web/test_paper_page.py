@@ -89,7 +89,7 @@ def test_a_reader_saves_and_follows_at_once_and_takes_it_back(
         assert interests(engine) == {("author", "Ada Lovelace", 1.0)}
         with read_scope(engine) as session:
             assert session.exec(select(Profile)).all() == []
-        page = press(client, page, "Follow cs.SE")
+        page = press(client, page, "Follow Software engineering (cs.SE)")
         assert ("category", "cs.SE", 1.0) in interests(engine)
         page = press(client, page, "Unfollow Ada Lovelace")
         assert "You no longer follow Ada Lovelace." in page.text

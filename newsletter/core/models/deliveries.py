@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    Text,
     UniqueConstraint,
 )
 from sqlmodel import Field, SQLModel
@@ -79,10 +80,13 @@ class Delivery(SQLModel, table=True):
     message_id: str = Field(max_length=250, unique=True)
     subject: str = text_column()
     notice: str = text_column()  # said once, after the first sentence
+    # What it was chosen from; rows of older versions have their edition's line instead.
+    coverage: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     read_here: bool = False  # titles lead to this site's page of the paper
     # What it was frozen in: a retry says the same, whatever the subscriber chose since.
     language: str = Field(
-        default=SOURCE, sa_column=Column(String(16), nullable=False, default=SOURCE)
+        default=SOURCE,
+        sa_column=Column(String(16), nullable=False, default=SOURCE, server_default=SOURCE),
     )
     covers_from: date | None = None  # first day of a weekly digest; no other has one
     status: DeliveryStatus = status_column(DeliveryStatus)

@@ -60,11 +60,7 @@ class Edition(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_date: date = Field(unique=True)
     status: EditionStatus = status_column(EditionStatus)
-    coverage: str = text_column()  # what was read for it, in one line for the reader
-    # The same by language other than English, as `Coverage.lines` gives it.
-    coverage_in: dict[str, list[str]] = Field(
-        default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
-    )
+    coverage: str = text_column()  # what was read for it, in one line for the operator
     note: str = text_column()  # why a send run paused it; "" otherwise
     recipe: str = Field(
         default="standard",
@@ -131,4 +127,6 @@ class NoDigest(SQLModel, table=True):
     subscriber_id: int = foreign_key("subscriber.id")
     reason: str = text_column()
     # The reason as the reader is told it, where that is not in English.
-    told: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
+    told: str = Field(
+        default="", sa_column=Column(Text, nullable=False, default="", server_default="")
+    )

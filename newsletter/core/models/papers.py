@@ -159,3 +159,23 @@ class Figure(SQLModel, table=True):
     height: int = 0
     caption: str = text_column()
     tried_at: datetime = utc_column()
+
+
+class OtherWords(SQLModel, table=True):
+    """A paper in one sentence that a model wrote, in one language; in others than English its
+    title too.
+
+    ``refusal`` says why the sentence was not kept ("" where it was). ``made_from`` is a hash of
+    title and abstract.
+    """
+
+    __tablename__: ClassVar[str] = "other_words"
+
+    paper_id: int = foreign_key("paper.id", index=False, primary_key=True)
+    language: str = Field(max_length=10, primary_key=True)
+    made_from: str = Field(max_length=32)
+    model: str = Field(max_length=200)
+    sentence: str = text_column()
+    title: str = text_column()
+    refusal: str = text_column()
+    made_at: datetime = utc_column()

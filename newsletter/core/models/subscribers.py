@@ -135,7 +135,8 @@ class Subscriber(SQLModel, table=True):
     minimum_changed: bool = False  # min_score was converted; told in the next digest
     # As `newsletter.core.language` names it; what the site sends and shows to them.
     language: str = Field(
-        default=SOURCE, sa_column=Column(String(16), nullable=False, default=SOURCE)
+        default=SOURCE,
+        sa_column=Column(String(16), nullable=False, default=SOURCE, server_default=SOURCE),
     )
     vacation_until: date | None = None
     # Ratings and clicks until then teach the ranking nothing; null where all of them count.

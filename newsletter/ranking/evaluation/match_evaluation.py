@@ -20,8 +20,8 @@ LIKES = 10
 KEPT = 1_000  # papers of the stream in a world
 FEWEST_IN_STREAM = mixed_stream.STREAM
 FEWEST_RELEVANT = LIKES + mixed_stream.FEWEST_LEFT
-# A site with a past, and one whose feature space knows little more than the day.
-SITES = ((KEPT, 15, 30), (mixed_stream.STREAM, 10, 20))
+# The share of papers that the feature space was fitted on: a site that has grown since, a new one.
+SITES = (0.5, 1.0)
 Kind = tuple[int, int]
 
 

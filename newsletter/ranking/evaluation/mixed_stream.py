@@ -130,13 +130,13 @@ def make_world(
     generator: np.random.Generator,
     *,
     told: Sequence[tuple[str, int]],
-    fitted_on: tuple[int, int, int],
+    fitted_on: float,
     model: str = DEFAULT,
 ) -> World:
     """A site with a reader of each review for each of ``told``, a way and a number of likes.
 
-    The feature space is fitted on so many papers of the stream, and of each review so many
-    relevant and turned-down ones.
+    The feature space is fitted on a share of all papers, the same of each kind: were it more of
+    the relevant ones, the words it knows would give them away.
     """
     papers = list(stream)
     spans = {}
@@ -147,11 +147,8 @@ def make_world(
         some = generator.permutation(len(review.irrelevant))[:MOST_NEARLY]
         papers += [review.irrelevant[n] for n in some]
         spans[review.name] = (start, middle, len(papers))
-    known = papers[: fitted_on[0]]
-    for start, middle, end in spans.values():
-        known += papers[start : min(start + fitted_on[1], middle)]
-        known += papers[middle : min(middle + fitted_on[2], end)]
-    basis = Basis(features.fit(known, model))
+    known = generator.random(len(papers)) < fitted_on
+    basis = Basis(features.fit([papers[n] for n in np.flatnonzero(known)], model))
     readers = []
     for review in reviews:
         start, middle, end = spans[review.name]

@@ -134,9 +134,8 @@ def load_profiles(
     """
     now = now or utc_now()
     key, basis = feature_store.current(session, model)
-    subscribers = {
-        row.id: row for row in feature_store.rows(session, Subscriber, "id", subscriber_ids)
-    }
+    rows = feature_store.rows(session, Subscriber, "id", subscriber_ids)
+    subscribers = {row.id: row for row in rows}
     if draft is not None:
         subscribers[draft.subscriber.id] = draft.subscriber
     topics = _topics(session, subscriber_ids, draft)
@@ -165,6 +164,7 @@ def load_profiles(
             fill=row.fill_list,
             language=row.language,
             since=max(oldest, last.get(row_id, oldest) - LATE),
+            last_digest=last.get(row_id),
             seen=frozenset(seen[row_id]),
             weekly_budget=budgets.get(row_id),
             budget_left=budgets[row_id] - sent[row_id] if row_id in budgets else None,

@@ -15,6 +15,7 @@ from newsletter.sending.doctor import connectivity, dns_records
 from newsletter.sending.doctor.dns import DnsError, DnsResolver
 from newsletter.sending.doctor.exposure import private_files, trusted_proxies
 from newsletter.sending.doctor.findings import Finding, ok, problem, warning
+from newsletter.sending.doctor.rephrasing import endpoint
 from newsletter.sending.transports.smtp import Relay, parse_relays
 
 
@@ -37,6 +38,7 @@ def examine(
         yield from connectivity.relay(target)
     with client or httpx.Client() as web:
         yield from connectivity.pages(settings.base_url, web, now)
+    yield from endpoint(settings)
     if settings.from_address is None:
         return
     try:

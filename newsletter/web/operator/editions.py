@@ -134,7 +134,7 @@ def counts(site: SiteDep, operator: OperatorDep, date: Date) -> HTMLResponse:
 def without_page(
     site: SiteDep, operator: OperatorDep, date: Date, page: PageDep = 1
 ) -> HTMLResponse:
-    """Who was due and got no digest, and why."""
+    """Who was due and gets no mail, and why."""
     with site.reading() as session:
         edition = edition_of(session, date)
         seen = overview(session, edition, utc_now())
