@@ -75,6 +75,12 @@ class Matches:
                 self._found[key] = np.flatnonzero(hits)
         return self._found[key]
 
+    def holds(self, value: str, row: int) -> bool:
+        """Whether a word, or several, stand in a candidate."""
+        rows = self.rows("word", value)
+        place = int(np.searchsorted(rows, row))
+        return place < len(rows) and bool(rows[place] == row)
+
     def by_person(self, value: str) -> dict[int, Named]:
         """Candidates by an author of that name or ORCID, by row: the name there, how well it fits.
 

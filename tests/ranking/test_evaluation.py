@@ -92,6 +92,16 @@ def test_where_papers_have_dates_the_newest_are_found_by_the_older_ones(folder: 
     assert run()["by_time"]["auc"] > 0.9
 
 
+def test_where_all_papers_are_of_one_day_there_is_no_split_by_time(folder: Path) -> None:
+    for name in ("papers", "candidates"):
+        path = folder / f"{name}.tsv"
+        lines = path.read_text(encoding="utf-8").splitlines()
+        path.write_text("".join(f"{line}\t\t2026-11-20\n" for line in lines), encoding="utf-8")
+    [library] = datasets.load(folder)
+    assert set(library.dates) == {library.dates[0]}
+    assert datasets.by_time(library) is None
+
+
 def test_an_invalid_date_is_named(folder: Path) -> None:
     with (folder / "papers.tsv").open("a", encoding="utf-8") as file:
         file.write("p999\tLast\t\tyesterday\n")

@@ -1,11 +1,15 @@
 """Papers to vectors, with the default encoder out of its package."""
 
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
 from newsletter.core.errors import SettingsError
 from newsletter.ranking import feature_space
-from newsletter.ranking.encoders import encoder
+from newsletter.ranking.encoders import SentenceEncoder, Vectors, encoder
 from newsletter.ranking.feature_space import PaperText
 
 PAPERS = [
@@ -66,6 +70,23 @@ def test_shared_words_make_two_papers_similar() -> None:
 def test_a_missing_encoder_is_one_line_that_says_what_to_do() -> None:
     with pytest.raises(SettingsError, match="NEWSLETTER_FEATURE_MODEL=/no/such/folder"):
         encoder("/no/such/folder")
+
+
+def test_a_sentence_encoder_that_returns_no_numbers_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken:
+        def __init__(self, _name: str, **_options: str) -> None: ...
+
+        def encode(self, texts: list[str], **_options: object) -> Vectors:
+            return np.array([[np.nan if "repair" in text else 1.0] * 4 for text in texts])
+
+    module = SimpleNamespace(SentenceTransformer=Broken)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", cast("ModuleType", module))
+    broken = SentenceEncoder("broken")
+    assert np.isfinite(broken.encode(["galaxies"])).all()
+    with pytest.raises(SettingsError, match=r"NaN or infinite numbers for 1 of 2 .*“repair”"):
+        broken.encode(["galaxies", "repair"])
 
 
 def test_a_sentence_encoder_takes_the_place_of_the_default() -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, select
@@ -148,6 +149,30 @@ def test_signals_one_by_one_give_the_same_profile_as_a_training(session: Session
     [trained] = profiles.load_profiles(session, [reader])
     assert updated.topics[0].vector == pytest.approx(trained.topics[0].vector, abs=1e-3)
     assert updated.topics[0].scale == pytest.approx(trained.topics[0].scale, abs=1e-3)
+
+
+def test_likes_of_one_moment_count_alike_and_as_much_as_likes_spread_over_a_day(
+    session: Session,
+) -> None:
+    papers = add_papers(session)
+    at_once, apart = (add_subscriber(session, f"{name}@example.org") for name in "ab")
+    for hour, paper in enumerate(papers[3:7]):
+        for reader, moment in ((at_once, NOW), (apart, NOW - timedelta(hours=6 * hour))):
+            session.add(
+                Feedback(
+                    subscriber_id=reader,
+                    paper_id=paper,
+                    signal=Signal.RELEVANT,
+                    created_at=moment,
+                )
+            )
+    train(session)
+    one, other = profiles.load_profiles(session, [at_once, apart])
+    assert np.isfinite(one.topics[0].vector).all()
+    assert one.topics[0].vector == pytest.approx(other.topics[0].vector, abs=5e-3)
+    [first, second] = rank_for(session, at_once, apart)
+    assert [pick.paper_id for pick in first.picks] == [pick.paper_id for pick in second.picks]
+    assert first.picks
 
 
 def test_feedback_without_a_topic_makes_a_section_of_its_own(session: Session) -> None:

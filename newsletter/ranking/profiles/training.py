@@ -174,8 +174,12 @@ def _train_topics(engine: Engine, key: str, basis: Basis, numbers: Sequence[int]
         present = feature_store.rows(session, Topic, "id", numbers)
         found = profiles.versions(session, present)
         # A signal that came while this was computed is in the row and not in the sums.
-        late = [topic for topic in present if versions.get(topic.id) != found.get(topic.id)]
-        same = [topic for topic in present if versions.get(topic.id) == found.get(topic.id)]
+        late = [
+            topic for topic in present if versions.get(topic.id or 0) != found.get(topic.id or 0)
+        ]
+        same = [
+            topic for topic in present if versions.get(topic.id or 0) == found.get(topic.id or 0)
+        ]
         places = [place_of[topic.id] for topic in same]
         profiles.store(session, same, sums, places, key=key, now=now)
         if late:
