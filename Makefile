@@ -87,7 +87,7 @@ bench-ranking bench-render bench-prepare bench-send bench-inbound bench-pages be
 latex-macros: setup-dev ## Every LaTeX macro in PAPERS, how often, and what it becomes (ARGS=--list)
 	@"$(BIN)/python" scripts/latex-macros "$(PAPERS)" $(ARGS)
 
-bench-match: setup-dev ## How true the labels are (ARGS="--plot FILE")
+bench-match: setup-dev ## How true the labels are (ARGS="--plot FILE"; "--worlds 0": only keywords that nobody wrote about)
 	@OMP_NUM_THREADS=1 "$(BIN)/python" -u scripts/bench-match "$(NEWSLETTER_TEST_CORPUS)/ranking" $(ARGS)
 
 simulate-trial: setup-dev ## How long a trial takes and how often it is wrong, a minute (ARGS="--runs 20 --days 90")

@@ -15,7 +15,7 @@ from newsletter.editions import broadcasts, schedule
 from newsletter.editions import report as reports
 from newsletter.editions.advice import advice
 from newsletter.editions.advice import people as count_people
-from newsletter.papers.coverage import read_on
+from newsletter.papers.coverage import FEEDS, read_on
 from newsletter.sending import ledger
 
 # Broadcasts of this long ago are still shown.
@@ -108,6 +108,10 @@ def _print_edition(report: reports.Report) -> None:
 def _print_sources(sources: Sequence[dict[str, Any]]) -> None:
     for source in sources:
         error = f": {source['error']}" if source["error"] and source["last_read"] else ""
+        if source["source"] == FEEDS:  # each feed has a line of its own
+            has_lines = any(each["source"].startswith("feed:") for each in sources)
+            say("  feeds: see each below" if has_lines else "  feeds: none was read in two days")
+            continue
         words = source["condition"].replace("_", " ")
         if not source["last_read"]:
             words = source["error"] or words

@@ -122,6 +122,8 @@ def _(message: str, /, **values: object) -> str:
 
 def ngettext(one: str, many: str, count: int, /, **values: object) -> str:
     """The message for ``count`` things, with ``{count}`` and other names filled in."""
+    if _current.get() == SOURCE:
+        return (one if count == 1 else many).format(count=f"{count:,}", **values)
     return plural(one, many, count).format(count=number(count), **_isolated(values))
 
 
@@ -192,7 +194,7 @@ def decimal(value: float, form: str = ".1f") -> str:
 def direction() -> str:
     """``rtl`` where the language that is on is written from right to left, else ``ltr``."""
     name = _current.get()
-    return "ltr" if name == SOURCE else _locale(name).text_direction
+    return "ltr" if name == SOURCE else _direction(name)
 
 
 def name_of(name: str) -> str:
@@ -204,6 +206,11 @@ def name_of(name: str) -> str:
 def english_name(name: str) -> str:
     """A language in English: ``German``."""
     return _locale(name).get_display_name(SOURCE) or name
+
+
+@cache
+def _direction(name: str) -> str:
+    return _locale(name).text_direction
 
 
 @cache

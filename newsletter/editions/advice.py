@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import Session, func, select
 
 from newsletter.core.models import Edition, EditionStatus, Subscriber, SubscriberStatus
+from newsletter.papers.coverage import FEEDS
 
 _UNREAD = {"failed", "not_read", "never_read"}
 
@@ -34,7 +35,9 @@ def advice(
     lines = []
     missing = [source["source"] for source in sources if source["condition"] in _UNREAD]
     if missing:
-        lines.append(f"not read: {', '.join(missing)}: run `newsletter ingest {' '.join(missing)}`")
+        # All feeds are one source to `ingest`.
+        named = dict.fromkeys(FEEDS if name.startswith("feed:") else name for name in missing)
+        lines.append(f"not read: {', '.join(missing)}: run `newsletter ingest {' '.join(named)}`")
     if not people[SubscriberStatus.ACTIVE]:
         lines.append("no active subscribers: run `newsletter subscribers add` or `import`")
     if people[SubscriberStatus.PENDING]:

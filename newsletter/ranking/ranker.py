@@ -229,7 +229,9 @@ def _without_papers(
     fresh, allowed = _allowed(candidates, profile, found)
     if profile.paused:
         return _nothing(profile, PAUSED)
-    if not fresh.any():
+    last = profile.last_digest or profile.since
+    # What the last digest passed over is looked at again for some hours, and is not new.
+    if not (fresh & (candidates.first_seen >= last.timestamp())).any():
         return _nothing(profile, NO_NEW)
     if not room_for(profile):
         return _nothing(profile, BUDGET_USED, profile.weekly_budget)

@@ -23,6 +23,7 @@ _TOKEN = re.compile(r"(?<![\w.])\.[A-Za-z]\w*|[A-Za-z]+(?:\+\+|#)|\b[A-Za-z]\*|[
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 )
+_NOTHING = re.compile("(?!)")
 _ACCENT = re.compile("[\u0300-\u036f]")
 _PARTING = frozenset(":;!?([\u2026")
 _STEMMER = Stemmer.Stemmer("english")
@@ -46,6 +47,7 @@ _LETTERS = {
 }
 _NO_PLURAL = ("ss", "us", "is")
 _BREAK = "\n"
+LONGEST_LITTLE = 3  # letters: "fire" and "system" are usual words too, and somebody's interest
 SHORTEST_PLURAL = 4  # letters: "gas" and "bus" are no plurals, "LLMs" is one
 
 
@@ -211,13 +213,18 @@ def vocabulary_of(index: TextIndex, encode: WordVectors | None) -> Vocabulary:
 def _as_written(value: str) -> re.Pattern[str] | None:
     """What is looked for only as it was written: a single letter, and names like "Go" and "WHO".
 
-    A letter has nothing joined to it. Written small, such a name is a word of every text.
+    A letter has nothing joined to it. Written small, such a name is a word of every text. Signs
+    around it that belong to no word, as in "R." and "(Go)", make no difference.
     """
-    letter = value.strip()
+    found = _TOKEN.findall(value)
+    letter = found[0] if len(found) == 1 else ""
     if not letter.isalpha():
         return None
+    is_usual = letter.lower() in ENGLISH_STOP_WORDS
+    is_name = letter != letter.lower() and is_usual
+    if is_usual and (len(letter) == 1 or (len(letter) <= LONGEST_LITTLE and not is_name)):
+        return _NOTHING  # "the", "it", and "A", which begins a sentence of every abstract
     if len(letter) > 1:
-        is_name = letter != letter.lower() and letter.lower() in ENGLISH_STOP_WORDS
         return re.compile(rf"(?<!\w){letter}(?!\w)") if is_name else None
     joined = r"\w\-–'’.*/^+=(){}\[\]<>|~≤≥∈"
     return re.compile(rf"(?<![{joined}]){re.escape(letter)}(?![{joined}#²³])")

@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError, TokenError
 from newsletter.core.identifiers import split_arxiv_id
-from newsletter.core.language import _
+from newsletter.core.language import N_, _
 from newsletter.core.models import (
     DigestItem,
     Feedback,
@@ -62,6 +62,12 @@ class Act(StrEnum):
     FILE = "file"
 
 
+# What is said of it, what undoes it, and whether the paper is saved then.
+_OF_PAPERS: dict[Act | None, tuple[str, Act | None, bool]] = {
+    Act.SAVE: (N_("Saved."), Act.UNSAVE, True),
+    Act.UNSAVE: (N_("No longer saved."), Act.SAVE, False),
+    Act.FILE: (N_("Moved."), None, True),
+}
 _KINDS: dict[str, InterestKind] = {
     "author": InterestKind.AUTHOR,
     "category": InterestKind.CATEGORY,
@@ -295,24 +301,23 @@ def _can_be_followed(choice: Choice) -> bool:
     return True
 
 
-def _done(names: dict[str, dict[str, str]], told: Told) -> Done | None:
-    """The note for what an address says was done; none for an address that somebody made up."""
-    if told.did is Act.SAVE:
-        return Done(_("Saved."), Act.UNSAVE)
-    if told.did is Act.UNSAVE:
-        return Done(_("No longer saved."), Act.SAVE)
-    if told.did is Act.FILE:
-        return Done(_("Moved."), None)
+def _done(names: dict[str, dict[str, str]], told: Told, hand: Hand) -> Done | None:
+    """The note for what an address says was done; none where that is not so, or not any more."""
+    if told.did in _OF_PAPERS:
+        said, undo, is_saved = _OF_PAPERS[told.did]
+        return Done(_(said), undo) if hand.is_saved == is_saved else None
     field, _colon, value = told.of.partition(":")
     name = names.get(field, {}).get(value)
-    if told.did is None or name is None:
+    if name is None or told.did is None:
         return None
-    if told.did is Act.FOLLOW:
+    is_followed = (_KINDS[field], value.casefold()) in hand.followed
+    if is_followed != (told.did is Act.FOLLOW):
+        return None
+    if is_followed:
         said = _("You follow {name}. Your next digest takes it into account.", name=name)
         return Done(said, Act.UNFOLLOW, field, value)
-    return Done(
-        _("You no longer follow {name}.", name=name), Act.FOLLOW, field, value, told.at.split(",")
-    )
+    said = _("You no longer follow {name}.", name=name)
+    return Done(said, Act.FOLLOW, field, value, told.at.split(","))
 
 
 def _page(
@@ -348,7 +353,7 @@ def _page(
         changed=changed,
         changes=changes,
         hand=hand,
-        done=_done(names, told) if hand else None,
+        done=_done(names, told, hand) if hand else None,
         error=error,
         choices=_choices(paper, orcids, hand),
         home=home,

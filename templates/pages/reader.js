@@ -35,11 +35,11 @@ for (const slider of document.querySelectorAll("input[data-number]")) {
   number.addEventListener("input", follow);
 }
 
-// The number that a slider without a field of its own stands at.
-for (const shown of document.querySelectorAll("output[hidden]")) {
-  const slider = document.getElementById(shown.htmlFor.value);
+// The number that a slider without a field of its own stands at; screen readers tell it anyway.
+for (const shown of document.querySelectorAll("[data-shows]")) {
+  const slider = document.getElementById(shown.dataset.shows);
   const tell = () => {
-    shown.value = `${slider.value} %`;
+    shown.textContent = `${slider.value} %`;
   };
   tell();
   shown.hidden = false;

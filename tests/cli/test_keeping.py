@@ -14,6 +14,7 @@ from newsletter.core.database import session_scope
 from newsletter.core.models import Delivery, Paper, Subscriber
 from tests.support import factories
 from tests.support.command import Newsletter, dump
+from tests.support.smtp_sink import running_sink
 
 
 def fill(engine: Engine, readers: int = 3) -> None:
@@ -95,6 +96,57 @@ def test_all_rows_go_to_postgresql_and_back_and_are_the_same(
         ).all()
     assert len(found_papers) == 3
     other.dispose()
+
+
+def test_an_edition_in_the_middle_survives_a_restore_and_goes_on_in_postgresql(
+    sqlite_engine: Engine, postgres_server: Any, tmp_path: Path
+) -> None:
+    """Nobody is missing and nobody is mailed twice, over two databases and a disk that was lost."""
+    fill(sqlite_engine, readers=9)
+    sqlite_engine.dispose()
+    file = Path(str(sqlite_engine.url.database))
+    date = ("--date", factories.ISSUE_DATE.isoformat())
+    with running_sink() as sink:
+        relay = {"SMTP_URL": f"smtp://127.0.0.1:{sink.port}"}
+        newsletter = Newsletter(sqlite_engine, tmp_path, **relay)
+        assert newsletter.run("send", *date, "--limit", "3")[0] == 0
+        assert newsletter.run("db", "backup", "backup.db")[0] == 0
+        # The disk is lost; the page on restoring is followed.
+        for path in file.parent.glob(f"{file.name}*"):
+            path.write_bytes(b"no database")
+        for name in ("-wal", "-shm"):
+            file.with_name(file.name + name).unlink(missing_ok=True)
+        file.write_bytes((tmp_path / "backup.db").read_bytes())
+        assert newsletter.run("db", "upgrade")[0] == 0
+        assert newsletter.run("send", *date, "--limit", "2")[0] == 0
+        assert len(sink.recipients()) == 5
+        before = json.loads(newsletter.run("status", *date, "--json")[1])["counts"]
+
+        postgres_server.psql("CREATE DATABASE gone_on;")
+        url = postgres_server.get_uri(database="gone_on")
+        assert newsletter.run("db", "copy", url)[0] == 0
+        other = database.connect(url)
+        moved = Newsletter(other, tmp_path, **relay)
+        after = json.loads(moved.run("status", *date, "--json")[1])["counts"]
+        assert after == before
+        assert (after["sent"], after["queued"]) == (5, 4)
+        code, said, _ = moved.run("send", *date)
+        other.dispose()
+        everyone = [f"reader{number}@x.example" for number in range(9)]
+        assert (code, "9 sent" in said, sorted(sink.recipients())) == (0, True, everyone)
+
+
+def test_a_database_of_an_earlier_version_can_be_backed_up_but_not_a_newer_one(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    newsletter = Newsletter(sqlite_engine, tmp_path)
+    with sqlite_engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    assert newsletter.run("db", "backup", "old.db")[0] == 0
+    assert newsletter.run("forecast")[0] == 2
+    empty = Newsletter(database.connect(f"sqlite:///{tmp_path / 'none.db'}"), tmp_path)
+    code, _, said = empty.run("db", "backup", "nothing.db")
+    assert (code, "no database at" in said, (tmp_path / "none.db").exists()) == (2, True, False)
 
 
 def test_a_copy_that_was_broken_off_carries_on(sqlite_engine: Engine, tmp_path: Path) -> None:

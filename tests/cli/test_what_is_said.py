@@ -13,6 +13,8 @@ from newsletter.core.models import (
     Delivery,
     DeliveryKind,
     DeliveryStatus,
+    FetchLog,
+    FetchStatus,
     QuietNotes,
     SubscriberStatus,
 )
@@ -119,6 +121,20 @@ def test_due_names_the_account_mail_it_sent(sqlite_engine: Engine, tmp_path: Pat
         ["confirmations and account links: 1 sent", "no digest is due"],
         ["no digest is due"],
     ]
+
+
+def test_the_advice_on_a_feed_that_failed_is_a_command_that_works(
+    newsletter: Newsletter, sqlite_engine: Engine
+) -> None:
+    with session_scope(sqlite_engine) as session:
+        now = utc_now()
+        session.add(FetchLog(source="feed:x.example/1", started_at=now, status=FetchStatus.FAILED))
+    said = newsletter.run("status")[1]
+    [line] = [line for line in said.splitlines() if "not read:" in line]
+    command = line.partition("run `newsletter ")[2].partition("`")[0]
+    assert "feeds" in command
+    assert "unknown source" not in newsletter.run(*command.split()[:1], "feeds")[2]
+    assert "feed:x.example/1" not in command
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from newsletter.core.models import Label
 from newsletter.messages.digest import DigestPaper, FrozenPaper, sections_of
 from newsletter.ranking import match, ranker
 from newsletter.ranking.candidates import SubscriberProfile
-from newsletter.ranking.evaluation import mixed_stream
+from newsletter.ranking.encoders import DEFAULT
+from newsletter.ranking.evaluation import match_report, mixed_stream
 from newsletter.ranking.feature_space import PaperText
 from tests.support.profiles import LENIENT
 
@@ -163,3 +164,16 @@ def test_what_all_papers_of_a_section_have_in_common_is_said_once() -> None:
     assert [each.explanation for each in mixed.papers] == ["Mentions “a”.", ""]
     [alone] = sections_of([("Robots", paper(same))])
     assert (alone.note, alone.papers[0].explanation) == ("", same)
+
+
+def test_of_reader_days_of_topics_that_nobody_wrote_about_hardly_any_hold_a_label() -> None:
+    days = {f"2026-11-{day:02}": PAPERS[day * 15 : day * 15 + 15] for day in range(4)}
+    whose = ("medieval", "Byzantine", "baroque", "Etruscan", "Hanseatic", "Coptic", "Minoan")
+    what = ("pottery", "coins", "liturgy", "harbours", "glass beads", "tax rolls", "fresco studies")
+    strange = [(f"{one} {other}", other) for one in whose for other in what]
+    labelled, reader_days, _ = match_report.empty_topics(days, strange, match.shipped(), DEFAULT)
+    assert reader_days == 4 * len(strange)
+    assert labelled <= reader_days / 100
+    known = [(subject,) for subject in SUBJECTS]
+    labelled, reader_days, _ = match_report.empty_topics(days, known, match.shipped(), DEFAULT)
+    assert labelled == reader_days

@@ -240,6 +240,7 @@ def test_popularity_moves_papers_only_as_far_as_the_slider_says() -> None:
         ({"muted_authors": ("ada lovelace",)}, "what you muted hides every new paper"),
         ({"since": datetime(2030, 1, 1, tzinfo=UTC)}, ranking.NO_NEW),
         ({"seen": frozenset(range(100, 110))}, ranking.NO_NEW),
+        ({"last_digest": datetime(2030, 1, 1, tzinfo=UTC), "min_score": 100}, ranking.NO_NEW),
         ({"topics": (), "paused": True}, ranking.PAUSED),
         ({"topics": (), "min_score": 40}, "no new paper reached your minimum match of 40"),
     ],

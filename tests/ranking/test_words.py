@@ -61,6 +61,18 @@ def rows(value: str) -> list[int]:
         ("u net", [11]),
         ("ResNet 50", []),
         ("R-CNN", [4]),
+        ("C.", [0]),
+        ("(R)", [3]),
+        ("“Go”", [9]),
+        ("WHO,", [9]),
+        ("C++.", [1]),
+        ("an", []),
+        ("and", []),
+        ("go", []),
+        ("layers", [11]),
+        ("A", []),
+        ("I", []),
+        ("the", []),
         ("", []),
         ("!!", []),
     ],
@@ -73,6 +85,9 @@ def test_a_phrase_is_quoted_as_the_paper_writes_it() -> None:
     assert spelled("We prompt with Chain-of-Thoughts.", "chain of thought") == "Chain-of-Thoughts"
     assert spelled("Robots walk.", "robot") == "Robots"
     assert spelled("Vitamin C.", "C++") == ""
+    assert spelled("A plan of the WHO for what it does", "it") == ""
+    assert spelled("A fire behind the system", "fire") == "fire"
+    assert spelled("A plan of the WHO for what it does", "WHO.") == "WHO"
     assert spelled("Ask who. The WHO says so.", "WHO") == "WHO"
     assert spelled("Walking robots. Learning to rank.", "robot learning") == ""
     assert spelled("TNF-\u03b1 rises.", "TNF-alpha") == "TNF-\u03b1"

@@ -155,6 +155,8 @@ def test_only_what_the_paper_names_can_be_followed_and_only_by_a_link_that_is_fo
             assert client.post(path, data=data).status_code == status, path
         made_up = client.get(f"{mine}?did=follow&of=author:Nobody+At+All")
         assert "Nobody At All" not in made_up.text
+        for claim in ("save", "file", "follow&of=author:Ada+Lovelace"):
+            assert 'role="status"' not in client.get(f"{mine}?did={claim}").text, claim
         assert "Why you got it" not in client.get(f"/paper/{other}?why={token}").text
     assert everything(engine) == before
 

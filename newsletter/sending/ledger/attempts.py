@@ -216,6 +216,7 @@ def record(session: Session, results: Sequence[Result], *, owner: str) -> None:
             "retry_at": result.retry_at,
             "at": None if result.status in UNFINISHED else result.at,
         }
-        for result in results
+        # By id: transactions that lock the same rows in different orders wait for each other.
+        for result in sorted(results, key=lambda each: each.delivery_id)
     ]
     session.connection().execute(_RECORDED, rows)
