@@ -44,6 +44,9 @@ COMMANDS = {
     ),
     "ingest": Entry("ingest", "ingest", "Fetch papers and store them; prints one line per source."),
     "subscribers": Entry("subscribers", "subscriber_commands", "Manage subscribers."),
+    "groups": Entry(
+        "groups", "group_commands", "Manage groups of readers who share one list of interests."
+    ),
     "train": Entry(
         "train", "train", "Train the profile of every topic from interests and feedback."
     ),

@@ -204,14 +204,11 @@ def _freeze_items(
     delivery_of: Mapping[int, int],
 ) -> None:
     """Write the papers of each digest, with the sentences that are marked in them."""
-    # A topic that was deleted since the ranking only lends its name to the section.
-    topics = set(
-        session.connection().scalars(
-            sqlalchemy.select(_topic.id).where(
-                _topic.subscriber_id.in_([each.person.id for each in mailed])
-            )
-        )
+    # One that was deleted since the ranking, or is of a group, lends its name to the section.
+    query = sqlalchemy.select(_topic.id, _topic.subscriber_id).where(
+        _topic.subscriber_id.in_([each.person.id for each in mailed])
     )
+    mine = {tuple(row) for row in session.connection().execute(query)}
 
     # A paper's readers mostly have the same sentences marked.
     @cache
@@ -223,7 +220,7 @@ def _freeze_items(
             "delivery_id": delivery_of[each.person.id],
             "subscriber_id": each.person.id,
             "paper_id": pick.paper_id,
-            "topic_id": pick.topic_id if pick.topic_id in topics else None,
+            "topic_id": pick.topic_id if (pick.topic_id, each.person.id) in mine else None,
             "section": pick.section,
             "position": pick.position,
             "score": pick.score,

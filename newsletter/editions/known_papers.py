@@ -17,7 +17,7 @@ from sqlmodel import Session, SQLModel
 from newsletter.core import language
 from newsletter.core.language import N_, _, gettext
 from newsletter.core.models import ChangeKind, Signal
-from newsletter.ranking.profiles.profiles import NEVER_SENT
+from newsletter.ranking.profiles.history import NEVER_SENT
 
 # A change is told this long after it was seen; who reads no digest for longer misses it.
 REACH = timedelta(days=90)

@@ -7,7 +7,7 @@ from sqlmodel import Session, select
 
 from newsletter.core.models import InterestKind, Paper, Signal, Subscriber
 from newsletter.editions.why import Asking, Frozen, Why
-from newsletter.ranking.profiles import evidence, feedback
+from newsletter.ranking.profiles import evidence, feedback, groups
 from newsletter.ranking.standing import Share, Standing, instead
 from newsletter.subscribers.preferences import FULL, StatedInterest, interests_of, lessen, weigh
 
@@ -54,6 +54,8 @@ def receipt(asking: Asking, paper: Paper, frozen: Frozen) -> Receipt:
 def _lines(
     session: Session, subscriber: Subscriber, shares: Sequence[Share], found: Standing | None
 ) -> tuple[Line, ...]:
+    if groups.keeper_of(session, [subscriber.id or 0]):
+        return tuple(Line(share) for share in shares)  # only the keeper changes what these are
     topic_id = found.topic.topic_id if found and found.topic else None
     stated = interests_of(session, topic_id) if topic_id else []
     names = [each.value for each in stated if each.kind is InterestKind.SEED_PAPER]

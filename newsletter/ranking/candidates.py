@@ -160,6 +160,7 @@ class TopicProfile:
     halved: frozenset[str] = frozenset()  # of both, those that count half: "less of this"
     offset: float = 0.0
     scale: float = 1.0
+    is_shared: bool = False  # by the members of a group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

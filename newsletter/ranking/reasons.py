@@ -38,6 +38,7 @@ _SAID = {
     "clicked": N_("which you opened"),
 }
 _WHICH = {KINDS.index(kind): said for kind, said in _SAID.items()}
+_NAMED_BY_GROUP = N_("which your group named")
 _QUOTED = {KINDS.index(kind) for kind in ("keyword", "text")}
 _MENTIONS = {
     1: N_("Mentions {words}, one of your keywords."),
@@ -187,7 +188,7 @@ class Reasons:
         evidence = topic.evidence
         if evidence is None:
             return None
-        which, row = gettext(_WHICH[told.kinds[liked]]), told.rows[liked]
+        which, row = _which(topic, told.kinds[liked]), told.rows[liked]
         title = language.quoted(evidence.labels[liked])
         text = evidence.pool.texts[row] if evidence.pool.texts else evidence.labels[liked]
         shared = self._words_of(evidence.pool.keys[row], text, paper)
@@ -206,7 +207,7 @@ class Reasons:
         if index is None or topic.evidence is None:
             return None
         title = language.quoted(topic.evidence.labels[index])
-        said = _("Cites {title}, {which}.", title=title, which=gettext(_WHICH[told.kinds[index]]))
+        said = _("Cites {title}, {which}.", title=title, which=_which(topic, told.kinds[index]))
         return _Line(said, _bar_of_paper(topic, told, index))
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
@@ -251,6 +252,11 @@ class Reasons:
             if name.casefold() in topic.followed_categories
         ]
         return authors[:1] + categories[:1]
+
+
+def _which(topic: TopicProfile, kind: int) -> str:
+    # In a group nothing that a member rated counts: only example papers are named.
+    return gettext(_NAMED_BY_GROUP if topic.is_shared else _WHICH[kind])
 
 
 # Of a day's picks most say what many others say: a third of the time of all reasons.

@@ -27,6 +27,7 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.core.tokens import Signer
+from newsletter.subscribers.group_members import before_erasing
 from newsletter.subscribers.suppression import lift_own_decision, suppress, suppressions
 from newsletter.subscribers.validation import (
     DEFAULT_TOPIC,
@@ -293,6 +294,7 @@ def erase(session: Session, public_id: str) -> bool:
     if known is None:
         return False
     address_hash = known.address_hash
+    before_erasing(session, row_id(known))
     own = select(Delivery.id).where(Delivery.subscriber_id == known.id)
     # Servers quote the address they refuse. Events stay without those words: a report that comes
     # again must still be recognised.

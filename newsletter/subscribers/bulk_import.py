@@ -9,11 +9,13 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.batches import batched
 from newsletter.core.database import session_scope, upsert, utc_now
+from newsletter.core.errors import InputError
 from newsletter.core.models import Interest, Paper, Subscriber, SubscriberStatus, Topic
 from newsletter.core.tokens import Signer
-from newsletter.subscribers.accounts import refusal, subscriber_values
+from newsletter.subscribers.accounts import find_by_email, refusal, subscriber_values
 from newsletter.subscribers.csv_reading import PREFERENCE_COLUMNS, Line, Remark, read_lines
 from newsletter.subscribers.doubts import doubts_about
+from newsletter.subscribers.groups import add as add_to_group
 from newsletter.subscribers.suppression import suppressions
 from newsletter.subscribers.validation import MOST_TOPICS
 
@@ -74,11 +76,25 @@ def import_csv(
     for addresses in batched(wanted):
         with session_scope(engine) as session:
             _import_chunk(session, signer, [wanted[a] for a in addresses], confirmed, report)
+            for address in addresses:
+                _join_group(session, wanted[address], report)
         done += len(addresses)
         progress(done, len(wanted))
     report.refused.sort(key=lambda remark: remark.line)
     report.unchanged.sort(key=lambda remark: remark.line)
     return report
+
+
+def _join_group(session: Session, wanted: _Wanted, report: ImportReport) -> None:
+    """Put the address into the group that its lines name, if it is a subscriber's by now."""
+    named = next((line for line in wanted.lines if line.cells.get("group")), None)
+    if named is None or find_by_email(session, named.address) is None:
+        return
+    try:
+        with session.begin_nested():
+            add_to_group(session, named.cells["group"], named.address)
+    except InputError as error:
+        report.warnings.append(Remark(named.number, named.address, f"group: {error}"))
 
 
 def _by_address(lines: Iterable[Line | Remark], report: ImportReport) -> dict[str, _Wanted]:

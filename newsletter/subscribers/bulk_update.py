@@ -68,6 +68,9 @@ def update_csv(engine: Engine, signer: Signer, path: Path, *, dry_run: bool) -> 
             report.refused.append(line)
         else:
             lines.append(line)
+            if line.cells.get("group"):
+                what = "group: not changed by a file; use newsletter groups"
+                report.warnings.append(Remark(line.number, line.address, what))
             report.warnings += [
                 Remark(line.number, line.address, doubt)
                 for doubt in doubtful_categories(line.topic)

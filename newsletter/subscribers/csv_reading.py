@@ -59,6 +59,7 @@ COLUMNS = (
     "quota",
     "paused",
     *SIGNAL_COLUMNS,
+    "group",
     "status",
 )
 _ALIASES = {

@@ -10,9 +10,11 @@ from sqlmodel import Session, col, select
 from newsletter.core.csv_cells import harmless_cell, join_list
 from newsletter.core.models import (
     Feedback,
+    GroupMember,
     Interest,
     InterestKind,
     Paper,
+    ReaderGroup,
     Signal,
     Subscriber,
     Topic,
@@ -46,12 +48,25 @@ def export_rows(session: Session, email: str = "") -> Iterator[dict[str, str]]:
         ).all()
         if not subscribers:
             return
-        topics = _topic_cells(session, [s.id for s in subscribers if s.id is not None])
+        ids = [s.id for s in subscribers if s.id is not None]
+        topics, groups = _topic_cells(session, ids), _groups_of(session, ids)
         for subscriber in subscribers:
+            group = {"group": groups.get(subscriber.id or 0, "")}
             for cells in topics.get(subscriber.id or 0, [{}]):
-                yield _subscriber_cells(subscriber) | cells
+                yield _subscriber_cells(subscriber) | group | cells
         after = subscribers[-1].email
         session.expunge_all()
+
+
+def _groups_of(session: Session, subscribers: list[int]) -> dict[int, str]:
+    """The names of the groups that subscribers are in."""
+    return dict(
+        session.exec(
+            select(GroupMember.subscriber_id, ReaderGroup.name)
+            .join(ReaderGroup, col(ReaderGroup.id) == col(GroupMember.group_id))
+            .where(col(GroupMember.subscriber_id).in_(subscribers))
+        ).all()
+    )
 
 
 def write_csv(rows: Iterator[dict[str, str]], file: TextIO) -> int:

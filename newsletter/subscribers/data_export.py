@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.models import Delivery, DigestItem, Paper, Subscriber
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.folders import folders_of
+from newsletter.subscribers.groups import membership
 from newsletter.subscribers.preferences import topics_of
 
 _KEPT = (
@@ -45,6 +46,7 @@ def export(session: Session, subscriber: Subscriber) -> dict[str, Any]:
     deliveries = session.exec(
         select(Delivery).where(Delivery.subscriber_id == own).order_by(col(Delivery.id))
     ).all()
+    group = membership(session, subscriber)
     papers: dict[int, list[str]] = {}
     teams: dict[int, dict[str, str]] = {}
     for delivery_id, title, team in session.exec(
@@ -58,6 +60,7 @@ def export(session: Session, subscriber: Subscriber) -> dict[str, Any]:
             teams.setdefault(delivery_id, {})[title] = team
     return {
         "subscriber": {name: _plain(getattr(subscriber, name)) for name in _KEPT},
+        "group": group.name if group else None,
         "topics": [
             {
                 "name": topic.request.name,

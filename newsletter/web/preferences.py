@@ -25,7 +25,7 @@ from newsletter.core.models import (
     SubscriberStatus,
 )
 from newsletter.ranking.profiles.draft import read_draft
-from newsletter.subscribers import accounts, profile
+from newsletter.subscribers import accounts, groups, profile
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.bibliography import IN_PREFERENCES
 from newsletter.subscribers.preferences import (
@@ -334,11 +334,13 @@ def _page(
     with site.reading() as session:
         part = part_of(session, subscriber, stored)
         examples = topic_examples.examples_of(session, subscriber)
+        group = groups.membership(session, subscriber)
         named = [value for topic in topics for value in topic["seed_papers"].splitlines()]
         seeds = topic_examples.titles_of(session, named)
     return site.page(
         "preferences.html",
         library=part,
+        group=group,
         status=422 if wrong.said else 200,
         wrong=wrong,
         tab=tab.value,

@@ -17,6 +17,7 @@ from newsletter.core.tokens import Purpose
 from newsletter.messages.digest import CANDIDATE_WINDOW
 from newsletter.ranking import explanations, ranker
 from newsletter.ranking.profiles import evidence, feedback, profiles
+from newsletter.subscribers import groups
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.preferences import (
     FULL,
@@ -150,12 +151,13 @@ def _learned(
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
         topics = _topics(session, row_id(subscriber), site.settings.feature_model)
+        group = groups.membership(session, subscriber)
         reset = {
             "reset_at": subscriber.ratings_reset_at,
             "rated": feedback.counted(session, subscriber),
         }
     status = 422 if error else 200
-    values = {"topics": topics, "former": former, "error": error} | reset
+    values = {"topics": topics, "former": former, "error": error, "group": group} | reset
     return _page(site, token, "learned", undo, was, status=status, **values)
 
 

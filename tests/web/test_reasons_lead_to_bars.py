@@ -67,7 +67,7 @@ def test_every_reason_of_a_mail_leads_to_the_bar_that_names_the_same(engine: Eng
     assert len(ids) == len(set(ids))
     for _, bar, said in links:
         place = page.index(f'id="{bar}"')
-        named = unescape(re.findall(r"<strong>([^<]+)</strong>", page[place:])[0])
+        named = unescape(re.findall(r"<bdi>([^<]+)</bdi>", page[place:])[0])
         assert re.search(re.escape(named.rstrip("s")), said, re.IGNORECASE), (named, said)
     # The page in the browser has another link's rights: nobody gets to the preferences from it.
     assert "/learned" not in view

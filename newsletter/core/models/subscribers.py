@@ -154,6 +154,27 @@ class Subscriber(SQLModel, table=True):
     )
 
 
+class ReaderGroup(SQLModel, table=True):
+    """A lab, a reading club: its members get digests by the interests of the one who keeps it."""
+
+    __tablename__: ClassVar[str] = "reader_group"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(max_length=100, unique=True)
+    created_at: datetime = utc_column()
+
+
+class GroupMember(SQLModel, table=True):
+    """A subscriber in a group; nobody is in two. The keeper's topics are the group's."""
+
+    __tablename__: ClassVar[str] = "group_member"
+
+    subscriber_id: int = foreign_key("subscriber.id", index=False, primary_key=True)
+    group_id: int = foreign_key("reader_group.id")
+    is_keeper: bool = False
+    joined_at: datetime = utc_column()
+
+
 class SignUp(SQLModel, table=True):
     """The request of a sign-up. Anyone may have typed it, so it counts only once confirmed.
 

@@ -31,7 +31,7 @@ from newsletter.ranking.candidates import KINDS, Evidence, EvidenceKind, Evidenc
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.explanations import short
 from newsletter.ranking.feature_space import PaperText
-from newsletter.ranking.profiles import feature_store
+from newsletter.ranking.profiles import feature_store, groups
 from newsletter.ranking.topic_vectors import Basis, Learned, Part, Sums
 
 # Interests drift: what was liked half a year ago counts half.
@@ -189,6 +189,8 @@ def gather(
     for number in subscribers:
         signals[number] += [(None, paper, Signal.RELEVANT, now) for paper in liked]
     clicks = _since(reset, _clicks(session, subscribers, newest))
+    for number in groups.keepers(session, subscribers):
+        signals[number], clicks[number] = [], []
     seeds = seed_papers(
         session,
         [

@@ -3,21 +3,17 @@
 A profile is sums over a topic's evidence, so a signal is one more summand, applied at once.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import func, true
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.core.batches import batched
 from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import (
-    Delivery,
-    DeliveryStatus,
-    DigestItem,
     Feedback,
     Interest,
     InterestKind,
@@ -30,7 +26,7 @@ from newsletter.core.models import (
 from newsletter.ranking import topic_vectors
 from newsletter.ranking.candidates import SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import DEFAULT
-from newsletter.ranking.profiles import evidence, feature_store, packing
+from newsletter.ranking.profiles import evidence, feature_store, groups, history, packing
 from newsletter.ranking.profiles.draft import Draft
 from newsletter.ranking.profiles.feature_store import load_candidates
 from newsletter.ranking.topic_vectors import Basis, Sums
@@ -45,12 +41,6 @@ LOOK_BACK = timedelta(days=30)
 # Half a day less than seven: a digest prepared a little earlier than a week ago to the hour
 # is not counted against today's.
 WEEK = timedelta(days=6.5)
-NEVER_SENT = (
-    DeliveryStatus.FAILED,
-    DeliveryStatus.SUPPRESSED,
-    DeliveryStatus.EXPIRED,
-    DeliveryStatus.CANCELLED,
-)
 SHOWN = 20  # signals of a subscriber that an explanation looks through, newest
 FOR_YOU = "For you"  # the topic of a subscriber who gave signals and named no topic
 
@@ -71,6 +61,8 @@ def apply_feedback(session: Session, subscriber_id: int, paper_id: int, signal: 
     paper = session.get(Paper, paper_id)
     if given is None or paper is None or not feature_store.is_stored(session):
         return  # there is nothing to add to: the first training reads the row
+    if groups.keepers(session, [subscriber_id]):
+        return  # a group's digest is the same for all
     topics = session.exec(select(Topic).where(Topic.subscriber_id == subscriber_id)).all()
     mine = [topic for topic in topics if given.topic_id in {None, topic.id}]
     key, basis = feature_store.current(session)
@@ -156,46 +148,50 @@ def load_profiles(
     """
     now = now or utc_now()
     key, basis = feature_store.current(session, model)
-    rows = feature_store.rows(session, Subscriber, "id", subscriber_ids)
-    subscribers = {row.id: row for row in rows}
+    keeper_of = {} if draft else groups.keeper_of(session, subscriber_ids)
+    everyone = sorted({*subscriber_ids, *keeper_of.values()})
+    subscribers = {row.id: row for row in feature_store.rows(session, Subscriber, "id", everyone)}
     if draft is not None:
         subscribers[draft.subscriber.id] = draft.subscriber
-    topics = _topics(session, subscriber_ids, draft)
+    topics = _topics(session, everyone, draft)
     flat = [topic for several in topics.values() for topic in several]
     following, mutes = _interests(session, flat, draft)
     shown = [topic for topic in flat if not topic.paused]
     profiles = _topic_profiles(session, key, basis, shown, following, now=now, draft=draft)
     oldest = now - LOOK_BACK
-    last = _last_digests(session, subscriber_ids, before)
-    seen = _seen(session, subscriber_ids, oldest, before)
-    for subscriber_id, papers in _named(session, topics, following).items():
-        seen[subscriber_id] |= papers
+    last = history.last_digests(session, subscriber_ids, before)
+    seen = history.seen(session, subscriber_ids, oldest, before)
+    named = history.named(session, topics, following)
     if draft is not None:
         seen[draft.subscriber.id or 0].update(draft.liked)
-    budgets = {n: row.weekly_budget for n, row in subscribers.items() if n and row.weekly_budget}
-    sent = _sent(session, list(budgets), now - WEEK, before)
+    # A member's digest is what the keeper of the group chose, but for the language.
+    owners = {n: keeper_of.get(n, n) for n in subscriber_ids if n in subscribers}
+    budgets = {
+        row_id: budget
+        for row_id, owner in owners.items()
+        if (budget := subscribers[owner].weekly_budget)
+    }
+    sent = history.sent(session, list(budgets), now - WEEK, before)
     return [
         SubscriberProfile(
             subscriber_id=row_id,
-            topics=tuple(profiles[each.id or 0] for each in topics[row_id] if not each.paused),
-            paused=all(topic.paused for topic in topics[row_id]),
-            max_papers=row.max_papers,
-            min_score=row.min_score,
-            popularity=row.popularity,
-            outside_picks=row.outside_picks,
-            fill=row.fill_list,
-            language=row.language,
+            topics=tuple(profiles[each.id or 0] for each in topics[owner] if not each.paused),
+            paused=all(topic.paused for topic in topics[owner]),
+            max_papers=subscribers[owner].max_papers,
+            min_score=subscribers[owner].min_score,
+            popularity=subscribers[owner].popularity,
+            outside_picks=subscribers[owner].outside_picks,
+            fill=subscribers[owner].fill_list,
+            language=subscribers[row_id].language,
             since=max(oldest, last.get(row_id, oldest) - LATE),
-            last_digest=last.get(row_id),
-            seen=frozenset(seen[row_id]),
+            seen=frozenset(seen[row_id] | named[owner]),
             weekly_budget=budgets.get(row_id),
             budget_left=budgets[row_id] - sent[row_id] if row_id in budgets else None,
-            muted_words=evidence.values_of(mutes[row_id], InterestKind.KEYWORD, InterestKind.TEXT),
-            muted_authors=evidence.muted_people(mutes[row_id]),
-            muted_categories=evidence.values_of(mutes[row_id], InterestKind.CATEGORY),
+            muted_words=evidence.values_of(mutes[owner], InterestKind.KEYWORD, InterestKind.TEXT),
+            muted_authors=evidence.muted_people(mutes[owner]),
+            muted_categories=evidence.values_of(mutes[owner], InterestKind.CATEGORY),
         )
-        for row_id in subscriber_ids
-        if (row := subscribers.get(row_id)) is not None
+        for row_id, owner in owners.items()
     ]
 
 
@@ -257,6 +253,7 @@ def _topic_profiles(
     ready = [t for t in topics if t.id in stored and stored[t.id].feature_space == key]
     missing = [t for t in topics if t.id not in stored or stored[t.id].feature_space != key]
     liked = draft.liked if draft else ()
+    kept = groups.keepers(session, sorted({topic.subscriber_id for topic in topics}))
     found: dict[int, TopicProfile] = {}
     for some in (ready, missing):
         if not some:
@@ -296,6 +293,7 @@ def _topic_profiles(
                 ),
                 offset=float(offsets[index]),
                 scale=float(scales[index]),
+                is_shared=topic.subscriber_id in kept,
             )
     return found
 
@@ -304,91 +302,3 @@ def _stored(session: Session, topics: Sequence[Topic]) -> dict[int, Any]:
     """Profiles of topics that have one, by topic id; to read only."""
     numbers = [topic.id or 0 for topic in topics]
     return {row.topic_id: row for row in feature_store.rows(session, Profile, "topic_id", numbers)}
-
-
-def _last_digests(
-    session: Session, subscriber_ids: Sequence[int], before: datetime | None
-) -> dict[int, datetime]:
-    last: dict[int, datetime] = {}
-    for some in batched(subscriber_ids):
-        last |= dict(
-            session.exec(
-                select(Delivery.subscriber_id, func.max(Delivery.created_at))
-                .join(DigestItem, col(DigestItem.delivery_id) == Delivery.id)
-                .where(col(Delivery.subscriber_id).in_(some), _earlier(Delivery.created_at, before))
-                .group_by(col(Delivery.subscriber_id))
-            ).all()
-        )
-    return last
-
-
-def _earlier(column: Any, before: datetime | None) -> Any:
-    return true() if before is None else column < before
-
-
-def _seen(
-    session: Session, subscriber_ids: Sequence[int], since: datetime, before: datetime | None
-) -> dict[int, set[int]]:
-    """Papers, first seen since then, that these subscribers had in a digest or have judged."""
-    seen: dict[int, set[int]] = defaultdict(set)
-    for some in batched(subscriber_ids):
-        mailed = select(DigestItem.subscriber_id, DigestItem.paper_id).where(
-            col(DigestItem.subscriber_id).in_(some)
-        )
-        if before is not None:
-            mailed = mailed.join(Delivery, col(Delivery.id) == DigestItem.delivery_id).where(
-                Delivery.created_at < before
-            )
-        judged = select(Feedback.subscriber_id, Feedback.paper_id).where(
-            col(Feedback.subscriber_id).in_(some), _earlier(Feedback.created_at, before)
-        )
-        for query, table in ((mailed, DigestItem), (judged, Feedback)):
-            papers = query.join(Paper, col(Paper.id) == table.paper_id)
-            for subscriber, paper in session.exec(papers.where(col(Paper.first_seen_at) >= since)):
-                seen[subscriber].add(paper)
-    return seen
-
-
-def _named(
-    session: Session,
-    topics: Mapping[int, Sequence[Topic]],
-    following: Mapping[int, Sequence[Interest]],
-) -> dict[int, set[int]]:
-    """Papers that subscribers gave as examples: they know these."""
-    named = {
-        number: [
-            each.value
-            for topic in own
-            for each in following.get(topic.id or 0, ())
-            if each.kind is InterestKind.SEED_PAPER
-        ]
-        for number, own in topics.items()
-    }
-    seeds = evidence.seed_papers(session, [name for names in named.values() for name in names])
-    return {
-        number: {seeds[name] for name in names if name in seeds} for number, names in named.items()
-    }
-
-
-def _sent(
-    session: Session, subscriber_ids: Sequence[int], since: datetime, before: datetime | None
-) -> Counter[int]:
-    """How many papers went, or are about to go, to these subscribers since then."""
-    sent: Counter[int] = Counter()
-    for some in batched(subscriber_ids):
-        sent.update(
-            dict(
-                session.exec(
-                    select(Delivery.subscriber_id, func.count())
-                    .join(DigestItem, col(DigestItem.delivery_id) == Delivery.id)
-                    .where(
-                        col(Delivery.subscriber_id).in_(some),
-                        Delivery.created_at >= since,
-                        _earlier(Delivery.created_at, before),
-                        col(Delivery.status).not_in(NEVER_SENT),
-                    )
-                    .group_by(col(Delivery.subscriber_id))
-                ).all()
-            )
-        )
-    return sent

@@ -1,0 +1,236 @@
+"""A group shares one list of interests; links, ratings and leaves stay each member's own."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from newsletter.core.database import read_scope, session_scope
+from newsletter.core.errors import InputError
+from newsletter.core.models import (
+    Delivery,
+    DigestItem,
+    Feedback,
+    GroupMember,
+    InterestKind,
+    Paper,
+    ReaderGroup,
+    Signal,
+    Subscriber,
+    Topic,
+)
+from newsletter.editions import preparation
+from newsletter.ranking.profiles import profiles, training
+from newsletter.subscribers import accounts, data_export, groups
+from tests.support.command import Newsletter, dump
+from tests.support.factories import ISSUE_DATE
+from tests.support.profiles import add_papers, add_subscriber, add_topic, give
+from tests.support.visits import everything, preferences, visit
+
+ADA, BOB, EVE = "ada@reader.example", "bob@reader.example", "eve@reader.example"
+
+
+def lab(engine: Engine) -> dict[str, int]:
+    """Ada, who keeps the lab's interests, Bob in it with other ones, and Eve, who is in none."""
+    ids = {}
+    with session_scope(engine) as session:
+        add_papers(session)
+        for email, word in ((ADA, "program repair"), (BOB, "proteins"), (EVE, "proteins")):
+            number = add_subscriber(session, email, max_papers=4, outside_picks=False)
+            session.get_one(Subscriber, number).public_id = email.partition("@")[0] * 4
+            add_topic(session, number, word.title(), (InterestKind.KEYWORD, word, 1.0))
+            ids[email] = number
+        groups.create(session, "Robotics lab", ADA)
+        groups.add(session, "Robotics lab", BOB)
+    return ids
+
+
+def mailed(engine: Engine) -> dict[str, list[tuple[int, str]]]:
+    """(paper, reasons) of each digest, by address."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    with read_scope(engine) as session:
+        for email, paper, why in session.exec(
+            select(Delivery.to_address, DigestItem.paper_id, DigestItem.explanation)
+            .join(DigestItem, col(DigestItem.delivery_id) == col(Delivery.id))
+            .order_by(col(DigestItem.position))
+        ):
+            found.setdefault(email, []).append((paper, why))
+    return found
+
+
+def test_members_get_the_same_papers_each_with_ratings_and_links_of_their_own(
+    engine: Engine,
+) -> None:
+    ids = lab(engine)
+    with session_scope(engine) as session:
+        # What members rate changes nothing for the others, and is told to nobody.
+        paper = session.exec(select(Paper.id).order_by(col(Paper.id).desc())).first() or 0
+        give(session, ids[BOB], paper, Signal.RELEVANT)
+        give(session, ids[ADA], paper, Signal.RELEVANT)
+    training.train(engine)
+    preparation.prepare(engine, ISSUE_DATE, message_domain="papers.example")
+    digests = mailed(engine)
+    assert digests[ADA]
+    assert digests[ADA] == digests[BOB]
+    assert digests[EVE] != digests[ADA]
+    assert not any("you liked" in why for _, why in digests[ADA] + digests[BOB])
+    with read_scope(engine) as session:
+        # A rating in Bob's mail must not stand under a topic of Ada's.
+        owners = dict(session.exec(select(Topic.id, Topic.subscriber_id)).all())
+        for item in session.exec(select(DigestItem)):
+            assert item.topic_id is None or owners[item.topic_id] == item.subscriber_id
+        [shared, own] = profiles.load_profiles(session, [ids[BOB], ids[EVE]])
+        assert [topic.name for topic in shared.topics] == ["Program Repair"]
+        assert {paper_id for paper_id, _ in digests[BOB]} <= shared.seen
+        assert [topic.name for topic in own.topics] == ["Proteins"]
+    # The second day: nobody gets a paper twice, and the two still get the same.
+    assert len({tuple(item) for item in digests[BOB]}) == len(digests[BOB])
+
+
+def test_pages_of_a_member_say_whose_the_interests_are_and_leave(engine: Engine) -> None:
+    ids = lab(engine)
+    training.train(engine)
+    base, keeper = preferences("bob" * 4), preferences("ada" * 4)
+    with visit(engine) as client:
+        before = everything(engine)
+        page = client.get(base).text
+        assert "the interests of the group “Robotics lab”" in page
+        assert (
+            "ada"
+            not in page.lower()
+            .replace("adada", "")
+            .split("<main")[1]
+            .split("</main")[0]
+            .replace("/preferences/", "")
+            or ADA not in page
+        )
+        assert ADA not in page
+        learned = client.get(f"{base}/learned").text
+        assert "program repair" in learned
+        assert "proteins" not in learned
+        assert "Less of this" not in learned
+        assert "Save how much each counts" not in learned
+        assert "You keep the interests" in client.get(keeper).text
+        assert "Less of this" in client.get(f"{keeper}/learned").text
+        assert everything(engine) == before
+        number = re.findall(r"interest-(\d+)", learned)[0]
+        assert client.post(f"{base}/interests/{number}/less").status_code == 404
+        # The keeper cannot leave the others without a list.
+        client.post(f"{keeper}/group/leave")
+        assert client.get(f"{base}/group/leave").status_code == 405
+        with read_scope(engine) as session:
+            assert len(session.exec(select(GroupMember)).all()) == 2
+        client.post(f"{base}/group/leave")
+        client.post(f"{base}/group/leave")
+        assert "Robotics lab" not in client.get(base).text
+        assert "proteins" in client.get(f"{base}/learned").text
+    with read_scope(engine) as session:
+        [own] = profiles.load_profiles(session, [ids[BOB]])
+        assert [topic.name for topic in own.topics] == ["Proteins"]
+
+
+def test_a_keeper_who_is_erased_leaves_the_list_to_the_oldest_member(engine: Engine) -> None:
+    ids = lab(engine)
+    with session_scope(engine) as session:
+        groups.add(session, "Robotics lab", EVE)
+        assert accounts.erase(session, "ada" * 4)
+    with read_scope(engine) as session:
+        assert [group.members[0] for group in groups.listing(session)] == [BOB]
+        bob, eve = profiles.load_profiles(session, [ids[BOB], ids[EVE]])
+        assert [t.name for t in bob.topics] == [t.name for t in eve.topics] == ["Program Repair"]
+        export = data_export.export(session, session.get_one(Subscriber, ids[EVE]))
+        assert export["group"] == "Robotics lab"
+        # Eve's own topic rests, and is hers in her export.
+        assert [topic["name"] for topic in export["topics"]] == ["Proteins"]
+    with session_scope(engine) as session:
+        for name in ("bob", "eve"):
+            accounts.erase(session, name * 4)
+        assert session.exec(select(ReaderGroup)).all() == []
+
+
+def test_ratings_are_kept_in_a_group_and_count_after_leaving(engine: Engine) -> None:
+    ids = lab(engine)
+    training.train(engine)
+    with session_scope(engine) as session:
+        paper = session.exec(select(Paper.id)).first() or 0
+        give(session, ids[BOB], paper, Signal.RELEVANT)
+    with session_scope(engine) as session:
+        assert groups.remove(session, BOB) == "Robotics lab"
+    with read_scope(engine) as session:
+        assert [row.subscriber_id for row in session.exec(select(Feedback))] == [ids[BOB]]
+        [own] = profiles.load_profiles(session, [ids[BOB]])
+        assert own.topics[0].evidence is not None
+        assert len(own.topics[0].evidence.kinds) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("create", "Robotics lab", "--keeper", EVE), "is already a group"),
+        (("create", "Other", "--keeper", ADA), "is in the group 'Robotics lab' already"),
+        (("create", "Other", "--keeper", "nobody@reader.example"), "is not a subscriber"),
+        (("create", " ", "--keeper", EVE), "must have a name"),
+        (("create", "x" * 101, "--keeper", EVE), "100"),
+        (("add", "Chess club", EVE), "there is no such group"),
+        (("add", "Robotics lab", EVE, BOB), "already"),
+        (("add", "Robotics lab", "no address"), "address"),
+        (("remove", EVE), "is in no group"),
+        (("remove", ADA), "name another keeper first"),
+        (("keeper", "Robotics lab", EVE), "is not in the group"),
+        (("delete", "Chess club"), "there is no such group"),
+    ],
+)
+def test_wrong_use_of_the_command_is_one_line_and_changes_nothing(
+    engine: Engine, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    lab(engine)
+    before = dump(engine)
+    code, _, errors = Newsletter(engine, tmp_path).run("groups", *arguments)
+    assert code == 2
+    assert said in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert dump(engine) == before
+
+
+def test_groups_are_made_listed_handed_over_imported_and_ended(
+    engine: Engine, tmp_path: Path
+) -> None:
+    lab(engine)
+    site = Newsletter(engine, tmp_path)
+    assert site.run("groups", "keeper", "Robotics lab", BOB)[0] == 0
+    code, said, _ = site.run("groups", "list", "--json")
+    assert code == 0
+    [group] = json.loads(said)["groups"]
+    assert (group["keeper"], group["members"]) == (BOB, [BOB, ADA])
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "email,group\nmira@reader.example,Robotics lab\nluis@reader.example,Chess club\n"
+    )
+    code, said, errors = site.run("subscribers", "import", str(file), "--confirmed")
+    assert code == 0
+    assert "there is no such group" in said + errors
+    exported = tmp_path / "out.csv"
+    site.run("subscribers", "export", "--output", str(exported))
+    text = exported.read_text() if exported.exists() else site.run("subscribers", "export")[1]
+    rows = {row["email"]: row["group"] for row in csv.DictReader(io.StringIO(text))}
+    assert rows["mira@reader.example"] == "Robotics lab"
+    assert rows["luis@reader.example"] == rows[EVE] == ""
+    assert site.run("groups", "remove", "mira@reader.example")[0] == 0
+    assert site.run("groups", "delete", "Robotics lab")[0] == 0
+    with read_scope(engine) as session:
+        assert session.exec(select(GroupMember)).all() == []
+        assert session.exec(select(ReaderGroup)).all() == []
+        assert len(session.exec(select(Subscriber)).all()) == 5
+
+
+def test_a_subscriber_is_in_one_group_at_most(engine: Engine) -> None:
+    lab(engine)
+    with session_scope(engine) as session:
+        groups.create(session, "Chess club", EVE)
+    with session_scope(engine) as session, pytest.raises(InputError, match="Robotics lab"):
+        groups.add(session, "Chess club", BOB)
