@@ -17,10 +17,12 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from newsletter.core import database
+from newsletter.core.database import utc_now
 from newsletter.messages.envelope import Envelope
 from newsletter.messages.renderer import Renderer
 from tests.support import digests as mails
-from tests.support import dns_server
+from tests.support import dns_server, operators
 
 TOOLS = Path(".venv/mail-checks")
 PICTURES = Path("artefacts/mail")
@@ -189,6 +191,27 @@ def check_markup(folder: Path) -> None:
     report("html-validate", invalid, f"{len(results)} pages are valid")
 
 
+def check_operator_pages(folder: Path) -> None:
+    """html-validate on the operator's pages, behind a session."""
+    today = utc_now().date()
+    engine = database.connect(f"sqlite:///{folder / 'operator.db'}")
+    database.upgrade(engine)
+    with database.session_scope(engine) as session:
+        operators.fill_every_page(session, today)
+    files = []
+    with operators.operating(engine) as client:
+        for number, path in enumerate(operators.pages_of(today)):
+            file = folder / f"operator-{number:02}{path.partition('?')[0].replace('/', '-')}.html"
+            file.write_text(client.get(f"/operator{path}").text)
+            files.append(str(file))
+    engine.dispose()
+    results = run_tool("lint.mjs", *files)
+    if results is None:
+        return
+    invalid = [f"{file} {line}" for file, found in results.items() for line in found["invalid"]]
+    report("html-validate, operator", invalid, f"{len(results)} pages are valid")
+
+
 def check_pages(folder: Path) -> None:
     """axe-core at every width and scheme, and a picture of each."""
     chromium = shutil.which("chromium")
@@ -284,7 +307,7 @@ def main() -> int:
         checks = {
             "authentication": lambda: check_authentication(folder, made),
             "markup": lambda: check_markup(folder),
-            "pages": lambda: check_pages(folder),
+            "pages": lambda: (check_pages(folder), check_operator_pages(folder)),
             "hostile": check_hostile,
         }
         with dns_server.serve(quoted) as server:

@@ -35,7 +35,9 @@ def retry(
     _, engine = open_database()
     number = lifecycle.retry(engine, _which(date, broadcast), again)
     if not number:
-        out.print(f"nothing to retry: no delivery is {' or '.join(again)}")
+        *most, last = again
+        states = f"{', '.join(most)} or {last}" if most else last
+        out.print(f"nothing to retry: no delivery is {states}")
         return
     queued = "1 delivery" if number == 1 else f"{number} deliveries"
     wanted_date = "" if date is None else f" --date {date}"

@@ -35,7 +35,7 @@ def start(
     with session_scope(engine) as session:
         trial = trials.start(session, recipe, now, days=days, margin=margin)
         found = trials.pace(session, now)
-        values = trial_report.as_json(trial, trials.seen_in(session, trial), now)
+        values = trial_report.as_json(trial, trials.seen_in(session, trial), (0, 0), now)
         compared = f"“{trial.challenger}” against “{trial.control}”"
     outlook = trial_report.outlook(*found, trials.PACE_DAYS)
     if as_json:
@@ -52,14 +52,15 @@ def status(as_json: JsonOption = False) -> None:
     now = utc_now()
     with read_scope(engine) as session:
         recipe, trial = trials.current_recipe(session), trials.latest(session)
-        seen = trials.seen_in(session, trial) if trial else None
-        values = trial_report.as_json(trial, seen, now) if trial and seen else None
-        lines = trial_report.in_lines(trial, seen, now) if trial and seen else []
+        values, lines = None, ["No trial has been started."]
+        if trial is not None:
+            told = trial, trials.seen_in(session, trial), trials.reach(session, trial.id or 0), now
+            values, lines = trial_report.as_json(*told), trial_report.in_lines(*told)
     if as_json:
         print_json({"recipe": recipe, "recipes": list(RECIPES), "trial": values})
         return
     say(f"Recipe in use: “{recipe}”, {named(recipe).about}.")
-    for line in lines or ["No trial has been started."]:
+    for line in lines:
         say(line)
 
 
@@ -70,9 +71,9 @@ def stop(as_json: JsonOption = False) -> None:
     now = utc_now()
     with session_scope(engine) as session:
         trial = trials.stop(session, now)
-        seen = trials.restored(trial.figures)
-        values = trial_report.as_json(trial, seen, now)
-        lines = trial_report.in_lines(trial, seen, now)
+        reach = trials.reach(session, trial.id or 0)
+        told = trial, trials.restored(trial.figures), reach, now
+        values, lines = trial_report.as_json(*told), trial_report.in_lines(*told)
     if as_json:
         print_json({"trial": values})
         return

@@ -11,8 +11,13 @@ from newsletter.editions.trial_test import Preferences, interval, is_within, nee
 OF_INTEREST = 0.05
 
 
-def as_json(trial: Trial, seen: Preferences, now: datetime) -> dict[str, Any]:
-    """A trial as plain values; ``difference`` and its interval are shares, challenger's less."""
+def as_json(
+    trial: Trial, seen: Preferences, reach: tuple[int, int], now: datetime
+) -> dict[str, Any]:
+    """A trial as plain values; ``difference`` and its interval are shares, challenger's less.
+
+    ``reach`` counts its digests, and those in which the recipes differ.
+    """
     low, high = interval(seen)
     return {
         "id": trial.id,
@@ -25,6 +30,8 @@ def as_json(trial: Trial, seen: Preferences, now: datetime) -> dict[str, Any]:
         "ended_at": trial.ended_at.isoformat() if trial.ended_at else None,
         "days": trial.days,
         "margin": trial.margin,
+        "digests": reach[0],
+        "digests_that_differ": reach[1],
         "readers": seen.readers,
         "judged": seen.judged,
         "preferences": seen.count,
@@ -32,7 +39,7 @@ def as_json(trial: Trial, seen: Preferences, now: datetime) -> dict[str, Any]:
         "interval": [low, high],
         "enough": is_enough(seen),
         "days_left": days_left(trial, seen, now),
-        "summary": " ".join(in_lines(trial, seen, now)),
+        "summary": " ".join(in_lines(trial, seen, reach, now)),
     }
 
 
@@ -41,9 +48,20 @@ def is_enough(seen: Preferences) -> bool:
     return interval(seen) != (-1.0, 1.0)
 
 
-def in_lines(trial: Trial, seen: Preferences, now: datetime) -> list[str]:
-    """What a trial compares, what was judged so far, and what that says."""
-    return [_state(trial, now), _judged(seen), _answer(trial, seen, now)]
+def in_lines(trial: Trial, seen: Preferences, reach: tuple[int, int], now: datetime) -> list[str]:
+    """What a trial compares, where that makes a difference, what was judged, what that says."""
+    return [_state(trial, now), _reached(*reach), _judged(seen), _answer(trial, seen, now)]
+
+
+def _reached(digests: int, different: int) -> str:
+    if not digests:
+        return "No digest has been prepared for it yet."
+    if not different:
+        return (
+            f"In all {digests:,} digests so far both choose the same papers in the same order: "
+            "such a trial can show nothing."
+        )
+    return f"The two differ in {different:,} of {digests:,} digests so far."
 
 
 def _state(trial: Trial, now: datetime) -> str:

@@ -218,6 +218,22 @@ def preferences(session: Session, trial_id: int) -> Preferences:
     return preferences_of((int(judged), int(n), int(s)) for judged, n, s in found)
 
 
+def reach(session: Session, trial_id: int) -> tuple[int, int]:
+    """Digests of a trial with papers, and those with papers that only one of the recipes chose."""
+    digests, different = session.execute(
+        select(
+            func.count(col(DigestItem.delivery_id).distinct()),
+            func.count(
+                case((col(DigestItem.team).is_not(None), col(DigestItem.delivery_id))).distinct()
+            ),
+        )
+        .join(Delivery, col(Delivery.id) == col(DigestItem.delivery_id))
+        .join(Edition, col(Edition.id) == col(Delivery.edition_id))
+        .where(col(Edition.trial_id) == trial_id)
+    ).one()
+    return int(digests), int(different)
+
+
 def pace(session: Session, now: datetime) -> tuple[int, int]:
     """Of the digests prepared in the last `PACE_DAYS`: readers who judged some, digests judged."""
     since = now - timedelta(days=PACE_DAYS)

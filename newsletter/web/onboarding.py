@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import utc_now
+from newsletter.core.language import gettext
 from newsletter.core.models import Interest, Paper, Subscriber, SubscriberStatus, Topic
 from newsletter.papers import browse
 from newsletter.ranking import diverse, passages
@@ -154,7 +155,7 @@ def _titled(session: Session, numbers: tuple[int, ...]) -> tuple[Card, ...]:
 
 def _field(names: tuple[str, ...] | list[str]) -> str:
     """The first category in plain words, as it is where there are none, or ""."""
-    return fields.IN_WORDS.get(names[0], names[0]) if names else ""
+    return gettext(fields.IN_WORDS.get(names[0], names[0])) if names else ""
 
 
 def preview(site: Site, wanted: TopicRequest, liked: tuple[int, ...]) -> today.Today:

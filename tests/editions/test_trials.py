@@ -213,6 +213,11 @@ def test_only_posted_judgements_count_and_each_digest_once(engine: Engine) -> No
         # A paper that no digest of the trial held.
         give(session, third or 0, factories.make_paper(session, 77).id or 0, Signal.RELEVANT)
         seen = trials.preferences(session, trial_id)
+        assert trials.reach(session, trial_id) == (3, 3)
+        for item in session.exec(select(DigestItem).where(DigestItem.subscriber_id == third)):
+            item.team = None
+        session.flush()
+        assert trials.reach(session, trial_id) == (3, 2)
     assert (seen.readers, seen.judged, seen.count, seen.total) == (2, 2, 1, 1)
 
 
@@ -355,6 +360,7 @@ def test_the_commands_say_what_is_wrong_and_what_to_do(
     assert (code, found["recipe"], found["trial"]["status"]) == (0, "standard", "running")
     assert found["trial"]["enough"] is False
     assert "No reader has judged" in found["trial"]["summary"]
+    assert "No digest has been prepared" in found["trial"]["summary"]
     code, said, _ = run("trial", "stop", "--json")
     assert (code, json.loads(said)["trial"]["outcome"]) == (0, "stopped")
     assert run("trial", "use", "varied")[0] == 0

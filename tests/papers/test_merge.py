@@ -19,7 +19,14 @@ from newsletter.core.models import (
     SubscriberStatus,
 )
 from newsletter.papers import store as store_module
-from newsletter.papers.identity import contradict, family_name, folded, strong_keys, title_keys
+from newsletter.papers.identity import (
+    contradict,
+    family_name,
+    folded,
+    is_another,
+    strong_keys,
+    title_keys,
+)
 from newsletter.papers.merge import PaperGoneError, unite
 from newsletter.sources import PaperRecord
 from tests.support import factories
@@ -129,6 +136,25 @@ def test_a_paper_without_an_arxiv_id_may_be_one_that_has_one() -> None:
     assert not contradict(record(1, **JOURNAL, external_id="x"), [("arxiv", "2609.00002")])
     assert contradict(record(1, **FEED, external_id="x"), [("feed:lab.example", "y")])
     assert not contradict(record(1, **JOURNAL, external_id="x"), [("crossref", "y")])
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_it"),
+    [
+        ({}, True),
+        ({"source": "arxiv"}, False),  # its ids are never used again
+        ({"title": SAME.upper() + "!"}, False),  # the paper moved
+        ({"url": "https://lab.example/known"}, False),  # its title was changed
+        ({"url": ""}, False),
+    ],
+)
+def test_a_feed_uses_an_id_again_where_neither_link_nor_title_stayed(
+    changes: dict[str, Any], is_it: bool
+) -> None:
+    new: dict[str, Any] = {"url": "https://lab.example/new"} | FEED | changes
+    again = record(1, new.pop("title", "Another study of something else"), **new)
+    assert is_another(again, SAME, "https://lab.example/known") is is_it
+    assert not is_another(again, SAME, ""), "nothing is known of where it was"
 
 
 @pytest.mark.parametrize(

@@ -371,11 +371,15 @@ def test_confirmations_go_out_without_an_edition(engine: Engine, sink: Sink) -> 
     with session_scope(engine) as session:
         edition = factories.make_edition(session)
         subscriber = factories.make_subscriber(
-            session, status=SubscriberStatus.PENDING, confirmed_at=None
+            session, status=SubscriberStatus.PENDING, confirmed_at=None, link_generation=3
         )
+        public_id = subscriber.public_id
         for kind in (DeliveryKind.CONFIRMATION, DeliveryKind.ACCOUNT_LINK):
             factories.make_delivery(session, edition, subscriber, edition_id=None, kind=kind)
     assert send(engine, None, sink).outcomes[DeliveryStatus.SENT] == 2
+    bodies = [message.get_body(("plain",)) for message in sink.messages()]
+    # The link to the account is of after she signed out everywhere; that to confirm opens once.
+    assert [f"{public_id}:3" in body.get_content() for body in bodies if body] == [False, True]
 
 
 def test_a_reader_who_leaves_while_a_slow_relay_works_gets_nothing(

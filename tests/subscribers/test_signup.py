@@ -26,7 +26,13 @@ from newsletter.core.models import (
 from newsletter.core.tokens import Signer
 from newsletter.subscribers import accounts, signup
 from newsletter.subscribers.signup import SignUpRequest
-from newsletter.subscribers.suppression import GRAVITY, OWN_DECISION, suppress, suppressions
+from newsletter.subscribers.suppression import (
+    GRAVITY,
+    OWN_DECISION,
+    suppress,
+    suppressions,
+    too_many_today,
+)
 from newsletter.subscribers.validation import TypedTopic
 
 SIGNER = Signer(("a key for tests" * 3,))
@@ -318,3 +324,55 @@ def test_who_left_before_confirming_is_remembered_however_long_ago(session: Sess
     sign_up(session, email="bob@reader.example")  # forgets old sign-ups
     assert ada(session).status is SubscriberStatus.UNSUBSCRIBED
     assert suppressions(session, [HASH]) == {HASH: SuppressionReason.UNSUBSCRIBED}
+
+
+def test_a_profile_of_another_site_brings_its_topics_and_preferences(session: Session) -> None:
+    brought = tuple(TypedTopic.read({"name": name, "keywords": [name]}) for name in ("a", "b"))
+    sign_up(session, "engines", brought=brought, preferences={"max_papers": "7"})
+    found = signup.confirm(session, ada(session).public_id)
+    assert (found.active, found.is_new) == (True, True)
+    assert interests(session) == ["a", "b", "engines"]
+    assert ada(session).max_papers == 7
+    again = signup.confirm(session, ada(session).public_id)
+    assert (again.active, again.is_new) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("readers", "bounced", "hours", "more", "too_many"),
+    [
+        (300, 29, 1, 1, False),  # a tenth
+        (300, 30, 1, 1, True),
+        (300, 30, 25, 1, False),  # of the day before
+        (100, 18, 1, 1, False),  # nineteen say nothing
+        (100, 19, 1, 1, True),
+        (100, 0, 1, 20, True),
+    ],
+)
+def test_no_more_than_a_tenth_of_all_readers_is_suppressed_for_bounces_in_a_day(
+    session: Session, readers: int, bounced: int, hours: int, more: int, too_many: bool
+) -> None:
+    now = utc_now()
+    for number in range(readers):
+        session.add(
+            Subscriber(
+                public_id=f"{number:016}",
+                email=f"{number}@reader.example",
+                address_hash=f"hash {number}",
+                status=SubscriberStatus.ACTIVE,
+                cadence=Cadence.DAILY,
+                confirmed_at=now,
+            )
+        )
+    for number in range(bounced):
+        session.add(
+            Suppression(
+                address_hash=f"old {number}",
+                reason=SuppressionReason.BOUNCED,
+                created_at=now - timedelta(hours=hours),
+            )
+        )
+    session.add(Suppression(address_hash="left", reason=SuppressionReason.UNSUBSCRIBED))
+    session.flush()
+    said = too_many_today(session, more=more, now=now)
+    start = f"{bounced + more} of {readers} readers would be suppressed"
+    assert said.startswith(start) if too_many else not said

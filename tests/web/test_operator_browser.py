@@ -3,7 +3,6 @@ JavaScript.
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -15,35 +14,19 @@ from newsletter.core.config import Settings
 from newsletter.core.database import session_scope, utc_now
 from newsletter.core.models import (
     Delivery,
-    DeliveryEvent,
     DeliveryStatus,
     Edition,
     EditionStatus,
-    EventKind,
-    FetchLog,
-    FetchStatus,
-    NoDigest,
-    SignUp,
-    SubscriberStatus,
-    SuppressionReason,
-    SuppressionRemoval,
 )
-from newsletter.subscribers.suppression import suppress
 from newsletter.web import create_app
 from tests.conftest import require_program
-from tests.support.factories import make_delivery, make_edition, make_subscriber
 from tests.support.live_site import serving
-from tests.support.operators import new_link
-from tests.support.visits import KEY, SIGNER
+from tests.support.operators import fill_every_page, new_link, pages_of
+from tests.support.visits import KEY
 
 DATE = utc_now().date()
 EDITION = f"/operator/editions/{DATE}"
-PAGES = (
-    *("", "/editions", "/subscribers", "/subscribers?q=nobody", "/subscribers/new"),
-    *("/subscribers/1", "/subscribers/1/mail", "/subscribers/1/leave", "/addresses"),
-    *("/sign-ups", "/suppressions", "/bounces", "/scorecard", "/forecast", "/jobs"),
-    *(f"/editions/{DATE}{part}" for part in ("", "/cancel", "/without")),
-)
+PAGES = pages_of(DATE)
 DARK = ("", "/subscribers/1", "/bounces", "/suppressions", f"/editions/{DATE}")
 
 
@@ -60,58 +43,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def url(sqlite_engine: Engine) -> Iterator[str]:
     """The site with an edition in the middle, and something on every page."""
-    now = utc_now()
     with session_scope(sqlite_engine) as session:
-        edition = make_edition(session, DATE)
-        for number in range(60):
-            address = f"reader-with-quite-a-long-name-{number:02}@department.university.example"
-            is_waiting = number == 59
-            reader = make_subscriber(
-                session,
-                address,
-                address_hash=SIGNER.hash_address(address),
-                name="Unbreakable" * 15 if number == 1 else "Ada",
-                status=SubscriberStatus.PENDING if is_waiting else SubscriberStatus.ACTIVE,
-                confirmed_at=None if is_waiting else now,
-            )
-            if is_waiting:
-                session.add(SignUp(subscriber_id=reader.id or 0, asked={}))
-                session.add(
-                    NoDigest(
-                        edition_id=edition.id or 0, subscriber_id=reader.id or 0, reason="no papers"
-                    )
-                )
-                suppress(session, reader.address_hash, SuppressionReason.BOUNCED)
-                continue
-            is_failed = number < 3
-            row = make_delivery(
-                session,
-                edition,
-                reader,
-                status=DeliveryStatus.FAILED if is_failed else DeliveryStatus.QUEUED,
-                smtp_code=550 if is_failed else None,
-                smtp_response="5.7.1 <script>document.title='owned'</script>" + "x" * 200,
-                lease_until=now + timedelta(minutes=9) if number == 20 else None,
-            )
-            if is_failed:
-                session.add(
-                    DeliveryEvent(
-                        delivery_id=row.id,
-                        kind=EventKind.BOUNCED,
-                        provider="relay",
-                        provider_event_id=str(number),
-                    )
-                )
-        session.add(
-            FetchLog(
-                source="arxiv",
-                status=FetchStatus.FAILED,
-                errors=[{"where": "query", "what": "answered 503" + "x" * 100}],
-            )
-        )
-        session.add(
-            SuppressionRemoval(address_hash="x", reason=SuppressionReason.BOUNCED, note="is back")
-        )
+        fill_every_page(session, DATE)
     settings = Settings(secret_keys=KEY, from_address="papers@papers.example")
     with serving(create_app(sqlite_engine, settings)) as found:
         yield found
