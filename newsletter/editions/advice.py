@@ -41,8 +41,9 @@ def advice(
     if not people[SubscriberStatus.ACTIVE]:
         lines.append("no active subscribers: run `newsletter subscribers add` or `import`")
     if people[SubscriberStatus.PENDING]:
+        number = people[SubscriberStatus.PENDING]
         lines.append(
-            f"{people[SubscriberStatus.PENDING]} have not confirmed yet: "
+            f"{number} {'has' if number == 1 else 'have'} not confirmed yet: "
             "run `newsletter subscribers invite`"
         )
     if edition is None:

@@ -46,7 +46,7 @@ def test_without_an_edition_of_the_date_it_names_the_latest(engine: Engine, tmp_
     code, said, _ = Newsletter(engine, tmp_path).run("status", "--date", "2020-01-01")
     assert code == 0
     assert "no edition of 2020-01-01 yet; the latest is of 2026-11-20" in said
-    assert "1 have not confirmed yet" in said
+    assert "1 has not confirmed yet" in said
 
 
 def test_a_paused_edition_and_missed_readers_come_with_the_helpful_command(
