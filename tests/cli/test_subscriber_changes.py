@@ -68,7 +68,7 @@ def test_an_empty_list_is_cleared_and_a_new_topic_is_made(newsletter: Newsletter
         (["--cadence", "hourly"], "hourly"),
         (["--send-hour", "24"], "24"),
         (["--timezone", "Mars/Olympus"], "Mars/Olympus"),
-        (["--max-papers", "0"], "max_papers"),
+        (["--max-papers", "0"], "--max-papers"),
         (["--tell-when-nothing", "hourly"], "must be one of: daily, weekly, never"),
         ([], "nothing to change"),
     ],
