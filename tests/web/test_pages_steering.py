@@ -141,8 +141,8 @@ def test_a_reader_sets_how_much_each_interest_counts_and_takes_it_back(
     with visit(engine) as client:
         shown = client.get(page).text
         assert f'id="interest-{number}"' in shown
-        assert f"<strong>{title}</strong>" in shown
-        assert f"<strong>{paper.external_id}</strong>" not in shown
+        assert f"<bdi>{title}</bdi>" in shown
+        assert f"<bdi>{paper.external_id}</bdi>" not in shown
         for name, typed in (
             (number, "0"),
             (number, "101"),
