@@ -34,7 +34,7 @@ from newsletter.papers import browse
 from newsletter.papers.differences import latest_difference
 from newsletter.papers.orcids import orcids_of
 from newsletter.ranking.profiles import feedback
-from newsletter.subscribers import folders, following
+from newsletter.subscribers import folders, following, groups
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.folders import Shelf
 from newsletter.subscribers.following import Place
@@ -115,6 +115,7 @@ class Hand:
     folder: int | None
     shelves: Sequence[Shelf]
     topics: Sequence[tuple[int, str]]
+    group: str  # whose interests the digest follows, so that those of the reader rest
     followed: dict[tuple[InterestKind, str], following.Followed]
 
 
@@ -220,6 +221,8 @@ def _act(
     value, kind = text_of(form, field), _KINDS[field]
     if value not in _names(session, paper)[field]:
         raise HTTPException(422)
+    if _group(session, subscriber):
+        raise HTTPException(404)
     if act is Act.FOLLOW:
         typed = [each for each in form.getlist("topic") if isinstance(each, str)]
         following.follow(session, subscriber, kind, value, _places(typed))
@@ -274,12 +277,21 @@ def _hand(session: Session, subscriber: Subscriber, paper_id: int, action: str) 
         folder=kept.folder_id if kept else None,
         shelves=folders.folders_of(session, own),
         topics=[(number or 0, name) for number, name in topics],
+        group=_group(session, subscriber),
         followed=following.followed(session, own),
     )
 
 
+def _group(session: Session, subscriber: Subscriber) -> str:
+    """The group whose interests another member keeps for this one, "" where there is none."""
+    group = groups.membership(session, subscriber)
+    return group.name if group and not group.is_keeper else ""
+
+
 def _choices(paper: Paper, orcids: dict[str, str], hand: Hand | None) -> list[Choice]:
-    """What can be followed, authors first."""
+    """What can be followed, authors first; nothing where another member keeps the interests."""
+    if hand and hand.group:
+        return []
     known = hand.followed if hand else {}
     found: list[Choice] = []
     for name in paper.authors[:MOST_AUTHORS]:
@@ -306,6 +318,8 @@ def _done(names: dict[str, dict[str, str]], told: Told, hand: Hand) -> Done | No
     if told.did in _OF_PAPERS:
         said, undo, is_saved = _OF_PAPERS[told.did]
         return Done(_(said), undo) if hand.is_saved == is_saved else None
+    if hand.group:
+        return None
     field, _colon, value = told.of.partition(":")
     name = names.get(field, {}).get(value)
     if name is None or told.did is None:
