@@ -64,6 +64,6 @@ def rephrase(
         if shown is None:
             out.print("sending has begun: its mails stay as they are")
     for failure in done.failures:
-        err.print(escape(f"not asked: {failure}"))
+        err.print(escape(f"failed: {failure}"))
     if done.failures:
         raise typer.Exit(1)

@@ -23,10 +23,10 @@ class Recipe:
     certainty: float = 0.0
 
 
-STANDARD = Recipe("standard", "as installed: by score, papers that are much alike apart")
+STANDARD = Recipe("standard", "as installed: by score, keeping papers that are much alike apart")
 _OTHERS = (
-    Recipe("varied", "papers that are alike pay twice as much", spread=2.0),
-    Recipe("focused", "papers that are alike pay nothing: by score alone", spread=0.0),
+    Recipe("varied", "papers that are alike move down twice as far", spread=2.0),
+    Recipe("focused", "by score alone, even where papers are alike", spread=0.0),
     Recipe("certain", "the match counts as much as the score", certainty=1.0),
 )
 RECIPES: Mapping[str, Recipe] = MappingProxyType(

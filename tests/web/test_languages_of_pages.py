@@ -79,7 +79,7 @@ def test_who_signs_up_on_a_german_page_gets_german_from_the_first_mail_on(engine
     with visit(engine) as client:
         client.headers["Accept-Language"] = "de"
         answer = client.post("/sign-up", data={"email": EMAIL, "text": "Engines."})
-        assert "Sehen Sie in Ihr Postfach" in answer.text
+        assert "Sehen Sie in Ihrem Postfach nach" in answer.text
         wrong = client.post("/sign-up", data={"email": "no address"})
         assert wrong.status_code == 422
         assert "Adresse" in wrong.text
