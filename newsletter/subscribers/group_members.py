@@ -5,18 +5,34 @@ from collections.abc import Sequence
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from newsletter.core.models import GroupMember, Interest, Profile, ReaderGroup, Topic
+from newsletter.core.models import (
+    GroupMember,
+    Interest,
+    Profile,
+    ReaderGroup,
+    Subscriber,
+    SubscriberStatus,
+    Topic,
+)
 
 
 def before_erasing(session: Session, subscriber_id: int) -> None:
-    """Hand a group that this subscriber keeps over to its oldest member, so that its list stays."""
+    """Hand a group that this subscriber keeps over to its oldest member, so that its list stays.
+
+    To one who has not confirmed only where all others have not.
+    """
     own = session.get(GroupMember, subscriber_id)
     if own is None:
         return
     others = others_of(session, own)
     if own.is_keeper and others:
-        hand_over(session, own, others[0])
+        heirs = [each for each in others if not _is_pending(session, each)]
+        hand_over(session, own, (heirs or others)[0])
     take_out(session, own, others)
+
+
+def _is_pending(session: Session, member: GroupMember) -> bool:
+    return session.get_one(Subscriber, member.subscriber_id).status is SubscriberStatus.PENDING
 
 
 def take_out(session: Session, own: GroupMember, others: Sequence[GroupMember]) -> None:

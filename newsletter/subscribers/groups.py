@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError
-from newsletter.core.models import GroupMember, ReaderGroup, Subscriber
+from newsletter.core.models import GroupMember, ReaderGroup, Subscriber, SubscriberStatus
 from newsletter.subscribers.accounts import find_by_email, row_id
 from newsletter.subscribers.group_members import hand_over, learn_anew, others_of, take_out
 from newsletter.subscribers.validation import clean_line
@@ -60,7 +60,8 @@ def create(session: Session, name: str, keeper: str) -> None:
     """Make a group of one: its keeper, whose topics are the group's from now on.
 
     Raises:
-        InputError: the name is taken or empty, there is no such subscriber, or they are in a group.
+        InputError: the name is taken or empty, there is no such subscriber, they are in a group, or
+            have not confirmed.
     """
     wanted = clean_line(name, where="group", longest=LONGEST_GROUP)
     if not wanted:
@@ -68,6 +69,7 @@ def create(session: Session, name: str, keeper: str) -> None:
     if session.exec(select(ReaderGroup.id).where(ReaderGroup.name == wanted)).first():
         raise InputError("is already a group", where=repr(wanted))
     first = _free(session, keeper)
+    _require_confirmed(first)
     group = ReaderGroup(name=wanted)
     session.add(group)
     session.flush()
@@ -125,12 +127,13 @@ def set_keeper(session: Session, name: str, email: str) -> None:
     """Hand the group's list over to another member, in place of the topics that they had.
 
     Raises:
-        InputError: there is no such group or subscriber, or they are not in it.
+        InputError: there is no such group or subscriber, they are not in it, or have not confirmed.
     """
     group, heir = _group(session, name), _known(session, email)
     own = session.get(GroupMember, row_id(heir))
     if own is None or own.group_id != group.id:
         raise InputError(f"is not in the group {group.name!r}", where=f"address {heir.email!r}")
+    _require_confirmed(heir)
     keeper = session.exec(
         select(GroupMember).where(GroupMember.group_id == group.id, col(GroupMember.is_keeper))
     ).one()
@@ -166,6 +169,14 @@ def _known(session: Session, email: str) -> Subscriber:
     if found is None:
         raise InputError("is not a subscriber", where=f"address {email!r}")
     return found
+
+
+def _require_confirmed(keeper: Subscriber) -> None:
+    """Who only asked to sign up has no topics yet, and is forgotten unless they confirm."""
+    if keeper.status is SubscriberStatus.PENDING:
+        raise InputError(
+            "has not confirmed yet, so they cannot keep a group", where=f"address {keeper.email!r}"
+        )
 
 
 def _free(session: Session, email: str) -> Subscriber:

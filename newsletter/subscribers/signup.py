@@ -15,6 +15,7 @@ from newsletter.core.database import utc_now
 from newsletter.core.models import (
     Delivery,
     DeliveryKind,
+    GroupMember,
     SignUp,
     Subscriber,
     SubscriberStatus,
@@ -22,6 +23,7 @@ from newsletter.core.models import (
 )
 from newsletter.core.tokens import Signer
 from newsletter.subscribers.accounts import CONSENT_WORDING, row_id, subscriber_values
+from newsletter.subscribers.group_members import before_erasing
 from newsletter.subscribers.preferences import (
     preferences_of,
     put_topic,
@@ -269,11 +271,13 @@ def request_account_link(session: Session, email: str, *, message_domain: str) -
 def _forget_pending(session: Session) -> None:
     long_ago = utc_now() - FORGET_PENDING
     session.execute(delete(SignUp).where(col(SignUp.asked_at) < long_ago))
-    session.execute(
-        delete(Subscriber).where(
-            col(Subscriber.status) == SubscriberStatus.PENDING,
-            col(Subscriber.confirmed_at).is_(None),
-            col(Subscriber.consent_source) == SOURCE,
-            col(Subscriber.created_at) < long_ago,
-        )
+    forgotten = (
+        col(Subscriber.status) == SubscriberStatus.PENDING,
+        col(Subscriber.confirmed_at).is_(None),
+        col(Subscriber.consent_source) == SOURCE,
+        col(Subscriber.created_at) < long_ago,
     )
+    in_groups = select(GroupMember.subscriber_id).join(Subscriber).where(*forgotten)
+    for subscriber_id in session.exec(in_groups).all():
+        before_erasing(session, subscriber_id)
+    session.execute(delete(Subscriber).where(*forgotten))

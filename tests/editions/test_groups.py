@@ -4,11 +4,12 @@ import csv
 import io
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from newsletter.core.database import read_scope, session_scope
 from newsletter.core.errors import InputError
@@ -26,13 +27,16 @@ from newsletter.core.models import (
 )
 from newsletter.editions import preparation
 from newsletter.ranking.profiles import profiles, training
-from newsletter.subscribers import accounts, data_export, groups
+from newsletter.subscribers import accounts, data_export, groups, signup
+from newsletter.subscribers.signup import SignUpRequest
+from newsletter.subscribers.validation import TypedTopic
 from tests.support.command import Newsletter, dump
 from tests.support.factories import ISSUE_DATE
 from tests.support.profiles import add_papers, add_subscriber, add_topic, give
-from tests.support.visits import everything, preferences, visit
+from tests.support.visits import SIGNER, everything, preferences, visit
 
 ADA, BOB, EVE = "ada@reader.example", "bob@reader.example", "eve@reader.example"
+KIM, LEO = "kim@reader.example", "leo@reader.example"
 
 
 def lab(engine: Engine) -> dict[str, int]:
@@ -234,3 +238,43 @@ def test_a_subscriber_is_in_one_group_at_most(engine: Engine) -> None:
         groups.create(session, "Chess club", EVE)
     with session_scope(engine) as session, pytest.raises(InputError, match="Robotics lab"):
         groups.add(session, "Chess club", BOB)
+
+
+def asked(session: Session, email: str) -> int:
+    """Somebody who typed this address into the sign-up page."""
+    request = SignUpRequest(topic=TypedTopic.read({"keywords": ["galaxies"]}))
+    signup.sign_up(session, SIGNER, email=email, request=request, message_domain="papers.example")
+    return session.exec(select(Subscriber.id).where(Subscriber.email == email)).one() or 0
+
+
+def test_who_signed_up_and_never_confirms_keeps_no_group_and_is_forgotten(engine: Engine) -> None:
+    ids = lab(engine)
+    with session_scope(engine) as session:
+        kim = asked(session, KIM)
+        with pytest.raises(InputError, match="not confirmed"):
+            groups.create(session, "Chess club", KIM)
+        groups.add(session, "Robotics lab", KIM)
+        with pytest.raises(InputError, match="not confirmed"):
+            groups.set_keeper(session, "Robotics lab", KIM)
+        # Kim joined before Bob, and has no topics that could be the group's.
+        session.get_one(GroupMember, kim).joined_at -= timedelta(days=1)
+        accounts.erase(session, "ada" * 4)
+        assert groups.listing(session) == [groups.Group("Robotics lab", (BOB, KIM))]
+        # As with an earlier version, which let anybody be a keeper.
+        for number in (kim, ids[BOB]):
+            session.get_one(GroupMember, number).is_keeper = number == kim
+        leo = asked(session, LEO)
+        chess = ReaderGroup(name="Chess club")
+        session.add(chess)
+        session.flush()
+        session.add(GroupMember(subscriber_id=leo, group_id=chess.id or 0, is_keeper=True))
+        for number in (kim, leo):
+            pending = session.get_one(Subscriber, number)
+            pending.created_at -= signup.FORGET_PENDING + timedelta(hours=1)
+        session.flush()
+        asked(session, "mira@reader.example")
+    with session_scope(engine) as session:
+        assert groups.listing(session) == [groups.Group("Robotics lab", (BOB,))]
+        assert session.get_one(GroupMember, ids[BOB]).is_keeper
+        assert [group.name for group in session.exec(select(ReaderGroup))] == ["Robotics lab"]
+        groups.set_keeper(session, "Robotics lab", BOB)
