@@ -34,6 +34,15 @@ class OptionalSettings(BaseSettings):
     rephrase_model: str = Field(default="", description="name of the model there")
     rephrase_key: SecretStr | None = Field(default=None, description="key of that endpoint")
 
+    @field_validator("rephrase_key")
+    @classmethod
+    def _plain_key(cls, value: SecretStr | None) -> SecretStr | None:
+        """What cannot stand in a header would be shown by the error of the client."""
+        key = value.get_secret_value().strip() if value else ""
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ValueError("must be one line of plain letters, digits and signs, without spaces")
+        return SecretStr(key) if key else None
+
     @field_validator("figures", mode="before")
     @classmethod
     def _split_places(cls, value: Any) -> Any:

@@ -49,7 +49,10 @@ def _add(session: Session, edition_id: int) -> int:
     ).all()
     found = extras.frozen(session, [row.paper_id for row in rows])
     for row in rows:
-        if row.paper_id in found:
-            row.content = row.content | found[row.paper_id]
+        # A thumbnail that had to go since is shown no more.
+        plain = {name: value for name, value in row.content.items() if name != "figure"}
+        content = plain | found.get(row.paper_id, {})
+        if content != row.content:
+            row.content = content
             session.add(row)
     return len(found)

@@ -7,6 +7,7 @@ import base64
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from importlib.util import find_spec
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlmodel import Session, col, select
 
+from newsletter.core.batches import batched
 from newsletter.core.database import session_scope, upsert, utc_now
 from newsletter.core.errors import FetchError, InputError, SettingsError, SourceError
 from newsletter.core.identifiers import split_arxiv_id
@@ -33,6 +35,7 @@ SECONDS = 15
 MOST_A_RUN = 300
 _PACKAGES = {"html": ("PIL",), "pdf": ("PIL", "pypdfium2")}
 _READERS = "newsletter.papers.thumbnail"
+_OURS = re.compile(r"[1-9][0-9]{0,9}\.jpg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,8 @@ def make(
 ) -> Done:
     """Make the thumbnails of ``papers`` from the ``places`` that the operator allows.
 
-    A paper without a figure is not looked at again. One whose host gives no answer is: the run
-    then ends, so that nothing waits for it.
+    A paper without a figure, or whose thumbnail had to go, is not looked at again. One whose host
+    gives no answer is: the run then ends, so that nothing waits for it.
 
     Raises:
         InputError: the folder cannot be written.
@@ -144,7 +147,9 @@ def make(
         figure = {name: found[name] for name in ("width", "height", "caption")}
         _note(engine, Figure(paper_id=paper.paper_id, **figure))
         done = replace(done, made=done.made + 1)
-    return replace(done, removed=_bound(folder, megabytes * 1024 * 1024))
+    removed = _bound(folder, megabytes * 1024 * 1024)
+    _forget(engine, removed)
+    return replace(done, removed=len(removed))
 
 
 def _of_paper(
@@ -172,12 +177,26 @@ def _from_html(fetcher: Fetcher, name: str, address: str) -> dict[str, Any]:
     figure = run_limited(
         f"{_READERS}:first_figure", body, where=page, seconds=SECONDS, memory=MEMORY
     )
-    picture = urljoin(urljoin(f"{page}/", figure["base"]), figure["src"])
-    if urlsplit(picture)[:2] != urlsplit(page)[:2]:
-        raise InputError("the figure is on another host", where=page)
+    picture = _address_of(figure, page)
     image = _fetched(fetcher, picture, r"^image/(png|jpeg|gif)$")
     made = run_limited(f"{_READERS}:of_image", image, where=picture, seconds=SECONDS, memory=MEMORY)
     return {**made, "caption": figure["caption"]}
+
+
+def _address_of(figure: dict[str, str], page: str) -> str:
+    """Where the picture is.
+
+    Raises:
+        InputError: on another host than the page, or nowhere.
+    """
+    try:
+        picture = urljoin(urljoin(f"{page}/", figure["base"]), figure["src"])
+        is_here = urlsplit(picture)[:2] == urlsplit(page)[:2]
+    except ValueError as error:
+        raise InputError("the figure has no valid address", where=page) from error
+    if not is_here:
+        raise InputError("the figure is on another host", where=page)
+    return picture
 
 
 def _from_pdf(fetcher: Fetcher, name: str, address: str) -> dict[str, Any]:
@@ -201,6 +220,8 @@ def _write(folder: Path, paper_id: int, jpeg: bytes) -> None:
         new.write_bytes(jpeg)
         new.replace(path_of(folder, paper_id))
     except OSError as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise InputError(f"cannot be written: {error.strerror}", where=str(folder)) from error
 
 
@@ -209,16 +230,35 @@ def path_of(folder: Path, paper_id: int) -> Path:
     return folder / f"{paper_id}.jpg"
 
 
-def _bound(folder: Path, most: int) -> int:
-    """Remove the oldest thumbnails until the others take ``most`` octets; returns how many went."""
-    files = [(each.stat(), each) for each in folder.glob("*.jpg")] if folder.is_dir() else []
-    size, removed = sum(stat.st_size for stat, _ in files), 0
-    for stat, each in sorted(files, key=lambda pair: (pair[0].st_mtime, pair[1].name)):
-        if size <= most:
-            break
-        each.unlink(missing_ok=True)
-        size, removed = size - stat.st_size, removed + 1
+def _bound(folder: Path, most: int) -> list[int]:
+    """Remove the oldest thumbnails until the others take ``most`` octets; returns whose went.
+
+    Other pictures in the folder are not ours: they stay, and do not count.
+
+    Raises:
+        InputError: the folder cannot be read or written.
+    """
+    removed = []
+    try:
+        found = [each for each in folder.glob("*.jpg") if _OURS.fullmatch(each.name)]
+        files = [(each.stat(), each) for each in found]
+        size = sum(stat.st_size for stat, _ in files)
+        for stat, each in sorted(files, key=lambda pair: (pair[0].st_mtime, pair[1].name)):
+            if size <= most:
+                break
+            each.unlink(missing_ok=True)
+            size -= stat.st_size
+            removed.append(int(each.stem))
+    except OSError as error:
+        raise InputError(f"cannot be tidied: {error.strerror}", where=str(folder)) from error
     return removed
+
+
+def _forget(engine: Engine, papers: Sequence[int]) -> None:
+    """Papers whose thumbnails went have none from now on: no mail is to show an empty frame."""
+    with session_scope(engine) as session:
+        for some in batched(papers):
+            session.execute(update(Figure).where(col(Figure.paper_id).in_(some)).values(width=0))
 
 
 def _note(engine: Engine, figure: Figure) -> None:

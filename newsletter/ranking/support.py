@@ -7,6 +7,7 @@ so of a translation numbers, names and length are checked, against the English s
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -30,12 +31,14 @@ FOUND = 0.6
 RATIO = (0.5, 2.0)
 
 _NUMBER = re.compile(r"\d+(?:[.,\u202f\u00a0]\d+)*")
-# Markup, addresses, and signs that no plain sentence has.
+# Markup, addresses (mail programs make links of bare host names too), line separators.
 _FOREIGN = re.compile(
-    r"[<>{}\[\]|`*#\\^~]|https?:|www\.|@|\w\.(?:com|org|net|io)\b|[\x00-\x1f\x7f-\x9f]"
-    r"|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]",
+    r"\w+:/\S*|www\.\S*|\S*@\S*|[^\W_][\w-]*\.[^\W\d_]{2,}\S*|[<>{}\[\]|`*#\\^~\u2028\u2029]",
     re.IGNORECASE,
 )
+# Categories of Unicode: control, format (marks of direction, hidden letters), surrogate, private
+# and unassigned characters. No plain sentence has them; some no database takes.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 # Words to the reader or about the machine, which no abstract says of a paper.
 _TO_READER = re.compile(
     r"\b(?:you|your|yours|click|subscribe|ignore|instructions?|prompt|as an ai|i|my)\b",
@@ -64,7 +67,7 @@ def refusal_of_translation(translation: str, sentence: str) -> str:
     least, most = (round(share * len(sentence)) for share in RATIO)
     if not least <= len(translation) <= max(most, 20):
         return "its length does not fit"
-    if _FOREIGN.search(translation) and not _FOREIGN.search(sentence):
+    if _foreign(translation) - _foreign(sentence):
         return "it has markup, an address or hidden characters"
     if sorted(_numbers(translation)) != sorted(_numbers(sentence)):
         return "its numbers differ"
@@ -74,13 +77,19 @@ def refusal_of_translation(translation: str, sentence: str) -> str:
 def _form(sentence: str) -> str:
     if not SHORTEST <= len(sentence) <= LONGEST:
         return "it is too short or too long"
-    if _FOREIGN.search(sentence):
+    if _foreign(sentence):
         return "it has markup, an address or hidden characters"
     if _TO_READER.search(sentence):
         return "it speaks to the reader or of itself"
     if len(sentences(sentence)) != 1 or sentence[-1] not in ".!?":
         return "it is not one sentence"
     return ""
+
+
+def _foreign(text: str) -> set[str]:
+    """Markup, addresses and hidden characters in ``text``."""
+    hidden = {letter for letter in text if unicodedata.category(letter) in _HIDDEN}
+    return hidden | {found[0].casefold() for found in _FOREIGN.finditer(text)}
 
 
 def _numbers(text: str) -> list[str]:

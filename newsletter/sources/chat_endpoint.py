@@ -56,7 +56,8 @@ class ChatEndpoint:
         self._client = httpx.Client(
             transport=transport,
             timeout=httpx.Timeout(min(SILENCE, longest), connect=CONNECT),
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers={"Accept-Encoding": "identity"}
+            | ({"Authorization": f"Bearer {key}"} if key else {}),
             follow_redirects=False,
         )
 
@@ -104,6 +105,8 @@ class ChatEndpoint:
         where = httpx.URL(self._url).host
         try:
             answer = self._posted(body, where)
+        except httpx.LocalProtocolError as error:  # its text holds the header, so the key
+            raise FetchError("cannot be asked so", where=where, transient=False) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             what = f"no answer: {str(error)[:200] or type(error).__name__}"
             raise FetchError(what, where=where, transient=True) from error
@@ -122,6 +125,9 @@ class ChatEndpoint:
                 is_transient = response.status_code in {408, 425, 429, 500, 502, 503, 504}
                 what = f"answered {response.status_code} {response.reason_phrase}".strip()
                 raise FetchError(what[:100], where=where, transient=is_transient)
+            # A small answer that is packed, and packed again, fills any memory.
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise FetchError("refused: a packed answer", where=where, transient=False)
             answer = b""
             for chunk in response.iter_bytes():
                 answer += chunk

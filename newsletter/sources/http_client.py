@@ -187,6 +187,7 @@ class Fetcher:
                 return Answer(None, validators)
             if response.has_redirect_location:
                 return str(response.headers["location"])
+            _check_packing(response, where)
             body = b"".join(self._limited(response, where, turn))
             if response.status_code != 200:
                 if when := _retry_after(response) or _asked_pause(source, response, body):
@@ -279,6 +280,18 @@ def _refusal(source: Source, response: httpx.Response, body: bytes, where: str) 
     except FetchError:
         pass
     return FetchError(what, where=where, transient=False)
+
+
+def _check_packing(response: httpx.Response, where: str) -> None:
+    """Refuse what is packed twice or tighter than gzip: one piece of it could fill the memory.
+
+    Raises:
+        FetchError: it is; it was asked for in gzip at most.
+    """
+    packed = response.headers.get("content-encoding", "").strip().lower()
+    if packed not in {"", "identity", "gzip", "deflate"}:
+        what = f"refused: packed as {packed[:40]!r}, asked for was gzip"
+        raise FetchError(what, where=where, transient=False)
 
 
 def _check_type(source: Source, response: httpx.Response, where: str) -> None:

@@ -302,6 +302,45 @@ def test_the_folder_stays_within_its_bound_and_the_oldest_go_first(
     assert [path.name for path in sorted(tmp_path.glob("*.jpg"))] == ["2.jpg", "3.jpg"]
 
 
+def test_a_thumbnail_that_had_to_go_is_shown_no_more_and_strange_pictures_stay(
+    engine: Engine, tmp_path: Path
+) -> None:
+    number = edition(engine, 1, 2)
+    with session_scope(engine) as session:
+        gone, kept = [row.paper_id for row in session.exec(select(EditionPaper))]
+        for age, paper_id in enumerate((gone, kept)):
+            session.add(Figure(paper_id=paper_id, width=480, height=320, caption="A"))
+            path_of(tmp_path, paper_id).write_bytes(b"x" * 700_000)
+            os.utime(path_of(tmp_path, paper_id), (age, age))
+    assert illustrate(engine, number) == 2
+    (tmp_path / "holiday.jpg").write_bytes(b"x" * 700_000)
+    os.utime(tmp_path / "holiday.jpg", (0, 0))
+    with Fetcher(FreeTurns()) as fetcher:
+        assert make(engine, fetcher, [], tmp_path, places=["html"], megabytes=1).removed == 1
+    assert {path.name for path in tmp_path.glob("*.jpg")} == {f"{kept}.jpg", "holiday.jpg"}
+    assert illustrate(engine, number) == 1
+    with read_scope(engine) as session:
+        contents = Contents(digest.load_contents(session, number))
+        assert contents[gone].figure is None
+        assert contents[kept].figure is not None
+        assert wanted(session, number) == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    ['<figure><img src="//[x.png"></figure>', '<base href="http://["><figure><img src="a.png">'],
+)
+def test_a_figure_without_a_valid_address_is_none_and_the_next_paper_has_its_turn(
+    engine: Engine, arxiv: WebFiles, tmp_path: Path, page: str
+) -> None:
+    number = edition(engine, 1, 2)
+    with read_scope(engine) as session:
+        papers = wanted(session, number)
+    arxiv.files[f"/html/{papers[0].name}"] = ("text/html", page.encode())
+    done = run(engine, arxiv, tmp_path, papers, "html")
+    assert (done.asked, done.none, done.failures) == (2, 2, ())
+
+
 def test_the_command_says_what_is_missing(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

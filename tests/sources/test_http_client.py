@@ -156,6 +156,16 @@ def test_a_small_answer_that_unpacks_to_a_large_one_is_refused(server: Server) -
         ask(server, largest=1_000_000)
 
 
+@pytest.mark.parametrize("coding", ["gzip, gzip", "gzip,deflate", "br", "zstd"])
+def test_what_is_packed_twice_or_tighter_than_asked_for_is_not_unpacked(
+    server: Server, coding: str
+) -> None:
+    twice = gzip.compress(gzip.compress(b" " * 5_000_000))
+    server.respond = [gives(twice, Content_Encoding=coding)]
+    with pytest.raises(FetchError, match="refused: packed as"):
+        ask(server)
+
+
 def test_an_endless_answer_is_refused(server: Server) -> None:
     def endless(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
