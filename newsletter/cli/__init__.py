@@ -68,7 +68,7 @@ COMMANDS = {
     "rephrase": Entry(
         "rephrase",
         "rephrase",
-        "Say the papers of a prepared edition in other words, before it is sent.",
+        "Ask a language model to put the papers of a prepared edition in other words.",
     ),
     "preview": Entry("preview", "preview", "Show one subscriber's digest; nothing is sent."),
     "why": Entry("why", "why", "Say why a paper is, or is not, in a subscriber's digest."),
@@ -80,7 +80,7 @@ COMMANDS = {
     "trial": Entry(
         "trial",
         "trial_commands",
-        "Compare two recipes for ordering papers on what readers judge.",
+        "Compare two ways of ordering papers by what readers rate.",
     ),
     "send": Entry("send", "send", "Send an edition; run it again to resume. Nobody gets it twice."),
     "broadcast": Entry(

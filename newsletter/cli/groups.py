@@ -13,7 +13,7 @@ from newsletter.subscribers import groups
 group_commands = typer.Typer(
     help="Manage groups of readers who share one list of interests.", no_args_is_help=True
 )
-NameArgument = Annotated[str, typer.Argument(help="The group.")]
+NameArgument = Annotated[str, typer.Argument(help="Name of the group.")]
 EmailArgument = Annotated[str, typer.Argument(help="A subscriber's address.")]
 
 
@@ -24,7 +24,7 @@ def create(
         str, typer.Option("--keeper", help="Whose topics are the group's, and who changes them.")
     ],
 ) -> None:
-    """Make a group; the topics of its keeper are the group's."""
+    """Create a group; its members get digests by its keeper's topics."""
     _, engine = open_database()
     with session_scope(engine) as session:
         groups.create(session, name, keeper)
@@ -55,7 +55,7 @@ def remove(email: EmailArgument) -> None:
 
 @group_commands.command()
 def keeper(name: NameArgument, email: EmailArgument) -> None:
-    """Hand the group's topics over to another member, in place of their own."""
+    """Make another member the keeper; the group's topics replace their own."""
     _, engine = open_database()
     with session_scope(engine) as session:
         groups.set_keeper(session, name, email)

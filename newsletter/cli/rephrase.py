@@ -21,10 +21,10 @@ def rephrase(
     limit: Annotated[int, typer.Option("--limit", min=1, help="Calls at most.")] = step.MOST_A_RUN,
     as_json: JsonOption = False,
 ) -> None:
-    """Say the papers of a prepared edition in other words, before it is sent."""
+    """Ask a language model to put the papers of a prepared edition in other words."""
     settings, engine = open_database()
     if settings.rephrase_url is None:
-        raise UsageError("other words are off: set NEWSLETTER_REPHRASE_URL")
+        raise UsageError("no language model is set up: set NEWSLETTER_REPHRASE_URL")
     settings.require("rephrase_model")
     issue_date = date or today()
     edition = illustrate.edition_of(engine, issue_date)

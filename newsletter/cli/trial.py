@@ -1,4 +1,4 @@
-"""`newsletter trial …`: compare two recipes for ordering papers on what readers judge."""
+"""`newsletter trial …`: compare two ways of ordering papers by what readers rate."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from newsletter.editions import trial_report, trials
 from newsletter.ranking.recipes import RECIPES, named
 
 trial_commands = typer.Typer(
-    no_args_is_help=True, help="Compare two recipes for ordering papers on what readers judge."
+    no_args_is_help=True, help="Compare two ways of ordering papers by what readers rate."
 )
 
 
@@ -19,7 +19,8 @@ trial_commands = typer.Typer(
 def start(
     recipe: Annotated[str, typer.Argument(help=f"The challenger: {', '.join(RECIPES)}.")],
     days: Annotated[
-        int, typer.Option("--days", min=1, max=365, help="End without an answer after this long.")
+        int,
+        typer.Option("--days", min=1, max=365, help="End without an answer after this many days."),
     ] = trials.DAYS,
     margin: Annotated[
         float,
@@ -66,7 +67,7 @@ def status(as_json: JsonOption = False) -> None:
 
 @trial_commands.command()
 def stop(as_json: JsonOption = False) -> None:
-    """Stop the running trial; the recipe from before it stays."""
+    """Stop the running trial, and keep the recipe from before it."""
     _, engine = open_database()
     now = utc_now()
     with session_scope(engine) as session:

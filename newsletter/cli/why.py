@@ -24,8 +24,8 @@ def why(
     paper: Annotated[
         str,
         typer.Argument(
-            help="Its number, arXiv id, DOI, address on the web, or title; a part of a title is "
-            "enough where it stands in no other."
+            help="Its number, arXiv id, DOI, address on the web, or title; part of a title is "
+            "enough if only one paper has it."
         ),
     ],
     date: DateOption = None,

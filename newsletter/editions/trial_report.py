@@ -92,8 +92,9 @@ def _answer(trial: Trial, seen: Preferences, now: datetime) -> str:
         if is_within(seen, trial.margin):
             said = f"No difference of {_points(trial.margin)} points or more."
         else:
-            said = "The time is up and no difference was seen, which rules out only what is not in"
-            said += " the interval." if is_enough(seen) else " nothing: too little was judged."
+            said = "The time is up and no difference was seen."
+            if is_enough(seen):
+                said += " Only differences outside the interval are ruled out."
         return f"{said} “{trial.control}” stays. {_difference(seen)}"
     left = days_left(trial, seen, now)
     if left is None:
@@ -107,7 +108,7 @@ def _answer(trial: Trial, seen: Preferences, now: datetime) -> str:
 def _difference(seen: Preferences) -> str:
     """The difference and its interval, or that there is too little to say."""
     if seen.difference is None or not is_enough(seen):
-        return "That is too little to say anything: it takes ten readers or more."
+        return "That is too little to say anything: it takes at least ten readers who judged."
     low, high = interval(seen)
     share = (1 + seen.difference) / 2
     return (

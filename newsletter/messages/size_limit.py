@@ -67,8 +67,8 @@ def _notice(lengths: Sequence[DigestLength], wanted: DigestLength, left_out: int
     if left_out:
         said.append(
             ngettext(
-                "{count} paper more is only in the browser",
-                "{count} papers more are only in the browser",
+                "{count} more paper is only in the browser",
+                "{count} more papers are only in the browser",
                 left_out,
             )
         )

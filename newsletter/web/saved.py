@@ -51,8 +51,8 @@ BIBTEX = Format(as_bibtex, "application/x-bibtex", "bib")
 RIS = Format(as_ris, "application/x-research-info-systems", "ris")
 CSL = Format(as_csl, "application/vnd.citationstyles.csl+json", "json")
 SAID = {
-    Said.CREATED: N_("The folder is there."),
-    Said.RENAMED: N_("The folder has its new name."),
+    Said.CREATED: N_("The folder is created."),
+    Said.RENAMED: N_("The folder is renamed."),
     Said.DELETED: N_("The folder is deleted. Its papers are still saved."),
     Said.MOVED: N_("Moved."),
     Said.REMOVED: N_("Removed from your saved papers."),

@@ -205,7 +205,7 @@ def test_a_digest_over_95_kb_shortens_itself_and_keeps_its_foot(
     shown = html.count("/relevant")
     assert 20 < shown < 50
     assert text.count("/relevant") == shown
-    assert f"{50 - shown} papers more are only in the browser" in html
+    assert f"{50 - shown} more papers are only in the browser" in html
     whole, _ = renderer.parts(digest, whole=True)
     assert whole.count("/relevant") == 50
     assert "Mailboxes cut" not in whole
