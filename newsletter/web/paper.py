@@ -34,8 +34,7 @@ from newsletter.papers import browse
 from newsletter.papers.differences import latest_difference
 from newsletter.papers.orcids import orcids_of
 from newsletter.ranking.profiles import feedback
-from newsletter.ranking.profiles.groups import keeper_of
-from newsletter.subscribers import folders, following
+from newsletter.subscribers import folders, following, groups
 from newsletter.subscribers.accounts import row_id
 from newsletter.subscribers.folders import Shelf
 from newsletter.subscribers.following import Place
@@ -118,14 +117,12 @@ class Hand:
     folder: int | None
     shelves: Sequence[Shelf]
     topics: Sequence[tuple[int, str]]
+    group: str  # whose interests the digest follows, so that those of the reader rest
     followed: dict[tuple[InterestKind, str], following.Followed]
     paused: frozenset[int]  # of the topics
-    in_group: bool  # whose keeper's topics count instead of these
 
     def said_of_following(self, places: Sequence[Place]) -> str:
         """What is true of the digests to come, after following in these places."""
-        if self.in_group:
-            return N_("You follow {name}. It counts when you leave your group.")
         if all(place.topic_id in self.paused for place in places):
             return N_("You follow {name}. It counts when its topic is no longer paused.")
         return N_("You follow {name}. Your next digest takes it into account.")
@@ -233,6 +230,8 @@ def _act(
     value, kind = text_of(form, field), _KINDS[field]
     if value not in _names(session, paper)[field]:
         raise HTTPException(422)
+    if _group(session, subscriber):
+        raise HTTPException(404)
     if act is Act.FOLLOW:
         typed = [each for each in form.getlist("topic") if isinstance(each, str)]
         following.follow(session, subscriber, kind, value, _places(typed))
@@ -289,14 +288,22 @@ def _hand(session: Session, subscriber: Subscriber, paper_id: int, action: str) 
         folder=kept.folder_id if kept else None,
         shelves=folders.folders_of(session, own),
         topics=[(number or 0, name) for number, name, _paused in topics],
+        group=_group(session, subscriber),
         followed=following.followed(session, own),
         paused=frozenset(number or 0 for number, _name, paused in topics if paused),
-        in_group=own in keeper_of(session, [own]),
     )
 
 
+def _group(session: Session, subscriber: Subscriber) -> str:
+    """The group whose interests another member keeps for this one, "" where there is none."""
+    group = groups.membership(session, subscriber)
+    return group.name if group and not group.is_keeper else ""
+
+
 def _choices(paper: Paper, orcids: dict[str, str], hand: Hand | None) -> list[Choice]:
-    """What can be followed, authors first."""
+    """What can be followed, authors first; nothing where another member keeps the interests."""
+    if hand and hand.group:
+        return []
     known = hand.followed if hand else {}
     found: list[Choice] = []
     for name in paper.authors[:MOST_AUTHORS]:
@@ -323,6 +330,8 @@ def _done(names: dict[str, dict[str, str]], told: Told, hand: Hand) -> Done | No
     if told.did in _OF_PAPERS:
         said, undo, is_saved = _OF_PAPERS[told.did]
         return Done(_(said), undo) if hand.is_saved == is_saved else None
+    if hand.group:
+        return None
     field, _colon, value = told.of.partition(":")
     name = names.get(field, {}).get(value)
     if name is None or told.did is None:

@@ -22,7 +22,6 @@ from newsletter.core.models import (
 )
 from newsletter.core.tokens import Purpose
 from newsletter.papers.orcids import store_orcids
-from newsletter.subscribers import groups
 from newsletter.subscribers.validation import TypedTopic
 from tests.support.factories import make_paper
 from tests.support.visits import (
@@ -30,7 +29,6 @@ from tests.support.visits import (
     add_reader,
     everything,
     preferences,
-    reader_of,
     send_digest,
     visit,
 )
@@ -252,27 +250,20 @@ def test_versions_and_what_happened_to_a_paper_are_told(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topics", "in_group", "said"),
+    ("topics", "said"),
     [
-        (["Engines"], True, "It counts when you leave your group."),
-        (["Engines, paused"], False, "It counts when its topic is no longer paused."),
-        (["Engines, paused", "Looms"], False, "Your next digest takes it into account."),
+        (["Engines, paused"], "It counts when its topic is no longer paused."),
+        (["Engines, paused", "Looms"], "Your next digest takes it into account."),
     ],
 )
-def test_what_is_promised_of_following_holds(
-    engine: Engine, topics: list[str], in_group: bool, said: str
-) -> None:
+def test_what_is_promised_of_following_holds(engine: Engine, topics: list[str], said: str) -> None:
     typed = [
         TypedTopic.read({"name": name, "keywords": ["x"], "paused": "paused" in name})
         for name in topics
     ]
     reader = add_reader(engine, topics=typed)
-    add_reader(engine, "keeper@reader.example")
     with session_scope(engine) as session:
         paper = make_paper(session, 1).id
-        if in_group:
-            groups.create(session, "Lab", "keeper@reader.example")
-            groups.add(session, "Lab", reader_of(session, reader).email)
     with visit(engine) as client:
         page = client.get(f"{preferences(reader)}/paper/{paper}")
         page = press(client, page, "Follow Ada Lovelace")
