@@ -24,7 +24,7 @@ from newsletter.messages import digest, extras, news, subjects
 from newsletter.messages.digest import Digest
 from newsletter.ranking import ranker
 from newsletter.ranking.encoders import DEFAULT
-from newsletter.ranking.profiles import profiles
+from newsletter.ranking.profiles import groups, profiles
 from newsletter.ranking.ranker import Ranking
 
 
@@ -102,7 +102,11 @@ def _unsaved(session: Session, subscriber: Subscriber, ranked: Ranking, issue_da
         )
         for pick in ranked.picks
     ]
-    why = quiet_day.reason(ranked, gettext(ranker.NO_NEW))
+    why = quiet_day.reason(
+        ranked,
+        gettext(ranker.NO_NEW),
+        is_member=bool(groups.keeper_of(session, [ranked.subscriber_id])),
+    )
     own = subscriber.id or 0
     told = known_papers.untold(session, [own], utc_now()).get(own, ())
     titles = [paper.title for _, paper in items]

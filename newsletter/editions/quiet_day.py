@@ -11,9 +11,10 @@ from sqlmodel import Session, SQLModel, col
 from newsletter.core import language
 from newsletter.core.language import _, gettext
 from newsletter.core.models import NoDigest, Occasion, QuietNotes
-from newsletter.editions.reasons import LOWER, UNMUTE, WIDEN
+from newsletter.editions.reasons import LOWER, OF_GROUP, UNMUTE, WIDEN
 from newsletter.papers.coverage import Coverage
 from newsletter.ranking import ranker
+from newsletter.ranking.profiles import groups
 
 # Half a day less than seven, so that a note an hour earlier than last week's is not held back.
 WEEK = timedelta(days=6.5)
@@ -22,12 +23,15 @@ _ADVICE = {ranker.NO_MATCH: WIDEN, ranker.ALL_MUTED: UNMUTE, ranker.BELOW_MINIMU
 _delivery = SQLModel.metadata.tables["delivery"].c
 
 
-def reason(ranked: ranker.Ranking, why: str) -> str:
-    """Why there is no paper, and how to widen; ``why`` is what the sources have to do with it."""
+def reason(ranked: ranker.Ranking, why: str, *, is_member: bool = False) -> str:
+    """Why there is no paper, and how to widen; ``why`` is what the sources have to do with it.
+
+    ``is_member`` says that another member keeps the reader's group, and its choices.
+    """
     if ranked.message in {"", ranker.NO_NEW}:
         return why
     said = in_words(ranked)
-    advice = _ADVICE.get(ranked.message)
+    advice = OF_GROUP if is_member else _ADVICE.get(ranked.message)
     return f"{said}. {gettext(advice)}" if advice else said
 
 
@@ -51,17 +55,23 @@ def record(
     )
     if empty:
         told = {}
+        members = groups.keeper_of(session, [ranked.subscriber_id for ranked in empty])
+        why = read.nothing_in_words()
         for ranked in empty:
             if spoken[ranked.subscriber_id] != language.SOURCE:
                 with language.speaking(spoken[ranked.subscriber_id]):
-                    told[ranked.subscriber_id] = reason(ranked, read.nothing_in_words())
+                    told[ranked.subscriber_id] = reason(
+                        ranked,
+                        read.nothing_in_words(),
+                        is_member=ranked.subscriber_id in members,
+                    )
         session.execute(
             insert(NoDigest),
             [
                 {
                     "edition_id": edition_id,
                     "subscriber_id": ranked.subscriber_id,
-                    "reason": reason(ranked, read.nothing_in_words()),
+                    "reason": reason(ranked, why, is_member=ranked.subscriber_id in members),
                     "told": told.get(ranked.subscriber_id, ""),
                 }
                 for ranked in empty

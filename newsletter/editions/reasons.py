@@ -13,11 +13,12 @@ WIDEN = N_(
 )
 LOWER = N_("To get more, lower your minimum match in your preferences.")
 UNMUTE = N_("To get more, mute less in your preferences.")
+OF_GROUP = N_("In your group only the member who keeps it can change this.")
 
 
 def for_operator(reason: str) -> str:
     """The reason without what the reader can do about it, and about the reader."""
-    said = reason.partition(". To get more, ")[0]
+    said = reason.partition(". To get more, ")[0].partition(f". {OF_GROUP}")[0]
     return re.sub(r"\byour\b", "their", re.sub(r"\byou\b", "they", said))
 
 

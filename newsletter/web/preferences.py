@@ -212,7 +212,9 @@ def preview(site: SiteDep, token: str, form: forms.FormDep) -> HTMLResponse:
             subscriber = subscriber_of(session, site, token)
             _write(session, subscriber, form)
             session.refresh(subscriber)
-            draft = read_draft(session, subscriber)
+            group = groups.membership(session, subscriber)
+            # What a member types rests: the digest is the same with it.
+            draft = read_draft(session, subscriber) if group is None or group.is_keeper else None
         with today.one_preview(row_id(subscriber)):
             with site.reading() as session:
                 profile = today.profile_of(site, session, subscriber, draft)

@@ -19,6 +19,7 @@ from newsletter.core.models import (
     Feedback,
     GroupMember,
     InterestKind,
+    NoDigest,
     Paper,
     ReaderGroup,
     Signal,
@@ -26,6 +27,7 @@ from newsletter.core.models import (
     Topic,
 )
 from newsletter.editions import preparation
+from newsletter.editions.reasons import for_operator
 from newsletter.ranking.profiles import profiles, training
 from newsletter.subscribers import accounts, data_export, groups, signup
 from newsletter.subscribers.signup import SignUpRequest
@@ -280,3 +282,65 @@ def test_who_signed_up_and_never_confirms_keeps_no_group_and_is_forgotten(engine
         assert session.get_one(GroupMember, ids[BOB]).is_keeper
         assert [group.name for group in session.exec(select(ReaderGroup))] == ["Robotics lab"]
         groups.set_keeper(session, "Robotics lab", BOB)
+
+
+def test_pages_promise_a_member_nothing_that_the_keeper_decides(engine: Engine) -> None:
+    lab(engine)
+    with session_scope(engine) as session:
+        paper = session.exec(select(Paper)).first()
+        assert paper is not None
+        paper.authors, number = ["Ada Lovelace"], paper.id
+    training.train(engine)
+    pages = {name: f"{preferences(name * 4)}/paper/{number}" for name in ("ada", "bob", "eve")}
+    with visit(engine) as client:
+        before = everything(engine)
+        shown = {name: client.get(page).text for name, page in pages.items()}
+        assert "Follow <bdi>Ada Lovelace" in shown["ada"]
+        assert "Follow <bdi>Ada Lovelace" in shown["eve"]
+        assert "Follow <bdi>" not in shown["bob"]
+        assert "the interests of the group “Robotics lab”" in shown["bob"]
+        form = {"author": "Ada Lovelace"}
+        assert client.post(f"{pages['bob']}/follow", data=form).status_code == 404
+        # What Bob types into his own topics does not change what he gets.
+        typed = {"topic-0-name": "Stars", "topic-0-keywords": "galaxies", "topics": "1"}
+        typed |= {"max_papers": "9"}
+        tried = {
+            name: client.post(f"{preferences(name * 4)}/preview", data=typed).text
+            for name in ("bob", "eve")
+        }
+        assert everything(engine) == before
+        assert client.post(f"{pages['eve']}/follow", data=form).status_code == 303
+    assert "program repair" in tried["bob"]
+    assert "Galaxy clusters" not in tried["bob"]
+    assert "Galaxy clusters" in tried["eve"]
+
+
+@pytest.mark.parametrize(
+    ("language", "own", "of_group"),
+    [
+        ("en", "lower your minimum match", "only the member who keeps it"),
+        ("de", "Mindest", "nur das Mitglied ändern"),
+    ],
+)
+def test_on_a_quiet_day_a_member_is_not_told_to_change_what_the_keeper_chose(
+    engine: Engine, language: str, own: str, of_group: str
+) -> None:
+    ids = lab(engine)
+    with session_scope(engine) as session:
+        for number in ids.values():
+            reader = session.get_one(Subscriber, number)
+            reader.min_score, reader.language = 100, language
+    training.train(engine)
+    preparation.prepare(engine, ISSUE_DATE, message_domain="papers.example")
+    with read_scope(engine) as session:
+        rows = session.exec(select(NoDigest)).all()
+        said = {row.subscriber_id: row.told or row.reason for row in rows}
+        assert {for_operator(row.reason) for row in rows} == {
+            "no new paper reached their minimum match of 100"
+        }
+    assert own in said[ids[ADA]]
+    assert own in said[ids[EVE]]
+    assert of_group in said[ids[BOB]]
+    assert all(of_group not in said[ids[name]] for name in (ADA, EVE))
+    if language == "en":
+        assert own not in said[ids[BOB]]

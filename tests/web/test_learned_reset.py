@@ -15,11 +15,12 @@ from newsletter.core.models import (
     Feedback,
     Interest,
     Profile,
+    Signal,
     Subscriber,
 )
 from newsletter.ranking.candidates import KINDS
 from newsletter.ranking.profiles import feedback, profiles, training
-from newsletter.subscribers import accounts
+from newsletter.subscribers import accounts, folders
 from newsletter.subscribers.csv_writing import export_rows
 from newsletter.subscribers.data_export import export
 from tests.support.visits import (
@@ -150,3 +151,23 @@ def test_a_reset_is_in_the_export_of_one_s_data(
         at = session.exec(select(Subscriber.ratings_reset_at)).one()
     assert at is not None
     assert value["subscriber"]["ratings_reset_at"] == at.isoformat()
+
+
+def test_a_saved_paper_that_is_saved_again_after_a_reset_stays_in_its_folder(
+    engine: Engine, mailed: tuple[str, list[int]]
+) -> None:
+    public_id, [first, second] = mailed
+    with session_scope(engine) as session:
+        own = reader_of(session, public_id).id or 0
+        for paper in (first, second):
+            feedback.record(session, own, paper, Signal.SAVED)
+        thesis = folders.create(session, own, "Thesis")
+        folders.move(session, own, [first], thesis)
+        feedback.reset(session, own)
+    with visit(engine) as client:
+        for paper in (first, second):
+            client.post(f"{preferences(public_id)}/papers/{paper}/saved")
+    assert kinds(engine, public_id).count("saved") == 2
+    with read_scope(engine) as session:
+        filed = {row.paper_id: row.folder_id for row in session.exec(select(Feedback))}
+    assert filed == {first: thesis, second: None}

@@ -32,15 +32,17 @@ def record(
     """Record a signal; the opposite one goes. Returns whether anything is new."""
     if signal in _OPPOSITE:
         withdraw(session, subscriber_id, paper_id, _OPPOSITE[signal])
-    # Given again after a reset, it counts again.
-    session.execute(
-        _mine(subscriber_id, paper_id, signal).where(
+    # Given again after a reset, it counts again; a saved paper stays in its folder.
+    folder_id = session.execute(
+        _mine(subscriber_id, paper_id, signal)
+        .where(
             col(Feedback.created_at)
             <= select(Subscriber.ratings_reset_at)
             .where(Subscriber.id == subscriber_id)
             .scalar_subquery()
         )
-    )
+        .returning(col(Feedback.folder_id))
+    ).scalar_one_or_none()
     added = session.execute(
         upsert(session, "feedback")
         .values(
@@ -48,6 +50,7 @@ def record(
             topic_id=topic_id,
             paper_id=paper_id,
             signal=signal,
+            folder_id=folder_id,
             created_at=utc_now(),
         )
         .on_conflict_do_nothing(index_elements=["subscriber_id", "paper_id", "signal"])
