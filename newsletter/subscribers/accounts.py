@@ -164,6 +164,15 @@ def add_topic(session: Session, subscriber_id: int, request: TopicRequest) -> No
     session.flush()
 
 
+def wait_for(session: Session, subscriber_id: int) -> None:
+    """Wait until others who do so have changed what is this subscriber's: a button pressed twice.
+
+    SQLite has one writer at a time anyhow.
+    """
+    rows = select(Subscriber.id).where(Subscriber.id == subscriber_id)
+    session.exec(rows.with_for_update(key_share=True)).all()
+
+
 def row_id(row: Subscriber | Topic) -> int:
     """The key of a row that is stored."""
     if row.id is None:

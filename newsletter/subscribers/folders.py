@@ -10,6 +10,8 @@ from sqlmodel import Session, col, select
 from newsletter.core.errors import InputError, LimitError
 from newsletter.core.language import _
 from newsletter.core.models import Feedback, Folder, Paper, Signal
+from newsletter.core.one_line import tidy
+from newsletter.subscribers.accounts import wait_for
 from newsletter.subscribers.validation import clean_line
 
 # A list to choose from on a phone, and a name that fits on its button.
@@ -61,6 +63,7 @@ def create(session: Session, subscriber_id: int, typed: str) -> int:
     Raises:
         InputError: the name is blank, too long or taken, or there are too many folders.
     """
+    wait_for(session, subscriber_id)
     known = folders_of(session, subscriber_id)
     if len(known) >= MOST_FOLDERS:
         raise LimitError(
@@ -82,6 +85,7 @@ def rename(session: Session, subscriber_id: int, folder_id: int, typed: str) -> 
     Raises:
         InputError: the name is blank, too long or taken.
     """
+    wait_for(session, subscriber_id)
     others = [one for one in folders_of(session, subscriber_id) if one.id != folder_id]
     renamed = session.connection().execute(
         update(Folder).where(*_own(subscriber_id, folder_id)).values(name=_name(others, typed))
@@ -158,7 +162,7 @@ def _own(subscriber_id: int, folder_id: int) -> list[ColumnElement[bool]]:
 
 
 def _name(taken: Sequence[Shelf], typed: str) -> str:
-    name = clean_line(typed, where="folder", longest=LONGEST)
+    name = tidy(clean_line(typed, where="folder", longest=LONGEST))
     if not name:
         raise InputError(_("needs a name"), where="folder")
     if name.casefold() in {shelf.name.casefold() for shelf in taken}:

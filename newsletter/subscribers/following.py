@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.errors import InputError, LimitError
 from newsletter.core.language import _
 from newsletter.core.models import Interest, InterestKind, Profile, Subscriber, Topic
-from newsletter.subscribers.accounts import add_topic, row_id
+from newsletter.subscribers.accounts import add_topic, row_id, wait_for
 from newsletter.subscribers.preferences import MOST_IN_ALL
 from newsletter.subscribers.validation import (
     DEFAULT_TOPIC,
@@ -85,6 +85,7 @@ def follow(
         InputError: it cannot be followed, is muted there, or the topics hold no more.
     """
     value = checked(kind, value)
+    wait_for(session, row_id(subscriber))
     topics = session.exec(
         select(Topic).where(Topic.subscriber_id == subscriber.id).order_by(col(Topic.id))
     ).all()

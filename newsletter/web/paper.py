@@ -49,7 +49,9 @@ router = APIRouter()
 # Buttons beside a list of hundreds of authors help nobody.
 MOST_AUTHORS, MOST_CATEGORIES = 12, 8
 MOST_VERSIONS = 20
-_PLACE = re.compile(r"(\d{1,9})(?:-(0\.\d{1,6}|1))?")
+_PLACE = re.compile(r"([0-9]{1,9})(?:-(0\.(?!0+$)[0-9]{1,6}|1))?")
+# Where up to 20 topics and weights are named.
+_LONGEST_PLACES = 400
 
 
 class Act(StrEnum):
@@ -80,7 +82,7 @@ class Told(BaseModel):
     did: Act | None = None
     # A name of 200 characters, and what kind of name it is.
     of: Annotated[str, Field(max_length=300)] = ""
-    at: Short = ""
+    at: Annotated[str, Field(max_length=_LONGEST_PLACES)] = ""
 
 
 class ToldByMail(Told):
@@ -117,6 +119,13 @@ class Hand:
     topics: Sequence[tuple[int, str]]
     group: str  # whose interests the digest follows, so that those of the reader rest
     followed: dict[tuple[InterestKind, str], following.Followed]
+    paused: frozenset[int]  # of the topics
+
+    def said_of_following(self, places: Sequence[Place]) -> str:
+        """What is true of the digests to come, after following in these places."""
+        if all(place.topic_id in self.paused for place in places):
+            return N_("You follow {name}. It counts when its topic is no longer paused.")
+        return N_("You follow {name}. Your next digest takes it into account.")
 
 
 class Done(NamedTuple):
@@ -229,7 +238,7 @@ def _act(
         return {"did": act, "of": f"{field}:{value}"}
     places = following.unfollow(session, own, kind, value)
     at = ",".join(f"{place.topic_id}-{place.weight:g}" for place in places)
-    return {"did": act, "of": f"{field}:{value}", "at": at[:200]}
+    return {"did": act, "of": f"{field}:{value}", "at": at[:_LONGEST_PLACES]}
 
 
 def _places(typed: Sequence[str]) -> list[Place]:
@@ -262,8 +271,10 @@ def _mailed_to(session: Session, site: Site, token: str, paper_id: int) -> Subsc
 def _hand(session: Session, subscriber: Subscriber, paper_id: int, action: str) -> Hand:
     own = row_id(subscriber)
     topics = session.exec(
-        select(Topic.id, Topic.name).where(Topic.subscriber_id == own).order_by(col(Topic.id))
-    )
+        select(Topic.id, Topic.name, Topic.paused)
+        .where(Topic.subscriber_id == own)
+        .order_by(col(Topic.id))
+    ).all()
     kept = session.exec(
         select(Feedback).where(
             Feedback.subscriber_id == own,
@@ -276,9 +287,10 @@ def _hand(session: Session, subscriber: Subscriber, paper_id: int, action: str) 
         is_saved=kept is not None,
         folder=kept.folder_id if kept else None,
         shelves=folders.folders_of(session, own),
-        topics=[(number or 0, name) for number, name in topics],
+        topics=[(number or 0, name) for number, name, _paused in topics],
         group=_group(session, subscriber),
         followed=following.followed(session, own),
+        paused=frozenset(number or 0 for number, _name, paused in topics if paused),
     )
 
 
@@ -324,11 +336,11 @@ def _done(names: dict[str, dict[str, str]], told: Told, hand: Hand) -> Done | No
     name = names.get(field, {}).get(value)
     if name is None or told.did is None:
         return None
-    is_followed = (_KINDS[field], value.casefold()) in hand.followed
-    if is_followed != (told.did is Act.FOLLOW):
+    own = hand.followed.get((_KINDS[field], value.casefold()))
+    if (own is not None) != (told.did is Act.FOLLOW):
         return None
-    if is_followed:
-        said = _("You follow {name}. Your next digest takes it into account.", name=name)
+    if own is not None:
+        said = _(hand.said_of_following(own.places), name=name)
         return Done(said, Act.UNFOLLOW, field, value)
     said = _("You no longer follow {name}.", name=name)
     return Done(said, Act.FOLLOW, field, value, told.at.split(","))

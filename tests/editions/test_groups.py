@@ -216,6 +216,8 @@ def test_groups_are_made_listed_handed_over_imported_and_ended(
     assert code == 0
     [group] = json.loads(said)["groups"]
     assert (group["keeper"], group["members"]) == (BOB, [BOB, ADA])
+    _, said, _ = site.run("subscribers", "show", ADA, "--json")
+    assert json.loads(said)["subscriber"]["group"] == "Robotics lab"
     file = tmp_path / "people.csv"
     file.write_text(
         "email,group\nmira@reader.example,Robotics lab\nluis@reader.example,Chess club\n"

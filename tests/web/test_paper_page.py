@@ -1,6 +1,7 @@
 """One paper's page: saving it, following its authors and categories, with and without a link."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import httpx
@@ -12,6 +13,7 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import (
     ChangeKind,
     Feedback,
+    Folder,
     Interest,
     InterestKind,
     PaperChange,
@@ -22,7 +24,14 @@ from newsletter.core.tokens import Purpose
 from newsletter.papers.orcids import store_orcids
 from newsletter.subscribers.validation import TypedTopic
 from tests.support.factories import make_paper
-from tests.support.visits import SIGNER, add_reader, everything, preferences, send_digest, visit
+from tests.support.visits import (
+    SIGNER,
+    add_reader,
+    everything,
+    preferences,
+    send_digest,
+    visit,
+)
 
 ORCID = "0000-0002-1825-0097"
 
@@ -238,3 +247,54 @@ def test_versions_and_what_happened_to_a_paper_are_told(engine: Engine) -> None:
         assert f'href="https://arxiv.org/abs/2611.00007v{number}"' in page
     assert "version 2 changed the abstract" in page
     assert 'published as <a href="https://doi.org/10.1000/loom"' in page
+
+
+@pytest.mark.parametrize(
+    ("topics", "said"),
+    [
+        (["Engines, paused"], "It counts when its topic is no longer paused."),
+        (["Engines, paused", "Looms"], "Your next digest takes it into account."),
+    ],
+)
+def test_what_is_promised_of_following_holds(engine: Engine, topics: list[str], said: str) -> None:
+    typed = [
+        TypedTopic.read({"name": name, "keywords": ["x"], "paused": "paused" in name})
+        for name in topics
+    ]
+    reader = add_reader(engine, topics=typed)
+    with session_scope(engine) as session:
+        paper = make_paper(session, 1).id
+    with visit(engine) as client:
+        page = client.get(f"{preferences(reader)}/paper/{paper}")
+        page = press(client, page, "Follow Ada Lovelace")
+    assert re.findall(r"You follow Ada Lovelace\. (.*?)</p>", page.text) == [said]
+
+
+def test_a_weight_of_nothing_in_a_form_is_none(engine: Engine, reader: str) -> None:
+    with session_scope(engine) as session:
+        paper = make_paper(session, 1).id
+        topic = session.exec(select(Topic.id)).one()
+    with visit(engine) as client:
+        client.post(
+            f"{preferences(reader)}/paper/{paper}/follow",
+            data={"author": "Ada Lovelace", "topic": f"{topic}-0.000"},
+        )
+    assert interests(engine) == {("author", "Ada Lovelace", 1.0)}
+
+
+def test_buttons_that_are_pressed_several_times_at_once_do_their_work_once(
+    engine: Engine, reader: str
+) -> None:
+    with session_scope(engine) as session:
+        paper = make_paper(session, 1).id
+    base = preferences(reader)
+    with visit(engine) as client, ThreadPoolExecutor(6) as presses:
+        for path, form, allowed in (
+            (f"{base}/saved/folders", {"name": "Looms"}, {303, 422}),
+            (f"{base}/paper/{paper}/follow", {"author": "Ada Lovelace"}, {303}),
+        ):
+            done = [presses.submit(client.post, path, data=form) for _ in range(6)]
+            assert {each.result().status_code for each in done} <= allowed
+    assert interests(engine) == {("author", "Ada Lovelace", 1.0)}
+    with read_scope(engine) as session:
+        assert session.exec(select(Folder.name)).all() == ["Looms"]

@@ -114,6 +114,7 @@ def test_papers_are_filed_renamed_exported_and_stay_when_their_folder_goes(
     [
         ("", "needs a name"),
         ("   ", "needs a name"),
+        ("\u200b\u2060", "needs a name"),
         ("WEAVING", "you have a folder"),
         ("x" * 61, "the maximum is 60"),
         ("two\nlines", "line break"),
