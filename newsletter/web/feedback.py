@@ -99,13 +99,24 @@ def give_feedback(
         topics = {item.paper_id: item.topic_id for item, _ in mine}
         for rated, signals in wanted.items():
             feedback.replace(session, item.subscriber_id, rated, signals, topic_id=topics[rated])
+        # What is pressed again after a reset of ratings counts again, though it stood there.
+        given = wanted.get(paper_id, before.get(paper_id, frozenset()))
+        stands = feedback.with_signal(given, signal) == given
+        counts_again = stands and feedback.record(
+            session, item.subscriber_id, paper_id, signal, topic_id=topics[paper_id]
+        )
     changes = [
         Change(paper, before.get(paper.id or 0, frozenset()), wanted[paper.id or 0])
         for _, paper in mine
         if paper.id in wanted and wanted[paper.id] != before.get(paper.id, frozenset())
     ]
     is_undo = text_of(form, "issue") == "undo"
-    return site.page("rated.html", title=_title(changes, is_undo), changes=changes, is_undo=is_undo)
+    title = _title(changes, is_undo)
+    if counts_again and not changes:
+        title = gettext(DONE[frozenset({signal})])
+    return site.page(
+        "rated.html", title=title, changes=changes, is_undo=is_undo, counts_again=counts_again
+    )
 
 
 def _wanted(

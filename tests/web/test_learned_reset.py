@@ -18,6 +18,7 @@ from newsletter.core.models import (
     Signal,
     Subscriber,
 )
+from newsletter.core.tokens import Purpose
 from newsletter.ranking.candidates import KINDS
 from newsletter.ranking.profiles import feedback, profiles, training
 from newsletter.subscribers import accounts, folders
@@ -25,6 +26,7 @@ from newsletter.subscribers.csv_writing import export_rows
 from newsletter.subscribers.data_export import export
 from tests.support.visits import (
     EMAIL,
+    SIGNER,
     add_reader,
     everything,
     preferences,
@@ -171,3 +173,31 @@ def test_a_saved_paper_that_is_saved_again_after_a_reset_stays_in_its_folder(
     with read_scope(engine) as session:
         filed = {row.paper_id: row.folder_id for row in session.exec(select(Feedback))}
     assert filed == {first: thesis, second: None}
+
+
+@pytest.mark.parametrize("is_page", [True, False])
+def test_what_a_mail_is_pressed_for_after_a_reset_counts_again_and_nothing_else(
+    engine: Engine, is_page: bool
+) -> None:
+    public_id = add_reader(engine)
+    delivery, [first, second] = send_digest(engine, public_id)
+    with session_scope(engine) as session:
+        own = reader_of(session, public_id).id or 0
+        for paper in (first, second):
+            feedback.record(session, own, paper, Signal.RELEVANT)
+        feedback.reset(session, own)
+    assert "relevant" not in kinds(engine, public_id)
+    page = {"issue": "rate"} | {
+        f"{name}-{paper}": value
+        for paper in (first, second)
+        for name, value in (("shown", "1"), ("rate", "relevant"))
+    }
+    link = f"/feedback/{SIGNER.sign(Purpose.FEEDBACK, str(delivery))}/{first}/relevant"
+    with visit(engine) as client:
+        said = client.post(link, data=page if is_page else {}).text
+        assert "Marked as relevant" in said
+        assert "take this into account" in said
+        assert kinds(engine, public_id).count("relevant") == 1
+        assert "Nothing to change" in client.post(link, data=page if is_page else {}).text
+    with read_scope(engine) as session:
+        assert len(session.exec(select(Feedback)).all()) == 2
