@@ -228,8 +228,12 @@ def test_groups_are_made_listed_handed_over_imported_and_ended(
     rows = {row["email"]: row["group"] for row in csv.DictReader(io.StringIO(text))}
     assert rows["mira@reader.example"] == "Robotics lab"
     assert rows["luis@reader.example"] == rows[EVE] == ""
-    assert site.run("groups", "remove", "mira@reader.example")[0] == 0
+    code, said, _ = site.run("groups", "remove", "mira@reader.example")
+    assert (code, "ended" in said) == (0, False)
     assert site.run("groups", "delete", "Robotics lab")[0] == 0
+    site.run("groups", "create", "Chess club", "--keeper", EVE)
+    code, said, _ = site.run("groups", "remove", EVE)
+    assert (code, "the group has ended" in said) == (0, True)
     with read_scope(engine) as session:
         assert session.exec(select(GroupMember)).all() == []
         assert session.exec(select(ReaderGroup)).all() == []
