@@ -8,6 +8,8 @@ from newsletter.core.errors import InputError
 from newsletter.core.models import Delivery, Subscriber
 from newsletter.subscribers import accounts
 from newsletter.subscribers.accounts import row_id
+from newsletter.subscribers.csv_reading import PREFERENCE_COLUMNS
+from newsletter.subscribers.groups import membership
 from newsletter.subscribers.preferences import COLUMN_KINDS, topics_of
 from newsletter.subscribers.suppression import suppressions
 
@@ -53,8 +55,14 @@ def describe(session: Session, subscriber: Subscriber) -> dict[str, Any]:
         .group_by(col(Delivery.status))
     ).all()
     suppressed = suppressions(session, [subscriber.address_hash])
+    group = membership(session, subscriber)
+    preferences = {name: getattr(subscriber, own) for name, own in PREFERENCE_COLUMNS.items()}
+    away = subscriber.vacation_until
     return {
         **row_of(subscriber),
+        **preferences,
+        "vacation_until": away.isoformat() if away else None,
+        "group": group.name if group else None,
         **moments,
         "consent_source": subscriber.consent_source,
         "consent_wording": subscriber.consent_wording,

@@ -320,7 +320,7 @@ def show(email: EmailArgument, as_json: JsonOption = False) -> None:
     described["weekday"] = WEEKDAYS[subscriber.weekday]
     described["next_digest"] = f"{at:%Y-%m-%d %H:%M} UTC" if at else "none while not active"
     for key, value in described.items():
-        out.print(f"{key + ':':<18}{escape(str('' if value is None else value))}")
+        out.print(f"{key + ': ':<18}{escape(_in_words(value))}")
     for topic in topics:
         out.print(f"{'topic:':<18}{escape(topic.pop('name'))}")
         for key, value in topic.items():
@@ -329,6 +329,12 @@ def show(email: EmailArgument, as_json: JsonOption = False) -> None:
                 out.print(f"{'':<18}{key}: {escape(shown)}")
     counted = ", ".join(f"{count} {status}" for status, count in deliveries.items())
     out.print(f"{'deliveries:':<18}{counted or 'none'}")
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 @subscriber_commands.command()

@@ -12,12 +12,22 @@ from newsletter.ranking.recipes import AS_INSTALLED
 
 
 def ordered(profiles: Sequence[SubscriberProfile], plan: trials.Plan) -> list[SubscriberProfile]:
-    """The profiles, each with the ordering that its reader's digest has in the plan."""
+    """The profiles, each with the ordering that its reader's digest has in the plan.
+
+    A group takes no part in trials: its members get the same papers, and judgements of one list
+    would count as those of many independent readers.
+    """
+    of_groups = replace(plan, challenger=None)
     return [
         profile if ordering is AS_INSTALLED else replace(profile, ordering=ordering)
         for profile in profiles
-        for ordering in (plan.ordering(profile.subscriber_id),)
+        for chosen in (of_groups if _is_of_group(profile) else plan,)
+        for ordering in (chosen.ordering(profile.subscriber_id),)
     ]
+
+
+def _is_of_group(profile: SubscriberProfile) -> bool:
+    return any(topic.is_shared for topic in profile.topics)
 
 
 def ordered_for(

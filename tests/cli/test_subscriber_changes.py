@@ -1,6 +1,7 @@
 """One subscriber, changed by the operator in one step."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,17 @@ def test_what_is_given_changes_and_the_rest_stays(newsletter: Newsletter, engine
     code, _, _ = newsletter.run(
         "subscribers", "set", ADA, "--cadence", "weekly", "--weekday", "friday",
         "--keywords", "peat", "--timezone", "europe/berlin", "--tell-when-nothing", "Never",
+        "--language", "DE", "--length", "full", "--vacation-until", "2099-12-24",
     )  # fmt: skip
     assert code == 0
     found = shown(newsletter)
     assert (found["cadence"], found["weekday"], found["timezone"]) == ("weekly", 4, "Europe/Berlin")
     assert found["max_papers"] == 7
+    assert (found["language"], found["length"], found["group"]) == ("de", "full", None)
+    assert (found["tell_when_nothing"], found["vacation_until"]) == ("never", "2099-12-24")
+    _, said, _ = newsletter.run("subscribers", "show", ADA)
+    assert re.search(r"^language: +de$", said, re.MULTILINE)
+    assert re.search(r"^fill_list: +no$", said, re.MULTILINE)
     with session_scope(engine) as session:
         assert session.exec(select(Subscriber.tell_when_nothing)).one() is QuietNotes.NEVER
     [topic] = found["topics"]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from newsletter.core.database import read_scope, session_scope
+from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import InputError
 from newsletter.core.models import (
     Delivery,
@@ -22,13 +22,16 @@ from newsletter.core.models import (
     NoDigest,
     Paper,
     ReaderGroup,
+    RecipeChoice,
     Signal,
     Subscriber,
     Topic,
 )
-from newsletter.editions import preparation
+from newsletter.editions import preparation, trials
+from newsletter.editions.ordering import ordered
 from newsletter.editions.reasons import for_operator
 from newsletter.ranking.profiles import profiles, training
+from newsletter.ranking.recipes import RECIPES, Ordering
 from newsletter.subscribers import accounts, data_export, groups, signup
 from newsletter.subscribers.signup import SignUpRequest
 from newsletter.subscribers.validation import TypedTopic
@@ -213,6 +216,8 @@ def test_groups_are_made_listed_handed_over_imported_and_ended(
     assert code == 0
     [group] = json.loads(said)["groups"]
     assert (group["keeper"], group["members"]) == (BOB, [BOB, ADA])
+    _, said, _ = site.run("subscribers", "show", ADA, "--json")
+    assert json.loads(said)["subscriber"]["group"] == "Robotics lab"
     file = tmp_path / "people.csv"
     file.write_text(
         "email,group\nmira@reader.example,Robotics lab\nluis@reader.example,Chess club\n"
@@ -357,3 +362,18 @@ def test_on_a_quiet_day_a_member_is_not_told_to_change_what_the_keeper_chose(
     assert all(of_group not in said[ids[name]] for name in (ADA, EVE))
     if language == "en":
         assert own not in said[ids[BOB]]
+
+
+@pytest.mark.parametrize("recipe", ["standard", "focused"])
+def test_a_trial_leaves_a_group_one_digest_for_all(engine: Engine, recipe: str) -> None:
+    ids = lab(engine)
+    with session_scope(engine) as session:
+        session.add(RecipeChoice(recipe=recipe))
+        session.flush()
+        trials.start(session, "varied", utc_now())
+    with read_scope(engine) as session:
+        plan = trials.plan_of(session, ISSUE_DATE, utc_now())
+        readers = ordered(profiles.load_profiles(session, list(ids.values())), plan)
+        ada, bob, eve = (reader.ordering for reader in readers)
+    assert ada == bob == Ordering(RECIPES[recipe])
+    assert eve.challenger is RECIPES["varied"]

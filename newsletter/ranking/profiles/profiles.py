@@ -184,6 +184,7 @@ def load_profiles(
             fill=subscribers[owner].fill_list,
             language=subscribers[row_id].language,
             since=max(oldest, last.get(row_id, oldest) - LATE),
+            last_digest=last.get(row_id),
             seen=frozenset(seen[row_id] | named[owner]),
             weekly_budget=budgets.get(row_id),
             budget_left=budgets[row_id] - sent[row_id] if row_id in budgets else None,
