@@ -243,6 +243,21 @@ def test_groups_are_made_listed_handed_over_imported_and_ended(
         assert len(session.exec(select(Subscriber)).all()) == 5
 
 
+def test_a_group_is_found_however_its_name_is_typed(engine: Engine) -> None:
+    lab(engine)
+    with session_scope(engine) as session:
+        groups.create(session, "Cafe\u0301  au lait", EVE)
+        add_subscriber(session, KIM)
+        groups.add(session, " Caf\u00e9 au  lait", KIM)
+        assert {each.name for each in groups.listing(session)} == {
+            "Robotics lab",
+            "Caf\u00e9 au lait",
+        }
+        with pytest.raises(InputError, match="no such group"):
+            groups.disband(session, "Cafe au lait")
+        assert groups.disband(session, "Cafe\u0301 au lait") == 2
+
+
 def test_a_subscriber_is_in_one_group_at_most(engine: Engine) -> None:
     lab(engine)
     with session_scope(engine) as session:
