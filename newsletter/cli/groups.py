@@ -50,7 +50,9 @@ def remove(email: EmailArgument) -> None:
     _, engine = open_database()
     with session_scope(engine) as session:
         name = groups.remove(session, email)
-    out.print(escape(f"{name}: {email} removed"))
+        is_left = any(group.name == name for group in groups.listing(session))
+    ended = "" if is_left else "; nobody is left, so the group has ended"
+    out.print(escape(f"{name}: {email} removed{ended}"))
 
 
 @group_commands.command()
@@ -68,7 +70,7 @@ def delete(name: NameArgument) -> None:
     _, engine = open_database()
     with session_scope(engine) as session:
         count = groups.disband(session, name)
-    out.print(escape(f"{name}: deleted; {count} members have their own topics again"))
+    out.print(escape(f"{name}: deleted; its members ({count}) have their own topics again"))
 
 
 @group_commands.command("list")

@@ -158,9 +158,10 @@ def disband(session: Session, name: str) -> int:
 
 
 def _group(session: Session, name: str) -> ReaderGroup:
-    found = session.exec(select(ReaderGroup).where(ReaderGroup.name == name.strip())).first()
+    wanted = clean_line(name, where="group", longest=LONGEST_GROUP)
+    found = session.exec(select(ReaderGroup).where(ReaderGroup.name == wanted)).first()
     if found is None:
-        raise InputError("there is no such group", where=repr(name[:LONGEST_GROUP]))
+        raise InputError("there is no such group", where=repr(wanted))
     return found
 
 

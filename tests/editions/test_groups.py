@@ -231,12 +231,31 @@ def test_groups_are_made_listed_handed_over_imported_and_ended(
     rows = {row["email"]: row["group"] for row in csv.DictReader(io.StringIO(text))}
     assert rows["mira@reader.example"] == "Robotics lab"
     assert rows["luis@reader.example"] == rows[EVE] == ""
-    assert site.run("groups", "remove", "mira@reader.example")[0] == 0
+    code, said, _ = site.run("groups", "remove", "mira@reader.example")
+    assert (code, "ended" in said) == (0, False)
     assert site.run("groups", "delete", "Robotics lab")[0] == 0
+    site.run("groups", "create", "Chess club", "--keeper", EVE)
+    code, said, _ = site.run("groups", "remove", EVE)
+    assert (code, "the group has ended" in said) == (0, True)
     with read_scope(engine) as session:
         assert session.exec(select(GroupMember)).all() == []
         assert session.exec(select(ReaderGroup)).all() == []
         assert len(session.exec(select(Subscriber)).all()) == 5
+
+
+def test_a_group_is_found_however_its_name_is_typed(engine: Engine) -> None:
+    lab(engine)
+    with session_scope(engine) as session:
+        groups.create(session, "Cafe\u0301  au lait", EVE)
+        add_subscriber(session, KIM)
+        groups.add(session, " Caf\u00e9 au  lait", KIM)
+        assert {each.name for each in groups.listing(session)} == {
+            "Robotics lab",
+            "Caf\u00e9 au lait",
+        }
+        with pytest.raises(InputError, match="no such group"):
+            groups.disband(session, "Cafe au lait")
+        assert groups.disband(session, "Cafe\u0301 au lait") == 2
 
 
 def test_a_subscriber_is_in_one_group_at_most(engine: Engine) -> None:
