@@ -26,7 +26,10 @@ def newsletter(sqlite_engine: Engine, tmp_path: Path) -> Newsletter:
         ("send --rate fast", "--rate: 'fast' is not a rate like 10/s, 600/m or 3600/h"),
         ("send --rate", "Option '--rate' requires an argument"),
         ("serve --port http", "--port: 'http' is not a whole number"),
-        ("retry --status lost", "--status: 'lost' is not one of 'queued'"),
+        (
+            "retry --status lost",
+            "--status lost: only deferred, expired, failed, uncertain can be retried",
+        ),
         ("retry --broadcast x", "--broadcast: 'x' is not a whole number"),
         ("broadcast --file text.md", "Missing option '--subject'"),
         ("subscribers add", "Missing argument 'email'"),

@@ -52,5 +52,7 @@ def test_anything_else_is_left_to_the_library(address: str) -> None:
 
 def test_other_addresses_get_their_one_form_or_are_refused_in_a_line() -> None:
     assert load_settings(from_address="Ada@EXÄMPLE.org").from_address == "Ada@xn--exmple-cua.org"
-    with pytest.raises(SettingsError, match="NEWSLETTER_FROM: not a mail address"):
+    with pytest.raises(
+        SettingsError, match=r"NEWSLETTER_FROM: .* ends in \.local, where no mail can go"
+    ):
         load_settings(from_address="news@example.local")

@@ -157,7 +157,7 @@ def test_the_pages_show_a_reader_their_own_counts_and_the_operator_all(engine: E
     before = everything(engine)
     with visit(engine) as client:
         page = client.get(f"{preferences(own)}/scorecard").text
-        assert "<strong>Strong</strong>: 3 mailed, 2 judged,\n1 relevant: too few to say" in page
+        assert "<strong>Strong</strong>: 3 mailed, 2 judged, 1 relevant: too few to say" in page
         assert "bob@" not in page
         assert (
             "No paper has been mailed yet."
