@@ -181,7 +181,7 @@ def test_each_of_several_readers_gets_an_unusual_paper_after_as_many_as_they_hav
 
 
 def test_the_unusual_comes_last_whichever_topics_the_others_are_of() -> None:
-    scores = [[9, 0, 0, 0, NEAR_MISS], [0, 9, 0, 0, 0], [0, 0, 9, 8, 0]]
+    scores: list[list[float]] = [[9, 0, 0, 0, NEAR_MISS], [0, 9, 0, 0, 0], [0, 0, 9, 8, 0]]
     [found] = picked(scores, profile(None, None, None, max_papers=5, outside_picks=True))
     assert [(topic, is_unusual) for _, topic, is_unusual in found] == [
         (0, False),
