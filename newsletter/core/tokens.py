@@ -202,7 +202,7 @@ def _verp_mac(key: _Key, delivery_id: int) -> str:
 
 
 def _mailbox_mac(key: _Key, value: str) -> str:
-    # Not that of a link: whoever has one must not be able to make up the other.
+    # Not that of a link: who has one must not be able to make up the other.
     return _base32(key.mac(f"mailbox {value}"))
 
 

@@ -51,7 +51,7 @@ def backup(engine: Engine, target: Path, *, replace: bool = False) -> int:
             closing(sqlite3.connect(part)) as copy,
         ):
             source.backup(copy, pages=PAGES, sleep=0.01)
-            # One file is easier to keep than three; whoever opens it for use switches WAL on.
+            # One file is easier to keep than three; what opens it for use switches WAL on.
             copy.execute("PRAGMA journal_mode = DELETE")
             [(verdict,)] = copy.execute("PRAGMA quick_check(1)").fetchall()
         if verdict != "ok":

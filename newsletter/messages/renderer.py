@@ -272,7 +272,7 @@ class Renderer:
             "coverage": wording.one_line(framing.coverage),
             "site_name": self._site,
             "postal_address": self._postal_address,
-            # For whoever a mail was forwarded to: it carries nothing of the sender's.
+            # For those a mail was forwarded to: it carries nothing of the sender's.
             "links": links | {"subscribe": f"{self._base_url}/sign-up"},
         }
 

@@ -72,7 +72,7 @@ def unsubscribe(site: SiteDep, token: str) -> HTMLResponse:
     with site.writing() as session:
         accounts.unsubscribe(session, public_id)
         if (leaver := accounts.find(session, public_id)) is not None:
-            # The link is in every mail: whoever has used it got one.
+            # The link is in every mail: who has used it got one.
             ledger.settle_arrived(session, subscriber_id=leaver.id)
             _speak_to(leaver)
     return _done(site)

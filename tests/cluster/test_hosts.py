@@ -97,7 +97,7 @@ def put_shares(engine: Engine, edition_id: int, first: int) -> None:
 
 
 def age_leases(engine: Engine) -> None:
-    """Let ten minutes pass for whoever holds a lease now."""
+    """Let ten minutes pass for those who hold a lease now."""
     with engine.begin() as connection:
         connection.execute(
             text(

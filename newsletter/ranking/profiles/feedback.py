@@ -12,7 +12,7 @@ from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import Feedback, Folder, Paper, Profile, Signal, Subscriber, Topic
 from newsletter.ranking.profiles import profiles
 
-# A paper is relevant or it is not; whoever saves it has changed their mind. What is saved stays
+# A paper is relevant or it is not; who saves it has changed their mind. What is saved stays
 # saved, though its like is not wanted.
 _OPPOSITE = {
     Signal.RELEVANT: Signal.NOT_RELEVANT,

@@ -102,7 +102,7 @@ def _may_be_sent() -> ColumnElement[bool]:
     is_issue = ROW.kind.in_((DeliveryKind.DIGEST, DeliveryKind.BROADCAST))
     # A person who left or was erased can come back through a confirmation.
     own_wish = (SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED)
-    # So may whoever bounced: signing up asks them once a month at most.
+    # So may those who bounced: signing up asks them once a month at most.
     is_confirmation = ROW.kind == DeliveryKind.CONFIRMATION
     has_bounced = _suppression.reason == SuppressionReason.BOUNCED
     suppressed = (

@@ -2,7 +2,7 @@
 
 Results share a commit, so a process that is killed leaves rows ``sending`` of three sorts: not
 handed over yet, in the relay's hands, and answered. A file of two short lines a message tells
-them apart for whoever takes over: what a process wrote survives it (not a power cut, after which
+them apart for who takes over: what a process wrote survives it (not a power cut, after which
 the file is not believed and every such row is uncertain). So the copies that a kill can cause are
 no more than its open connections, however large the groups.
 """
