@@ -79,7 +79,14 @@ class Term:
     excluded: bool = False
 
 
-def search(
+def search(session: Session, text: str = "", **narrowed: Any) -> Sequence[Paper]:
+    """The papers that `search_ids` finds, best first."""
+    ids = search_ids(session, text, **narrowed)
+    found = {paper.id: paper for paper in session.exec(_papers(ids))}
+    return [found[number] for number in ids]
+
+
+def search_ids(
     session: Session,
     text: str = "",
     *,
@@ -92,8 +99,8 @@ def search(
     newest_first: bool = False,
     limit: int = 50,
     offset: int = 0,
-) -> Sequence[Paper]:
-    """Papers with all the words of ``text`` in title, abstract or authors, best first.
+) -> Sequence[int]:
+    """Ids of papers with all the words of ``text`` in title, abstract or authors, best first.
 
     With ``any_word`` one of them is enough. ``"two words"`` is a phrase, ``-word`` must not be
     there; words match in any inflection, with and without accents. A DOI, an arXiv id or a link
@@ -153,9 +160,7 @@ def search(
     for condition in narrowing:
         query = query.where(condition)
     query = query.order_by(number.desc()).limit(limit).offset(offset)
-    ids = session.connection().scalars(query).all()
-    found = {paper.id: paper for paper in session.exec(_papers(ids))}
-    return [found[number] for number in ids]
+    return session.connection().scalars(query).all()
 
 
 def _narrowing(

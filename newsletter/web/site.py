@@ -1,6 +1,7 @@
 """What every page needs: settings, database, signer, templates."""
 
 import re
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +12,10 @@ from urllib.parse import urlsplit
 from fastapi import Depends, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
+from starlette.concurrency import run_in_threadpool
 
 from newsletter.core import language, one_line
 from newsletter.core.config import Settings, bundled
@@ -47,8 +50,13 @@ class Site:
 
     @cached_property
     def kept(self) -> Kept:
-        """Pages that are the same for everybody."""
-        return Kept()
+        """Pages, and parts of pages, that are the same for everybody."""
+        return Kept(self.engine)
+
+    @cached_property
+    def goodbyes(self) -> dict[str, bytes]:
+        """The page that confirms that one has unsubscribed, by language."""
+        return {}
 
     @cached_property
     def pool(self) -> CandidateCache:
@@ -120,6 +128,29 @@ class Site:
         spoken = language.SOURCE if name.startswith(_IN_ENGLISH) else language.current()
         with language.speaking(spoken):
             return self._templates.get_template(name).render(values).encode("utf-8", "replace")
+
+    def macro(self, name: str, macro: str) -> Callable[..., Markup]:
+        """A macro of the template ``name``, in the language that is on."""
+        found: Callable[..., Markup] = getattr(self._templates.get_template(name).module, macro)
+        return found
+
+    async def shared_page(
+        self, key: Hashable, make: Callable[[Session, object], bytes]
+    ) -> HTMLResponse:
+        """A page that is the same for everybody, as ``make`` renders it in a session and its state.
+
+        What is kept is sent without a thread: switching there and back takes as long as the page.
+        """
+        body = self.kept.at_once(key)
+        if body is None:
+            body = await run_in_threadpool(self.shared, key, make)
+        return HTMLResponse(body)
+
+    def shared(self, key: Hashable, make: Callable[[Session, object], bytes]) -> bytes:
+        """Kept bytes that are the same for everybody, made where they are not there."""
+        with self.reading() as session:
+            state = self.kept.state(session)
+            return self.kept.made(state, key, lambda: make(session, state))
 
     def message(self, title: str, *paragraphs: str, status: int = 200) -> HTMLResponse:
         """A page with a title and a few words."""
