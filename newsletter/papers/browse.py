@@ -52,7 +52,7 @@ def between(
 
 def ids_between(
     session: Session, first: date, last: date, *, page: int = 1, order: Order = Order.UPVOTES
-) -> tuple[Sequence[int], int]:
+) -> tuple[list[int], int]:
     """The ids of the papers that `between` gives, and how many there are on all pages."""
     seen = (
         col(Paper.first_seen_at) >= start_of(first),
@@ -64,7 +64,7 @@ def ids_between(
         return _trending(session, seen)[start : start + PAGE], total
     # Ids alone are sorted: carrying abstracts through the sort costs three times the page.
     ids = session.exec(
-        select(col(Paper.id))
+        select(Paper.id)
         .where(*seen)
         .order_by(
             col(Paper.upvotes).desc(), col(Paper.published_at).desc().nulls_last(), col(Paper.id)
@@ -72,7 +72,7 @@ def ids_between(
         .offset(start)
         .limit(PAGE)
     ).all()
-    return ids, total
+    return [number for number in ids if number is not None], total
 
 
 def trend(points: int, seen: datetime) -> float:
