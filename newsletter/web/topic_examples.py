@@ -39,6 +39,8 @@ def titles_of(session: Session, names: list[str]) -> dict[str, str]:
     if not names:
         return {}
     ids = evidence.seed_papers(session, names)
-    rows = session.execute(select(PAPER.c.id, PAPER.c.title).where(PAPER.c.id.in_(ids.values())))
-    titles: dict[int, str] = dict(rows.tuples().all())
+    rows = session.execute(
+        select(PAPER.c.id, PAPER.c.title).where(PAPER.c.id.in_(list(ids.values())))
+    )
+    titles = {row.id: row.title for row in rows}
     return {name: titles[paper_id] for name, paper_id in ids.items() if paper_id in titles}
