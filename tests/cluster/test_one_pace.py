@@ -70,11 +70,18 @@ def test_four_workers_together_keep_the_rate_whatever_their_clocks(
             assert min(gaps) >= 1 / rate - 1e-5
 
 
-def send_some(url: str, port: int, edition_id: int, folder: str) -> tuple[int, int]:
+def send_some(
+    url: str, port: int, edition_id: int, folder: str, since: datetime | None = None
+) -> tuple[int, int]:
     """One of several senders: how many it mailed, and after how many it knew the relay's pace."""
     os.chdir(folder)
     engine = database.connect(url)
-    plan = SendPlan(settings=settings_for(engine, port), edition_id=edition_id, connections=2)
+    plan = SendPlan(
+        settings=settings_for(engine, port),
+        edition_id=edition_id,
+        connections=2,
+        listens_since=since,
+    )
     run = plan.run(engine)
     knew = []
     run.on_progress = lambda tally: knew.append(len(run._relay.throttle.rates))
@@ -123,12 +130,13 @@ def test_a_domain_that_defers_everything_is_told_by_one_sender_and_spared_by_all
             person = factories.make_subscriber(session, f"reader{number}@{domain}")
             factories.make_digest(session, edition, person, papers)
         edition_id = edition.id or 0
+        began_at = now = utc_now()
         told = DomainNews(overwhelmed={"full.example"})
-        domain_pauses.tell(session, told, session.scalar(select(func.now())) or utc_now())
+        domain_pauses.tell(session, told, now, since=now)
     url = bare_engine.url.render_as_string(hide_password=False)
     with running_strict_relay() as relay:
         bare_engine.dispose()
-        given = [(url, relay.port, edition_id, str(tmp_path))] * 4
+        given = [(url, relay.port, edition_id, str(tmp_path), began_at)] * 4
         with multiprocessing.get_context("fork").Pool(4) as pool:
             found = pool.starmap(send_some, given, chunksize=1)
         assert len(relay.taken) == 20

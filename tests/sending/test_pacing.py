@@ -76,8 +76,8 @@ def test_a_different_answer_resets_the_count(other: Result) -> None:
 
 def overwhelmed(engine: Engine, now: datetime, *domains: str) -> dict[str, datetime]:
     with session_scope(engine) as session:
-        domain_pauses.tell(session, DomainNews(overwhelmed=domains), now)
-        return domain_pauses.paused(session, now)
+        domain_pauses.tell(session, DomainNews(overwhelmed=domains), now, NOW)
+        return domain_pauses.paused(session, NOW, now)
 
 
 def test_each_pause_of_a_domain_is_twice_as_long_up_to_half_an_hour(engine: Engine) -> None:
@@ -103,17 +103,30 @@ def test_what_one_sender_was_told_of_a_domain_all_know_until_it_takes_mail(engin
     assert watch.paused_until("there.example", NOW) == NOW + MINUTE
     assert watch.paused_until("there.example", NOW + MINUTE) is None
     assert watch.paused_until("elsewhere.example", NOW) is None
-    assert watch.paused_until("there.example", NOW - timedelta(hours=2)) is None, (
-        "written before the clock was set back"
-    )
     watch.note("elsewhere.example", result(SENT, 250))
     watch.note("there.example", result(SENT, 250))
     news = watch.news()
     assert set(news.open) == {"there.example"}
     with session_scope(engine) as session:
-        domain_pauses.tell(session, news, NOW)
-        assert domain_pauses.paused(session, NOW) == {}
+        domain_pauses.tell(session, news, NOW, NOW)
+        assert domain_pauses.paused(session, NOW, NOW) == {}
     assert overwhelmed(engine, NOW, "there.example") == {"there.example": NOW + MINUTE}
+
+
+def test_a_run_that_begins_later_asks_the_domain_again(engine: Engine) -> None:
+    overwhelmed(engine, NOW, "there.example")
+    overwhelmed(engine, NOW + 2 * MINUTE, "there.example")
+    begun = NOW + 3 * MINUTE
+    with session_scope(engine) as session:
+        assert domain_pauses.paused(session, begun, begun) == {}
+        news = DomainNews(overwhelmed={"there.example"})
+        domain_pauses.tell(session, news, begun, begun)
+        found = domain_pauses.paused(session, begun, begun)
+        assert found == {"there.example": begun + MINUTE}, "its own first pause"
+        before = NOW - timedelta(days=1)
+        assert domain_pauses.paused(session, before, before) == {}, (
+            "written before a clock was set back"
+        )
 
 
 def noted(brake: Brake, status: DeliveryStatus, code: int, response: str = "") -> bool:

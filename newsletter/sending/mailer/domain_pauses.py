@@ -1,7 +1,8 @@
 """Recipient domains that defer everything: all senders leave them alone for growing pauses.
 
 Each run counts what it hears itself. The pause is a row of ``pace``, so that of sixteen senders
-one is told and all know, and the next run does not begin by asking again.
+one is told and all know. Pauses of runs before it do not bind a run: a relay that greylists defers
+everything once, and who runs the command again wants to see whether it still does.
 """
 
 from collections import Counter
@@ -75,29 +76,40 @@ class DomainWatch:
     def paused_until(self, domain: str, now: datetime) -> datetime | None:
         """When the domain may be tried again; None if now."""
         until = self._paused.get(domain)
-        # A moment further off was written before a clock was set back.
-        return until if until is not None and now < until <= now + LONGEST_PAUSE else None
+        return until if until is not None and now < until else None
 
 
-def tell(session: Session, news: DomainNews, now: datetime) -> None:
-    """Write down for all senders whom to leave alone, and whom no longer."""
+def tell(session: Session, news: DomainNews, now: datetime, since: datetime) -> None:
+    """Write down for all senders whom to leave alone, and whom no longer.
+
+    ``since`` is the moment from which on this run hears of the others.
+    """
     # In one order, since two senders that lock two rows in two orders wait for each other.
     for domain in sorted({*news.overwhelmed, *news.open}):
         row = rate_limit.locked(session, _PREFIX + domain)
         if domain in news.open:
             row.used, row.next_at = 0, None
             continue
-        if row.next_at is not None and now < row.next_at <= now + LONGEST_PAUSE:
+        until = _heard(row, since, now)
+        if until is not None and now < until:
             continue  # mail that was under way when another sender was told
-        lately = row.next_at is not None and abs(now - row.next_at) < FORGOTTEN_AFTER
-        row.used = row.used + 1 if lately else 1
+        lately = until is not None and now - until < FORGOTTEN_AFTER
+        row.used, row.slowed_at = row.used + 1 if lately else 1, now
         row.next_at = now + min(FIRST_PAUSE * 2 ** min(row.used - 1, 10), LONGEST_PAUSE)
 
 
-def paused(session: Session, now: datetime) -> dict[str, datetime]:
-    """Domains that were left alone lately, and the end of the pause of each."""
-    since = now - FORGOTTEN_AFTER
+def paused(session: Session, since: datetime, now: datetime) -> dict[str, datetime]:
+    """Domains that senders were told of since then, and when each may be tried again."""
     rows = session.exec(
-        select(Pace).where(col(Pace.name).like(f"{_PREFIX}%"), col(Pace.next_at) > since)
+        select(Pace).where(col(Pace.name).like(f"{_PREFIX}%"), col(Pace.slowed_at) >= since)
     )
-    return {row.name.removeprefix(_PREFIX): row.next_at for row in rows if row.next_at}
+    found = {row.name.removeprefix(_PREFIX): _heard(row, since, now) for row in rows}
+    return {domain: until for domain, until in found.items() if until is not None}
+
+
+def _heard(row: Pace, since: datetime, now: datetime) -> datetime | None:
+    """The end of the row's last pause, if that began in time for this run to hear of it."""
+    # What began later than now was written before a clock was set back.
+    if row.slowed_at is None or not since <= row.slowed_at <= now:
+        return None
+    return row.next_at

@@ -14,7 +14,7 @@ import sqlalchemy
 from sqlalchemy import Engine, bindparam
 from sqlmodel import Session, SQLModel, col, func, select
 
-from newsletter.core.database import read_scope, session_scope
+from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Delivery, DeliveryStatus, EditionStatus
 from newsletter.messages import digest
 from newsletter.messages.digest import Contents
@@ -78,6 +78,7 @@ class LedgerClient:
     domains: DomainWatch = field(default_factory=DomainWatch)
     reputation: ReputationWatch = field(init=False)
     clock: SharedClock = field(default_factory=SharedClock)
+    _opened_at: datetime = field(default_factory=utc_now)
     _heard_at: float | None = None
     _claimed: list[int] = field(default_factory=list)
     _contents: Contents = field(default_factory=lambda: Contents({}))
@@ -173,11 +174,17 @@ class LedgerClient:
         """Tell what this run learnt of domains; hear of the others, at most once a second."""
         has_news = bool(news.overwhelmed or news.open)
         if has_news:
-            domain_pauses.tell(session, news, self.clock.now())
+            domain_pauses.tell(session, news, self.clock.now(), self._since)
         at = time.monotonic()
         if has_news or self._heard_at is None or at - self._heard_at > HEAR_SECONDS:
             self._heard_at = at
-            self.domains.hear(domain_pauses.paused(session, self.clock.now()))
+            found = domain_pauses.paused(session, self._since, self.clock.now())
+            self.domains.hear(found)
+
+    @property
+    def _since(self) -> datetime:
+        """From when on it counts what senders were told of domains."""
+        return self.clock.to_shared(self.options.listens_since or self._opened_at)
 
     def _claim(self, session: Session, limit: int) -> list[int]:
         return ledger.claim(
