@@ -393,9 +393,5 @@ def muted_people(mutes: Iterable[Interest]) -> tuple[str, ...]:
 
 
 def values_of(interests: Iterable[Interest], *kinds: InterestKind) -> tuple[str, ...]:
-    """What the reader wrote, in small letters; authors as written, since capitals tell initials."""
-    return tuple(
-        interest.value if interest.kind is InterestKind.AUTHOR else interest.value.casefold()
-        for interest in interests
-        if interest.kind in kinds
-    )
+    """What the reader wrote of some kinds, in small letters."""
+    return tuple(each.value.casefold() for each in interests if each.kind in kinds)

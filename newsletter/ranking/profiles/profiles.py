@@ -4,7 +4,7 @@ A profile is sums over a topic's evidence, so a signal is one more summand, appl
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -311,7 +311,7 @@ def _followed(
         if each.kind is InterestKind.CATEGORY:
             value, names = each.value.casefold(), categories
         elif each.kind is InterestKind.AUTHOR:
-            value, names = each.value, authors
+            value, names = each.value, authors  # as written: capitals tell initials
         else:
             continue
         names.add(value)
