@@ -23,6 +23,10 @@ from newsletter.messages.reasons import Reasons, divided, reasons_of
 CANDIDATE_WINDOW = timedelta(days=30)
 
 
+# (start, end) in characters.
+Spans = tuple[tuple[int, int], ...]
+
+
 class FrozenPaper(NamedTuple):
     """A paper as an edition froze it, the same for every reader."""
 
@@ -57,8 +61,8 @@ class DigestPaper(NamedTuple):
     position: int
     label: Label
     explanation: str
-    highlights: tuple[tuple[int, int], ...] = ()
-    in_short: tuple[tuple[int, int], ...] = ()
+    highlights: Spans = ()
+    in_short: Spans = ()
     bars: str = ""
 
     @property
@@ -335,13 +339,13 @@ def offsets_of(abstract: str, passages: Sequence[str]) -> list[list[int]]:
     return [[start, start + length] for start, length in starts if start >= 0]
 
 
-def spans_of(offsets: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+def spans_of(offsets: Sequence[Sequence[int]]) -> Spans:
     """Offsets as a digest's paper holds them."""
     return tuple((start, end) for start, end in offsets)
 
 
 @lru_cache(maxsize=10_000)
-def _spans_in(text: str) -> tuple[tuple[int, int], ...]:
+def _spans_in(text: str) -> Spans:
     """The same out of JSON; readers of one paper mostly share its highlights."""
     return spans_of(json.loads(text))
 
@@ -368,7 +372,12 @@ def _section(name: str, papers: Sequence[DigestPaper]) -> DigestSection:
 
 
 def _with(paper: DigestPaper, reasons: Reasons) -> DigestPaper:
-    return paper._replace(
-        explanation="\n".join(each.text for each in reasons),
-        bars="\n".join(each.bar for each in reasons),
+    return DigestPaper(
+        paper.frozen,
+        paper.position,
+        paper.label,
+        "\n".join([each.text for each in reasons]),
+        paper.highlights,
+        paper.in_short,
+        "\n".join([each.bar for each in reasons]),
     )
