@@ -234,8 +234,12 @@ def words_in(shown: CardKey) -> int:
     return sum(len(text.split()) for text in texts)
 
 
+# A card shows them and counts their words, with each label and in both bodies.
+_passages = lru_cache(maxsize=2000)(wording.passages)
+
+
 def _abstract(shown: CardKey) -> tuple[wording.Passage, ...]:
-    return wording.passages(shown.paper.abstract, shown.highlights, shown.length, shown.in_short)
+    return _passages(shown.paper.abstract, shown.highlights, shown.length, shown.in_short)
 
 
 def _brief(text: str, most: int) -> str:

@@ -40,7 +40,7 @@ def reasons_of(explanation: str, bars: str = "") -> Reasons:
 def divided(several: Sequence[Reasons]) -> tuple[Reasons, list[Reasons]]:
     """What all have in common, to be said once, and what is left of each."""
     first, *others = several
-    common = [each for each in first if all(_holds(own, each.text) for own in others)]
+    common = [each for each in first if all(each.text in _texts(own) for own in others)]
     if not common:
         return (), list(several)
     said = {each.text for each in common}
@@ -50,8 +50,15 @@ def divided(several: Sequence[Reasons]) -> tuple[Reasons, list[Reasons]]:
     return tuple(common), rest
 
 
-def _holds(own: Reasons, text: str) -> bool:
-    return any(each.text == text for each in own)
+@lru_cache(maxsize=_MOST_KEPT)
+def _texts(reasons: Reasons) -> frozenset[str]:
+    return frozenset(each.text for each in reasons)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def lines_of(reasons: Reasons) -> tuple[str, str]:
+    """The explanation and the bars that `reasons_of` makes these of."""
+    return "\n".join(each.text for each in reasons), "\n".join(each.bar for each in reasons)
 
 
 @lru_cache(maxsize=2000)
