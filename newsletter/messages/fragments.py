@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from markupsafe import escape
 
 from newsletter.core.models import DigestLength, Label
-from newsletter.messages import mime, paper_card, reasons, templates
+from newsletter.messages import mime, paper_card, reasons, templates, wording
 from newsletter.messages.digest import DigestPaper, FrozenPaper, Spans
 from newsletter.messages.news import NewsItem, news_cards
 from newsletter.messages.paper_card import Links
@@ -25,8 +25,9 @@ from newsletter.messages.reasons import Kinds, Reason, Reasons
 _SLOT = re.compile("\x02([a-z]+)\x03")
 _SOFT_BREAK = b"=\r\n"
 # A fragment of a paper takes about 6 KB: 12 MB. An edition has some hundred papers in three
-# lengths and three degrees of fit, most of which never occur.
+# lengths, first or not, most of which never occur.
 _MOST_PAPERS = 2000
+_UNLABELLED = Label.NONE  # by the class it takes a microsecond for each message's papers
 
 
 def slot(name: str) -> str:
@@ -75,6 +76,19 @@ class PaperFragments(NamedTuple):
     text: Fragment
     footnote: Fragment
     words: int
+
+
+class Fit(NamedTuple):
+    """What is said of a match, encoded; ``size`` is in octets of HTML before that."""
+
+    html: bytes
+    text: bytes
+    size: int
+
+    @classmethod
+    def of(cls, said: str) -> Self:
+        """Encode it."""
+        return cls(*encoded_both(said), len(escape(said).encode()))
 
 
 class Said(NamedTuple):
@@ -157,6 +171,8 @@ class Fragments:
         names = ("token", "receipt", "preferences", *(["click"] if count_clicks else []))
         slots = {name: slot(name) for name in names}
         self._links = links_of(base_url, slots, shows)
+        # What is said of a match, in HTML and in plain text: a slot, or there were a card for each.
+        self.fits = {label: Fit.of(wording.label(label)) for label in Label}
         self._paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
         self.section_footnote = lru_cache(maxsize=_MOST_PAPERS)(self._make_section_footnote)
@@ -205,14 +221,15 @@ class Fragments:
         read_here: bool,
     ) -> PaperFragments:
         """A card with the slots ``token``, ``receipt``, ``preferences`` and those of its reasons
-        (`reasons.SLOTS`), in text also ``number``; ``click`` where clicks count.
+        (`reasons.SLOTS`), ``fit`` where it has a label, in text also ``number``; ``click`` where
+        clicks count.
         """
         # Looked up by its parts: putting a `CardKey` together first takes twice as long.
         return self._paper(
             paper.frozen,
-            paper.label,
             paper.highlights,
             paper.in_short,
+            paper.label is not _UNLABELLED,
             length,
             linked,
             is_lead,
@@ -222,13 +239,13 @@ class Fragments:
     def _make_paper(
         self,
         frozen: FrozenPaper,
-        label: Label,
         highlights: Spans,
         in_short: Spans,
+        has_fit: bool,
         *others: *tuple[DigestLength, Kinds, bool, bool],
     ) -> PaperFragments:
-        shared = DigestPaper(frozen, 0, label, "", highlights, in_short)
-        key = paper_card.shown(shared, *others)
+        shared = DigestPaper(frozen, 0, _UNLABELLED, "", highlights, in_short)
+        key = paper_card.shown(shared, *others)._replace(fit=slot("fit") if has_fit else "")
         card = paper_card.card(
             key, why=_slots(key.linked), links=self._links, number=slot("number")
         )

@@ -27,6 +27,7 @@ from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
 from newsletter.messages.envelope import Envelope
 from newsletter.messages.fragments import (
+    Fit,
     Fragments,
     HtmlAndText,
     PaperFragments,
@@ -51,7 +52,8 @@ _PAGES = ("view", "preferences", "unsubscribe")
 # A hostile name or preheader must not fill a message; nobody reads past this.
 _LONGEST_WORDS = 500
 
-_SectionCards = tuple[DigestSection, list[tuple[PaperFragments, Said]]]
+# A section with its papers' cards, reasons and what is said of their match.
+_SectionCards = tuple[DigestSection, list[tuple[PaperFragments, Said, Fit]]]
 
 
 class Parts(NamedTuple):
@@ -167,7 +169,7 @@ class Renderer:
             for paper, length in papers:
                 said = fragments.said(paper.reasons)
                 card = fragments.paper(paper, length, said.linked, is_lead, read_here)
-                cards.append((card, said))
+                cards.append((card, said, fragments.fits[paper.label]))
                 is_lead = False
             made.append((section, cards))
         return made
@@ -208,11 +210,12 @@ class Renderer:
             around = fragments.section(name, shared.linked)
             put(around.head)
             fragments.section_footnote(name, shared.linked).fill(footnotes, for_text)
-            for place, (card, why) in enumerate(cards):
+            for place, (card, why, fit) in enumerate(cards):
                 if place and around.between:
                     put(around.between)
                 for_html.update(why.html)
                 for_text.update(why.text)
+                for_html["fit"], for_text["fit"] = fit.html, fit.text
                 for_text["number"] = b"%d=\r\n" % next(numbers)
                 card.html.fill(html, for_html)
                 card.text.fill(text, for_text)
@@ -245,6 +248,7 @@ class Renderer:
         def size_of(paper: DigestPaper, length: DigestLength) -> int:
             said = fragments.said(paper.reasons)
             sizes.update(said.sizes)
+            sizes["fit"] = fragments.fits[paper.label].size
             is_lead = paper.paper_id == first
             card = fragments.paper(paper, length, said.linked, is_lead, digest.read_here)
             return card.html.filled_size(sizes)
@@ -339,7 +343,7 @@ def _words_in(digest: Digest) -> int:
 
 def _words_to_read(sections: Sequence[_SectionCards]) -> int:
     """The same from cards of that length."""
-    return sum([card.words + why.words for _, cards in sections for card, why in cards])
+    return sum([card.words + why.words for _, cards in sections for card, why, _ in cards])
 
 
 def _rendered(name: str, values: dict[str, Any]) -> Parts:
