@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, func, select
 
 from newsletter.core.config import Settings
-from newsletter.core.database import read_scope
+from newsletter.core.database import read_scope, utc_now
 from newsletter.core.models import FetchLog, Paper
 from newsletter.editions import preparation
 from newsletter.messages import digest
@@ -68,6 +68,7 @@ class Site:
     settings: Settings
     engine: Engine
     is_stopping: Callable[[], bool] = lambda: False
+    began_at: datetime = field(default_factory=utc_now)
     ranker: KeptRanker = field(default_factory=KeptRanker)
     # A ranker's caches are not made for two threads.
     ranking: threading.Lock = field(default_factory=threading.Lock)

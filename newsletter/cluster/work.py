@@ -243,7 +243,7 @@ async def _until(site: Site, run: SendRun, limit: timedelta) -> tuple[Tally, boo
 
 
 def _plan(site: Site, of: int | OfBroadcast | None = None) -> SendPlan:
-    plan = SendPlan(settings=site.settings, connections=CONNECTIONS)
+    plan = SendPlan(settings=site.settings, connections=CONNECTIONS, listens_since=site.began_at)
     if isinstance(of, OfBroadcast):
         return replace(plan, broadcast_id=of.id)
     return replace(plan, edition_id=of)

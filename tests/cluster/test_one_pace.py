@@ -14,11 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel, col, func, select
 
 from newsletter.core import bulk, database
-from newsletter.core.database import read_scope, session_scope
+from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.errors import DatabaseError
 from newsletter.core.models import Delivery, DeliveryStatus, DigestItem, EditionStatus, Pace
 from newsletter.sending import ledger
-from newsletter.sending.mailer import SendPlan, shared_clock
+from newsletter.sending.mailer import SendPlan, domain_pauses, shared_clock
+from newsletter.sending.mailer.domain_pauses import DomainNews
 from newsletter.sending.mailer.rate_limit import reserve_slots
 from newsletter.sending.mailer.relay_pace import RelayPaces
 from newsletter.sending.mailer.shared_clock import SharedClock
@@ -69,11 +70,18 @@ def test_four_workers_together_keep_the_rate_whatever_their_clocks(
             assert min(gaps) >= 1 / rate - 1e-5
 
 
-def send_some(url: str, port: int, edition_id: int, folder: str) -> tuple[int, int]:
+def send_some(
+    url: str, port: int, edition_id: int, folder: str, since: datetime | None = None
+) -> tuple[int, int]:
     """One of several senders: how many it mailed, and after how many it knew the relay's pace."""
     os.chdir(folder)
     engine = database.connect(url)
-    plan = SendPlan(settings=settings_for(engine, port), edition_id=edition_id, connections=2)
+    plan = SendPlan(
+        settings=settings_for(engine, port),
+        edition_id=edition_id,
+        connections=2,
+        listens_since=since,
+    )
     run = plan.run(engine)
     knew = []
     run.on_progress = lambda tally: knew.append(len(run._relay.throttle.rates))
@@ -108,6 +116,38 @@ def test_a_relay_that_told_another_sender_to_slow_down_is_spared_by_all_four(
         row = session.exec(select(Pace).where(Pace.name == f"relay:127.0.0.1:{relay.port}")).one()
     assert row.rate is not None
     assert row.rate > 10, "it grew with what all of them handed over"
+
+
+@pytest.mark.timeout(120)
+def test_a_domain_that_defers_everything_is_told_by_one_sender_and_spared_by_all(
+    bare_engine: Engine, tmp_path: Path
+) -> None:
+    with session_scope(bare_engine) as session:
+        edition = factories.make_edition(session, status=EditionStatus.SENDING)
+        papers = [factories.make_paper(session)]
+        for number in range(40):
+            domain = "full.example" if number % 2 else "there.example"
+            person = factories.make_subscriber(session, f"reader{number}@{domain}")
+            factories.make_digest(session, edition, person, papers)
+        edition_id = edition.id or 0
+        began_at = now = utc_now()
+        told = DomainNews(overwhelmed={"full.example"})
+        domain_pauses.tell(session, told, now, since=now)
+    url = bare_engine.url.render_as_string(hide_password=False)
+    with running_strict_relay() as relay:
+        bare_engine.dispose()
+        given = [(url, relay.port, edition_id, str(tmp_path), began_at)] * 4
+        with multiprocessing.get_context("fork").Pool(4) as pool:
+            found = pool.starmap(send_some, given, chunksize=1)
+        assert len(relay.taken) == 20
+        assert all(address.endswith("@there.example") for address in relay.taken)
+    assert sum(done for done, _ in found) == 20
+    with read_scope(bare_engine) as session:
+        waiting = session.exec(
+            select(Delivery).where(Delivery.status == DeliveryStatus.DEFERRED)
+        ).all()
+    assert len(waiting) == 20
+    assert all("defers all mail" in each.smtp_response for each in waiting)
 
 
 def asked_in_turn(url: str, wrong_by: float, times: int) -> list[datetime]:
@@ -184,7 +224,7 @@ def test_rows_are_the_same_by_copy_as_by_insert(engine: Engine) -> None:
             "subject": "Ünïcode \\. and a tab\t",
             "status": DeliveryStatus.QUEUED,
         }
-        ids = bulk.new_ids(session, delivery, 1) or [71]
+        ids = bulk.new_ids(session, delivery, 1)
         bulk.insert_rows(session, delivery, [row | {"id": ids[0]}])
         items = [
             {

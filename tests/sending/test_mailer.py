@@ -43,10 +43,10 @@ from newsletter.sending.mailer import (
     db_executor,
     flight_log,
     lease_owner,
-    ledger_client,
     rate_limit,
     relay_health,
     run,
+    shared_clock,
 )
 from newsletter.sending.transports import Transport
 from newsletter.sending.transports.relay_pool import RelayPool
@@ -594,7 +594,7 @@ def test_a_clock_that_jumps_in_mid_run_loses_and_doubles_nothing(
     def clock() -> datetime:
         return utc_now() + (jump if len(sink.accepted) > 5 else timedelta(0))
 
-    for module in (run, ledger_client, attempt):
+    for module in (run, shared_clock, attempt):
         monkeypatch.setattr(module, "utc_now", clock)
     send(engine, edition_id, sink, connections=2)
     monkeypatch.undo()

@@ -8,9 +8,10 @@ from sqlalchemy import Engine
 from newsletter.core.database import session_scope
 from newsletter.core.models import DeliveryStatus, Pace
 from newsletter.sending.ledger import Result
-from newsletter.sending.mailer import rate_limit
+from newsletter.sending.mailer import domain_pauses, rate_limit
 from newsletter.sending.mailer.brake import Brake
-from newsletter.sending.mailer.retry_policy import DomainWatch, retry_at
+from newsletter.sending.mailer.domain_pauses import DomainNews, DomainWatch
+from newsletter.sending.mailer.retry_policy import retry_at
 
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -55,26 +56,77 @@ def test_there_is_no_retry_after_twenty_hours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "minutes"),
-    [(4, 0), (5, 1), (9, 1), (10, 2), (15, 4), (25, 16), (30, 30), (500, 30)],
+    ("deferred", "is_overwhelmed"), [(1, False), (4, False), (5, True), (6, True), (10, True)]
 )
-def test_a_domain_that_defers_everything_is_left_alone_for_half_an_hour_at_most(
-    failures: int, minutes: int
+def test_a_domain_that_defers_five_in_a_row_is_overwhelmed(
+    deferred: int, is_overwhelmed: bool
 ) -> None:
-    watch = watched(*[result(DEFERRED)] * failures)
-    assert watch.is_quiet is (minutes == 0)
-    until = watch.closed_until("there.example", NOW)
-    assert until == (NOW + minutes * MINUTE if minutes else None)
-    assert watch.closed_until("there.example", NOW + minutes * MINUTE) is None
-    assert watch.closed_until("elsewhere.example", NOW) is None
+    watch = watched(*[result(DEFERRED)] * deferred)
+    assert ("there.example" in watch.news().overwhelmed) is is_overwhelmed
+    assert not watch.news().overwhelmed, "told once"
 
 
 @pytest.mark.parametrize("other", [result(SENT, 250), result(FAILED, 550), result(DEFERRED, 0)])
 def test_a_different_answer_resets_the_count(other: Result) -> None:
     watch = watched(*[result(DEFERRED)] * 4, other, *[result(DEFERRED)] * 4)
+    assert not watch.news().overwhelmed
+    watch = watched(*[result(DEFERRED)] * 5, other)
+    assert not watch.news().overwhelmed, "it takes mail again before the others were told"
+
+
+def overwhelmed(engine: Engine, now: datetime, *domains: str) -> dict[str, datetime]:
+    with session_scope(engine) as session:
+        domain_pauses.tell(session, DomainNews(overwhelmed=domains), now, NOW)
+        return domain_pauses.paused(session, NOW, now)
+
+
+def test_each_pause_of_a_domain_is_twice_as_long_up_to_half_an_hour(engine: Engine) -> None:
+    now, minutes = NOW, []
+    for _ in range(8):
+        until = overwhelmed(engine, now, "there.example")["there.example"]
+        assert overwhelmed(engine, now, "there.example") == {"there.example": until}, (
+            "mail that was under way when the pause began makes it no longer"
+        )
+        minutes.append((until - now) / MINUTE)
+        now = until
+    assert minutes == [1, 2, 4, 8, 16, 30, 30, 30]
+    found = overwhelmed(engine, now + timedelta(hours=2), "there.example", "other.example")
+    later = now + timedelta(hours=2, minutes=1)
+    assert found == {"there.example": later, "other.example": later}, "the first pause again"
+
+
+def test_what_one_sender_was_told_of_a_domain_all_know_until_it_takes_mail(engine: Engine) -> None:
+    watch = DomainWatch()
     assert watch.is_quiet
-    watch = watched(*[result(DEFERRED)] * 9, other, *[result(DEFERRED)] * 5)
-    assert watch.closed_until("there.example", NOW) == NOW + MINUTE, "the first pause again"
+    watch.hear(overwhelmed(engine, NOW, "there.example"))
+    assert not watch.is_quiet
+    assert watch.paused_until("there.example", NOW) == NOW + MINUTE
+    assert watch.paused_until("there.example", NOW + MINUTE) is None
+    assert watch.paused_until("elsewhere.example", NOW) is None
+    watch.note("elsewhere.example", result(SENT, 250))
+    watch.note("there.example", result(SENT, 250))
+    news = watch.news()
+    assert set(news.open) == {"there.example"}
+    with session_scope(engine) as session:
+        domain_pauses.tell(session, news, NOW, NOW)
+        assert domain_pauses.paused(session, NOW, NOW) == {}
+    assert overwhelmed(engine, NOW, "there.example") == {"there.example": NOW + MINUTE}
+
+
+def test_a_run_that_begins_later_asks_the_domain_again(engine: Engine) -> None:
+    overwhelmed(engine, NOW, "there.example")
+    overwhelmed(engine, NOW + 2 * MINUTE, "there.example")
+    begun = NOW + 3 * MINUTE
+    with session_scope(engine) as session:
+        assert domain_pauses.paused(session, begun, begun) == {}
+        news = DomainNews(overwhelmed={"there.example"})
+        domain_pauses.tell(session, news, begun, begun)
+        found = domain_pauses.paused(session, begun, begun)
+        assert found == {"there.example": begun + MINUTE}, "its own first pause"
+        before = NOW - timedelta(days=1)
+        assert domain_pauses.paused(session, before, before) == {}, (
+            "written before a clock was set back"
+        )
 
 
 def noted(brake: Brake, status: DeliveryStatus, code: int, response: str = "") -> bool:

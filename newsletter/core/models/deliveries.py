@@ -104,9 +104,11 @@ class Delivery(SQLModel, table=True):
 class Pace(SQLModel, table=True):
     """How fast mail may go: shared by all processes and machines, kept across restarts.
 
-    ``name`` is ``all``, ``domain:…``, ``relay:…`` or ``day:…``; ``next_at`` is the first moment
-    that is not given away yet, ``used`` how many messages a day of the warm-up has had. ``rate``
-    is what a relay asked for at ``slowed_at``, and what that has grown to since.
+    ``name`` is ``all``, ``domain:…``, ``relay:…``, ``day:…`` or ``pause:…``; ``next_at`` is the
+    first moment that is not given away yet, or the end of a domain's pause; ``used`` is how many
+    messages a day of the warm-up has had, or which of a domain's pauses in a row this is. ``rate``
+    is what a relay asked for at ``slowed_at``, and what that has grown to since. A domain's
+    last pause began at ``slowed_at`` too.
     """
 
     __tablename__: ClassVar[str] = "pace"

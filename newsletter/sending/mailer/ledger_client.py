@@ -20,7 +20,13 @@ from newsletter.messages import digest
 from newsletter.messages.digest import Contents
 from newsletter.sending import ledger
 from newsletter.sending.ledger import Of, OfBroadcast, Outlook, Result
-from newsletter.sending.mailer import broadcast_copies, flight_log, lease_owner, rate_limit
+from newsletter.sending.mailer import (
+    broadcast_copies,
+    domain_pauses,
+    flight_log,
+    lease_owner,
+    rate_limit,
+)
 from newsletter.sending.mailer.begun import (
     Begun,
     BegunDelivery,
@@ -28,9 +34,9 @@ from newsletter.sending.mailer.begun import (
     TransactionalMessage,
     domain_of,
 )
+from newsletter.sending.mailer.domain_pauses import DomainNews, DomainWatch
 from newsletter.sending.mailer.options import RunOptions
 from newsletter.sending.mailer.reputation import ReputationWatch
-from newsletter.sending.mailer.retry_policy import DomainWatch
 from newsletter.sending.mailer.shared_clock import SharedClock
 
 logger = logging.getLogger(__name__)
@@ -38,6 +44,8 @@ logger = logging.getLogger(__name__)
 # Rows leased at a time, as a multiple of what is begun at once: several processes share the work
 # evenly, and a claim's cost disappears.
 CLAIM_AHEAD = 4
+# What other senders were told of recipient domains is heard of this soon.
+HEAR_SECONDS = 1.0
 _delivery = SQLModel.metadata.tables["delivery"].c
 _sign_up = SQLModel.metadata.tables["sign_up"]
 _NOTES = (
@@ -70,6 +78,8 @@ class LedgerClient:
     domains: DomainWatch = field(default_factory=DomainWatch)
     reputation: ReputationWatch = field(init=False)
     clock: SharedClock = field(default_factory=SharedClock)
+    _opened_at: datetime = field(default_factory=utc_now)
+    _heard_at: float | None = None
     _claimed: list[int] = field(default_factory=list)
     _contents: Contents = field(default_factory=lambda: Contents({}))
 
@@ -127,13 +137,21 @@ class LedgerClient:
         return [self.clock.to_local(moment) for moment in given]
 
     def record_and_begin(
-        self, results: Sequence[Result], want: int, moments: Sequence[datetime]
+        self,
+        results: Sequence[Result],
+        want: int,
+        moments: Sequence[datetime],
+        news: DomainNews,
     ) -> Begun:
-        """Record ``results``; begin up to ``want`` deliveries, each at one of ``moments``."""
+        """Record ``results``; begin up to ``want`` deliveries, each at one of ``moments``.
+
+        ``news`` of recipient domains is for all senders.
+        """
         turn, claimed = Begun(), self._claimed
         go_at: dict[int, datetime] = {}
         with session_scope(self.engine) as session:
             ledger.record(session, self.clock.to_record(results), owner=self.owner)
+            self._exchange(session, news)
             begun: dict[int, int] = {}
             begun_at = 0.0
             if want:
@@ -151,6 +169,22 @@ class LedgerClient:
             with read_scope(self.engine) as session:
                 turn.jobs = self._load(session, begun, go_at, begun_at)
         return turn
+
+    def _exchange(self, session: Session, news: DomainNews) -> None:
+        """Tell what this run learnt of domains; hear of the others, at most once a second."""
+        has_news = bool(news.overwhelmed or news.open)
+        if has_news:
+            domain_pauses.tell(session, news, self.clock.now(), self._since)
+        at = time.monotonic()
+        if has_news or self._heard_at is None or at - self._heard_at > HEAR_SECONDS:
+            self._heard_at = at
+            found = domain_pauses.paused(session, self._since, self.clock.now())
+            self.domains.hear(found)
+
+    @property
+    def _since(self) -> datetime:
+        """From when on it counts what senders were told of domains."""
+        return self.clock.to_shared(self.options.listens_since or self._opened_at)
 
     def _claim(self, session: Session, limit: int) -> list[int]:
         return ledger.claim(
@@ -220,12 +254,13 @@ class LedgerClient:
         for delivery_id, address in rows:
             by_domain.setdefault(domain_of(address), []).append(delivery_id or 0)
         later: dict[int, datetime] = {}
-        closed: dict[int, datetime] = {}
-        for domain, delivery_ids in by_domain.items():
-            closed_until = self.domains.closed_until(domain, utc_now())
+        paused: dict[int, datetime] = {}
+        # Sorted, since two senders that lock two domains' rows in two orders wait for each other.
+        for domain, delivery_ids in sorted(by_domain.items()):
+            paused_until = self.domains.paused_until(domain, now)
             rate = self.options.limits.domains.get(domain)
-            if closed_until is not None:
-                closed |= dict.fromkeys(delivery_ids, self.clock.to_shared(closed_until))
+            if paused_until is not None:
+                paused |= dict.fromkeys(delivery_ids, paused_until)
             elif rate is not None:
                 moments = rate_limit.reserve_slots(
                     session, f"domain:{domain}", rate, most=len(delivery_ids), now=now
@@ -238,12 +273,12 @@ class LedgerClient:
                 }
         ledger.postpone(session, later, owner=self.owner)
         ledger.postpone(
-            session, closed, owner=self.owner, reason="its domain defers all mail for now"
+            session, paused, owner=self.owner, reason="its domain defers all mail for now"
         )
         return [
             delivery_id
             for delivery_id in ids
-            if delivery_id not in later and delivery_id not in closed
+            if delivery_id not in later and delivery_id not in paused
         ]
 
     def put_back(self, ids: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from newsletter.sending.ledger import RESENDS, Of
 from newsletter.sending.mailer.rate_limit import Limits
@@ -20,6 +21,9 @@ class RunOptions:
     limits: Limits = field(default_factory=Limits)
     # The relays by name, with the messages a second that the setting of each allows.
     relays: Mapping[str, float | None] = field(default_factory=dict)
+    # What other senders were told of recipient domains counts from this moment of this machine's
+    # clock on; None is when the run opens, so that who runs it again by hand tries everything.
+    listens_since: datetime | None = None
     # How many times an uncertain delivery is sent again; 0 holds it.
     resends: int = RESENDS
     # The bounces and complaints at which the run pauses itself, if any do that.

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Engine
 
@@ -43,6 +44,7 @@ class SendPlan:
     rate: float | None = None
     limit: int | None = None
     only: int | None = None
+    listens_since: datetime | None = None  # see `RunOptions`
     # With False, bounces and complaints do not stop a run.
     checks_reputation: bool = True
 
@@ -82,6 +84,7 @@ class SendPlan:
             connections=self.connections,
             limits=Limits(self.rate or settings.rate, settings.domain_rates, settings.warm_up),
             relays={str(relay): relay.rate for relay in relays},
+            listens_since=self.listens_since,
             resends=self.resends,
             threshold=self.threshold,
             checks_refusals=self.checks_reputation,

@@ -202,7 +202,11 @@ class SendRun:
     async def _turn(self, want: int) -> None:
         results = self._backlog.results[:]
         turn: Begun = await self._ask(
-            self._ledger.record_and_begin, results, want, self._moments[:want]
+            self._ledger.record_and_begin,
+            results,
+            want,
+            self._moments[:want],
+            self._ledger.domains.news(),
         )
         del self._backlog.results[: len(results)]
         self._log.recorded(self._backlog.results)
