@@ -144,10 +144,10 @@ def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict
             last, was_asked = history.get(each.person.id, (None, False))
             rows.append(_delivery_row(issue, each, issue_date, last, was_asked))
     ids = bulk.new_ids(session, _delivery, len(rows))
-    bulk.insert_rows(
-        session, _delivery, [row | {"id": new} for row, new in zip(rows, ids, strict=True)]
-    )
-    return {row["subscriber_id"]: new for row, new in zip(rows, ids, strict=True)}
+    for row, new in zip(rows, ids, strict=True):
+        row["id"] = new
+    bulk.insert_rows(session, _delivery, rows)
+    return {row["subscriber_id"]: row["id"] for row in rows}
 
 
 def _delivery_row(

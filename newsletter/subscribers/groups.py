@@ -5,6 +5,7 @@ The topics of the one who keeps a group are the group's; those of the other memb
 
 from dataclasses import dataclass
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError
@@ -72,8 +73,15 @@ def create(session: Session, name: str, keeper: str) -> None:
     _require_confirmed(first)
     group = ReaderGroup(name=wanted)
     session.add(group)
-    session.flush()
-    session.add(GroupMember(subscriber_id=row_id(first), group_id=group.id or 0, is_keeper=True))
+    try:
+        session.flush()
+        session.add(
+            GroupMember(subscriber_id=row_id(first), group_id=group.id or 0, is_keeper=True)
+        )
+        session.flush()
+    except IntegrityError as error:  # the same command elsewhere was first
+        what = "was made, or its keeper joined a group, at this moment; see: newsletter groups list"
+        raise InputError(what, where=repr(wanted)) from error
     learn_anew(session, row_id(first))
 
 
@@ -85,8 +93,13 @@ def add(session: Session, name: str, email: str) -> None:
     """
     group = _group(session, name)
     member = _free(session, email)
+    where = f"address {member.email!r}"
     session.add(GroupMember(subscriber_id=row_id(member), group_id=group.id or 0))
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:  # the same command elsewhere was first
+        what = "joined a group at this moment; see: newsletter groups list"
+        raise InputError(what, where=where) from error
 
 
 def remove(session: Session, email: str) -> str:
