@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from email import message_from_bytes, policy
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +107,16 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+def decoded(part: Message) -> str:
+    raw = part.get_payload(decode=True)
+    assert isinstance(raw, bytes)
+    return raw.decode().replace("\r\n", "\n")
+
+
 def bodies(data: bytes) -> tuple[str, str]:
     """HTML and text as a mailbox decodes them."""
     text, html = message_from_bytes(data, policy=policy.default).iter_parts()
-    found = [part.get_payload(decode=True) for part in (html, text)]
-    html_said, text_said = (said.decode().replace("\r\n", "\n") for said in found)
-    return html_said, text_said
+    return decoded(html), decoded(text)
 
 
 @pytest.mark.parametrize("spoken", ["en", "de", RTL])
@@ -173,12 +178,8 @@ def test_a_fragment_is_filled_as_its_text_would_be(text: str) -> None:
     pieces: list[bytes] = []
     fragment = fragments._fragment(text)
     fragment.fill(pieces, {name: fragments.encoded(value) for name, value in values.items()})
-    part = message_from_bytes(
-        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"".join(pieces)
-    )
-    found = part.get_payload(decode=True)
-    assert isinstance(found, bytes)
-    assert found.decode().replace("\r\n", "\n") == said
+    head = b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    assert decoded(message_from_bytes(head + b"".join(pieces))) == said
     sizes = {name: len(value.encode()) for name, value in values.items()}
     assert fragment.filled_size(sizes) == len(said.encode())
 
