@@ -45,4 +45,5 @@ def cards(
         for paper in session.connection().execute(_SHOWN, {"ids": missing}):
             made[paper.id] = card(paper, heading, teaser, f"{site.root}/paper")
             site.kept.keep(state, ("card", heading, teaser, paper.id), made[paper.id])
-    return Markup("").join(made.values())
+    # One that was merged into another meanwhile has no card.
+    return Markup("").join(card for card in made.values() if card is not None)

@@ -11,14 +11,17 @@ from sqlalchemy import Engine, event, update
 from sqlmodel import Session, col
 
 from newsletter.core import database, language
+from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Feedback, Paper, Signal
 from newsletter.subscribers import accounts
 from newsletter.subscribers.accounts import row_id
 from newsletter.web.page_cache import Kept
+from newsletter.web.paper_lists import cards
+from newsletter.web.site import Site
 from tests.support.command import Newsletter
 from tests.support.factories import make_paper
-from tests.support.visits import SIGNER, add_reader, preferences, reader_of, send_digest, visit
+from tests.support.visits import KEY, SIGNER, add_reader, preferences, reader_of, send_digest, visit
 
 DAY = "2026-11-20"
 PUBLIC = (
@@ -188,3 +191,15 @@ def test_what_is_kept_stays_within_its_bound(sqlite_engine: Engine) -> None:
     assert there[1:] == [*range(101 - len(there), 100)]
     kept.keep(state, "huge", b"x" * 30_000)
     assert kept.get(state, "huge") is None
+
+
+def test_a_paper_that_went_into_another_meanwhile_has_no_card(
+    engine: Engine, papers: list[int]
+) -> None:
+    settings = Settings(secret_keys=(KEY,), from_address="papers@papers.example")
+    site = Site(engine, settings, SIGNER)
+    with site.reading() as session:
+        state = site.kept.state(session)
+        shown = cards(site, session, state, papers)
+        assert shown
+        assert cards(site, session, state, [*papers, 999_999]) == shown
