@@ -5,7 +5,9 @@ The topics of the one who keeps a group are the group's; those of the other memb
 
 from dataclasses import dataclass
 
+from sqlalchemy import bindparam, func
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError
@@ -48,13 +50,25 @@ def listing(session: Session) -> list[Group]:
     return [Group(name, tuple(emails)) for name, emails in members.items()]
 
 
+_fellow = aliased(GroupMember)
+# Built once: a page of a reader who is in no group asks for it too.
+_MEMBERSHIP = (
+    select(
+        ReaderGroup.name,
+        GroupMember.is_keeper,
+        select(func.count())
+        .where(col(_fellow.group_id) == col(GroupMember.group_id))
+        .scalar_subquery(),
+    )
+    .join(GroupMember, col(GroupMember.group_id) == col(ReaderGroup.id))
+    .where(col(GroupMember.subscriber_id) == bindparam("subscriber_id"))
+)
+
+
 def membership(session: Session, subscriber: Subscriber) -> Membership | None:
     """The group that a subscriber is in."""
-    own = session.get(GroupMember, row_id(subscriber))
-    if own is None:
-        return None
-    group = session.get_one(ReaderGroup, own.group_id)
-    return Membership(group.name, own.is_keeper, 1 + len(others_of(session, own)))
+    found = session.execute(_MEMBERSHIP, {"subscriber_id": row_id(subscriber)}).one_or_none()
+    return Membership(*found) if found else None
 
 
 def create(session: Session, name: str, keeper: str) -> None:
