@@ -1,9 +1,9 @@
 """Many rows into one table: COPY on PostgreSQL, an INSERT of many rows elsewhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Table, insert, text
+from sqlalchemy import Column, Table, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -14,40 +14,57 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
     Raises:
         IntegrityError: the database refuses one of them, and so takes none.
     """
-    if not rows:
+    if rows:
+        insert_columns(session, table, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def insert_columns(session: Session, table: Table, given: Mapping[str, Sequence[Any]]) -> None:
+    """Write rows of which ``given`` holds the values by column; the others take their defaults.
+
+    Half the time of SQLAlchemy's own INSERT, which converts value by value (bench-prepare).
+
+    Raises:
+        IntegrityError: the database refuses one of them, and so takes none.
+    """
+    count = len(next(iter(given.values()), ()))
+    if not count:
         return
-    if session.get_bind().dialect.name == "postgresql":
-        _copy(session, table, rows)
+    dialect: Any = session.connection().dialect
+    columns = [column for column in table.c if column.name in given or column.default is not None]
+    rows = zip(*(_values(column, dialect, given, count) for column in columns), strict=True)
+    names = [column.name for column in columns]
+    if dialect.name == "postgresql":
+        quoted = ", ".join(map(dialect.identifier_preparer.quote, names))
+        name = dialect.identifier_preparer.format_table(table)
+        _copy(session, f"COPY {name} ({quoted}) FROM STDIN", rows)
     else:
-        session.connection().execute(insert(table), [dict(row) for row in rows])
+        statement = insert(table).compile(dialect=dialect, column_keys=names)
+        session.connection().exec_driver_sql(str(statement), list(rows))
 
 
-def new_ids(session: Session, table: Table, count: int) -> list[int] | None:
-    """Ids for ``count`` rows to come, which COPY cannot tell; None where the database gives them.
+def new_ids(session: Session, table: Table, count: int) -> list[int]:
+    """Ids for ``count`` rows that this transaction is about to write.
 
     Ids that no row takes in the end leave gaps, like those of a transaction that is rolled back.
     """
     if session.get_bind().dialect.name != "postgresql":
-        return None
+        # As SQLite itself numbers them; nobody else writes before this transaction ends.
+        last = session.scalar(select(func.max(table.c.id))) or 0
+        return list(range(last + 1, last + count + 1))
     query = text(
         "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"
     )
     return list(session.connection().scalars(query, {"name": table.name, "count": count}))
 
 
-def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def _copy(session: Session, statement: str, rows: Iterable[Sequence[Any]]) -> None:
     connection = session.connection()
     dialect: Any = connection.dialect
-    given = rows[0].keys()
-    columns = [column for column in table.c if column.name in given or column.default is not None]
-    values = [_reader(column, dialect, is_given=column.name in given) for column in columns]
-    quoted = ", ".join(dialect.identifier_preparer.quote(column.name) for column in columns)
-    statement = f"COPY {dialect.identifier_preparer.format_table(table)} ({quoted}) FROM STDIN"
     driver: Any = connection.connection.dbapi_connection
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
-                copy.write_row([value(row) for value in values])
+                copy.write_row(row)
     except dialect.loaded_dbapi.Error as error:
         # As SQLAlchemy wraps the errors of its own statements.
         raise DBAPIError.instance(
@@ -55,17 +72,22 @@ def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> 
         ) from error
 
 
-def _reader(
-    column: "Column[Any]", dialect: Any, *, is_given: bool
-) -> Callable[[Mapping[str, Any]], Any]:
-    """How a row's value for ``column`` becomes what the driver takes."""
+def _values(
+    column: "Column[Any]", dialect: Any, given: Mapping[str, Sequence[Any]], count: int
+) -> Sequence[Any]:
+    """What the driver takes for ``column``, of each of ``count`` rows."""
     kind: Any = column.type.dialect_impl(dialect)
-    process: Callable[[Any], Any] = kind.bind_processor(dialect) or (lambda value: value)
-    name: str = column.name
+    process: Callable[[Any], Any] | None = kind.bind_processor(dialect)
     default: Any = column.default
-    if is_given:
-        return lambda row: process(row[name])
-    if default is not None and default.is_callable:
-        return lambda row: process(default.arg(None))
-    constant = process(getattr(default, "arg", None))
-    return lambda row: constant
+    if column.name in given:
+        values = given[column.name]
+    elif default.is_callable:
+        values = [default.arg(None) for _ in range(count)]
+    else:
+        values = [default.arg] * count
+    if process is None:
+        return values
+    # Labels, moments and lists are mostly the same few objects: each is converted once.
+    different = {id(value): value for value in values}
+    converted = {key: process(value) for key, value in different.items()}
+    return [converted[id(value)] for value in values]

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import func, insert
+from sqlalchemy import func
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.core import bulk, language
@@ -143,14 +143,11 @@ def _queue(session: Session, issue: Issue, mailed: Sequence[_Addressed]) -> dict
         with language.speaking(each.person.language):
             last, was_asked = history.get(each.person.id, (None, False))
             rows.append(_delivery_row(issue, each, issue_date, last, was_asked))
-    if (ids := bulk.new_ids(session, _delivery, len(rows))) is not None:
-        numbered = [row | {"id": delivery_id} for row, delivery_id in zip(rows, ids, strict=True)]
-        bulk.insert_rows(session, _delivery, numbered)
-        return {row["subscriber_id"]: row["id"] for row in numbered}
-    made = session.connection().execute(
-        insert(_delivery).returning(_delivery.c.id, _delivery.c.subscriber_id), rows
-    )
-    return {subscriber_id: delivery_id for delivery_id, subscriber_id in made}
+    ids = bulk.new_ids(session, _delivery, len(rows))
+    for row, new in zip(rows, ids, strict=True):
+        row["id"] = new
+    bulk.insert_rows(session, _delivery, rows)
+    return {row["subscriber_id"]: row["id"] for row in rows}
 
 
 def _delivery_row(
@@ -215,27 +212,21 @@ def _freeze_items(
     def marked(paper_id: int, passages: Sequence[str]) -> list[list[int]]:
         return digest.offsets_of(issue.contents[paper_id]["abstract"], passages)
 
-    items = [
-        {
-            "delivery_id": delivery_of[each.person.id],
-            "subscriber_id": each.person.id,
-            "paper_id": pick.paper_id,
-            "topic_id": pick.topic_id if (pick.topic_id, each.person.id) in mine else None,
-            "section": pick.section,
-            "position": pick.position,
-            "score": pick.score,
-            "match": pick.match,
-            "label": pick.label,
-            "team": pick.team,
-            "explanation": pick.explanation,
-            "bars": pick.bars,
-            "highlights": marked(pick.paper_id, pick.highlights),
-            "in_short": marked(pick.paper_id, (pick.in_short,) if pick.in_short else ()),
-        }
-        for each in mailed
-        for pick in each.ranked.picks
+    picks = [pick for each in mailed for pick in each.ranked.picks]
+    if not picks:
+        return
+    readers = [each.person.id for each in mailed for _pick in each.ranked.picks]
+    columns = dict(zip(ranker.Pick._fields, map(list, zip(*picks, strict=True)), strict=True))
+    columns["subscriber_id"] = readers
+    columns["delivery_id"] = [delivery_of[reader] for reader in readers]
+    columns["topic_id"] = [
+        topic if (topic, reader) in mine else None
+        for topic, reader in zip(columns["topic_id"], readers, strict=True)
     ]
-    bulk.insert_rows(session, _item, items)
+    columns["highlights"] = list(map(marked, columns["paper_id"], columns["highlights"]))
+    short = [(sentence,) if sentence else () for sentence in columns["in_short"]]
+    columns["in_short"] = list(map(marked, columns["paper_id"], short))
+    bulk.insert_columns(session, _item, columns)
 
 
 def _notice(person: Any) -> str:

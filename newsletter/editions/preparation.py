@@ -21,6 +21,7 @@ from newsletter.papers.coverage import Coverage, coverage
 from newsletter.ranking.encoders import DEFAULT
 from newsletter.ranking.profiles import feature_store, profiles
 from newsletter.ranking.ranker import Ranker, Ranking
+from newsletter.ranking.single_thread import single_thread
 
 # Subscribers ranked and frozen per transaction: enough for matrix products to pay, few enough
 # that another writer never waits long and memory stays flat.
@@ -93,9 +94,10 @@ def prepare(
     new = notes = nothing = done = 0
     issue = freeze.Issue(edition_id, message_domain, now, read)
     for chunk in batched(due, CHUNK):
-        with read_scope(engine) as session:
-            readers = profiles.load_profiles(session, chunk, model, now)
-        rankings = ranker.rank(ordered(readers, plan))
+        with single_thread():
+            with read_scope(engine) as session:
+                readers = profiles.load_profiles(session, chunk, model, now)
+            rankings = ranker.rank(ordered(readers, plan))
         frozen, issue = _frozen(engine, issue, rankings)
         new, notes = new + frozen[0], notes + frozen[1]
         nothing += sum(not ranked.picks for ranked in rankings) - frozen[1]

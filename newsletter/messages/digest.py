@@ -17,10 +17,14 @@ from newsletter.core.language import SOURCE
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.messages import figures, other_words, paper_date, subjects
 from newsletter.messages.news import NewsItem, load_news
-from newsletter.messages.reasons import Reasons, divided, reasons_of
+from newsletter.messages.reasons import Reasons, divided, lines_of, reasons_of
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
 CANDIDATE_WINDOW = timedelta(days=30)
+
+
+# (start, end) in characters.
+Spans = tuple[tuple[int, int], ...]
 
 
 class FrozenPaper(NamedTuple):
@@ -57,8 +61,8 @@ class DigestPaper(NamedTuple):
     position: int
     label: Label
     explanation: str
-    highlights: tuple[tuple[int, int], ...] = ()
-    in_short: tuple[tuple[int, int], ...] = ()
+    highlights: Spans = ()
+    in_short: Spans = ()
     bars: str = ""
 
     @property
@@ -335,13 +339,13 @@ def offsets_of(abstract: str, passages: Sequence[str]) -> list[list[int]]:
     return [[start, start + length] for start, length in starts if start >= 0]
 
 
-def spans_of(offsets: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+def spans_of(offsets: Sequence[Sequence[int]]) -> Spans:
     """Offsets as a digest's paper holds them."""
     return tuple((start, end) for start, end in offsets)
 
 
 @lru_cache(maxsize=10_000)
-def _spans_in(text: str) -> tuple[tuple[int, int], ...]:
+def _spans_in(text: str) -> Spans:
     """The same out of JSON; readers of one paper mostly share its highlights."""
     return spans_of(json.loads(text))
 
@@ -368,7 +372,7 @@ def _section(name: str, papers: Sequence[DigestPaper]) -> DigestSection:
 
 
 def _with(paper: DigestPaper, reasons: Reasons) -> DigestPaper:
-    return paper._replace(
-        explanation="\n".join(each.text for each in reasons),
-        bars="\n".join(each.bar for each in reasons),
-    )
+    explanation, bars = lines_of(reasons)
+    seen = paper.highlights, paper.in_short
+    # Put together anew: `_replace` takes three times as long.
+    return DigestPaper(paper.frozen, paper.position, paper.label, explanation, *seen, bars)

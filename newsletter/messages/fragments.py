@@ -6,28 +6,28 @@ decodes to exactly what the whole template would have given (a test holds that).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple, Self
 
 from markupsafe import escape
 
-from newsletter.messages import mime, paper_card, reasons, templates
+from newsletter.core.models import DigestLength, Label
+from newsletter.messages import mime, paper_card, reasons, templates, wording
+from newsletter.messages.digest import DigestPaper, FrozenPaper, Spans
 from newsletter.messages.news import NewsItem, news_cards
-from newsletter.messages.paper_card import CardKey, Links
+from newsletter.messages.paper_card import Links
 from newsletter.messages.reasons import Kinds, Reason, Reasons
 
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
 _SLOT = re.compile("\x02([a-z]+)\x03")
 _SOFT_BREAK = b"=\r\n"
 # A fragment of a paper takes about 6 KB: 12 MB. An edition has some hundred papers in three
-# lengths and three degrees of fit, most of which never occur.
+# lengths, first or not, most of which never occur.
 _MOST_PAPERS = 2000
-
-
-# The name of a run in which nothing is filled in.
-NO_SLOT = ""
+_UNLABELLED = Label.NONE  # by the class it takes a microsecond for each message's papers
 
 
 def slot(name: str) -> str:
@@ -37,20 +37,22 @@ def slot(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Encoded text in runs: each the name of a slot and the texts that it stands between.
+    """Encoded text in pieces: at every other place stands what goes into one of ``slots``.
 
-    So a run is filled by one join. ``slots`` names every slot; ``size`` is in octets before
-    encoding, without what goes into them.
+    ``chosen`` takes that from all values. ``size`` is in octets before encoding, without what
+    goes into the slots.
     """
 
-    runs: tuple[tuple[str, tuple[bytes, ...]], ...]
-    slots: tuple[str, ...]
+    pieces: list[bytes]
+    slots: Sequence[str]
+    chosen: Callable[[Mapping[str, bytes]], Sequence[bytes]]
     size: int
 
     def fill(self, pieces: list[bytes], values: Mapping[str, bytes]) -> None:
         """Append the text to ``pieces``, with ``values`` (from `encoded`) in the slots."""
-        for name, texts in self.runs:
-            pieces.append(values[name].join(texts))
+        filled = self.pieces.copy()
+        filled[1::2] = self.chosen(values)
+        pieces += filled
 
     def filled_size(self, sizes: Mapping[str, int]) -> int:
         """Octets before encoding with slots of these sizes."""
@@ -65,11 +67,41 @@ class HtmlAndText(NamedTuple):
 
 
 class PaperFragments(NamedTuple):
-    """A paper's card in HTML and in plain text, and its links as a footnote of the text."""
+    """A paper's card in HTML and in plain text, and its links as a footnote of the text.
+
+    ``words`` is how many there are to read of the paper itself.
+    """
 
     html: Fragment
     text: Fragment
     footnote: Fragment
+    words: int
+
+
+class Fit(NamedTuple):
+    """What is said of a match, encoded; ``size`` is in octets of HTML before that."""
+
+    html: bytes
+    text: bytes
+    size: int
+
+    @classmethod
+    def of(cls, said: str) -> Self:
+        """Encode it."""
+        return cls(*encoded_both(said), len(escape(said).encode()))
+
+
+class Said(NamedTuple):
+    """Reasons as they stand in slots: whether each leads to its bar, and what fills the slots.
+
+    ``words`` is how many there are to read.
+    """
+
+    linked: Kinds
+    html: Mapping[str, bytes]
+    text: Mapping[str, bytes]
+    sizes: Mapping[str, int]  # octets in HTML, before encoding
+    words: int
 
 
 class Wrapper(NamedTuple):
@@ -104,9 +136,9 @@ def _slots(linked: Kinds) -> Reasons:
     )
 
 
-def in_html(text: str) -> str:
-    """``text`` as it stands in HTML, attributes included."""
-    return str(escape(text))
+def sizes_in_html(words: Mapping[str, str]) -> dict[str, int]:
+    """Octets in HTML, attributes included, of what goes into slots."""
+    return {name: len(escape(said).encode()) for name, said in words.items()}
 
 
 class Shows(NamedTuple):
@@ -139,12 +171,14 @@ class Fragments:
         names = ("token", "receipt", "preferences", *(["click"] if count_clicks else []))
         slots = {name: slot(name) for name in names}
         self._links = links_of(base_url, slots, shows)
-        self.paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
+        # What is said of a match, in HTML and in plain text: a slot, or there were a card for each.
+        self.fits = {label: Fit.of(wording.label(label)) for label in Label}
+        self._paper = lru_cache(maxsize=_MOST_PAPERS)(self._make_paper)
         self.section = lru_cache(maxsize=_MOST_PAPERS)(self._make_section)
         self.section_footnote = lru_cache(maxsize=_MOST_PAPERS)(self._make_section_footnote)
         self.news = lru_cache(maxsize=_MOST_PAPERS)(self._make_news)
         # Reasons repeat, as topics and keywords do.
-        self.why = lru_cache(maxsize=_MOST_PAPERS)(encoded_both)
+        self.said = lru_cache(maxsize=_MOST_PAPERS)(_said)
 
     def frame(self, values: dict[str, Any], *, empty: bool) -> Wrapper:
         """The template around its sections; with ``empty`` it has none, and all is head.
@@ -178,19 +212,66 @@ class Fragments:
         )
         return HtmlAndText(_fragment(html), _fragment(text))
 
-    def _make_paper(self, paper: CardKey) -> PaperFragments:
+    def paper(
+        self,
+        paper: DigestPaper,
+        length: DigestLength,
+        linked: Kinds,
+        is_lead: bool,
+        read_here: bool,
+    ) -> PaperFragments:
         """A card with the slots ``token``, ``receipt``, ``preferences`` and those of its reasons
-        (`reasons.SLOTS`), in text also ``number``; ``click`` where clicks count.
+        (`reasons.SLOTS`), ``fit`` where it has a label, in text also ``number``; ``click`` where
+        clicks count.
         """
-        why = _slots(paper.linked)
-        card = paper_card.card(paper, why=why, links=self._links, number=slot("number"))
+        # Looked up by its parts: putting a `CardKey` together first takes twice as long.
+        return self._paper(
+            paper.frozen,
+            paper.highlights,
+            paper.in_short,
+            paper.label is not _UNLABELLED,
+            length,
+            linked,
+            is_lead,
+            read_here,
+        )
+
+    def _make_paper(
+        self,
+        frozen: FrozenPaper,
+        highlights: Spans,
+        in_short: Spans,
+        has_fit: bool,
+        *others: *tuple[DigestLength, Kinds, bool, bool],
+    ) -> PaperFragments:
+        shared = DigestPaper(frozen, 0, _UNLABELLED, "", highlights, in_short)
+        key = paper_card.shown(shared, *others)._replace(fit=slot("fit") if has_fit else "")
+        card = paper_card.card(
+            key, why=_slots(key.linked), links=self._links, number=slot("number")
+        )
         html, text = (
             templates.render_block(template, "paper", {"paper": card})
             for template in self._templates
         )
         return PaperFragments(
-            _fragment(html), _fragment(text), _fragment(paper_card.footnote(card))
+            _fragment(html),
+            _fragment(text),
+            _fragment(paper_card.footnote(card)),
+            paper_card.words_in(key),
         )
+
+
+def _said(why: Reasons) -> Said:
+    clean = reasons.clean(why)
+    filled = reasons.filled(clean)
+    both = {name: encoded_both(text) for name, text in filled.items()}
+    return Said(
+        reasons.kinds(clean),
+        {name: html for name, (html, _) in both.items()},
+        {name: text for name, (_, text) in both.items()},
+        sizes_in_html(filled),
+        sum(len(each.text.split()) for each in why),
+    )
 
 
 def _frame(rendered: Iterable[str]) -> Wrapper:
@@ -203,13 +284,17 @@ def _frame(rendered: Iterable[str]) -> Wrapper:
 
 
 def _fragment(text: str) -> Fragment:
-    first, *rest = _SLOT.split(text)
-    slots, literals = rest[::2], rest[1::2]
-    # The first slot's run takes the text before it along; without any slot there is one run.
-    runs: list[tuple[str, list[bytes]]] = [(slots[0] if slots else NO_SLOT, [encoded(first)])]
-    for name, literal in zip(slots, literals, strict=True):
-        if runs[-1][0] != name:
-            runs.append((name, [b""]))
-        runs[-1][1].append(encoded(literal))
-    size = sum(len(literal.encode()) for literal in (first, *literals))
-    return Fragment(tuple((name, tuple(texts)) for name, texts in runs), tuple(slots), size)
+    parts = _SLOT.split(text)
+    literals, slots = parts[::2], parts[1::2]
+    pieces = [b""] * len(parts)
+    pieces[::2] = map(encoded, literals)
+    return Fragment(
+        pieces, slots, _chooser(slots), sum(len(literal.encode()) for literal in literals)
+    )
+
+
+def _chooser(names: Sequence[str]) -> Callable[[Mapping[str, bytes]], Sequence[bytes]]:
+    """Takes the values of ``names`` out of a mapping."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return (lambda values: (values[names[0]],)) if names else (lambda values: ())

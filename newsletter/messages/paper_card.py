@@ -11,7 +11,7 @@ from newsletter.core.language import N_, _, gettext, ngettext
 from newsletter.core.models import DigestLength, Signal
 from newsletter.core.one_line import shortened
 from newsletter.messages import figures, other_words, paper_date, reasons, wording
-from newsletter.messages.digest import Digest, DigestPaper, DigestSection, FrozenPaper
+from newsletter.messages.digest import Digest, DigestPaper, DigestSection, FrozenPaper, Spans
 from newsletter.messages.reasons import Kinds, Reasons
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ class CardKey(NamedTuple):
     """
 
     paper: FrozenPaper
-    highlights: tuple[tuple[int, int], ...]
-    in_short: tuple[tuple[int, int], ...]
+    highlights: Spans
+    in_short: Spans
     fit: str
     linked: Kinds  # of its reasons
     length: DigestLength
@@ -118,7 +118,6 @@ def _heading(name: str) -> str:
 def shown(
     paper: DigestPaper,
     length: DigestLength,
-    *,
     linked: Kinds = (),
     is_lead: bool = False,
     read_here: bool = False,
@@ -235,8 +234,12 @@ def words_in(shown: CardKey) -> int:
     return sum(len(text.split()) for text in texts)
 
 
+# A card shows them and counts their words, with each label and in both bodies.
+_passages = lru_cache(maxsize=2000)(wording.passages)
+
+
 def _abstract(shown: CardKey) -> tuple[wording.Passage, ...]:
-    return wording.passages(shown.paper.abstract, shown.highlights, shown.length, shown.in_short)
+    return _passages(shown.paper.abstract, shown.highlights, shown.length, shown.in_short)
 
 
 def _brief(text: str, most: int) -> str:

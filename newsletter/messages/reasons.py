@@ -11,6 +11,7 @@ from newsletter.messages import wording
 
 LONGEST = 400  # a reason
 MOST = 2  # a paper
+_MOST_KEPT = 10_000  # a few MB
 # Before what all papers of a section have in common, where they have more reasons than that.
 EACH = N_("All of these: {reasons}")
 
@@ -28,6 +29,8 @@ class Reason(NamedTuple):
 Reasons = tuple[Reason, ...]
 
 
+# They repeat, as topics and keywords do.
+@lru_cache(maxsize=_MOST_KEPT)
 def reasons_of(explanation: str, bars: str = "") -> Reasons:
     """The reasons in the lines of an explanation, each with its bar."""
     lines = zip_longest(explanation.split("\n"), bars.split("\n"), fillvalue="")
@@ -36,16 +39,28 @@ def reasons_of(explanation: str, bars: str = "") -> Reasons:
 
 def divided(several: Sequence[Reasons]) -> tuple[Reasons, list[Reasons]]:
     """What all have in common, to be said once, and what is left of each."""
-    others = [{each.text for each in own} for own in several[1:]]
-    common = [each for each in several[0] if all(each.text in other for other in others)]
+    first, *others = several
+    common = [each for each in first if all(each.text in _texts(own) for own in others)]
+    if not common:
+        return (), list(several)
     said = {each.text for each in common}
-    rest = [tuple(each for each in own if each.text not in said) for own in several]
-    if common and any(rest):
+    rest = [tuple([each for each in own if each.text not in said]) for own in several]
+    if any(rest):
         common[0] = Reason(_(EACH, reasons=common[0].text), common[0].bar)
     return tuple(common), rest
 
 
-# They repeat, as topics and keywords do.
+@lru_cache(maxsize=_MOST_KEPT)
+def _texts(reasons: Reasons) -> frozenset[str]:
+    return frozenset(each.text for each in reasons)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def lines_of(reasons: Reasons) -> tuple[str, str]:
+    """The explanation and the bars that `reasons_of` makes these of."""
+    return "\n".join(each.text for each in reasons), "\n".join(each.bar for each in reasons)
+
+
 @lru_cache(maxsize=2000)
 def clean(reasons: Reasons) -> Reasons:
     """What may have come from outside, safe and short, and not too many."""

@@ -4,7 +4,7 @@ Nothing is read or written after the start, so one renderer serves a whole send 
 the fragments that the digests of an edition have in common.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from itertools import count
@@ -17,7 +17,6 @@ from newsletter.core.one_line import shortened
 from newsletter.core.tokens import Purpose, Signer, of_generation
 from newsletter.messages import (
     paper_card,
-    reasons,
     size_limit,
     templates,
     transactional,
@@ -28,19 +27,20 @@ from newsletter.messages.builder import Addressed, MessageMaker
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection
 from newsletter.messages.envelope import Envelope
 from newsletter.messages.fragments import (
-    NO_SLOT,
+    Fit,
     Fragments,
     HtmlAndText,
+    PaperFragments,
+    Said,
     Shows,
     Wrapper,
     encoded_both,
-    in_html,
     links_of,
+    sizes_in_html,
     slot,
 )
 from newsletter.messages.news import news_cards
 from newsletter.messages.note_renderer import NoteRenderer
-from newsletter.messages.reasons import Kinds, Reasons
 from newsletter.messages.size_limit import HTML_LIMIT, Shape
 
 # Frames differ by date, occasion and what was read: as many an edition as its readers have dates
@@ -52,7 +52,8 @@ _PAGES = ("view", "preferences", "unsubscribe")
 # A hostile name or preheader must not fill a message; nobody reads past this.
 _LONGEST_WORDS = 500
 
-_Slots = dict[str, bytes]
+# A section with its papers' cards, reasons and what is said of their match.
+_SectionCards = tuple[DigestSection, list[tuple[PaperFragments, Said, Fit]]]
 
 
 class Parts(NamedTuple):
@@ -95,12 +96,15 @@ class Renderer:
             RenderError: something in this digest cannot be sent; the reason names it.
         """
         with language.speaking(digest.language):
-            tokens, words = self._tokens(digest), self._words(digest)
-            html, text = self._filled(digest, tokens, words, size_limit.unshortened(digest))
+            tokens = self._tokens(digest)
+            cards = self._cards(digest, size_limit.unshortened(digest))
+            words = self._words(digest, _words_to_read(cards))
+            html, text = self._filled(digest, tokens, words, cards, notice="")
             # Encoding only adds, so most digests are known to fit; a tenth is kept for the notice.
             if sum(map(len, html)) > 0.9 * HTML_LIMIT:
                 plan = self._plan(digest, tokens, words)
-                html, text = self._filled(digest, tokens, words, plan)
+                cards = self._cards(digest, plan)
+                html, text = self._filled(digest, tokens, words, cards, notice=plan.notice)
         to = Addressed(
             delivery_id=digest.delivery_id,
             unsubscribe=tokens["unsubscribe"],
@@ -125,7 +129,7 @@ class Renderer:
             return self._parts(digest, whole=whole)
 
     def _parts(self, digest: Digest, *, whole: bool) -> Parts:
-        tokens, words = self._tokens(digest), self._words(digest)
+        tokens, words = self._tokens(digest), self._words(digest, _words_in(digest))
         plan = size_limit.unshortened(digest) if whole else self._plan(digest, tokens, words)
         words["notice"] = plan.notice
         values = self._frame_values(words, tokens, _framing(digest))
@@ -155,14 +159,34 @@ class Renderer:
             )
         return self._fragments_in[name]
 
+    def _cards(self, digest: Digest, plan: Shape) -> list[_SectionCards]:
+        """Sections with the cards of their papers, as the plan shows them, and their reasons."""
+        fragments, read_here = self._fragments, digest.read_here
+        is_lead = True
+        made: list[_SectionCards] = []
+        for section, papers in size_limit.placed(digest, plan):
+            cards = []
+            for paper, length in papers:
+                said = fragments.said(paper.reasons)
+                card = fragments.paper(paper, length, said.linked, is_lead, read_here)
+                cards.append((card, said, fragments.fits[paper.label]))
+                is_lead = False
+            made.append((section, cards))
+        return made
+
     def _filled(
-        self, digest: Digest, tokens: dict[str, str], words: dict[str, str], plan: Shape
+        self,
+        digest: Digest,
+        tokens: dict[str, str],
+        words: dict[str, str],
+        sections: Sequence[_SectionCards],
+        *,
+        notice: str,
     ) -> tuple[list[bytes], list[bytes]]:
         """HTML and text, encoded, in pieces."""
         for_html = {name: f"{token}=\r\n".encode() for name, token in tokens.items()}
-        for_html[NO_SLOT] = b""
         for_text = dict(for_html)
-        for name, said in (words | {"notice": plan.notice}).items():
+        for name, said in (words | {"notice": notice}).items():
             for_html[name], for_text[name] = encoded_both(said)
         html: list[bytes] = []
         text: list[bytes] = []
@@ -172,36 +196,30 @@ class Renderer:
             pair.text.fill(text, for_text)
 
         fragments = self._fragments
-        shown, fragment = paper_card.shown, fragments.paper
-        frame = self._frame_of(digest, noticed=bool(plan.notice))
+        frame = self._frame_of(digest, noticed=bool(notice))
         put(frame.head)
         footnotes: list[bytes] = []
-        number = 0
-        for index, (section, papers) in enumerate(size_limit.placed(digest, plan)):
+        numbers = count(1)
+        for index, (section, cards) in enumerate(sections):
             if index and frame.between:
                 put(frame.between)
-            around = fragments.section(*_section_key(section))
-            self._put_reasons(reasons.clean(section.reasons), for_html=for_html, for_text=for_text)
+            shared = fragments.said(section.reasons)
+            for_html.update(shared.html)
+            for_text.update(shared.text)
+            name = paper_card.heading(section)
+            around = fragments.section(name, shared.linked)
             put(around.head)
-            self._fragments.section_footnote(*_section_key(section)).fill(footnotes, for_text)
-            for place, (paper, length) in enumerate(papers):
+            fragments.section_footnote(name, shared.linked).fill(footnotes, for_text)
+            for place, (card, why, fit) in enumerate(cards):
                 if place and around.between:
                     put(around.between)
-                why = reasons.clean(paper.reasons)
-                self._put_reasons(why, for_html=for_html, for_text=for_text)
-                number += 1
-                for_text["number"] = b"%d=\r\n" % number
-                key = shown(
-                    paper,
-                    length,
-                    linked=reasons.kinds(why),
-                    is_lead=number == 1,
-                    read_here=digest.read_here,
-                )
-                made = fragment(key)
-                made.html.fill(html, for_html)
-                made.text.fill(text, for_text)
-                made.footnote.fill(footnotes, for_text)
+                for_html.update(why.html)
+                for_text.update(why.text)
+                for_html["fit"], for_text["fit"] = fit.html, fit.text
+                for_text["number"] = b"%d=\r\n" % next(numbers)
+                card.html.fill(html, for_html)
+                card.text.fill(text, for_text)
+                card.footnote.fill(footnotes, for_text)
             put(around.foot)
         if digest.news:
             put(fragments.news(digest.news))
@@ -209,39 +227,31 @@ class Renderer:
         put(frame.foot)
         return html, text
 
-    def _put_reasons(self, said: Reasons, *, for_html: _Slots, for_text: _Slots) -> None:
-        for name, text in reasons.filled(said).items():
-            for_html[name], for_text[name] = self._fragments.why(text)
-
     def _plan(self, digest: Digest, tokens: dict[str, str], words: dict[str, str]) -> Shape:
         """The papers and lengths that fit under the size at which mailboxes cut."""
+        fragments = self._fragments
         sizes = {name: len(token) for name, token in tokens.items()}
-        sizes |= _sizes(words)
+        sizes |= sizes_in_html(words)
         sizes["notice"] = size_limit.LONGEST_NOTICE
         frame = self._frame_of(digest, noticed=True)
         taken = sum(pair.html.filled_size(sizes) for pair in frame.pairs())
         for section in digest.sections:
-            sizes |= _sizes(reasons.filled(reasons.clean(section.reasons)))
-            taken += sum(
-                pair.html.filled_size(sizes)
-                for pair in self._fragments.section(*_section_key(section)).pairs()
-            )
+            shared = fragments.said(section.reasons)
+            sizes |= shared.sizes
+            around = fragments.section(paper_card.heading(section), shared.linked)
+            taken += sum(pair.html.filled_size(sizes) for pair in around.pairs())
         if digest.news:
-            taken += self._fragments.news(digest.news).html.size
+            taken += fragments.news(digest.news).html.size
 
         first = digest.papers[0].paper_id if digest.papers else 0
 
         def size_of(paper: DigestPaper, length: DigestLength) -> int:
-            why = reasons.clean(paper.reasons)
-            sizes.update(_sizes(reasons.filled(why)))
-            key = paper_card.shown(
-                paper,
-                length,
-                linked=reasons.kinds(why),
-                is_lead=paper.paper_id == first,
-                read_here=digest.read_here,
-            )
-            return self._fragments.paper(key).html.filled_size(sizes)
+            said = fragments.said(paper.reasons)
+            sizes.update(said.sizes)
+            sizes["fit"] = fragments.fits[paper.label].size
+            is_lead = paper.paper_id == first
+            card = fragments.paper(paper, length, said.linked, is_lead, digest.read_here)
+            return card.html.filled_size(sizes)
 
         return size_limit.shape(digest.papers, digest.length, size_of, HTML_LIMIT - taken)
 
@@ -276,13 +286,13 @@ class Renderer:
             "links": links | {"subscribe": f"{self._base_url}/sign-up"},
         }
 
-    def _words(self, digest: Digest) -> dict[str, str]:
+    def _words(self, digest: Digest, to_read: int) -> dict[str, str]:
         """What in the frame differs from digest to digest; the notice comes with the plan."""
         said = (
             digest.subject,
             digest.preheader,
             transactional.digest_lead(digest, self._site),
-            transactional.digest_contents(digest, _words_in(digest)),
+            transactional.digest_contents(digest, to_read),
             transactional.digest_reason(self._site, digest.to_address),
         )
         clean = (shortened(wording.one_line(text), _LONGEST_WORDS) for text in said)
@@ -326,19 +336,14 @@ def _words_in(digest: Digest) -> int:
     """How many words there are to read at the length that was chosen."""
     words = 0
     for index, paper in enumerate(digest.papers):
-        key = paper_card.shown(paper, digest.length, is_lead=index == 0)
+        key = paper_card.shown(paper, digest.length, (), index == 0)
         words += paper_card.words_in(key) + len(paper.explanation.split())
     return words
 
 
-def _section_key(section: DigestSection) -> tuple[str, Kinds]:
-    """What fragments of a section depend on."""
-    return paper_card.heading(section), reasons.kinds(reasons.clean(section.reasons))
-
-
-def _sizes(words: Mapping[str, str]) -> dict[str, int]:
-    """Octets in HTML of what goes into slots."""
-    return {name: len(in_html(said).encode()) for name, said in words.items()}
+def _words_to_read(sections: Sequence[_SectionCards]) -> int:
+    """The same from cards of that length."""
+    return sum([card.words + why.words for _, cards in sections for card, why, _ in cards])
 
 
 def _rendered(name: str, values: dict[str, Any]) -> Parts:

@@ -46,6 +46,14 @@ def between(
     session: Session, first: date, last: date, *, page: int = 1, order: Order = Order.UPVOTES
 ) -> tuple[Sequence[Paper], int]:
     """One page of the papers first seen from ``first`` to ``last``, and how many there are."""
+    ids, total = ids_between(session, first, last, page=page, order=order)
+    return _in_order(session, ids), total
+
+
+def ids_between(
+    session: Session, first: date, last: date, *, page: int = 1, order: Order = Order.UPVOTES
+) -> tuple[list[int], int]:
+    """The ids of the papers that `between` gives, and how many there are on all pages."""
     seen = (
         col(Paper.first_seen_at) >= start_of(first),
         col(Paper.first_seen_at) < start_of(last + timedelta(days=1)),
@@ -53,7 +61,7 @@ def between(
     total = session.exec(select(func.count()).select_from(Paper).where(*seen)).one()
     start = (page - 1) * PAGE
     if order is Order.TRENDING:
-        return _in_order(session, _trending(session, seen)[start : start + PAGE]), total
+        return _trending(session, seen)[start : start + PAGE], total
     # Ids alone are sorted: carrying abstracts through the sort costs three times the page.
     ids = session.exec(
         select(Paper.id)
@@ -64,7 +72,7 @@ def between(
         .offset(start)
         .limit(PAGE)
     ).all()
-    return _in_order(session, ids), total
+    return [number for number in ids if number is not None], total
 
 
 def trend(points: int, seen: datetime) -> float:

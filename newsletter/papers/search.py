@@ -9,13 +9,16 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
+    Select,
     Text,
     and_,
+    bindparam,
     case,
     cast,
     func,
@@ -50,6 +53,35 @@ _HALF_WIDTH = re.compile("[\uff66-\uff9f]+")
 _INDEX = table("paper_search", named("rowid"), named("paper_search"))
 
 
+_dated = func.coalesce(PAPER.c.published_at, PAPER.c.first_seen_at)
+# What claims to be published next year is not newer than what came in today.
+_by_date = case((_dated > PAPER.c.first_seen_at, PAPER.c.first_seen_at), else_=_dated).desc()
+
+
+def _matching(words: Any, *, sqlite: bool) -> tuple[ColumnElement[bool], ColumnElement[Any]]:
+    """Matching, and the rank, for what `_fts5` or `_tsvector` give."""
+    if sqlite:
+        matched = _INDEX.c.paper_search.op("MATCH")(words)
+        return matched, literal_column(f"bm25(paper_search, {_WEIGHTS})")
+    query = func.websearch_to_tsquery("english", words)
+    document: ColumnElement[Any] = literal_column("paper.search_document")
+    return document.op("@@")(query), func.ts_rank_cd(document, query).desc()
+
+
+@cache
+def _best(*, sqlite: bool) -> Select[int]:
+    """A search for words alone, for values of ``words``, ``limit`` and ``offset``.
+
+    Built once, which takes .7 ms where SQLite searches 20,000 papers in 1.4.
+    """
+    # On SQLite, looking each match up in the table of papers too costs three times the search.
+    number: ColumnElement[int] = _INDEX.c.rowid if sqlite else PAPER.c.id
+    matches, rank = _matching(bindparam("words", type_=Text), sqlite=sqlite)
+    limit, offset = (bindparam(name, type_=Integer) for name in ("limit", "offset"))
+    query = select(number).where(matches).order_by(rank, number.desc())
+    return query.limit(limit).offset(offset)
+
+
 # Chinese, Japanese, Thai, Lao, Khmer and Burmese are written without spaces, Korean with particles
 # joined to the words. Neither database's index knows their words, so these are looked for as text.
 _UNSPACED = re.compile(
@@ -79,7 +111,14 @@ class Term:
     excluded: bool = False
 
 
-def search(
+def search(session: Session, text: str = "", **narrowed: Any) -> Sequence[Paper]:
+    """The papers that `search_ids` finds, best first."""
+    ids = search_ids(session, text, **narrowed)
+    found = {paper.id: paper for paper in session.exec(_papers(ids))}
+    return [found[number] for number in ids]
+
+
+def search_ids(
     session: Session,
     text: str = "",
     *,
@@ -92,8 +131,8 @@ def search(
     newest_first: bool = False,
     limit: int = 50,
     offset: int = 0,
-) -> Sequence[Paper]:
-    """Papers with all the words of ``text`` in title, abstract or authors, best first.
+) -> Sequence[int]:
+    """Ids of papers with all the words of ``text`` in title, abstract or authors, best first.
 
     With ``any_word`` one of them is enough. ``"two words"`` is a phrase, ``-word`` must not be
     there; words match in any inflection, with and without accents. A DOI, an arXiv id or a link
@@ -109,29 +148,27 @@ def search(
     wanted = [] if identified or links else terms(text)
     unspaced = [term for term in wanted if _UNSPACED.search(term.text)]
     wanted = [term for term in wanted if not _UNSPACED.search(term.text)]
-    newest = func.coalesce(PAPER.c.published_at, PAPER.c.first_seen_at)
-    # What claims to be published next year is not newer than what came in today.
-    by_date = case((newest > PAPER.c.first_seen_at, PAPER.c.first_seen_at), else_=newest).desc()
     narrowed = newest_first or bool(unspaced)
     narrowed |= any(given is not None for given in (since, until, category, source, venue))
     # Ids alone are sorted: carrying abstracts through the sort costs ten times the search.
-    number: ColumnElement[int] = PAPER.c.id
-    query = select(number)
+    query = select(PAPER.c.id)
     if any(not term.excluded for term in wanted):
-        if sqlite and narrowed:
+        asked = (_fts5 if sqlite else _tsvector)(wanted, " OR " if any_word else " AND ")
+        if not narrowed:
+            given = {"words": asked, "limit": limit, "offset": offset}
+            return session.connection().scalars(_best(sqlite=sqlite), given).all()
+        if sqlite:
             query = query.join(_INDEX, _INDEX.c.rowid == PAPER.c.id)
-        elif sqlite:  # looking each match up in another table costs three times the search
-            number = _INDEX.c.rowid
-            query = select(number)
-        matches, rank = (_fts5 if sqlite else _tsvector)(wanted, " OR " if any_word else " AND ")
-        query = query.where(matches).order_by(by_date if newest_first else rank)
+        matches, rank = _matching(asked, sqlite=sqlite)
+        query = query.where(matches).order_by(_by_date if newest_first else rank)
     elif any(not term.excluded for term in unspaced):
         for term in wanted:  # all of them excluded
-            matches, _ = (_fts5 if sqlite else _tsvector)([Term(term.text)], " AND ")
+            asked = (_fts5 if sqlite else _tsvector)([Term(term.text)], " AND ")
+            matches, _ = _matching(asked, sqlite=sqlite)
             if sqlite:
                 matches = PAPER.c.id.in_(select(_INDEX.c.rowid).where(matches))
             query = query.where(~matches)
-        query = query.order_by(by_date if newest_first else _holds(PAPER.c.title, unspaced).desc())
+        query = query.order_by(_by_date if newest_first else _holds(PAPER.c.title, unspaced).desc())
     elif identified:
         named_so = [
             and_(ALIAS.c.source == kind, ALIAS.c.external_id == name) for kind, name in identified
@@ -145,21 +182,18 @@ def search(
         # Only exclusions, or only punctuation: nothing is asked for.
         return []
     else:
-        query = query.order_by(by_date)
+        query = query.order_by(_by_date)
     for term in unspaced:
         there = _contains(term.text)
         query = query.where(~there if term.excluded else there)
-    narrowing = _narrowing(newest, since, until, category, source, venue=venue, sqlite=sqlite)
+    narrowing = _narrowing(since, until, category, source, venue=venue, sqlite=sqlite)
     for condition in narrowing:
         query = query.where(condition)
-    query = query.order_by(number.desc()).limit(limit).offset(offset)
-    ids = session.connection().scalars(query).all()
-    found = {paper.id: paper for paper in session.exec(_papers(ids))}
-    return [found[number] for number in ids]
+    query = query.order_by(PAPER.c.id.desc()).limit(limit).offset(offset)
+    return session.connection().scalars(query).all()
 
 
 def _narrowing(
-    newest: ColumnElement[Any],
     since: datetime | None,
     until: datetime | None,
     category: str | None,
@@ -169,9 +203,9 @@ def _narrowing(
     sqlite: bool,
 ) -> Iterator[ColumnElement[bool]]:
     if since is not None:
-        yield newest >= since
+        yield _dated >= since
     if until is not None:
-        yield newest <= until
+        yield _dated <= until
     if category is not None:
         yield _in_category(category, sqlite=sqlite)
     if venue is not None:
@@ -249,25 +283,22 @@ def _letter_or_space(sign: str) -> str:
     return sign if belongs else " "
 
 
-def _fts5(wanted: list[Term], between: str) -> tuple[ColumnElement[bool], Any]:
-    """Matching, and the rank, for SQLite (www.sqlite.org/fts5.html)."""
+def _fts5(wanted: list[Term], between: str) -> str:
+    """What SQLite is to match (www.sqlite.org/fts5.html)."""
     # A quoted string is a phrase to FTS5, whatever it holds; `terms` left words only.
     expression = between.join(f'"{term.text}"' for term in wanted if not term.excluded)
     for term in wanted:
         expression = f'({expression}) NOT "{term.text}"' if term.excluded else expression
-    matched = _INDEX.c.paper_search.op("MATCH")(expression)
-    return matched, literal_column(f"bm25(paper_search, {_WEIGHTS})")
+    return expression
 
 
-def _tsvector(wanted: list[Term], between: str) -> tuple[ColumnElement[bool], Any]:
-    """Matching, and the rank, for PostgreSQL."""
+def _tsvector(wanted: list[Term], between: str) -> str:
+    """What PostgreSQL is to match, for `websearch_to_tsquery`."""
     excluded = "".join(f' -"{term.text}"' for term in wanted if term.excluded)
     # In this language what stands side by side must be there together, and `or` parts such groups.
     with_one = (f'"{term.text}"{excluded}' for term in wanted if not term.excluded)
     text = {" OR ": " or ", " AND ": " "}[between].join(with_one)
-    query = func.websearch_to_tsquery("english", text.translate(PLAIN_LETTERS))
-    document: ColumnElement[Any] = literal_column("paper.search_document")
-    return document.op("@@")(query), func.ts_rank_cd(document, query).desc()
+    return text.translate(PLAIN_LETTERS)
 
 
 def _in_category(category: str, *, sqlite: bool) -> ColumnElement[bool]:

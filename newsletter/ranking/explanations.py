@@ -144,16 +144,22 @@ def weights(evidence: Evidence | None) -> dict[tuple[str, int | str], int]:
     }
 
 
-@lru_cache(maxsize=20_000)
 def bar(kind: str, key: int | str, topic_id: int | None) -> str:
     """The name of what was learned from one interest or rating, in addresses (``#keyword-12-…``).
 
     Topics of different readers differ, so it names no value that a reader typed.
     """
-    named = key if isinstance(key, int) else hash_of_value(key)[:8]
+    named = key if isinstance(key, int) else _hash_of(key)
     return f"{kind}-{topic_id or 0}-{named}"
 
 
+# Many readers state the same.
+@lru_cache(maxsize=20_000)
+def _hash_of(value: str) -> str:
+    return hash_of_value(value)[:8]
+
+
+@lru_cache(maxsize=10_000)
 def short(text: str) -> str:
     """``text`` in one line, cut at a word where it is long."""
     return shortened(" ".join(text.split()), LONGEST_LABEL)

@@ -48,17 +48,30 @@ class Matcher:
             found[places] = self._model.probabilities(
                 ways, features, keywords_only=keywords_only, allowed=allowed[places]
             )
-        for index in following:
-            author, category = scoring.followed(topics[index], self._found)
-            mine = papers[index]
-            cites = np.zeros(len(author), np.float32)
-            cites[list(self._found.cited_by(topics[index]))] = 1
-            found[index] = match.with_follows(
-                found[index], author[mine], category[mine], cites[mine]
-            )
+        if following:
+            self._add_follows(found, topics, following, papers)
         found = self._found.candidates.calibration.of(found)
         found[~allowed] = 0
         return found
+
+    def _add_follows(
+        self,
+        found: Vectors,
+        topics: Sequence[TopicProfile],
+        following: Sequence[int],
+        papers: NDArray[np.int64],
+    ) -> None:
+        """Raise the matches of the topics ``following`` by what they follow, in place."""
+        author, category, cites = (
+            np.zeros((len(following), papers.shape[1]), np.float32) for _ in range(3)
+        )
+        for place, index in enumerate(following):
+            followed, mine = self._found.followed(topics[index]), papers[index]
+            followed.author.take(mine, out=author[place])
+            followed.category.take(mine, out=category[place])
+            if cited := self._found.cited_by(topics[index]):
+                cites[place] = np.isin(mine, list(cited))
+        found[following] = match.with_follows(found[following], author, category, cites)
 
 
 def _of_one_size(topics: Sequence[TopicProfile]) -> list[NDArray[np.int64]]:

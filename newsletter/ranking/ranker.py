@@ -86,16 +86,16 @@ class Ranker:
                 chunk = [known[place] for place in some]
                 rankings |= zip(some, self._chunk(chunk), strict=True)
         return [
-            replace(rankings[place], considered=self._number_new(profile))
-            for place, profile in enumerate(profiles)
+            replace(rankings[place], considered=number)
+            for place, number in enumerate(self._number_new(profiles))
         ]
 
-    def _number_new(self, profile: SubscriberProfile) -> int:
-        """How many papers were first seen since the subscriber's last digest."""
+    def _number_new(self, profiles: Sequence[SubscriberProfile]) -> list[int]:
+        """How many papers were first seen since each subscriber's last digest."""
         # Not since ``profile.since``, which looks back at hours that the last digest had seen.
-        after = max(profile.since, profile.last_digest or profile.since)
-        earlier = np.searchsorted(self._first_seen, after.timestamp())
-        return len(self._first_seen) - int(earlier)
+        after = [max(each.since, each.last_digest or each.since).timestamp() for each in profiles]
+        earlier = np.searchsorted(self._first_seen, after).tolist()
+        return [len(self._first_seen) - number for number in earlier]
 
     def match_of(self, profile: SubscriberProfile, row: int) -> float | None:
         """The match of candidate ``row`` in its best topic, beside the reader's shortlist.

@@ -99,10 +99,15 @@ class Reasons:
     _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
     _shared: dict[tuple[int | str, int], list[str]] = field(default_factory=dict)
-    _spelled: dict[tuple[str, int], str] = field(default_factory=dict)
+    _spelled: list[dict[str, str]] = field(default_factory=list)  # by candidate and interest
+    _folded: list[list[tuple[str, str]]] = field(default_factory=list)  # categories, as written
 
     def __post_init__(self) -> None:
         self.candidates: Candidates = self.products.candidates
+        self._spelled = [{} for _ in range(len(self.candidates))]
+        self._folded = [
+            [(name.casefold(), name) for name in names] for names in self.candidates.categories
+        ]
 
     def of(
         self,
@@ -143,13 +148,13 @@ class Reasons:
         if not mentions:
             liked = nearest
         lines = [mentions] if mentions else []
-        if (cites := self._cites(topic, told, paper)) and len(lines) < MOST:
+        if self.found.citing and (cites := self._cites(topic, told, paper)):
             lines.append(cites)
             liked = -1
         if liked >= 0 and (resembles := self._resembles(topic, told, paper, liked)):
             lines.append(resembles)
         if len(lines) < MOST and told.follows:
-            lines += self._follows(topic, paper)[: MOST - len(lines)]
+            lines += self._follows(topic, paper, MOST - len(lines))
         if not lines:
             close = _("Close in meaning to your topic {topic}.", topic=_name(topic))
             lines = [_Line(close, is_vague=True)]
@@ -157,10 +162,10 @@ class Reasons:
 
     def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
         """The stated interests that stand in the paper; the bar is the first one's."""
-        known = self._spelled
+        known = self._spelled[paper]
         named: dict[str, _Stated] = {}
         for stated in told.keywords:
-            found = known.get((stated.value, paper))
+            found = known.get(stated.value)
             if found is None:
                 found = self._spelling(stated.value, paper)
             if found:
@@ -181,7 +186,7 @@ class Reasons:
         title, abstract = self.candidates.titles[paper], self.candidates.abstracts[paper]
         there = self.found.holds(value, paper)
         found = short(spelled(title, value) or spelled(abstract, value)) if there else ""
-        self._spelled[value, paper] = found
+        self._spelled[paper][value] = found
         return found
 
     def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> _Line | None:
@@ -203,7 +208,7 @@ class Reasons:
 
     def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
         """The paper of the reader's that this one cites."""
-        index = self.found.cited_by(topic).get(paper) if self.found.citing else None
+        index = self.found.cited_by(topic).get(paper)
         if index is None or topic.evidence is None:
             return None
         title = language.quoted(topic.evidence.labels[index])
@@ -238,20 +243,18 @@ class Reasons:
             self._stems[paper] = found
         return self._stems[paper]
 
-    def _follows(self, topic: TopicProfile, paper: int) -> list[_Line]:
-        authors = []
-        if known := scoring.author_on(topic, self.found, paper):
+    def _follows(self, topic: TopicProfile, paper: int, most: int) -> list[_Line]:
+        """The author and the first category that are followed; ``most`` is one or two lines."""
+        lines = []
+        if topic.followed_authors and (known := scoring.author_on(topic, self.found, paper)):
             followed, named = known
-            authors = [_Line(_by(followed, named), _bar_of(topic, _Stated(followed, "author")))]
-        categories = [
-            _Line(
-                _in_category(short(name), language.current()),
-                _bar_of(topic, _Stated(name, "category")),
-            )
-            for name in (self.candidates.categories[paper] if topic.followed_categories else ())
-            if name.casefold() in topic.followed_categories
-        ]
-        return authors[:1] + categories[:1]
+            lines = [_Line(_by(followed, named), _bar_of(topic, _Stated(followed, "author")))]
+        if topic.followed_categories and len(lines) < most:
+            for folded, name in self._folded[paper]:
+                if folded in topic.followed_categories:
+                    said = _in_category(name, language.current())
+                    return [*lines, _Line(said, bar("category", folded, topic.topic_id))]
+        return lines
 
 
 def _which(topic: TopicProfile, kind: int) -> str:
@@ -268,12 +271,15 @@ def _mention(words: tuple[str, ...], _language: str) -> str:
 
 @lru_cache(maxsize=2_000)
 def _in_category(name: str, _language: str) -> str:
-    return _("In {category}, a category you follow.", category=name)
+    return _("In {category}, a category you follow.", category=short(name))
 
 
 def _joined(lines: Sequence[_Line]) -> Why:
     if len(lines) == 1:
         return Why(lines[0].text, lines[0].bar)
+    if len(lines) == MOST:
+        first, second = lines
+        return Why(f"{first.text}\n{second.text}", f"{first.bar}\n{second.bar}")
     return Why("\n".join(line.text for line in lines), "\n".join(line.bar for line in lines))
 
 

@@ -32,6 +32,7 @@ POPULARITY = 3.0  # of the day's most upvoted paper, with the slider at 100
 NEVER = np.float32(-np.inf)
 # Packed scores: steps between these, in as many levels as the bits beside the index leave.
 LOWEST, HIGHEST = -16.0, 48.0
+KEPT = 4_000_000  # numbers of what is followed, 16 MB
 
 
 class Named(NamedTuple):
@@ -41,11 +42,20 @@ class Named(NamedTuple):
     fit: Fit
 
 
+class Followed(NamedTuple):
+    """What a topic follows on each candidate: steps (n,), and how surely it is there, 0 to 1."""
+
+    steps: Vectors
+    author: Vectors
+    category: Vectors
+
+
 @dataclass
 class Matches:
     """Which candidates a word, author or category hits, each looked up once a batch."""
 
     candidates: Candidates
+    _followed: dict[tuple[frozenset[str], ...], Followed] = field(default_factory=dict)
     _found: dict[tuple[str, str], NDArray[np.intp]] = field(default_factory=dict)
     _texts: list[str] = field(default_factory=list)
     _persons: dict[str, dict[int, Named]] = field(default_factory=dict)
@@ -100,6 +110,26 @@ class Matches:
                 for other in cited:
                     rows.setdefault(other, []).append(self.row_of[paper])
         return rows
+
+    def followed(self, topic: TopicProfile) -> Followed:
+        """What authors and categories give that a topic follows; many follow the same few.
+
+        To read only. Found once, with a new start when memory for it is used up.
+        """
+        alone = frozenset[str]() if _has_vector(topic) else frozenset({"alone"})
+        key = (topic.followed_authors, topic.followed_categories, topic.halved, alone)
+        known = self._followed.get(key)
+        if known is None:
+            if len(self._followed) * 3 * len(self.candidates) > KEPT:
+                self._followed.clear()
+            steps = follow_steps(topic, self)
+            author = np.zeros(len(self.candidates), np.float32)
+            for name in topic.followed_authors:
+                for row, named in self.by_person(name).items():
+                    author[row] = max(author[row], certainty(named))
+            known = Followed(steps.sum(axis=0), author, np.asarray(steps[1] > 0, np.float32))
+            self._followed[key] = known
+        return known
 
     def cited_by(self, topic: TopicProfile) -> dict[int, int]:
         """Candidates that cite a paper which the reader named, liked or saved.
@@ -199,19 +229,26 @@ def gains(topic: TopicProfile, found: Matches) -> bool:
     )
 
 
+def _has_vector(topic: TopicProfile) -> bool:
+    # Of a vector that is not zero the last number hardly ever is, and one is looked at quickly.
+    return bool(topic.vector[-1] or topic.vector.any())
+
+
 def follows(topic: TopicProfile, found: Matches) -> Vectors:
     """(n,) steps for authors and categories that a topic follows, and for citing what was liked.
 
-    Each counts once.
+    Each counts once. To read only.
     """
-    steps = follow_steps(topic, found).sum(axis=0)
-    steps[list(found.cited_by(topic))] += np.float32(CITED)
-    return np.asarray(steps)
+    steps = found.followed(topic).steps
+    if cited := found.cited_by(topic):
+        steps = steps.copy()
+        steps[list(cited)] += np.float32(CITED)
+    return steps
 
 
 def follow_steps(topic: TopicProfile, found: Matches) -> Vectors:
     """(2, n) the same for authors and for categories; "less of this" halves what one gives."""
-    alone = 0.0 if topic.vector.any() else FOLLOWED_ALONE
+    alone = 0.0 if _has_vector(topic) else FOLLOWED_ALONE
     gained = np.zeros((2, len(found.candidates)), np.float32)
     for name in topic.followed_authors:
         given = (FOLLOWED_AUTHOR + alone) * (HALF_AS_MUCH if name in topic.halved else 1.0)
@@ -227,15 +264,6 @@ def follow_steps(topic: TopicProfile, found: Matches) -> Vectors:
 def certainty(named: Named) -> float:
     """How much a followed author counts: half where it is only possibly the same person."""
     return 1.0 if named.fit is Fit.SURE else HALF_AS_MUCH
-
-
-def followed(topic: TopicProfile, found: Matches) -> tuple[Vectors, Vectors]:
-    """(n,) each, 0 to 1: how surely candidates are by an author, in a category, that it follows."""
-    author = np.zeros(len(found.candidates), np.float32)
-    for name in topic.followed_authors:
-        for row, named in found.by_person(name).items():
-            author[row] = max(author[row], certainty(named))
-    return author, np.asarray(follow_steps(topic, found)[1] > 0, np.float32)
 
 
 def author_on(topic: TopicProfile, found: Matches, paper: int) -> tuple[str, Named] | None:

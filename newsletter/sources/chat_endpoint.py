@@ -5,12 +5,12 @@ is taken as text of a stranger: bounded, parsed, and checked by `ranking.support
 """
 
 import json
-import time
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import httpx
 
+from newsletter.core.deadline import NO_KEEPING, Deadline
 from newsletter.core.errors import FetchError, ParseError
 
 # Seconds. A local model without an accelerator takes half a minute.
@@ -59,6 +59,7 @@ class ChatEndpoint:
             headers={"Accept-Encoding": "identity"}
             | ({"Authorization": f"Bearer {key}"} if key else {}),
             follow_redirects=False,
+            limits=NO_KEEPING,
         )
 
     def __enter__(self) -> Self:
@@ -119,8 +120,12 @@ class ChatEndpoint:
         return found
 
     def _posted(self, body: dict[str, Any], where: str) -> bytes:
-        until = time.monotonic() + self._longest
-        with self._client.stream("POST", self._url, json=body) as response:
+        with (
+            Deadline(self._longest, where=where) as deadline,
+            self._client.stream(
+                "POST", self._url, json=body, extensions=deadline.extensions
+            ) as response,
+        ):
             if response.status_code != 200:
                 is_transient = response.status_code in {408, 425, 429, 500, 502, 503, 504}
                 what = f"answered {response.status_code} {response.reason_phrase}".strip()
@@ -130,13 +135,11 @@ class ChatEndpoint:
                 raise FetchError("refused: a packed answer", where=where, transient=False)
             answer = b""
             for chunk in response.iter_bytes():
+                deadline.check()
                 answer += chunk
                 if len(answer) > LARGEST:
                     what = f"refused: the answer is larger than {LARGEST:,} bytes"
                     raise FetchError(what, where=where, transient=False)
-                if time.monotonic() > until:
-                    what = f"the answer was not complete after {self._longest:.0f} s"
-                    raise FetchError(what, where=where, transient=True)
         return answer
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import httpx
 import tenacity
 
+from newsletter.core.deadline import NO_KEEPING, Deadline
 from newsletter.core.errors import FetchError, ParseError
 from newsletter.sources.base import Page, Request, Source
 from newsletter.sources.internal_addresses import is_internal_address, is_internal_host
@@ -109,6 +110,7 @@ class Fetcher:
         self.client = httpx.Client(
             transport=transport,
             timeout=_TIMEOUT,
+            limits=NO_KEEPING,
             headers={
                 "User-Agent": f"{agent} (mailto:{contact})" if contact else agent,
                 "Accept-Encoding": "gzip",
@@ -180,7 +182,12 @@ class Fetcher:
     ) -> Answer | str:
         """One exchange: an answer, or where it is said to be."""
         is_outside = not is_internal_host(url.host)
-        with self.client.stream("GET", url, headers=validators.headers()) as response:
+        with (
+            Deadline(self.longest, where=where) as deadline,
+            self.client.stream(
+                "GET", url, headers=validators.headers(), extensions=deadline.extensions
+            ) as response,
+        ):
             if is_outside:
                 _check_peer(response, url, where)
             if response.status_code == 304:
@@ -188,7 +195,7 @@ class Fetcher:
             if response.has_redirect_location:
                 return str(response.headers["location"])
             _check_packing(response, where)
-            body = b"".join(self._limited(response, where, turn))
+            body = b"".join(self._limited(response, where, turn, deadline))
             if response.status_code != 200:
                 if when := _retry_after(response) or _asked_pause(source, response, body):
                     turn.ask_not_before(when)
@@ -199,18 +206,18 @@ class Fetcher:
             found = Validators(response.headers.get("etag"), response.headers.get("last-modified"))
             return Answer(body, found, response.charset_encoding)
 
-    def _limited(self, response: httpx.Response, where: str, turn: Turn) -> Iterator[bytes]:
+    def _limited(
+        self, response: httpx.Response, where: str, turn: Turn, deadline: Deadline
+    ) -> Iterator[bytes]:
         """The body, as long as it is neither too large nor too slow."""
-        size, started = 0, time.monotonic()
+        size = 0
         for chunk in response.iter_bytes():
             turn.keep()
+            deadline.check()
             size += len(chunk)
             if size > self.largest:
                 what = f"refused: the answer is larger than {self.largest:,} bytes"
                 raise FetchError(what, where=where, transient=False)
-            if time.monotonic() - started > self.longest:
-                what = f"the answer was not complete after {self.longest:.0f} s"
-                raise FetchError(what, where=where, transient=True)
             yield chunk
 
 

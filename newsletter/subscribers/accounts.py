@@ -55,9 +55,13 @@ def new_public_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+# Built once: every page behind a reader's link begins with it.
+_NAMED = select(Subscriber).where(col(Subscriber.public_id) == bindparam("public_id"))
+
+
 def find(session: Session, public_id: str) -> Subscriber | None:
     """The subscriber that links name ``public_id``; None once erased."""
-    return session.exec(select(Subscriber).where(Subscriber.public_id == public_id)).one_or_none()
+    return session.scalars(_NAMED, {"public_id": public_id}).one_or_none()
 
 
 def find_by_email(session: Session, email: str) -> Subscriber | None:

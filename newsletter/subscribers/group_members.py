@@ -47,11 +47,12 @@ def take_out(session: Session, own: GroupMember, others: Sequence[GroupMember]) 
 
 
 def hand_over(session: Session, keeper: GroupMember, heir: GroupMember) -> None:
-    """Give the heir a copy of the group's topics in place of their own."""
-    session.execute(delete(Topic).where(col(Topic.subscriber_id) == heir.subscriber_id))
+    """Give the heir a copy of the group's topics; where it has any, they replace the heir's own."""
     shared = session.exec(
         select(Topic).where(Topic.subscriber_id == keeper.subscriber_id).order_by(col(Topic.id))
     ).all()
+    if shared:
+        session.execute(delete(Topic).where(col(Topic.subscriber_id) == heir.subscriber_id))
     for topic in shared:
         copied = Topic(
             subscriber_id=heir.subscriber_id,

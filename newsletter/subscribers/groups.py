@@ -5,6 +5,9 @@ The topics of the one who keeps a group are the group's; those of the other memb
 
 from dataclasses import dataclass
 
+from sqlalchemy import bindparam, func
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from newsletter.core.errors import InputError
@@ -47,13 +50,25 @@ def listing(session: Session) -> list[Group]:
     return [Group(name, tuple(emails)) for name, emails in members.items()]
 
 
+_fellow = aliased(GroupMember)
+# Built once: a page of a reader who is in no group asks for it too.
+_MEMBERSHIP = (
+    select(
+        ReaderGroup.name,
+        GroupMember.is_keeper,
+        select(func.count())
+        .where(col(_fellow.group_id) == col(GroupMember.group_id))
+        .scalar_subquery(),
+    )
+    .join(GroupMember, col(GroupMember.group_id) == col(ReaderGroup.id))
+    .where(col(GroupMember.subscriber_id) == bindparam("subscriber_id"))
+)
+
+
 def membership(session: Session, subscriber: Subscriber) -> Membership | None:
     """The group that a subscriber is in."""
-    own = session.get(GroupMember, row_id(subscriber))
-    if own is None:
-        return None
-    group = session.get_one(ReaderGroup, own.group_id)
-    return Membership(group.name, own.is_keeper, 1 + len(others_of(session, own)))
+    found = session.execute(_MEMBERSHIP, {"subscriber_id": row_id(subscriber)}).one_or_none()
+    return Membership(*found) if found else None
 
 
 def create(session: Session, name: str, keeper: str) -> None:
@@ -72,8 +87,15 @@ def create(session: Session, name: str, keeper: str) -> None:
     _require_confirmed(first)
     group = ReaderGroup(name=wanted)
     session.add(group)
-    session.flush()
-    session.add(GroupMember(subscriber_id=row_id(first), group_id=group.id or 0, is_keeper=True))
+    try:
+        session.flush()
+        session.add(
+            GroupMember(subscriber_id=row_id(first), group_id=group.id or 0, is_keeper=True)
+        )
+        session.flush()
+    except IntegrityError as error:  # the same command elsewhere was first
+        what = "was made, or its keeper joined a group, at this moment; see: newsletter groups list"
+        raise InputError(what, where=repr(wanted)) from error
     learn_anew(session, row_id(first))
 
 
@@ -85,8 +107,13 @@ def add(session: Session, name: str, email: str) -> None:
     """
     group = _group(session, name)
     member = _free(session, email)
+    where = f"address {member.email!r}"
     session.add(GroupMember(subscriber_id=row_id(member), group_id=group.id or 0))
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:  # the same command elsewhere was first
+        what = "joined a group at this moment; see: newsletter groups list"
+        raise InputError(what, where=where) from error
 
 
 def remove(session: Session, email: str) -> str:

@@ -140,8 +140,11 @@ def part_of(
     session: Session, subscriber: Subscriber, topics: list[StatedTopic] | None = None
 ) -> dict[str, object]:
     """What the template part ``upload_form`` needs; ``topics`` if the page has read them."""
+    topics = topics_of(session, row_id(subscriber)) if topics is None else topics
+    clues = [clue for topic in topics for clue in topic.request.clues]
+    has_papers = any(clue.reference is not None for clue in clues)
     return {
-        "papers": library.papers_of(session, subscriber),
-        "topics": topics_of(session, row_id(subscriber)) if topics is None else topics,
+        "papers": library.papers_of(session, subscriber) if has_papers else [],
+        "topics": topics,
         "largest": IN_PREFERENCES.largest_in_words,
     }

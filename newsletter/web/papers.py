@@ -1,22 +1,25 @@
 """Public pages: days of papers, one paper, search, feeds, the style sheet."""
 
 from calendar import monthrange
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
+from sqlmodel import Session
 
 from newsletter.core.database import utc_now
 from newsletter.core.models import Paper
 from newsletter.papers import browse, spelling
 from newsletter.papers.browse import Order
-from newsletter.papers.search import search
+from newsletter.papers.search import search_ids
 from newsletter.web import feeds
 from newsletter.web.fields import code_of
+from newsletter.web.paper_lists import cards
 from newsletter.web.site import READ, Site, SiteDep
 
 router = APIRouter()
@@ -28,38 +31,41 @@ EARLIEST, LATEST = date(1991, 1, 1), date(2199, 12, 31)
 
 
 @router.api_route("/", methods=READ)
-def front_page(site: SiteDep, order: Order = Order.UPVOTES) -> HTMLResponse:
+async def front_page(site: SiteDep, order: Order = Order.UPVOTES) -> HTMLResponse:
     """The newest day's papers, and the sign-up form."""
-    with site.reading() as session:
-        day = browse.newest_day(session)
-    return _days(site, day or utc_now().date(), order=order, is_front=True)
+    today = utc_now().date()
+
+    def make(session: Session, state: object) -> bytes:
+        day = browse.newest_day(session) or today
+        return _rendered_days(site, session, state, Days(day, order=order), is_front=True)
+
+    return await site.shared_page(("front", today, order), make)
 
 
 @router.api_route("/day/{day}", methods=READ)
-def day_page(
+async def day_page(
     site: SiteDep, day: date, page: PageNumber = 1, order: Order = Order.UPVOTES
 ) -> HTMLResponse:
     """One day's papers."""
-    return _days(site, _checked(day), page=page, order=order)
+    return await _days(site, Days(_checked(day), 1, page, order))
 
 
 @router.api_route("/week/{day}", methods=READ)
-def week_page(
+async def week_page(
     site: SiteDep, day: date, page: PageNumber = 1, order: Order = Order.UPVOTES
 ) -> HTMLResponse:
     """The papers of the week that ``day`` is in."""
     monday = _checked(day) - timedelta(days=day.weekday())
-    return _days(site, monday, days=7, page=page, order=order)
+    return await _days(site, Days(monday, 7, page, order))
 
 
 @router.api_route("/month/{day}", methods=READ)
-def month_page(
+async def month_page(
     site: SiteDep, day: date, page: PageNumber = 1, order: Order = Order.UPVOTES
 ) -> HTMLResponse:
     """The papers of the month that ``day`` is in."""
     first = _checked(day).replace(day=1)
-    days = monthrange(first.year, first.month)[1]
-    return _days(site, first, days=days, page=page, order=order)
+    return await _days(site, Days(first, monthrange(first.year, first.month)[1], page, order))
 
 
 def _checked(day: date) -> date:
@@ -68,44 +74,40 @@ def _checked(day: date) -> date:
     return day
 
 
-def _days(
-    site: Site,
-    first: date,
-    *,
-    days: int = 1,
-    page: int = 1,
-    order: Order = Order.UPVOTES,
-    is_front: bool = False,
-) -> HTMLResponse:
-    with site.reading() as session:
-        newest = browse.newest_id(session)
-    key = ("days", newest, first, days, page, order, is_front)
-    body = site.kept.body(
-        key, lambda: _rendered_days(site, first, days, page, order, is_front=is_front)
-    )
-    return HTMLResponse(body)
+@dataclass(frozen=True, slots=True)
+class Days:
+    """A page of the papers of some days in a row."""
+
+    first: date
+    days: int = 1
+    page: int = 1
+    order: Order = Order.UPVOTES
+
+
+async def _days(site: Site, asked: Days) -> HTMLResponse:
+    return await site.shared_page(asked, partial(_rendered_days, site, asked=asked))
 
 
 def _rendered_days(
-    site: Site, first: date, days: int, page: int, order: Order, *, is_front: bool
+    site: Site, session: Session, state: object, asked: Days, *, is_front: bool = False
 ) -> bytes:
-    last = first + timedelta(days=days - 1)
-    with site.reading() as session:
-        found, total = browse.between(session, first, last, page=page, order=order)
-        around = browse.neighbours(session, first, last)
+    first, last = asked.first, asked.first + timedelta(days=asked.days - 1)
+    ids, total = browse.ids_between(session, first, last, page=asked.page, order=asked.order)
+    around = browse.neighbours(session, first, last)
+    heading = "h3" if is_front else "h2"
     return site.rendered(
         "days.html",
         first=first,
         last=last,
-        papers=found,
+        papers=cards(site, session, state, ids, heading=heading, teaser=260),
         total=total,
-        page=page,
-        start=(page - 1) * browse.PAGE,
+        page=asked.page,
+        start=(asked.page - 1) * browse.PAGE,
         pages=max(1, -(-total // browse.PAGE)),
         before=around.before,
         after=around.after,
-        span={1: "day", 7: "week"}.get(days, "month"),
-        order=order.value,
+        span={1: "day", 7: "week"}.get(asked.days, "month"),
+        order=asked.order.value,
         half_life=browse.HALF_LIFE.days,
         fewest_saves=browse.FEWEST_SAVES,
         is_front=is_front,
@@ -127,29 +129,28 @@ def day_json(site: SiteDep, day: date) -> Response:
 @router.api_route("/feed.atom", methods=READ)
 def newest_atom(site: SiteDep) -> Response:
     """The newest day's papers, for feed readers to subscribe to."""
-    with site.reading() as session:
-        day = browse.newest_day(session)
-    return _feed(site, day or utc_now().date(), "/feed.atom", as_json=False)
+    return _feed(site, None, "/feed.atom", as_json=False)
 
 
 @router.api_route("/feed.json", methods=READ)
 def newest_json(site: SiteDep) -> Response:
     """The same as JSON Feed."""
-    with site.reading() as session:
-        day = browse.newest_day(session)
-    return _feed(site, day or utc_now().date(), "/feed.json", as_json=True)
+    return _feed(site, None, "/feed.json", as_json=True)
 
 
-def _feed(site: Site, day: date, path: str, *, as_json: bool) -> Response:
-    with site.reading() as session:
-        newest = browse.newest_id(session)
-    body = site.kept.body((path, newest, day), lambda: _rendered_feed(site, day, path, as_json))
-    return feeds.answer(body, as_json=as_json)
+def _feed(site: Site, day: date | None, path: str, *, as_json: bool) -> Response:
+    """The papers of a day, of the newest unless told, as a feed at ``path``."""
+    today = utc_now().date()
+
+    def make(session: Session, state: object) -> bytes:
+        shown = day or browse.newest_day(session) or today
+        return _rendered_feed(site, session, shown, path, as_json)
+
+    return feeds.answer(site.shared((path, today), make), as_json=as_json)
 
 
-def _rendered_feed(site: Site, day: date, path: str, as_json: bool) -> bytes:
-    with site.reading() as session:
-        found, _ = browse.between(session, day, day)
+def _rendered_feed(site: Site, session: Session, day: date, path: str, as_json: bool) -> bytes:
+    found, _ = browse.between(session, day, day)
     base = site.settings.base_url
     feed = feeds.Feed(
         title=f"{site.settings.site_name}: papers of {day}",
@@ -199,39 +200,61 @@ def search_page(site: SiteDep, fields: Annotated[SearchFields, Query()]) -> HTML
     except ValueError:
         error = "Dates are written like 2026-11-22."
         return site.page("search.html", status=422, fields=fields, papers=None, error=error)
-    start = (fields.page - 1) * browse.PAGE
-    words, instead = line_of(fields.q), None
     with site.reading() as session:
-        matching = partial(
-            search,
-            session,
-            newest_first=fields.sort == "newest",
-            category=code_of(line_of(fields.category)) or None,
-            source=line_of(fields.source) or None,
-            venue=line_of(fields.venue) or None,
-            since=since,
-            until=until + timedelta(days=1) if until else None,
-        )
-        # For an interest typed as a sentence, papers with some of its words are useful.
-        found = matching(words, limit=browse.PAGE + 1, offset=start)
-        if not found and not matching(words, limit=1):
-            instead = spelling.corrected(session, words)
-            found = matching(instead or words, limit=browse.PAGE + 1, offset=start)
-        any_word = not found and not matching(instead or words, limit=1)
-        if any_word:
-            instead = None
-            found = matching(words, any_word=True, limit=browse.PAGE + 1, offset=start)
+        state = site.kept.state(session)
+        key = ("search", *fields.model_dump().values())
+        found = site.kept.made(state, key, lambda: _found(session, fields, since, until))
+        papers = cards(site, session, state, found.ids)
     return site.page(
         "search.html",
         fields=fields,
-        papers=found[: browse.PAGE],
+        papers=papers,
         error="",
-        start=start,
-        more=len(found) > browse.PAGE,
-        any_word=any_word,
-        instead=instead,
+        start=(fields.page - 1) * browse.PAGE,
+        more=found.more,
+        any_word=found.any_word,
+        instead=found.instead,
         again=urlencode(fields.given()),
     )
+
+
+class Found(NamedTuple):
+    """What a search found: papers of one page, and whether there are more.
+
+    They may have only some of the words (``any_word``), or other words, spelled right.
+    """
+
+    ids: tuple[int, ...]
+    more: bool
+    any_word: bool
+    instead: str | None
+
+
+def _found(
+    session: Session, fields: SearchFields, since: datetime | None, until: datetime | None
+) -> Found:
+    start = (fields.page - 1) * browse.PAGE
+    words, instead = line_of(fields.q), None
+    matching = partial(
+        search_ids,
+        session,
+        newest_first=fields.sort == "newest",
+        category=code_of(line_of(fields.category)) or None,
+        source=line_of(fields.source) or None,
+        venue=line_of(fields.venue) or None,
+        since=since,
+        until=until + timedelta(days=1) if until else None,
+    )
+    # For an interest typed as a sentence, papers with some of its words are useful.
+    found = matching(words, limit=browse.PAGE + 1, offset=start)
+    if not found and not matching(words, limit=1):
+        instead = spelling.corrected(session, words)
+        found = matching(instead or words, limit=browse.PAGE + 1, offset=start)
+    any_word = not found and not matching(instead or words, limit=1)
+    if any_word:
+        instead = None
+        found = matching(words, any_word=True, limit=browse.PAGE + 1, offset=start)
+    return Found(tuple(found[: browse.PAGE]), len(found) > browse.PAGE, any_word, instead)
 
 
 def moment_of(typed: str) -> datetime | None:

@@ -17,10 +17,9 @@ from sqlmodel import Session
 from newsletter.core import language
 from newsletter.core.database import utc_now
 from newsletter.core.errors import InputError, LimitError
-from newsletter.core.language import N_, _
+from newsletter.core.language import _
 from newsletter.core.models import (
     Cadence,
-    DigestLength,
     Subscriber,
     SubscriberStatus,
 )
@@ -63,10 +62,7 @@ ZONE_OPTIONS = Markup("\n").join(Markup("<option>{}</option>").format(zone) for 
 FormWithProfile = Annotated[Form, Depends(forms.with_file(IN_PREFERENCES.largest_file))]
 
 
-_WEEKDAYS = (
-    *(N_("Monday"), N_("Tuesday"), N_("Wednesday"), N_("Thursday")),
-    *(N_("Friday"), N_("Saturday"), N_("Sunday")),
-)
+_HOURS = tuple((str(hour), f"{hour:02}:00") for hour in range(24))
 
 
 class Tab(StrEnum):
@@ -109,15 +105,17 @@ def preferences_page(
     """The form as it stands in the tables."""
     with site.reading() as session:
         subscriber = subscriber_of(session, site, token)
-        topics = topics_of(session, row_id(subscriber))
+        stored = topics_of(session, row_id(subscriber))
+        topics = [forms.topic_fields(topic) for topic in stored]
+        beside = _beside(session, subscriber, topics, stored)
     fields = forms.preference_fields(preferences_of(subscriber))
     return _page(
         site,
         subscriber,
         token,
         fields,
-        [forms.topic_fields(topic) for topic in topics],
-        stored=topics,
+        topics,
+        beside=beside,
         saved=saved,
         back=back,
         tab=tab,
@@ -317,6 +315,22 @@ def resume(site: SiteDep, token: str) -> RedirectResponse:
     return RedirectResponse(f"{site.root}/preferences/{token}", 303)
 
 
+def _beside(
+    session: Session,
+    subscriber: Subscriber,
+    topics: list[dict[str, Any]],
+    stored: list[StatedTopic] | None = None,
+) -> dict[str, Any]:
+    """What the page shows beside the form's own fields."""
+    named = [value for topic in topics for value in topic["seed_papers"].splitlines()]
+    return {
+        "library": part_of(session, subscriber, stored),
+        "examples": topic_examples.examples_of(session, subscriber),
+        "group": groups.membership(session, subscriber),
+        "seeds": topic_examples.titles_of(session, named),
+    }
+
+
 def _page(
     site: Site,
     subscriber: Subscriber,
@@ -324,7 +338,7 @@ def _page(
     fields: dict[str, Any],
     topics: list[dict[str, Any]],
     *,
-    stored: list[StatedTopic] | None = None,
+    beside: dict[str, Any] | None = None,
     saved: bool = False,
     back: bool = False,
     tab: Tab = Tab.INTERESTS,
@@ -333,25 +347,19 @@ def _page(
     changed: today.Changes | None = None,
     brought: bool = False,
 ) -> HTMLResponse:
-    with site.reading() as session:
-        part = part_of(session, subscriber, stored)
-        examples = topic_examples.examples_of(session, subscriber)
-        group = groups.membership(session, subscriber)
-        named = [value for topic in topics for value in topic["seed_papers"].splitlines()]
-        seeds = topic_examples.titles_of(session, named)
+    if beside is None:
+        with site.reading() as session:
+            beside = _beside(session, subscriber, topics)
     return site.page(
         "preferences.html",
-        library=part,
-        group=group,
+        **beside,
         status=422 if wrong.said else 200,
         wrong=wrong,
         tab=tab.value,
         tabs=[each.value for each in Tab],
         back=back,
-        examples=examples,
         # What a file brought is text to look through and change, a line each.
         use_tags=not brought and _fits_as_tags(topics),
-        seeds=seeds,
         changed=changed,
         away=_away(subscriber),
         action=f"{site.root}/preferences/{token}",
@@ -364,9 +372,7 @@ def _page(
         status_name=subscriber.status.value,
         paused=subscriber.status == SubscriberStatus.PAUSED,
         active=subscriber.status == SubscriberStatus.ACTIVE,
-        cadences=list(Cadence),
-        lengths=list(DigestLength),
-        weekdays=_WEEKDAYS,
+        hours=_HOURS,
         languages=[(name, language.name_of(name)) for name in language.languages()],
         zone_options=ZONE_OPTIONS,
         archive_url=f"{site.root}/archive/{token}",

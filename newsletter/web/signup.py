@@ -34,6 +34,7 @@ from newsletter.web.steady import SteadyPage
 from newsletter.web.today import Today
 
 router = APIRouter()
+SECONDS_KEPT = 60
 FIELDS = ("email", "text", "categories", "authors", "seed_papers", "cadence", "time_zone")
 FormWithLibrary = Annotated[Form, Depends(forms.with_file(bibliography.AT_SIGN_UP.largest_file))]
 
@@ -48,7 +49,9 @@ def sign_up_page(
 ) -> HTMLResponse:
     """The whole form; a paper's page fills in who or what it should bring."""
     if not (author or category or paper):
-        return HTMLResponse(site.kept.body("sign-up", lambda: _rendered(site, Asked())))
+        # The papers that it offers are told anew after a while, see `CandidateCache`.
+        key = "sign-up", int(time.monotonic() // SECONDS_KEPT)
+        return HTMLResponse(site.shared(key, lambda *_: _rendered(site, Asked())))
     limit(site, request, Limited.FIRST_LOOK)
     typed = dict.fromkeys(FIELDS, "") | {
         "authors": line_of(author),

@@ -1,6 +1,7 @@
 """What every page needs: settings, database, signer, templates."""
 
 import re
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,11 +11,13 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
+from markupsafe import Markup
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
+from starlette.concurrency import run_in_threadpool
 
-from newsletter.core import language, one_line
+from newsletter.core import language
 from newsletter.core.config import Settings, bundled
 from newsletter.core.database import read_scope, session_scope, trial_scope
 from newsletter.core.errors import TokenError
@@ -25,6 +28,7 @@ from newsletter.messages import wording
 from newsletter.subscribers import accounts
 from newsletter.web.candidate_cache import CandidateCache
 from newsletter.web.page_cache import Kept
+from newsletter.web.page_templates import templates_of_pages
 
 SIGNED_OUT = N_("this link was signed out; the next digest has a new one")
 _IN_ENGLISH = ("operator/", "inbox")
@@ -47,8 +51,13 @@ class Site:
 
     @cached_property
     def kept(self) -> Kept:
-        """Pages that are the same for everybody."""
-        return Kept()
+        """Pages, and parts of pages, that are the same for everybody."""
+        return Kept(self.engine)
+
+    @cached_property
+    def goodbyes(self) -> dict[str, bytes]:
+        """The page that confirms that one has unsubscribed, by language."""
+        return {}
 
     @cached_property
     def pool(self) -> CandidateCache:
@@ -67,36 +76,21 @@ class Site:
         return (bundled("templates") / "pages" / "reader.js").read_bytes()
 
     @cached_property
-    def _templates(self) -> Environment:
-        templates = Environment(
-            loader=FileSystemLoader(bundled("templates") / "pages"),
-            autoescape=True,
-            extensions=["jinja2.ext.i18n"],
-            undefined=StrictUndefined,
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        # The style sheet may be cached forever: a new text gets a new address.
-        version = sha256(self.style).hexdigest()[:12]
-        templates.filters.update(
-            safe_url=wording.safe_url,
-            names=wording.authors_in_words,
-            day=wording.day_in_words,
-            shortened=one_line.shortened,
-            day_and_month=language.day_and_month,
-        )
-        language.translate(templates)
-        templates.globals.update(
-            site_name=self.settings.site_name,
-            postal_address=self.settings.postal_address,
-            root=self.root,
-            base_url=self.settings.base_url,
-            labels=wording.LABELS,
-            script_url=f"{self.root}/reader.js?{sha256(self.script).hexdigest()[:12]}",
-            style_url=f"{self.root}/style.css?{version}",
-        )
-        return templates
+    def _templates(self) -> dict[str, Environment]:
+        """The pages by language; a new style sheet or script has a new address."""
+        return {
+            spoken: templates_of_pages(
+                spoken,
+                site_name=self.settings.site_name,
+                postal_address=self.settings.postal_address,
+                root=self.root,
+                base_url=self.settings.base_url,
+                labels=wording.LABELS,
+                script_url=f"{self.root}/reader.js?{sha256(self.script).hexdigest()[:12]}",
+                style_url=f"{self.root}/style.css?{sha256(self.style).hexdigest()[:12]}",
+            )
+            for spoken in language.languages()
+        }
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session that changes nothing."""
@@ -119,7 +113,32 @@ class Site:
         # What readers never see is in English.
         spoken = language.SOURCE if name.startswith(_IN_ENGLISH) else language.current()
         with language.speaking(spoken):
-            return self._templates.get_template(name).render(values).encode("utf-8", "replace")
+            template = self._templates[spoken].get_template(name)
+            return template.render(values).encode("utf-8", "replace")
+
+    def macro(self, name: str, macro: str) -> Callable[..., Markup]:
+        """A macro of the template ``name``, in the language that is on."""
+        template = self._templates[language.current()].get_template(name)
+        found: Callable[..., Markup] = getattr(template.module, macro)
+        return found
+
+    async def shared_page(
+        self, key: Hashable, make: Callable[[Session, object], bytes]
+    ) -> HTMLResponse:
+        """A page that is the same for everybody, as ``make`` renders it in a session and its state.
+
+        What is kept is sent without a thread: switching there and back takes as long as the page.
+        """
+        body = self.kept.at_once(key)
+        if body is None:
+            body = await run_in_threadpool(self.shared, key, make)
+        return HTMLResponse(body)
+
+    def shared(self, key: Hashable, make: Callable[[Session, object], bytes]) -> bytes:
+        """Kept bytes that are the same for everybody, made where they are not there."""
+        with self.reading() as session:
+            state = self.kept.state(session)
+            return self.kept.made(state, key, lambda: make(session, state))
 
     def message(self, title: str, *paragraphs: str, status: int = 200) -> HTMLResponse:
         """A page with a title and a few words."""

@@ -84,8 +84,12 @@ def _speak_to(subscriber: Subscriber | None) -> None:
 
 
 def _done(site: Site) -> HTMLResponse:
-    # A provider's wave of one-click requests is thousands of this one page.
-    return HTMLResponse(site.kept.body("unsubscribed", lambda: _rendered(site)))
+    # A provider's wave of one-click requests is thousands of this one page, which shows nothing
+    # of the database.
+    spoken = language.current()
+    if spoken not in site.goodbyes:
+        site.goodbyes[spoken] = _rendered(site)
+    return HTMLResponse(site.goodbyes[spoken])
 
 
 def _rendered(site: Site) -> bytes:

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 from sqlmodel import Session, col, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
@@ -264,6 +266,44 @@ def test_a_subscriber_is_in_one_group_at_most(engine: Engine) -> None:
         groups.create(session, "Chess club", EVE)
     with session_scope(engine) as session, pytest.raises(InputError, match="Robotics lab"):
         groups.add(session, "Chess club", BOB)
+
+
+def test_an_heir_of_a_group_without_topics_keeps_their_own(engine: Engine) -> None:
+    ids = lab(engine)
+    with session_scope(engine) as session:
+        session.execute(delete(Topic).where(col(Topic.subscriber_id) == ids[ADA]))
+        groups.set_keeper(session, "Robotics lab", BOB)
+    with read_scope(engine) as session:
+        (bob,) = profiles.load_profiles(session, [ids[BOB]])
+        assert [topic.name for topic in bob.topics] == ["Proteins"]
+
+
+@pytest.mark.parametrize("what", ["create", "add"])
+def test_the_same_command_twice_at_once_is_one_clear_error(engine: Engine, what: str) -> None:
+    lab(engine)
+
+    def give_command(session: Session) -> None:
+        if what == "create":
+            groups.create(session, "Chess club", EVE)
+        else:
+            groups.add(session, "Robotics lab", EVE)
+
+    def second() -> str:
+        try:
+            with session_scope(engine) as session:
+                give_command(session)
+        except InputError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(1) as threads:
+        with session_scope(engine) as session:
+            give_command(session)
+            answer = threads.submit(second)
+            time.sleep(0.1)  # so that the second one, as a rule, has read before this commits
+        assert answer.result(30)
+    with read_scope(engine) as session:
+        assert len(session.exec(select(GroupMember)).all()) == 3
 
 
 def asked(session: Session, email: str) -> int:

@@ -50,7 +50,7 @@ def library(engine: Engine) -> Engine:
 
 def titles(engine: Engine, text: str = "", **filters: object) -> list[str]:
     with Session(engine) as session:
-        return [paper.title for paper in search(session, text, **filters)]  # type: ignore[arg-type]
+        return [paper.title for paper in search(session, text, **filters)]
 
 
 def test_words_match_in_any_inflection_and_a_title_counts_more(library: Engine) -> None:

@@ -181,21 +181,52 @@ def test_an_endless_answer_is_refused(server: Server) -> None:
         ask(server, largest=200_000)
 
 
-def test_an_answer_that_drips_is_given_up(server: Server) -> None:
+LATE = {
+    "its body": (b"HTTP/1.1 200 OK\r\n\r\n", b"<"),
+    "its headers": (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+    "its status": (b"", b"H"),
+    # A packed body that gives nothing yet: the name of a file, without an end.
+    "what is packed": (
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08" + bytes(6),
+        b"n",
+    ),
+    "the length of a piece": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    "nothing": (b"", b""),
+}
+
+
+@pytest.mark.parametrize("what", LATE)
+def test_an_answer_that_drips_is_given_up_wherever_it_does(server: Server, what: str) -> None:
     enough = threading.Event()
+    begin, drop = LATE[what]
 
     def drip(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.end_headers()
         try:
+            handler.wfile.write(begin)
             while not enough.wait(0.02):
-                handler.wfile.write(b"<")
+                handler.wfile.write(drop)
         except OSError:
             pass
 
     server.respond = [drip]
     with pytest.raises(FetchError, match="not complete after 0 s"):
-        ask(server, longest=0.1)
+        ask(server, longest=0.1, attempts=1)
+    enough.set()
+
+
+def test_a_body_without_a_length_is_not_taken_for_complete_when_time_is_over(
+    server: Server,
+) -> None:
+    enough = threading.Event()
+
+    def stay(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/rss+xml\r\n\r\n")
+        handler.wfile.write(rss(item(1)))
+        enough.wait(5)
+
+    server.respond = [stay]
+    with pytest.raises(FetchError, match="not complete after 0 s"):
+        ask(server, longest=0.1, attempts=1)
     enough.set()
 
 

@@ -57,7 +57,7 @@ def test_every_text_of_a_readers_page_is_marked_for_translation() -> None:
 def test_public_pages_follow_the_browser_then_the_site(engine: Engine) -> None:
     with visit(engine) as client:
         german = client.get("/sign-up", headers={"Accept-Language": "de-AT, en;q=0.5"})
-        # Kept for a minute: by language.
+        # Kept by language.
         english = client.get("/sign-up", headers={"Accept-Language": "en"})
         other = client.get("/sign-up", headers={"Accept-Language": "fr"})
     assert '<html lang="de" dir="ltr">' in german.text

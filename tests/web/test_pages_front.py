@@ -1,12 +1,10 @@
 """What everybody may see: days, papers, search, feeds, privacy."""
 
 import json
-from datetime import UTC, datetime
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from newsletter.core.database import session_scope, utc_now
 from tests.support.factories import make_paper
@@ -137,23 +135,3 @@ def test_the_privacy_page_follows_the_settings(sqlite_engine: Engine) -> None:
     assert "records which papers of a digest were" in page
     assert "do not count" not in page
     assert "1 Paper Street" in page
-
-
-def test_a_day_is_rendered_once_until_a_new_paper_comes(engine: Engine) -> None:
-    send_digest(engine, add_reader(engine), count=6)
-    pages = ("/", f"/day/{DAY}", f"/week/{DAY}", "/feed.atom", f"/day/{DAY}/feed.json")
-    told: list[str] = []
-
-    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        told.append(statement)
-
-    with visit(engine) as client:
-        first = [client.get(page).content for page in pages]
-        event.listen(engine, "before_cursor_execute", hear)
-        assert [client.get(page).content for page in pages] == first
-        assert not [line for line in told if "abstract" in line]
-        event.remove(engine, "before_cursor_execute", hear)
-        with session_scope(engine) as session:
-            seen = datetime(2026, 11, 20, 12, tzinfo=UTC)
-            make_paper(session, 60, title="A later study", first_seen_at=seen)
-        assert all("A later study" in client.get(page).text for page in pages)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from newsletter.core.config import Settings
+from newsletter.core.deadline import Deadline
 from newsletter.core.errors import FetchError, TokenError
 from newsletter.inbound.bounces.ses import ses_outcome
 from newsletter.inbound.providers.base import (
@@ -68,7 +69,11 @@ def fetch_from_amazon(url: str) -> bytes:
     """
     body = b""
     try:
-        with httpx.stream("GET", url, timeout=SECONDS, follow_redirects=False) as answer:
+        with (
+            Deadline(SECONDS, where=url[:120]) as deadline,
+            httpx.Client(timeout=SECONDS) as client,
+            client.stream("GET", url, extensions=deadline.extensions) as answer,
+        ):
             answer.raise_for_status()
             for chunk in answer.iter_bytes():
                 body += chunk

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -44,11 +45,11 @@ PART_OF: dict[Signal, Part] = {
     Signal.SAVED: "likes",
     Signal.NOT_RELEVANT: "dislikes",
 }
+_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _TEXTS = {InterestKind.KEYWORD, InterestKind.TEXT}
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     kind: EvidenceKind
     label: str
     part: Part
@@ -95,7 +96,7 @@ class Gathered:
         content, factors = _coefficients(pieces, learned, index)
         kept = np.array([piece.kept for piece in pieces], np.float32)
         return Evidence(
-            np.array([KINDS.index(piece.kind) for piece in pieces], np.int8),
+            np.array([_CODES[piece.kind] for piece in pieces], np.int8),
             tuple(short(piece.label) for piece in pieces),
             self.pool,
             np.array([piece.row for piece in pieces]),
@@ -392,9 +393,5 @@ def muted_people(mutes: Iterable[Interest]) -> tuple[str, ...]:
 
 
 def values_of(interests: Iterable[Interest], *kinds: InterestKind) -> tuple[str, ...]:
-    """What the reader wrote, in small letters; authors as written, since capitals tell initials."""
-    return tuple(
-        interest.value if interest.kind is InterestKind.AUTHOR else interest.value.casefold()
-        for interest in interests
-        if interest.kind in kinds
-    )
+    """What the reader wrote of some kinds, in small letters."""
+    return tuple(each.value.casefold() for each in interests if each.kind in kinds)

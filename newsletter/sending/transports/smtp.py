@@ -29,7 +29,7 @@ from newsletter.core.errors import (
     UncertainTransportError,
 )
 from newsletter.messages.envelope import Envelope
-from newsletter.sending.transports.line_check import Lines, look_at
+from newsletter.sending.transports.line_check import SAFE, Lines, look_at
 from newsletter.sending.transports.smtp_protocol import Dialogue, Reply, one_line
 
 # Seconds for a connection, its greeting and login: a relay that takes longer is down.
@@ -367,6 +367,8 @@ def _checked_lines(envelope: Envelope) -> Lines:
     Raises:
         PermanentTransportError: the message holds a CR or LF alone.
     """
+    if envelope.has_safe_lines:  # looking again takes a tenth of an unsigned message's time
+        return SAFE
     lines = look_at(envelope.data)
     if not lines.is_canonical:
         raise PermanentTransportError("the message contains a bare CR or LF")

@@ -113,16 +113,24 @@ class Dialogue(asyncio.Protocol):
         stuffed = data.replace(b"\r\n.", b"\r\n..") if has_dot else data
         if stuffed.startswith(b"."):
             stuffed = b"." + stuffed
+        end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
         self._content_has_left = False
         if self._lost is not None or self._transport.is_closing():
             self._is_flushed = False  # a transport that closes drops what is written to it
             raise ConnectionError(self._lost or "connection closed by the relay")
-        self._write(stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"))
-        # From here on what is left in the buffers may be of the group.
-        self._content_has_left = self._is_flushed
-        if then and self._pipelining and self._is_flushed:
+        if not (then and self._pipelining):
+            self._write(stuffed + end)
+            self._content_has_left = self._is_flushed
+            return (await self._next(1, self._final_timeout))[0]
+        self._write(stuffed)
+        if self._is_flushed:
+            # Dot and group in one write: both sides wake up once, not twice. From here on what is
+            # left in the buffers may be of the group.
+            self._content_has_left = True
             self._announced = len(then)
-            self._write(b"".join(then))
+            self._write(end + b"".join(then))
+        else:
+            self._write(end)
         return (await self._next(1, self._final_timeout))[0]
 
     async def announced(self) -> list[Reply]:
