@@ -88,6 +88,6 @@ def _values(
     if process is None:
         return values
     # Labels, moments and lists are mostly the same few objects: each is converted once.
-    different = {id(value): value for value in values}
+    different = dict(zip(map(id, values), values, strict=True))
     converted = {key: process(value) for key, value in different.items()}
-    return [converted[id(value)] for value in values]
+    return list(map(converted.__getitem__, map(id, values)))

@@ -16,7 +16,7 @@ from newsletter.core import language
 from newsletter.core.language import SOURCE
 from newsletter.core.models import DigestLength, EditionPaper, Label, Occasion, Paper
 from newsletter.messages import figures, other_words, paper_date, subjects
-from newsletter.messages.news import NewsItem, load_news
+from newsletter.messages.news import NewsItem, has_news, load_news
 from newsletter.messages.reasons import Reasons, divided, lines_of, reasons_of
 
 # Covers a late feed, a weekly cadence or a vacation; older papers are not news.
@@ -241,6 +241,7 @@ _ROWS = (
         SQLModel.metadata.tables["edition"].c.issue_date,
         SQLModel.metadata.tables["edition"].c.coverage.label("of_edition"),
         _delivery.coverage,
+        has_news(_delivery.id).label("has_news"),
     )
     .join_from(SQLModel.metadata.tables["delivery"], SQLModel.metadata.tables["subscriber"])
     .join(SQLModel.metadata.tables["edition"])
@@ -273,7 +274,8 @@ def load(session: Session, delivery_ids: Sequence[int], contents: Contents) -> d
         spans = _spans_in(marked), _spans_in(said)
         paper = DigestPaper(contents[paper_id], position, label, explanation, *spans, bars)
         items[delivery_id].append((section, paper))
-    told = load_news(connection, delivery_ids)
+    with_news = [row.id for row in rows if row.has_news]
+    told = load_news(connection, with_news) if with_news else {}
     empty = [row for row in rows if row.occasion is Occasion.NOTHING]
     reasons = _reasons(session, empty) if empty else {}
     return {

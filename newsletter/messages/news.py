@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import bindparam
+from sqlalchemy import ColumnElement, bindparam
 from sqlmodel import SQLModel
 
 from newsletter.core.language import N_, _
@@ -41,6 +41,11 @@ def subject_line(kind: ChangeKind, titles: Sequence[str]) -> str:
     more = len(titles) - 1
     first = _(_FIRST_WORDS[kind], title=shortened(titles[0], IN_SUBJECT))
     return _("{first} + {count} more", first=first, count=more) if more else first
+
+
+def has_news(delivery_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a digest tells any: few do, and a query for all costs more than it."""
+    return sqlalchemy.exists().where(_told.delivery_id == delivery_id)
 
 
 def load_news(connection: Any, delivery_ids: Sequence[int]) -> dict[int, tuple[NewsItem, ...]]:

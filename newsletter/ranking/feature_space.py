@@ -38,6 +38,7 @@ TITLE_WEIGHTS = (0.0, 0.7)
 # and every stored vector has to be computed again.
 GROWTH = 1.5
 BACKGROUND = 500  # papers whose scores say what an ordinary paper scores
+TOGETHER = 256  # texts that become vectors at once: memory is the same however many there are
 ITERATIONS = 4  # of the randomised SVD (Halko, Martinsson & Tropp 2011)
 _WORD = re.compile(r"\w+")
 _STEMMER = Stemmer.Stemmer("english")
@@ -100,9 +101,11 @@ class FeatureSpace:
 
     def transform(self, texts: Sequence[PaperText]) -> Vectors:
         """(n, d) float32, rows of length one; a text that says nothing is a zero row."""
-        if not texts:
-            return np.zeros((0, self.dimensions), np.float32)
-        return unit(self._untidied(texts) @ self.turn)
+        found = np.empty((len(texts), self.dimensions), np.float32)
+        for start in range(0, len(texts), TOGETHER):
+            some = self._untidied(texts[start : start + TOGETHER])
+            found[start : start + TOGETHER] = unit(some @ self.turn)
+        return found
 
     def word_vectors(self, words: Sequence[str]) -> Vectors:
         """(w, e) float32: what the encoder takes single words to mean, rows of length one."""
@@ -231,10 +234,12 @@ def fit(
     vectors = unit(joint @ turn)
     some = np.random.default_rng(0).permutation(len(vectors))[:BACKGROUND]
     idf = np.concatenate([one.idf_ for one in vectorizers])
-    digest = hashlib.sha256(components.tobytes() + turn.tobytes() + mean.tobytes()).hexdigest()
+    digest = hashlib.sha256()
+    for part in (components, turn, mean):
+        digest.update(np.ascontiguousarray(part).data)
     name = re.sub(r"\W+", "-", model.rstrip("/").rsplit("/", 1)[-1])[:30].strip("-")
     return FeatureSpace(
-        f"{name}-lsa{len(components)}-{digest[:12]}",
+        f"{name}-lsa{len(components)}-{digest.hexdigest()[:12]}",
         model,
         len(papers),
         weights,

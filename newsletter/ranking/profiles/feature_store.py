@@ -117,15 +117,16 @@ def put(session: Session, fitted: Fitted) -> None:
     """Store a space in place of the previous one; two processes may store the same one."""
     space = fitted.basis.space
     session.execute(delete(Space).where(col(Space.id) != space.id))
-    new = upsert(session, "feature_space").values(
-        id=space.id,
-        model=fitted.model,
-        papers=fitted.papers,
-        parameters=space.dump(),
-        collaboration_id="",
-        created_at=utc_now(),
-    )
-    session.execute(new.on_conflict_do_nothing())
+    # Values in the statement itself would be kept with it, and these are tens of megabytes.
+    row = {
+        "id": space.id,
+        "model": fitted.model,
+        "papers": fitted.papers,
+        "parameters": space.dump(),
+        "collaboration_id": "",
+        "created_at": utc_now(),
+    }
+    session.connection().execute(upsert(session, "feature_space").on_conflict_do_nothing(), row)
     _keep(space.id, fitted.basis)
 
 
@@ -178,13 +179,15 @@ def put_collaboration(
     session: Session, basis: Basis, others: Collaboration | None
 ) -> tuple[str, Basis]:
     """Store what others liked with the current space, replacing the previous value."""
-    row = session.get_one(Space, basis.space.id)
-    row.collaboration = None if others is None else others.dump()
-    digest = "" if row.collaboration is None else hashlib.sha256(row.collaboration).hexdigest()
-    row.collaboration_id = digest[:12]
-    session.add(row)
-    session.flush()
-    key, joined = basis_id(row.id, row.collaboration_id), Basis(basis.space, others)
+    stored = None if others is None else others.dump()
+    digest = "" if stored is None else hashlib.sha256(stored).hexdigest()[:12]
+    # Through the table: its row would bring all parameters of the space along.
+    space = SQLModel.metadata.tables["feature_space"]
+    session.connection().execute(
+        space.update().where(space.c.id == basis.space.id),
+        {"collaboration": stored, "collaboration_id": digest},
+    )
+    key, joined = basis_id(basis.space.id, digest), Basis(basis.space, others)
     _keep(key, joined)
     return key, joined
 

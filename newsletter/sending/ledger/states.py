@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_
+from sqlalchemy import ColumnElement, and_, bindparam, null, or_
 from sqlmodel import Session, SQLModel
 
 from newsletter.core.models import Broadcast, DeliveryStatus, Edition
@@ -40,7 +40,7 @@ COUNTED = tuple(status for status in DeliveryStatus if status not in COUNTED_AS)
 # Statements are written against tables, not mapped classes: they move many rows at a time.
 DELIVERY = SQLModel.metadata.tables["delivery"]
 ROW = DELIVERY.c
-NO_LEASE = {"lease_until": None, "lease_owner": None}
+NO_LEASE = {"lease_until": null(), "lease_owner": null()}
 
 # The statuses stand in the statement itself: only then does a database see that the partial index
 # on unfinished rows will do, and a claim is as fast at the end of a long list as at its start.
