@@ -28,7 +28,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="FOLDER",
-            help="With papers.tsv, saves.tsv, candidates.tsv and truth.tsv, or CSV reviews.",
+            help="With papers.tsv, saves.tsv, candidates.tsv and truth.tsv, or reviews as tables.",
         ),
     ],
     *,
@@ -189,7 +189,9 @@ def _print(
     out.print(table)
     drawn = len(measured.values)
     out.print(
-        f"95 % intervals over {drawn} draws of likes, the same for every ranker."
+        f"95 % intervals over {drawn} draws of likes, the same for every ranker: how far other "
+        "likes of these reviews would move the figures. Differences are paired. --json adds "
+        "intervals over the reviews."
         if measured.units == "reviews"
         else f"95 % intervals over {measured.units}; differences are paired."
     )

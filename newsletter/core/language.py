@@ -197,6 +197,7 @@ def direction() -> str:
     return "ltr" if name == SOURCE else _direction(name)
 
 
+@cache
 def name_of(name: str) -> str:
     """A language in its own words: ``Deutsch``."""
     found = _locale(name).get_display_name() or name

@@ -1,11 +1,12 @@
 """The templates of pages, compiled once for each language with its texts in them."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
 from jinja2.visitor import NodeTransformer
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from newsletter.core import language, one_line
 from newsletter.core.config import bundled
@@ -34,6 +35,7 @@ def templates_of_pages(spoken: str, **values: Any) -> Environment:
         marks=_marks,
         said=_said,
         options=_options,
+        without=_without,
     )
     language.translate(templates)
     return templates
@@ -52,7 +54,8 @@ def _marks(name: str, wrong: _Wrong, hint: str = "") -> Markup:
     if wrong.field == name:
         tied = Markup(' aria-invalid="true" autofocus aria-describedby="{}-wrong{}"')
         return tied.format(name, f" {hint}" if hint else "")
-    return Markup(' aria-describedby="{}"').format(hint) if hint else Markup("")
+    # Nearly always: `Markup.format` takes three times as long.
+    return Markup(f' aria-describedby="{escape(hint)}"' if hint else "")  # noqa: S704
 
 
 def _said(name: str, wrong: _Wrong) -> Markup:
@@ -65,8 +68,13 @@ def _said(name: str, wrong: _Wrong) -> Markup:
 
 def _options(values: tuple[tuple[str, str], ...], chosen: str) -> Markup:
     """The options of a list, each with its value and words, and the chosen one selected."""
-    start = Markup('<option value="{}"').format(chosen)
+    start = f'<option value="{escape(chosen)}"'
     return Markup(_unselected(values).replace(f"{start}>", f"{start} selected>"))  # noqa: S704
+
+
+def _without(values: Sequence[str], other: str, most: int) -> list[str]:
+    """The first ``most`` of the values that are not ``other``."""
+    return [value for value in values if value != other][:most]
 
 
 @lru_cache(maxsize=100)

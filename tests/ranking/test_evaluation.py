@@ -167,6 +167,51 @@ def test_a_review_with_usual_columns_is_read_as_it_comes(tmp_path: Path, header:
 
 
 @pytest.mark.parametrize(
+    ("name", "delimiter", "yes", "no"),
+    [
+        ("Halos.tsv", "\t", "yes", "no"),
+        ("Halos.tsv.gz", "\t", "True", "False"),
+        ("HALOS.CSV", ";", "1.0", "0.0"),
+        ("Halos.csv.gz", ",", "Y", "N"),
+    ],
+)
+def test_a_table_is_read_whatever_separates_its_columns(
+    tmp_path: Path, name: str, delimiter: str, yes: str, no: str
+) -> None:
+    lines = [delimiter.join(("Title", "Year", "Relevant"))]
+    lines += [delimiter.join((f"Dark matter {n}", "1999", yes)) for n in range(4)]
+    lines += [delimiter.join((f"Protein {n}", "2001", no)) for n in range(9)]
+    data = "\n".join(lines).encode("utf-8-sig")
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    (tmp_path / "stats.csv").write_text("topic,n\nHalos,13\n", encoding="utf-8")
+    [review] = datasets.load_reviews(tmp_path)
+    assert (review.name.casefold(), len(review.papers)) == ("halos", 13)
+    assert review.relevant.tolist() == [True] * 4 + [False] * 9
+    liked, rest = review.draw(0)
+    assert (len(liked), len(rest)) == (1, 12), "of four relevant papers one is enough to like"
+
+
+def test_a_review_of_titles_with_four_relevant_papers_is_evaluated(tmp_path: Path) -> None:
+    lines = ["title\tincluded"]
+    lines += [f"Dark matter halo number {n}\tyes" for n in range(4)]
+    lines += [f"Protein {n} folds in water\tno" for n in range(12)]
+    (tmp_path / "Halos.tsv").write_text("\n".join(lines), encoding="utf-8")
+    command = ["evaluate", str(tmp_path), "--json", "--baselines", "--draws", "30"]
+    done = CliRunner().invoke(make_app(), command)
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["draws"], found["users"]) == (30, 1)
+    assert found["auc"] > 0.9
+    assert found["intervals_over_reviews"]["auc"] is None, "one review says nothing of others"
+
+
+def test_a_library_without_its_papers_is_no_review(folder: Path) -> None:
+    (folder / "papers.tsv").unlink()
+    with pytest.raises(InputError, match=r"neither papers\.tsv nor reviews"):
+        datasets.load(folder)
+
+
+@pytest.mark.parametrize(
     ("text", "what"),
     [
         (halos("title,abstract,verdict"), "needs the columns title"),

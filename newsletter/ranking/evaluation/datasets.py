@@ -1,8 +1,8 @@
 """Evaluation folders.
 
 Either `papers.tsv` (id, title, abstract and date where there are), `candidates.tsv` (the same,
-of new papers), `saves.tsv` and `truth.tsv` (subscriber, paper); or systematic reviews, one CSV
-file with title, abstract and label a topic, from which ten likes are drawn, several times.
+of new papers), `saves.tsv` and `truth.tsv` (subscriber, paper); or systematic reviews, one table
+with title, abstract and label a topic, from which ten likes are drawn, several times.
 """
 
 import csv
@@ -31,6 +31,10 @@ LABELS = (
 )
 YES, NO = {"1", "1.0", "true", "yes", "y", "included"}, {"0", "0.0", "false", "no", "n", "excluded"}
 UNJUDGED = {"", "-1", "-1.0", "nan", "na"}
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+# Files that such folders hold beside reviews: sizes, and parts of a library that lacks papers.
+NO_REVIEWS = ("stats", "candidates.", "saves.", "truth.")
+DELIMITERS = ",;\t"  # a spreadsheet where the comma is the decimal sign writes semicolons
 NEWEST = 5  # by time, the newest fifth of the papers is to be found
 csv.field_size_limit(1_000_000)  # abstracts are long, but not as long as this
 
@@ -124,11 +128,15 @@ def load_reviews(folder: Path) -> list[Review]:
     Raises:
         InputError: there are none, or one cannot be read; names the file and the line.
     """
-    paths = sorted([*folder.glob("*.csv.gz"), *folder.glob("*.csv")])
-    paths = [path for path in paths if not path.name.startswith("stats")]
+    paths = sorted(
+        path
+        for path in folder.glob("*")
+        if path.name.casefold().endswith(TABLES) and not path.name.casefold().startswith(NO_REVIEWS)
+    )
     if not paths:
         raise InputError(
-            "contains neither papers.tsv nor reviews (*.csv, *.csv.gz)", where=str(folder)
+            f"contains neither papers.tsv nor reviews ({', '.join('*' + end for end in TABLES)})",
+            where=str(folder),
         )
     return [_load_review(path) for path in paths]
 
@@ -210,8 +218,12 @@ def _pairs(path: Path, row_of: dict[str, int]) -> Iterator[tuple[str, int]]:
 
 def _load_review(path: Path) -> Review:
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        zipped = path.suffix.casefold() == ".gz"
+        data = gzip.decompress(path.read_bytes()) if zipped else path.read_bytes()
+        text = data.decode("utf-8-sig")
+        header = text.partition("\n")[0]
+        delimiter = max(DELIMITERS, key=header.count)
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
         title, abstract, label = _columns(rows.fieldnames or (), path)
         papers, relevant = [], []
         for row in rows:

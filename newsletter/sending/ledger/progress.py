@@ -60,10 +60,8 @@ def progress(
         .limit(1)
     )
     recent = (ROW.edition_id == edition_id, ROW.finished_at > now - WINDOW, ROW.status.in_(_DONE))
-    done = session.connection().scalar(select(func.count()).where(*recent)) or 0
-    first = session.connection().scalar(
-        select(ROW.finished_at).where(*recent).order_by(ROW.finished_at).limit(1)
-    )
+    counted = select(func.count(), func.min(ROW.finished_at)).where(*recent)
+    done, first = session.connection().execute(counted).one()
     seconds = max(1.0, (now - first).total_seconds()) if first else 1.0
     return Progress(left, leased, done / seconds, next_at)
 
