@@ -12,14 +12,11 @@ from sqlmodel import Session, col
 
 from newsletter.core import database, language
 from newsletter.core.config import Settings
-from newsletter.core.config import Settings
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Feedback, Paper, Signal
 from newsletter.subscribers import accounts
 from newsletter.subscribers.accounts import row_id
 from newsletter.web.page_cache import Kept
-from newsletter.web.paper_lists import cards
-from newsletter.web.site import Site
 from newsletter.web.paper_lists import cards
 from newsletter.web.site import Site
 from tests.support.command import Newsletter
@@ -172,18 +169,6 @@ def test_a_value_is_of_one_state_one_key_and_one_language(engine: Engine) -> Non
     kept.keep(state, "page", b"late")
     assert kept.get(newer, "page") is None
     assert kept.made(newer, "page", lambda: b"again") == b"again"
-
-
-def test_a_paper_that_was_removed_while_a_page_was_made_is_not_on_it(
-    engine: Engine, papers: list[int]
-) -> None:
-    site = Site(engine, Settings(secret_keys=KEY), SIGNER)
-    with session_scope(engine) as session:
-        session.delete(session.get_one(Paper, papers[1]))
-    with site.reading() as session:
-        shown = cards(site, session, site.kept.state(session), papers)
-    assert shown.count("<li>") == 2
-    assert "None" not in shown
 
 
 def test_without_a_known_state_nothing_is_kept(sqlite_engine: Engine) -> None:
