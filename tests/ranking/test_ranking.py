@@ -211,7 +211,8 @@ def test_what_is_kept_of_other_readers_changes_no_reason(monkeypatch: pytest.Mon
     together = ranking.rank(candidates, profiles)
     for bound in ("KEPT_TEXTS", "KEPT_PAIRS", "KEPT_SPELLINGS"):
         monkeypatch.setattr(reasons, bound, 1)
-    monkeypatch.setattr(scoring, "KEPT", 0)
+    for bound in ("KEPT", "KEPT_VALUES"):
+        monkeypatch.setattr(scoring, bound, 0)
     assert ranking.rank(candidates, profiles) == together
     assert len({p.explanation for ranked in together for p in ranked.picks}) > 1
 
