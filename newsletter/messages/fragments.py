@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from markupsafe import escape
 
+from newsletter.core.errors import RenderError
 from newsletter.core.models import DigestLength, Label
 from newsletter.messages import mime, paper_card, reasons, templates, wording
 from newsletter.messages.digest import DigestPaper, FrozenPaper, Spans
@@ -23,6 +24,7 @@ from newsletter.messages.reasons import Kinds, Reason, Reasons
 
 # Control characters cannot come from outside: `wording.one_line` takes them out of every text.
 _SLOT = re.compile("\x02([a-z]+)\x03")
+_BROKEN = re.compile("[\x02\x03]")  # what is left of a slot that a template changed
 _SOFT_BREAK = b"=\r\n"
 # A fragment of a paper takes about 6 KB: 12 MB. An edition has some hundred papers in three
 # lengths, first or not, most of which never occur.
@@ -49,14 +51,28 @@ class Fragment:
     size: int
 
     def fill(self, pieces: list[bytes], values: Mapping[str, bytes]) -> None:
-        """Append the text to ``pieces``, with ``values`` (from `encoded`) in the slots."""
+        """Append the text to ``pieces``, with ``values`` (from `encoded`) in the slots.
+
+        Raises:
+            RenderError: a template of the operator's prints what is not known there.
+        """
         filled = self.pieces.copy()
-        filled[1::2] = self.chosen(values)
+        try:
+            filled[1::2] = self.chosen(values)
+        except KeyError as error:
+            raise _misused(str(error)) from error
         pieces += filled
 
     def filled_size(self, sizes: Mapping[str, int]) -> int:
-        """Octets before encoding with slots of these sizes."""
-        return self.size + sum(sizes[name] for name in self.slots)
+        """Octets before encoding with slots of these sizes.
+
+        Raises:
+            RenderError: as `fill`.
+        """
+        try:
+            return self.size + sum(sizes[name] for name in self.slots)
+        except KeyError as error:
+            raise _misused(str(error)) from error
 
 
 class HtmlAndText(NamedTuple):
@@ -290,10 +306,19 @@ def _frame(rendered: Iterable[str]) -> Wrapper:
 def _fragment(text: str) -> Fragment:
     parts = _SLOT.split(text)
     literals, slots = parts[::2], parts[1::2]
+    if broken := next(filter(_BROKEN.search, literals), ""):
+        raise _misused(ascii(_BROKEN.split(broken)[1][:20]))
     pieces = [b""] * len(parts)
     pieces[::2] = map(encoded, literals)
     return Fragment(
         pieces, slots, _chooser(slots), sum(len(literal.encode()) for literal in literals)
+    )
+
+
+def _misused(name: str) -> RenderError:
+    return RenderError(
+        f"template digest: {name} differs from reader to reader; it cannot be changed, and stands "
+        "only where the template that comes with this program has it"
     )
 
 

@@ -217,7 +217,7 @@ class Renderer:
                 for_html.update(why.html)
                 for_text.update(why.text)
                 for_html["fit"], for_text["fit"] = fit.html, fit.text
-                for_text["number"] = b"%d=\r\n" % next(numbers)
+                for_html["number"] = for_text["number"] = b"%d=\r\n" % next(numbers)
                 card.html.fill(html, for_html)
                 card.text.fill(text, for_text)
                 card.footnote.fill(footnotes, for_text)
@@ -234,6 +234,7 @@ class Renderer:
         sizes = {name: len(token) for name, token in tokens.items()}
         sizes |= sizes_in_html(words)
         sizes["notice"] = size_limit.LONGEST_NOTICE
+        sizes["number"] = len(str(len(digest.papers)))
         frame = self._frame_of(digest, noticed=True)
         taken = sum(pair.html.filled_size(sizes) for pair in frame.pairs())
         for section in digest.sections:

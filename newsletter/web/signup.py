@@ -51,7 +51,11 @@ def sign_up_page(
     if not (author or category or paper):
         # The papers that it offers are told anew after a while, see `CandidateCache`.
         key = "sign-up", int(time.monotonic() // SECONDS_KEPT)
-        return HTMLResponse(site.shared(key, lambda *_: _rendered(site, Asked())))
+        # Not `Site.shared`: within its session a second one would be opened, and where all lines to
+        # a database are taken so, none of those who wait ever gets another.
+        with site.reading() as session:
+            state = site.kept.state(session)
+        return HTMLResponse(site.kept.made(state, key, lambda: _rendered(site, Asked())))
     limit(site, request, Limited.FIRST_LOOK)
     typed = dict.fromkeys(FIELDS, "") | {
         "authors": line_of(author),

@@ -1,5 +1,6 @@
 """The fast way to a message equals the plain one, whatever stands in a digest, and whose it is."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from newsletter.core import language
+from newsletter.core.config import bundled
+from newsletter.core.errors import RenderError
 from newsletter.core.models import DigestLength, Label, Occasion
-from newsletter.messages import fragments, size_limit
+from newsletter.messages import fragments, size_limit, templates
 from newsletter.messages.digest import Digest, DigestPaper, DigestSection, sections_of
 from newsletter.messages.figures import Thumbnail
 from newsletter.messages.news import NewsItem
@@ -23,6 +26,7 @@ from newsletter.sending.transports.line_check import SAFE, look_at
 from tests.support import digests as mails
 
 RTL = "he"
+OwnTemplate = Callable[[str, str, str], Renderer]
 HOSTILE = "a\r\n.\r\nMAIL FROM:<x@evil.example>\r\n\x00\x02token\x03\x04 \u2028.b &<b>\"'= =C3\t."
 
 
@@ -182,6 +186,51 @@ def test_a_fragment_is_filled_as_its_text_would_be(text: str) -> None:
     assert decoded(message_from_bytes(head + b"".join(pieces))) == said
     sizes = {name: len(value.encode()) for name, value in values.items()}
     assert fragment.filled_size(sizes) == len(said.encode())
+
+
+@pytest.fixture
+def own_template(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[OwnTemplate]:
+    """Gives a renderer of a site whose operator changed a template."""
+
+    def change(name: str, old: str, new: str) -> Renderer:
+        shutil.copytree(bundled("templates"), tmp_path / "templates")
+        file = tmp_path / "templates" / name
+        text = file.read_text("utf-8")
+        file.write_text(text.replace(old, new), "utf-8")
+        assert file.read_text("utf-8") != text
+        monkeypatch.setattr(templates, "bundled", tmp_path.joinpath)
+        templates._compiled.cache_clear()
+        return Renderer(mails.settings(), mails.signer())
+
+    yield change
+    templates._compiled.cache_clear()
+
+
+def test_a_template_of_ones_own_may_number_the_papers_in_html(own_template: OwnTemplate) -> None:
+    renderer = own_template("digest.mjml", "{{ paper.title }}", "№ {{ paper.number }}")
+    # With so many in full, some are shortened: their sizes are asked for too.
+    many = mails.digest(papers=40, length=DigestLength.FULL)
+    for digest in (mails.digest(papers=3), many):
+        html, _ = bodies(renderer.digest(digest).data)
+        assert html == renderer.parts(digest).html
+        assert "№ 1" in html
+        assert "№ 3" in html
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "what"),
+    [
+        ("digest.txt", "{{ lead }}", "{{ lead | upper }}", "'LEAD'"),
+        ("digest.txt", "{{ paper.title }}", "{{ paper.fit | upper }}", "'FIT'"),
+        ("digest.txt", "{{ paper.title }}", "{{ paper.explanation | replace('w', 'v') }}", "'vhy'"),
+        ("digest.mjml", "{{ lead }}", "{{ footnotes }}", "'footnotes'"),
+    ],
+)
+def test_a_template_that_changes_what_differs_between_readers_is_refused(
+    own_template: OwnTemplate, name: str, old: str, new: str, what: str
+) -> None:
+    with pytest.raises(RenderError, match=f"{what} differs from reader to reader"):
+        own_template(name, old, new).digest(mails.digest())
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,27 @@ def test_what_is_kept_is_sent_without_reading_papers_again(engine: Engine) -> No
             assert told == []
 
 
+@pytest.mark.usefixtures("papers")
+def test_a_page_never_takes_a_second_line_to_the_database(engine: Engine) -> None:
+    out = most = 0
+
+    def taken(*_: Any) -> None:
+        nonlocal out, most
+        out += 1
+        most = max(most, out)
+
+    def given_back(*_: Any) -> None:
+        nonlocal out
+        out -= 1
+
+    event.listen(engine, "checkout", taken)
+    event.listen(engine, "checkin", given_back)
+    with visit(engine) as client:
+        for page in (*PUBLIC, "/sign-up"):
+            assert client.get(page).status_code == 200
+            assert (page, out, most) == (page, 0, 1)
+
+
 Change = Callable[[Session, list[int]], None]
 
 
