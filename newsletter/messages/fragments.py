@@ -100,7 +100,6 @@ class Said(NamedTuple):
     linked: Kinds
     html: Mapping[str, bytes]
     text: Mapping[str, bytes]
-    sizes: Mapping[str, int]  # octets in HTML, before encoding
     words: int
 
 
@@ -124,6 +123,8 @@ def encoded(text: str) -> bytes:
 
 def encoded_both(text: str) -> tuple[bytes, bytes]:
     """``text`` `encoded` for HTML and for plain text; mostly they are the same."""
+    if not text:
+        return b"", b""
     plain, escaped = encoded(text), escape(text)
     return (plain if len(escaped) == len(text) else encoded(str(escaped))), plain
 
@@ -134,6 +135,11 @@ def _slots(linked: Kinds) -> Reasons:
         Reason(slot(why), slot(bar) if has_bar else "")
         for (why, bar), has_bar in zip(reasons.SLOTS, linked, strict=False)
     )
+
+
+def sizes_of(why: Reasons) -> dict[str, int]:
+    """Octets in HTML of what reasons put into slots."""
+    return sizes_in_html(reasons.filled(reasons.clean(why)))
 
 
 def sizes_in_html(words: Mapping[str, str]) -> dict[str, int]:
@@ -263,13 +269,11 @@ class Fragments:
 
 def _said(why: Reasons) -> Said:
     clean = reasons.clean(why)
-    filled = reasons.filled(clean)
-    both = {name: encoded_both(text) for name, text in filled.items()}
+    both = {name: encoded_both(text) for name, text in reasons.filled(clean).items()}
     return Said(
         reasons.kinds(clean),
         {name: html for name, (html, _) in both.items()},
         {name: text for name, (_, text) in both.items()},
-        sizes_in_html(filled),
         sum(len(each.text.split()) for each in why),
     )
 

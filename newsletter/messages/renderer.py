@@ -37,6 +37,7 @@ from newsletter.messages.fragments import (
     encoded_both,
     links_of,
     sizes_in_html,
+    sizes_of,
     slot,
 )
 from newsletter.messages.news import news_cards
@@ -237,7 +238,7 @@ class Renderer:
         taken = sum(pair.html.filled_size(sizes) for pair in frame.pairs())
         for section in digest.sections:
             shared = fragments.said(section.reasons)
-            sizes |= shared.sizes
+            sizes |= sizes_of(section.reasons)
             around = fragments.section(paper_card.heading(section), shared.linked)
             taken += sum(pair.html.filled_size(sizes) for pair in around.pairs())
         if digest.news:
@@ -247,7 +248,7 @@ class Renderer:
 
         def size_of(paper: DigestPaper, length: DigestLength) -> int:
             said = fragments.said(paper.reasons)
-            sizes.update(said.sizes)
+            sizes.update(sizes_of(paper.reasons))
             sizes["fit"] = fragments.fits[paper.label].size
             is_lead = paper.paper_id == first
             card = fragments.paper(paper, length, said.linked, is_lead, digest.read_here)

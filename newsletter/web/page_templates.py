@@ -1,5 +1,6 @@
 """The templates of pages, compiled once for each language with its texts in them."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -34,6 +35,7 @@ def templates_of_pages(spoken: str, **values: Any) -> Environment:
         marks=_marks,
         said=_said,
         options=_options,
+        without=_without,
     )
     language.translate(templates)
     return templates
@@ -68,6 +70,11 @@ def _options(values: tuple[tuple[str, str], ...], chosen: str) -> Markup:
     """The options of a list, each with its value and words, and the chosen one selected."""
     start = f'<option value="{escape(chosen)}"'
     return Markup(_unselected(values).replace(f"{start}>", f"{start} selected>"))  # noqa: S704
+
+
+def _without(values: Sequence[str], other: str, most: int) -> list[str]:
+    """The first ``most`` of the values that are not ``other``."""
+    return [value for value in values if value != other][:most]
 
 
 @lru_cache(maxsize=100)
