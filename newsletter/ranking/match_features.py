@@ -102,6 +102,8 @@ class Words:
     def _nearest(self, key: str) -> Vectors:
         """(n,) how close the closest word of each text is; the same stem is 1."""
         if key not in self._near:
+            if len(self._near) >= self._most:
+                self._near.clear()
             known, encode = self.candidates.vocabulary, self.candidates.word_vectors
             close = np.zeros(len(known.numbers) + 1, np.float32)
             if known.vectors is not None and encode is not None:

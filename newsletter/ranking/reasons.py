@@ -31,6 +31,9 @@ SHARED = 2  # words named that two papers have in common
 SHORTEST_SHARED = 4  # letters; shorter ones are hardly ever what a paper is about
 # Words that are rare enough to say something: at most this share of the day's papers has them.
 COMMON = 0.15
+# What is kept for other readers, and then begun anew: texts with their words, pairs of a text and a
+# paper, spellings in each paper. 20 MB each, however many readers there are.
+KEPT_TEXTS, KEPT_PAIRS, KEPT_SPELLINGS = 2_000, 100_000, 400
 _SAID = {
     "seed_paper": N_("which you named"),
     "relevant": N_("which you liked"),
@@ -98,7 +101,7 @@ class Reasons:
     found: scoring.Matches
     _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
-    _shared: dict[tuple[int | str, int], list[str]] = field(default_factory=dict)
+    _shared: dict[tuple[int | str, int, str], str] = field(default_factory=dict)
     _spelled: list[dict[str, str]] = field(default_factory=list)  # by candidate and interest
     _folded: list[list[tuple[str, str]]] = field(default_factory=list)  # categories, as written
 
@@ -186,7 +189,10 @@ class Reasons:
         title, abstract = self.candidates.titles[paper], self.candidates.abstracts[paper]
         there = self.found.holds(value, paper)
         found = short(spelled(title, value) or spelled(abstract, value)) if there else ""
-        self._spelled[paper][value] = found
+        known = self._spelled[paper]
+        if len(known) >= KEPT_SPELLINGS:
+            known.clear()
+        known[value] = found
         return found
 
     def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> _Line | None:
@@ -217,9 +223,12 @@ class Reasons:
 
     def _words_of(self, key: int | str, text: str, paper: int) -> str:
         """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
-        shared = self._shared.get((key, paper))
-        if shared is None:
+        spoken = language.current()
+        said = self._shared.get((key, paper, spoken))
+        if said is None:
             if key not in self._liked:
+                if len(self._liked) >= KEPT_TEXTS:
+                    self._liked.clear()
                 words = (word for word, _, _ in tokens(text) if _says_something(word))
                 self._liked[key] = frozenset(stem(word) for word in words)
             there = self._words_in(paper)
@@ -227,9 +236,11 @@ class Reasons:
             title = {stem(word) for word in phrase_of(self.candidates.titles[paper])}
             count = self.candidates.vocabulary.count
             best = sorted(both, key=lambda each: (each not in title, count(each), each))[:SHARED]
-            shared = [there[each] for each in best] if len(best) == SHARED else []
-            self._shared[key, paper] = shared
-        return _listed(shared)
+            said = _listed([there[each] for each in best] if len(best) == SHARED else [])
+            if len(self._shared) >= KEPT_PAIRS:
+                self._shared.clear()
+            self._shared[key, paper, spoken] = said
+        return said
 
     def _words_in(self, paper: int) -> dict[str, str]:
         """The candidate's words that say something, by stem."""

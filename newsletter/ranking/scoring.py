@@ -33,6 +33,7 @@ NEVER = np.float32(-np.inf)
 # Packed scores: steps between these, in as many levels as the bits beside the index leave.
 LOWEST, HIGHEST = -16.0, 48.0
 KEPT = 4_000_000  # numbers of what is followed, 16 MB
+KEPT_VALUES = 50_000  # words, authors and categories looked for, 20 MB
 
 
 class Named(NamedTuple):
@@ -73,6 +74,8 @@ class Matches:
         """
         key = (kind, value)
         if key not in self._found:
+            if len(self._found) >= KEPT_VALUES:
+                self._found.clear()
             if kind == "word":
                 self._found[key] = np.flatnonzero(self.candidates.index.counts(value)[0])
             elif kind == "author":

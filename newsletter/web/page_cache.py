@@ -6,6 +6,7 @@ everybody may see is kept here.
 
 import sqlite3
 import sys
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import cached_property
@@ -67,7 +68,9 @@ class Kept:
         if path is None:
             return None
         address = f"{path.absolute().as_uri()}?mode=rw"
-        return sqlite3.connect(address, uri=True, timeout=0, check_same_thread=False)
+        watch = sqlite3.connect(address, uri=True, timeout=0, check_same_thread=False)
+        weakref.finalize(self, watch.close)
+        return watch
 
     def _state_of_file(self) -> object:
         with self._lock:  # a connection serves one thread at a time

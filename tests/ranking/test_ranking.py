@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from newsletter.core.models import Label
 from newsletter.core.sentences import sentences
-from newsletter.ranking import attribution, explanations, scoring
+from newsletter.ranking import attribution, explanations, reasons, scoring
 from newsletter.ranking import ranker as ranking
 from newsletter.ranking.candidates import (
     LIKED,
@@ -203,6 +203,18 @@ def test_one_by_one_and_all_at_once_explain_alike(
     ranker = ranking.Ranker(candidates)
     assert [ranker.rank([profile])[0] for profile in profiles] == together
     assert any("which you saved" in p.explanation for ranked in together for p in ranked.picks)
+
+
+def test_what_is_kept_of_other_readers_changes_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    candidates, pool = candidates_of(vectors_of(60)), vectors_of(9, seed=9)
+    profiles = [reader(with_evidence(pool[: 1 + seed], seed)) for seed in range(9)]
+    together = ranking.rank(candidates, profiles)
+    for bound in ("KEPT_TEXTS", "KEPT_PAIRS", "KEPT_SPELLINGS"):
+        monkeypatch.setattr(reasons, bound, 1)
+    for bound in ("KEPT", "KEPT_VALUES"):
+        monkeypatch.setattr(scoring, bound, 0)
+    assert ranking.rank(candidates, profiles) == together
+    assert len({p.explanation for ranked in together for p in ranked.picks}) > 1
 
 
 def test_highlights_are_the_sentences_closest_to_the_reader_verbatim() -> None:
