@@ -22,7 +22,7 @@ FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=30)
 # Nobody has complained of it for so long: the next pause is a first one again.
 FORGOTTEN_AFTER = timedelta(hours=1)
-# Two senders' ideas of the database's time, each measured through a busy machine, may differ so far.
+# Two senders compare their clocks with the database's through a busy machine.
 CLOCKS_APART = timedelta(minutes=1)
 _PREFIX = "pause:"
 
