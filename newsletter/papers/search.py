@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, reduce
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import (
     ColumnElement,
@@ -111,11 +111,26 @@ class Term:
     excluded: bool = False
 
 
-def search(session: Session, text: str = "", **narrowed: Any) -> Sequence[Paper]:
+class Narrowed(TypedDict, total=False):
+    """What narrows a search and orders what it finds (see `search_ids`)."""
+
+    since: datetime | None
+    until: datetime | None
+    category: str | None
+    source: str | None
+    venue: str | None
+    any_word: bool
+    newest_first: bool
+    limit: int
+    offset: int
+
+
+def search(session: Session, text: str = "", **narrowed: Unpack[Narrowed]) -> Sequence[Paper]:
     """The papers that `search_ids` finds, best first."""
     ids = search_ids(session, text, **narrowed)
     found = {paper.id: paper for paper in session.exec(_papers(ids))}
-    return [found[number] for number in ids]
+    # One that was merged into another meanwhile is gone.
+    return [found[number] for number in ids if number in found]
 
 
 def search_ids(

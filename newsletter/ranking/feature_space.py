@@ -22,6 +22,7 @@ import numpy as np
 import Stemmer
 from scipy.sparse import csr_matrix, diags, hstack
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
+from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import randomized_svd
 
 from newsletter.ranking.encoders import Encoder, Vectors, encoder, unit
@@ -34,11 +35,11 @@ LEXICAL_DIMENSIONS = 768
 VOCABULARY = (15_000, 10_000, 15_000)
 # Of a title alone: plain words (beside stems they add nothing there), and characters.
 TITLE_WEIGHTS = (0.0, 0.7)
+PAIRS_OF_TITLES = 1.0  # where most papers have no abstract: a pair of neighbours beside one word
 # A space is fitted again when papers have grown by half: words and their rarity change slowly,
 # and every stored vector has to be computed again.
 GROWTH = 1.5
 BACKGROUND = 500  # papers whose scores say what an ordinary paper scores
-TOGETHER = 256  # texts that become vectors at once: memory is the same however many there are
 ITERATIONS = 4  # of the randomised SVD (Halko, Martinsson & Tropp 2011)
 _WORD = re.compile(r"\w+")
 _STEMMER = Stemmer.Stemmer("english")
@@ -101,11 +102,9 @@ class FeatureSpace:
 
     def transform(self, texts: Sequence[PaperText]) -> Vectors:
         """(n, d) float32, rows of length one; a text that says nothing is a zero row."""
-        found = np.empty((len(texts), self.dimensions), np.float32)
-        for start in range(0, len(texts), TOGETHER):
-            some = self._untidied(texts[start : start + TOGETHER])
-            found[start : start + TOGETHER] = unit(some @ self.turn)
-        return found
+        if not texts:
+            return np.zeros((0, self.dimensions), np.float32)
+        return unit(self._untidied(texts) @ self.turn)
 
     def word_vectors(self, words: Sequence[str]) -> Vectors:
         """(w, e) float32: what the encoder takes single words to mean, rows of length one."""
@@ -220,7 +219,9 @@ def fit(
     """
     weights = weights or shipped()
     vectorizers = _vectorizers((None,) * len(FEATURES))
-    counts = _weighed([_fit_vectorizer(one, papers) for one in vectorizers], papers, weights)
+    with_abstract = sum(bool(paper.abstract) for paper in papers)
+    pairs = weights.pairs if 2 * with_abstract >= len(papers) else PAIRS_OF_TITLES
+    counts = _weighed(_fit_views(vectorizers, papers, pairs), papers, weights)
     wanted = min(LEXICAL_DIMENSIONS, counts.shape[0] - 1, counts.shape[1] - 1)
     components = _components(counts, wanted)
     engine = encoder(model)
@@ -234,12 +235,10 @@ def fit(
     vectors = unit(joint @ turn)
     some = np.random.default_rng(0).permutation(len(vectors))[:BACKGROUND]
     idf = np.concatenate([one.idf_ for one in vectorizers])
-    digest = hashlib.sha256()
-    for part in (components, turn, mean):
-        digest.update(np.ascontiguousarray(part).data)
+    digest = hashlib.sha256(components.tobytes() + turn.tobytes() + mean.tobytes()).hexdigest()
     name = re.sub(r"\W+", "-", model.rstrip("/").rsplit("/", 1)[-1])[:30].strip("-")
     return FeatureSpace(
-        f"{name}-lsa{len(components)}-{digest.hexdigest()[:12]}",
+        f"{name}-lsa{len(components)}-{digest[:12]}",
         model,
         len(papers),
         weights,
@@ -334,6 +333,28 @@ def _vectorizers(vocabularies: Sequence[Sequence[str] | None]) -> list[Any]:
         )
         for features, most, known in zip(FEATURES, VOCABULARY, vocabularies, strict=True)
     ]
+
+
+def _fit_views(
+    vectorizers: Sequence[Any], papers: Sequence[PaperText], pairs: float
+) -> list[csr_matrix]:
+    """Fits stems, plain words and characters; the papers in each, rows of length one."""
+    found = [_fit_vectorizer(one, papers) for one in vectorizers]
+    for place, one in enumerate(vectorizers if papers else ()):
+        counts_as = count_as(FEATURES[place], _vocabulary(one), pairs)
+        one.idf_ = one.idf_ * counts_as
+        found[place] = normalize(found[place] @ diags(counts_as)).tocsr()
+    return found
+
+
+def count_as(features: Any, vocabulary: Sequence[str], pairs: float) -> Vectors:
+    """(v,) what each feature of a view counts: two neighbouring words ``pairs``, others 1.
+
+    A pair is rarer than either word, and a text has as many pairs as words: by their rarity
+    alone pairs would make most of its length.
+    """
+    words = features is not _character_features  # which hold the blanks around a word
+    return np.array([pairs if words and " " in name else 1 for name in vocabulary], np.float32)
 
 
 def _fit_vectorizer(vectorizer: Any, papers: Sequence[PaperText]) -> csr_matrix:

@@ -1,8 +1,8 @@
 """How much each view of a paper counts, for papers with an abstract; chosen by `fit-features`.
 
-The numbers are in `feature_weights.json`, chosen over systematic reviews as a prior for topics
-that nobody has seen; beside them the numbers chosen without each review, which that review is
-judged by.
+The numbers are in `feature_weights.json`, chosen over systematic reviews and over categories of
+arXiv as a prior for topics that nobody has seen; beside them the numbers chosen without each
+review, which that review is judged by.
 """
 
 import json
@@ -19,12 +19,14 @@ TITLES = "Those for titles alone were chosen among the known papers of citeulike
 class FeatureWeights:
     """Beside stemmed words, which count 1: words as they stand, and the title's characters.
 
-    ``lexical`` is what all three together count beside the encoder's view, which counts 1.
+    ``lexical`` is what all three together count beside the encoder's view, which counts 1;
+    ``pairs`` what two neighbouring words count beside one.
     """
 
     plain: float
     characters: float
     lexical: float
+    pairs: float = 1.0  # of spaces that were stored before there was a choice
 
     def as_json(self) -> dict[str, float]:
         """What `feature_weights.json` and a stored space hold."""
@@ -54,7 +56,7 @@ def told(judged: Sequence[str]) -> str:
     seen = [name for name in judged if name in known]
     text = (
         f"Weights for papers with abstracts were chosen on {len(known)} reviews "
-        f"({', '.join(known)})"
+        f"({', '.join(known)}) and {len(_stored()['chosen_on']['categories'])} categories of arXiv"
     )
     if not seen:
         return f"{text}, none of which is judged here. {TITLES}"

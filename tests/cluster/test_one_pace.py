@@ -130,7 +130,8 @@ def test_a_domain_that_defers_everything_is_told_by_one_sender_and_spared_by_all
             person = factories.make_subscriber(session, f"reader{number}@{domain}")
             factories.make_digest(session, edition, person, papers)
         edition_id = edition.id or 0
-        began_at = now = utc_now()
+        now = utc_now()
+        began_at = now - timedelta(minutes=1)
         told = DomainNews(overwhelmed={"full.example"})
         domain_pauses.tell(session, told, now, since=now)
     url = bare_engine.url.render_as_string(hide_password=False)

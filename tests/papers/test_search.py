@@ -1,6 +1,7 @@
 """Search over papers, the same on both databases."""
 
 from datetime import UTC, datetime
+from typing import Unpack
 
 import pytest
 from sqlalchemy import Engine
@@ -8,7 +9,7 @@ from sqlmodel import Session
 
 from newsletter.core.database import session_scope
 from newsletter.papers import spelling
-from newsletter.papers.search import Term, search, terms
+from newsletter.papers.search import Narrowed, Term, search, terms
 from newsletter.papers.store import store
 from newsletter.sources import PaperRecord
 
@@ -48,7 +49,7 @@ def library(engine: Engine) -> Engine:
     return engine
 
 
-def titles(engine: Engine, text: str = "", **filters: object) -> list[str]:
+def titles(engine: Engine, text: str = "", **filters: Unpack[Narrowed]) -> list[str]:
     with Session(engine) as session:
         return [paper.title for paper in search(session, text, **filters)]
 

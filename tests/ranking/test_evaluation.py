@@ -241,11 +241,22 @@ def test_an_interval_is_student_s_and_of_two_draws_there_is_none() -> None:
     assert Measured("a", values[:2], "reviews").intervals()["ndcg@20"] is None
 
 
-def test_a_review_is_judged_by_weights_that_were_chosen_without_it() -> None:
-    known = feature_weights.chosen_on()
+def test_a_review_is_judged_by_weights_that_were_chosen_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shipped = {"plain": 1.0, "characters": 0.3, "lexical": 3.0, "pairs": 0.5}
+    stored = {
+        "chosen_on": {"reviews": ["Halos", "Repair"], "categories": ["cs.SE", "cs.IR"]},
+        "weights": shipped,
+        "without": {"Halos": shipped | {"plain": 0.7}, "Repair": shipped},
+    }
+    monkeypatch.setattr(feature_weights, "_stored", lambda: stored)
+    assert feature_weights.for_judging("Halos").plain == 0.7
     assert feature_weights.for_judging("A review nobody knows") == feature_weights.shipped()
-    assert any(feature_weights.for_judging(name) != feature_weights.shipped() for name in known)
-    assert "chosen without it" in feature_weights.told(known)
+    told = feature_weights.told(["Halos", "Corals"])
+    assert "chosen on 2 reviews (Halos, Repair) and 2 categories" in told
+    assert "each of Halos is judged by weights chosen without it" in told
+    assert "none of which is judged here" in feature_weights.told(["Corals"])
 
 
 def write_reviews(folder: Path) -> None:

@@ -11,6 +11,7 @@ from newsletter.core.errors import SettingsError
 from newsletter.ranking import feature_space
 from newsletter.ranking.encoders import SentenceEncoder, Vectors, encoder
 from newsletter.ranking.feature_space import PaperText
+from newsletter.ranking.feature_weights import FeatureWeights
 
 PAPERS = [
     PaperText("Automatic program repair with language models", "Patches for bugs.", ("cs.SE",)),
@@ -43,6 +44,32 @@ def test_a_stored_space_gives_the_same_vectors_and_the_same_name() -> None:
     assert (again.transform(PAPERS) == space.transform(PAPERS)).all()
     assert feature_space.fit(PAPERS, "wordllama").id == space.id
     assert feature_space.fit(PAPERS[:3], "wordllama").id != space.id
+
+
+def test_shared_words_count_more_where_pairs_of_words_count_less() -> None:
+    one = PaperText("Repair of old programs", "We search for patches in tests that fail.")
+    other = PaperText(
+        "Old tests", "Programs fail; patches that repair, and how we search for them."
+    )
+    papers = [one, other, *PAPERS]
+    likeness = []
+    for pairs in (1.0, 0.5, 0.0):
+        space = feature_space.fit(papers, "wordllama", FeatureWeights(1.0, 0.3, 4.0, pairs))
+        first, second = space.transform([one, other])
+        likeness.append(float(first @ second))
+        again = feature_space.load(space.id, space.dump())
+        assert (again.transform(papers) == space.transform(papers)).all()
+    assert likeness == sorted(likeness)
+    assert likeness[-1] > likeness[0] + 0.1
+
+
+def test_where_most_papers_are_titles_pairs_count_as_words_do() -> None:
+    titles = [PaperText(paper.title) for paper in PAPERS]
+    found = [
+        feature_space.fit([*titles, PAPERS[0]], "wordllama", FeatureWeights(1.0, 0.3, 4.0, pairs))
+        for pairs in (1.0, 0.5)
+    ]
+    assert found[0].idf.tolist() == found[1].idf.tolist()
 
 
 @pytest.mark.parametrize("papers", [[], [PaperText("")], [PaperText("one")]], ids=str)

@@ -124,6 +124,8 @@ def test_a_run_that_begins_later_asks_the_domain_again(engine: Engine) -> None:
         found = domain_pauses.paused(session, begun, begun)
         assert found == {"there.example": begun + MINUTE}, "its own first pause"
         before = NOW - timedelta(days=1)
+        second = timedelta(seconds=1)
+        assert domain_pauses.paused(session, NOW, begun - second) == found, "a clock behind"
         assert domain_pauses.paused(session, before, before) == {}, (
             "written before a clock was set back"
         )
