@@ -79,7 +79,7 @@ def test_a_page_never_takes_a_second_line_to_the_database(engine: Engine) -> Non
     event.listen(engine, "checkout", taken)
     event.listen(engine, "checkin", given_back)
     with visit(engine) as client:
-        for page in (*PUBLIC, "/sign-up"):
+        for page in (*PUBLIC, "/sign-up", "/search?q=thimg"):
             assert client.get(page).status_code == 200
             assert (page, out, most) == (page, 0, 1)
 
