@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Feedback, Paper, Signal
 from newsletter.subscribers import accounts
 from newsletter.subscribers.accounts import row_id
+from newsletter.web import signup
 from newsletter.web.page_cache import Kept
 from newsletter.web.paper_lists import cards
 from newsletter.web.site import Site
@@ -82,6 +84,23 @@ def test_a_page_never_takes_a_second_line_to_the_database(engine: Engine) -> Non
         for page in (*PUBLIC, "/sign-up", "/search?q=thimg"):
             assert client.get(page).status_code == 200
             assert (page, out, most) == (page, 0, 1)
+
+
+def test_the_empty_sign_up_form_is_made_once_a_minute_whatever_is_committed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(signup, "time", SimpleNamespace(monotonic=lambda: now))
+    with visit(engine) as client:
+        first = client.get("/sign-up").text
+        with session_scope(engine) as session:
+            make_paper(session, 1, title="Looms that think")
+        with asked(engine) as told:
+            assert client.get("/sign-up").text == first
+        assert told == []
+        assert client.get("/sign-up", headers={"Accept-Language": "de"}).text != first
+        now += signup.SECONDS_KEPT
+        assert "Looms that think" in client.get("/sign-up").text
 
 
 Change = Callable[[Session, list[int]], None]
