@@ -66,8 +66,8 @@ def test_digests_after_a_training_are_ranked_in_its_space(
     ranker = load_ranker(engine, now, DEFAULT)
     with read_scope(engine) as session:
         again = ranker.rank(profiles.load_profiles(session, readers[1:], now=now, before=now))
-        for reader, expected in zip(readers[1:], again, strict=True):
-            query = select(DigestItem).where(DigestItem.subscriber_id == reader)
+        for subscriber_id, expected in zip(readers[1:], again, strict=True):
+            query = select(DigestItem).where(DigestItem.subscriber_id == subscriber_id)
             items = session.exec(query.order_by(col(DigestItem.position))).all()
             assert [(item.paper_id, item.score) for item in items] == [
                 (pick.paper_id, pick.score) for pick in expected.picks

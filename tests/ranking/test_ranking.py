@@ -230,6 +230,7 @@ def test_what_is_kept_of_other_readers_takes_no_more_room_for_more_of_them(
         text = EvidenceMatrix((f"title {number % 5}{number}",), np.eye(1, D, dtype=np.float32))
         follows = frozenset({f"Ada Lovelace {number}", "Ada Lovelace"})
         topic = topic_of(vectors_of(1, number)[0], followed_authors=follows)
+        assert topic.evidence is not None
         keyword = replace(topic.evidence, kinds=np.zeros(1, np.int8), pool=text)
         assert ranker.rank([reader(replace(topic, evidence=keyword))])[0].picks
     found, told = ranker._found, ranker._reasons
