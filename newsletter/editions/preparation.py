@@ -96,11 +96,11 @@ def prepare(
     issue = freeze.Issue(edition_id, message_domain, now, read)
     for chunk in batched(due, CHUNK):
         with single_thread():
-            readers, space = _readers(engine, chunk, model, now)
+            readers, space = load_readers(engine, chunk, model, now)
             while len(ranker.candidates) and ranker.candidates.feature_space != space:
                 del ranker  # a training ended meanwhile; two of them take too much memory
                 ranker = find(engine, now, model)
-                readers, space = _readers(engine, chunk, model, now)
+                readers, space = load_readers(engine, chunk, model, now)
             rankings = ranker.rank(ordered(readers, plan))
         frozen, issue = _frozen(engine, issue, rankings)
         new, notes = new + frozen[0], notes + frozen[1]
@@ -111,7 +111,7 @@ def prepare(
     return Prepared(edition_id, len(due), new, notes, nothing)
 
 
-def _readers(
+def load_readers(
     engine: Engine, ids: Sequence[int], model: str, now: datetime
 ) -> tuple[list[SubscriberProfile], str]:
     """Profiles of these subscribers, and the id of the space in which they are to be ranked."""

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import DigestItem, Interest, InterestKind, Topic
-from newsletter.editions import preparation
+from newsletter.editions import preparation, rehearsal
 from newsletter.ranking.encoders import DEFAULT
 from newsletter.ranking.profiles import feature_store, profiles, training
 from newsletter.ranking.ranker import Ranker
@@ -16,18 +16,18 @@ from tests.support import factories
 from tests.support.factories import ISSUE_DATE
 
 SUBJECTS = ("program repair", "dark matter halos", "protein folding", "speech recognition")
+LATER = ", found while other readers' digests were being made ready"
 
 
-def stock(engine: Engine, papers: range) -> None:
+def stock(engine: Engine, papers: range, said: str = "") -> None:
     with session_scope(engine) as session:
         for number in papers:
-            title = f"{SUBJECTS[number % 4].capitalize()} by means of method {number}"
+            title = f"{SUBJECTS[number % 4].capitalize()} by means of method {number}{said}"
             factories.make_paper(session, number, title=title, abstract=f"We study {title}.")
 
 
-def test_digests_after_a_training_are_ranked_in_its_space(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def begin(engine: Engine) -> list[int]:
+    """Papers, a reader of each subject, and a training; the readers' ids."""
     stock(engine, range(1, 13))
     readers: list[int] = []
     with session_scope(engine) as session:
@@ -40,6 +40,26 @@ def test_digests_after_a_training_are_ranked_in_its_space(
             keyword = Interest(topic_id=topic.id or 0, kind=InterestKind.KEYWORD, value=words)
             session.add(keyword)
     training.train(engine)
+    return readers
+
+
+def test_a_rehearsal_goes_on_after_a_training(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(engine)
+    monkeypatch.setattr(rehearsal, "CHUNK", 1)
+    digests = rehearsal.rehearse(engine, ISSUE_DATE, message_domain="papers.example")
+    assert max(len(paper.title) for paper in next(digests).papers) < len(LATER)
+    stock(engine, range(13, 40), LATER)
+    training.train(engine)
+    for digest in digests:
+        assert any(LATER in paper.title for paper in digest.papers)
+
+
+def test_digests_after_a_training_are_ranked_in_its_space(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = begin(engine)
     spaces: list[str] = []
     loaded: list[Ranker] = []
     load_ranker = preparation.load_ranker
