@@ -14,7 +14,6 @@ from newsletter.cli.progress import progress_bar
 from newsletter.core.database import read_scope
 from newsletter.core.errors import UsageError
 from newsletter.core.models import Edition
-from newsletter.editions import preparation
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Freeze the edition of a future date without asking.")
@@ -59,6 +58,8 @@ def tell_past(engine: Engine, issue_date: date, *, force: bool) -> None:
 
 def prepare(date: DateOption = None, force: ForceOption = False) -> None:
     """Rank the papers for every subscriber who is due, and freeze the edition."""
+    from newsletter.editions import preparation  # noqa: PLC0415  (`send` needs the checks above)
+
     settings, engine = open_database("from_address")
     require_not_early(engine, date or today(), force=force)
     with progress_bar("preparing digests") as progress:

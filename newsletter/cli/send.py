@@ -12,15 +12,13 @@ from newsletter.cli.common import DateOption, open_database, today
 from newsletter.cli.console import err, out
 from newsletter.cli.dry_run import dry_run as dry_run_of
 from newsletter.cli.prepare import require_not_early, tell_past
-from newsletter.cli.preview import make_renderer
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.send_progress import Stop
 from newsletter.cli.sender import INTERRUPTED, NO_RELAY, Sender, check_ready, parse_rate
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import StoppedError, UsageError
 from newsletter.core.models import Edition, EditionStatus, Subscriber
-from newsletter.editions import lifecycle, overlooked, preparation, schedule
-from newsletter.editions.rehearsal import rehearse
+from newsletter.editions import lifecycle, overlooked, schedule
 from newsletter.sending.ledger import OfBroadcast
 from newsletter.sending.mailer import SendPlan
 from newsletter.sending.transports.smtp import parse_relays
@@ -85,10 +83,13 @@ def send(
         raise UsageError(
             "--due can only be combined with --watch: it sends to everyone whose hour has come"
         )
-    renderer = make_renderer(settings)
     issue_date = date or today()
     only_id = _subscriber(engine, only) if only else None
     if dry_run:
+        from newsletter.cli.preview import make_renderer  # noqa: PLC0415  (ranks: a second)
+        from newsletter.editions.rehearsal import rehearse  # noqa: PLC0415
+
+        renderer = make_renderer(settings)
         digests = rehearse(
             engine,
             issue_date,
@@ -113,6 +114,8 @@ def send(
         raise typer.Exit(_send_due(sender, watch=watch))
     require_not_early(engine, issue_date, force=force)
     tell_past(engine, issue_date, force=force)
+    from newsletter.editions import preparation  # noqa: PLC0415  (ranks: a second)
+
     with progress_bar("preparing digests") as progress:
         prepared = preparation.prepare(
             engine,
@@ -153,6 +156,9 @@ def _send_due_once(sender: Sender, now: datetime) -> int:
         waiting = schedule.waiting(session, now)
     overlooked.record(sender.engine, waiting.overlooked, now)
     for issue_date, ids in waiting.due.items():
+        # Only where somebody is due: a timer runs this every few minutes.
+        from newsletter.editions import preparation  # noqa: PLC0415  (ranks: a second)
+
         try:
             preparation.prepare(
                 sender.engine,

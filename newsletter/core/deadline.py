@@ -15,7 +15,8 @@ import httpx
 
 from newsletter.core.errors import FetchError
 
-_OPENED = frozenset({"connection.connect_tcp.complete", "connection.start_tls.complete"})
+# Of a connection, or of one through a proxy: TLS within a tunnel is a socket of its own.
+_OPENED = (".connect_tcp.complete", ".start_tls.complete")
 
 
 class Deadline:
@@ -64,7 +65,7 @@ class Deadline:
             raise FetchError(what, where=self._where, transient=True)
 
     def _note(self, event: str, info: dict[str, Any]) -> None:
-        if event in _OPENED:
+        if event.endswith(_OPENED):
             self._socket = info["return_value"].get_extra_info("socket")
             if self._is_over:
                 self._close()

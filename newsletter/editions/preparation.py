@@ -20,7 +20,7 @@ from newsletter.messages import digest
 from newsletter.papers.coverage import Coverage, coverage
 from newsletter.ranking.encoders import DEFAULT
 from newsletter.ranking.profiles import feature_store, profiles
-from newsletter.ranking.ranker import Ranker, Ranking
+from newsletter.ranking.ranker import Ranker, Ranking, SubscriberProfile
 from newsletter.ranking.single_thread import single_thread
 
 # Subscribers ranked and frozen per transaction: enough for matrix products to pay, few enough
@@ -89,14 +89,18 @@ def prepare(
         edition = session.get_one(Edition, edition_id)
         read = coverage_of(session, edition, now, sources)
         plan = trials.plan_of(session, issue_date, now)
+    find = find_ranker or load_ranker
     if due:
-        ranker = (find_ranker or load_ranker)(engine, now, model)
+        ranker = find(engine, now, model)
     new = notes = nothing = done = 0
     issue = freeze.Issue(edition_id, message_domain, now, read)
     for chunk in batched(due, CHUNK):
         with single_thread():
-            with read_scope(engine) as session:
-                readers = profiles.load_profiles(session, chunk, model, now)
+            readers, space = load_readers(engine, chunk, model, now)
+            while len(ranker.candidates) and ranker.candidates.feature_space != space:
+                del ranker  # a training ended meanwhile; two of them take too much memory
+                ranker = find(engine, now, model)
+                readers, space = load_readers(engine, chunk, model, now)
             rankings = ranker.rank(ordered(readers, plan))
         frozen, issue = _frozen(engine, issue, rankings)
         new, notes = new + frozen[0], notes + frozen[1]
@@ -105,6 +109,16 @@ def prepare(
         progress(done, len(due))
     _close_preparation(engine, edition_id, read.line())
     return Prepared(edition_id, len(due), new, notes, nothing)
+
+
+def load_readers(
+    engine: Engine, ids: Sequence[int], model: str, now: datetime
+) -> tuple[list[SubscriberProfile], str]:
+    """Profiles of these subscribers, and the id of the space in which they are to be ranked."""
+    with read_scope(engine) as session:
+        readers = profiles.load_profiles(session, ids, model, now)
+        # Last: were it read first, PostgreSQL could show the profiles of a later training.
+        return readers, feature_store.current(session, model)[0]
 
 
 def _frozen(

@@ -64,18 +64,24 @@ def rehearse(
             yield from _load(session, edition_id or 0, ids)
     if not due:
         return
-    since = now - digest.CANDIDATE_WINDOW
-    with read_scope(engine) as session:
-        ranker = Ranker(profiles.load_candidates(session, since, model))
+    ranker = _load_ranker(engine, now, model)
     for chunk in batched(due, CHUNK):
-        with read_scope(engine) as session:
-            readers = profiles.load_profiles(session, chunk, model)
+        readers, space = preparation.load_readers(engine, chunk, model, now)
+        while len(ranker.candidates) and ranker.candidates.feature_space != space:
+            ranker = _load_ranker(engine, now, model)  # a training ended meanwhile
+            readers, space = preparation.load_readers(engine, chunk, model, now)
         rankings = ranker.rank(ordered(readers, plan))
         with trial_scope(engine) as session:
             trial_id = edition_id or _trial_edition(session, issue_date, now)
             freeze.freeze(session, freeze.Issue(trial_id, message_domain, now, read), rankings)
             digests = _load(session, trial_id, _waiting(session, trial_id, chunk))
         yield from digests
+
+
+def _load_ranker(engine: Engine, now: datetime, model: str) -> Ranker:
+    since = now - digest.CANDIDATE_WINDOW
+    with read_scope(engine) as session:
+        return Ranker(profiles.load_candidates(session, since, model))
 
 
 def _trial_edition(session: Session, issue_date: date, now: datetime) -> int:

@@ -105,7 +105,8 @@ def _trending(session: Session, seen: Sequence[ColumnElement[bool]]) -> list[int
 
 def _in_order(session: Session, ids: Sequence[int | None]) -> list[Paper]:
     found = {p.id: p for p in session.exec(select(Paper).where(col(Paper.id).in_(ids)))}
-    return [found[number] for number in ids]
+    # One that was merged into another meanwhile is in no row.
+    return [found[number] for number in ids if number in found]
 
 
 def newest_id(session: Session) -> int:

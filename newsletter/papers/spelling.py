@@ -15,6 +15,7 @@ from newsletter.papers.tables import PAPER
 TITLES = 20_000
 # Shorter words have too many neighbours to guess from.
 SHORTEST = 4
+_TITLES = select(PAPER.c.title).order_by(PAPER.c.id.desc()).limit(TITLES)
 _WORD = re.compile(r"[^\W\d_]{3,40}")
 
 
@@ -26,7 +27,7 @@ def corrected(session: Session, text: str) -> str | None:
     """
     newest = session.connection().scalar(select(func.max(PAPER.c.id))) or 0
     # Ingest adds papers all the time; the words of a field hardly change within a thousand.
-    known = _words(session.get_bind().engine, newest // 1_000)
+    known = _words(session, newest // 1_000)
     changed = False
 
     def nearest(match: re.Match[str]) -> str:
@@ -50,10 +51,19 @@ def corrected(session: Session, text: str) -> str | None:
     return result if changed else None
 
 
-@lru_cache(maxsize=4)
-def _words(engine: Engine, _thousands: int) -> Counter[str]:
+def _words(session: Session, thousands: int) -> Counter[str]:
     """How many of the newest titles hold each word."""
-    query = select(PAPER.c.title).order_by(PAPER.c.id.desc()).limit(TITLES)
-    with engine.connect() as connection:
-        titles = connection.scalars(query)
-        return Counter(word for title in titles for word in set(_WORD.findall(title.casefold())))
+    kept = _kept(session.get_bind().engine, thousands)
+    if not kept:
+        # In the caller's session: many who each wait for a second one would wait for one another.
+        titles = session.connection().scalars(_TITLES)
+        kept.append(
+            Counter(word for title in titles for word in set(_WORD.findall(title.casefold())))
+        )
+    return kept[0]
+
+
+@lru_cache(maxsize=4)
+def _kept(_engine: Engine, _thousands: int) -> list[Counter[str]]:
+    """A place for the words, once they are counted."""
+    return []

@@ -32,8 +32,8 @@ SHORTEST_SHARED = 4  # letters; shorter ones are hardly ever what a paper is abo
 # Words that are rare enough to say something: at most this share of the day's papers has them.
 COMMON = 0.15
 # What is kept for other readers, and then begun anew: texts with their words, pairs of a text and a
-# paper, spellings in each paper. 20 MB each, however many readers there are.
-KEPT_TEXTS, KEPT_PAIRS, KEPT_SPELLINGS = 2_000, 100_000, 400
+# paper, spellings in papers. 20 MB each, however many readers there are.
+KEPT_TEXTS, KEPT_PAIRS, KEPT_SPELLINGS = 2_000, 100_000, 200_000
 _SAID = {
     "seed_paper": N_("which you named"),
     "relevant": N_("which you liked"),
@@ -103,6 +103,7 @@ class Reasons:
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
     _shared: dict[tuple[int | str, int, str], str] = field(default_factory=dict)
     _spelled: list[dict[str, str]] = field(default_factory=list)  # by candidate and interest
+    _number_spelled: int = 0
     _folded: list[list[tuple[str, str]]] = field(default_factory=list)  # categories, as written
 
     def __post_init__(self) -> None:
@@ -189,10 +190,12 @@ class Reasons:
         title, abstract = self.candidates.titles[paper], self.candidates.abstracts[paper]
         there = self.found.holds(value, paper)
         found = short(spelled(title, value) or spelled(abstract, value)) if there else ""
-        known = self._spelled[paper]
-        if len(known) >= KEPT_SPELLINGS:
-            known.clear()
-        known[value] = found
+        if self._number_spelled >= KEPT_SPELLINGS:
+            self._number_spelled = 0
+            for known in self._spelled:
+                known.clear()
+        self._number_spelled += 1
+        self._spelled[paper][value] = found
         return found
 
     def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> _Line | None:

@@ -33,6 +33,7 @@ NEVER = np.float32(-np.inf)
 # Packed scores: steps between these, in as many levels as the bits beside the index leave.
 LOWEST, HIGHEST = -16.0, 48.0
 KEPT = 4_000_000  # numbers of what is followed, 16 MB
+BESIDE = 300  # numbers that would fit in the memory which each of these takes beside its own
 KEPT_VALUES = 50_000  # words, authors and categories looked for, 20 MB
 
 
@@ -100,6 +101,8 @@ class Matches:
         Where those that fit have several ORCIDs, they are several persons, and each fits possibly.
         """
         if value not in self._persons:
+            if len(self._persons) >= KEPT_VALUES:
+                self._persons.clear()
             orcid = canonical_orcid(value)
             self._persons[value] = self._by_orcid(orcid) if orcid else self._by_name(value)
         return self._persons[value]
@@ -123,7 +126,7 @@ class Matches:
         key = (topic.followed_authors, topic.followed_categories, topic.halved, alone)
         known = self._followed.get(key)
         if known is None:
-            if len(self._followed) * 3 * len(self.candidates) > KEPT:
+            if len(self._followed) * (3 * len(self.candidates) + BESIDE) > KEPT:
                 self._followed.clear()
             steps = follow_steps(topic, self)
             author = np.zeros(len(self.candidates), np.float32)

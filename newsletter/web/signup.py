@@ -49,13 +49,7 @@ def sign_up_page(
 ) -> HTMLResponse:
     """The whole form; a paper's page fills in who or what it should bring."""
     if not (author or category or paper):
-        # The papers that it offers are told anew after a while, see `CandidateCache`.
-        key = "sign-up", int(time.monotonic() // SECONDS_KEPT)
-        # Not `Site.shared`: within its session a second one would be opened, and where all lines to
-        # a database are taken so, none of those who wait ever gets another.
-        with site.reading() as session:
-            state = site.kept.state(session)
-        return HTMLResponse(site.kept.made(state, key, lambda: _rendered(site, Asked())))
+        return HTMLResponse(_offer_to_all(site))
     limit(site, request, Limited.FIRST_LOOK)
     typed = dict.fromkeys(FIELDS, "") | {
         "authors": line_of(author),
@@ -67,6 +61,19 @@ def sign_up_page(
     )
     with onboarding.one_visitor():
         return _form(site, asked, typed)
+
+
+def _offer_to_all(site: Site) -> bytes:
+    """The form with nothing in it, kept for a minute.
+
+    Not `Site.shared`, which makes a page anew after every commit, of which a send run makes many a
+    second: choosing what to offer takes 30 ms, and nobody is limited in asking for it.
+    """
+    minute, spoken = int(time.monotonic() // SECONDS_KEPT), language.current()
+    kept = site.offers.get(spoken)
+    if kept is None or kept[0] != minute:
+        kept = site.offers[spoken] = minute, _rendered(site, Asked())
+    return kept[1]
 
 
 @router.post("/sign-up", dependencies=[FromHere])

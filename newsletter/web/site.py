@@ -60,6 +60,11 @@ class Site:
         return {}
 
     @cached_property
+    def offers(self) -> dict[str, tuple[int, bytes]]:
+        """The empty sign-up form by language, each with the minute in which it was made."""
+        return {}
+
+    @cached_property
     def pool(self) -> CandidateCache:
         """The candidates that previews rank."""
         return CandidateCache(self.settings.feature_model)

@@ -124,6 +124,13 @@ def test_the_web_framework_stays_out_of_preparing_and_sending(folder: Folder) ->
     assert not folder.heavy_packages() & unused
 
 
+def test_a_timer_that_finds_nobody_due_loads_nothing_that_ranks(folder: Folder) -> None:
+    folder.environment["NEWSLETTER_SMTP_URL"] = "smtp://127.0.0.1:9"
+    done = folder.run("send", "--due")
+    assert (done.returncode, done.stdout) == (0, "no digest is due\n"), done.stderr
+    assert not folder.heavy_packages() & {"scipy", "sklearn", "tokenizers", "wordllama"}
+
+
 def test_a_mistyped_command_is_a_usage_error_that_names_the_right_one(folder: Folder) -> None:
     done = folder.run("statu")
     assert (done.returncode, done.stdout) == (2, "")

@@ -191,6 +191,28 @@ def test_a_table_is_read_whatever_separates_its_columns(
     assert (len(liked), len(rest)) == (1, 12), "of four relevant papers one is enough to like"
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        '"Title";"Abstract";"Tags, if any, by us, or none";"Included"',
+        "Title\tAbstract\tTags (a; b; c; d)\tIncluded",
+        'Title,"Tags;of;all\nkinds",Abstract,Included',
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"], ids=["LF", "CR", "CRLF"])
+def test_other_delimiters_within_a_table_are_text(tmp_path: Path, header: str, end: str) -> None:
+    between = next(mark for mark in "\t;," if f"Title{mark}" in header.replace('"', ""))
+    rows = [
+        between.join((f"Title {n}", '"one, two; three, four"', "five", str(int(n < 3))))
+        for n in range(9)
+    ]
+    data = end.join([header, *rows]).encode()
+    (tmp_path / "Mixed.csv").write_bytes(data)
+    [review] = datasets.load_reviews(tmp_path)
+    assert [paper.title for paper in review.papers] == [f"Title {n}" for n in range(9)]
+    assert review.relevant.tolist() == [True] * 3 + [False] * 6
+
+
 def test_a_review_of_titles_with_four_relevant_papers_is_evaluated(tmp_path: Path) -> None:
     lines = ["title\tincluded"]
     lines += [f"Dark matter halo number {n}\tyes" for n in range(4)]

@@ -1,5 +1,6 @@
 """Rankings of made-up candidates: scores, sections, spread, the unusual, explanations."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -215,6 +216,27 @@ def test_what_is_kept_of_other_readers_changes_no_reason(monkeypatch: pytest.Mon
         monkeypatch.setattr(scoring, bound, 0)
     assert ranking.rank(candidates, profiles) == together
     assert len({p.explanation for ranked in together for p in ranked.picks}) > 1
+
+
+def test_what_is_kept_of_other_readers_takes_no_more_room_for_more_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    candidates = candidates_of(vectors_of(5))
+    monkeypatch.setattr(scoring, "KEPT_VALUES", 20)
+    monkeypatch.setattr(reasons, "KEPT_SPELLINGS", 20)
+    monkeypatch.setattr(scoring, "KEPT", 4_000)
+    ranker = ranking.Ranker(candidates)
+    for number in range(60):
+        text = EvidenceMatrix((f"title {number % 5}{number}",), np.eye(1, D, dtype=np.float32))
+        follows = frozenset({f"Ada Lovelace {number}", "Ada Lovelace"})
+        topic = topic_of(vectors_of(1, number)[0], followed_authors=follows)
+        assert topic.evidence is not None
+        keyword = replace(topic.evidence, kinds=np.zeros(1, np.int8), pool=text)
+        assert ranker.rank([reader(replace(topic, evidence=keyword))])[0].picks
+    found, told = ranker._found, ranker._reasons
+    assert 1 <= len(found._persons) <= 20
+    assert 1 <= len(found._followed) <= 13
+    assert 1 <= sum(map(len, told._spelled)) <= 20
 
 
 def test_highlights_are_the_sentences_closest_to_the_reader_verbatim() -> None:

@@ -221,9 +221,7 @@ def _load_review(path: Path) -> Review:
         zipped = path.suffix.casefold() == ".gz"
         data = gzip.decompress(path.read_bytes()) if zipped else path.read_bytes()
         text = data.decode("utf-8-sig")
-        header = text.partition("\n")[0]
-        delimiter = max(DELIMITERS, key=header.count)
-        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = _rows(text)
         title, abstract, label = _columns(rows.fieldnames or (), path)
         papers, relevant = [], []
         for row in rows:
@@ -243,14 +241,24 @@ def _load_review(path: Path) -> Review:
     return Review(path.name.split(".")[0], tuple(papers), np.array(relevant, bool))
 
 
-def _columns(names: Sequence[str], path: Path) -> tuple[str, str, str]:
+def _rows(text: str) -> "csv.DictReader[str]":
+    """The rows of a table, with the delimiter by which its header has most columns that we know."""
+    # Not the one that is there most often: a quoted name may hold others.
+    several = [csv.DictReader(io.StringIO(text, newline=""), delimiter=one) for one in DELIMITERS]
+    return max(several, key=lambda rows: 3 - _usual(rows.fieldnames or ()).count(None))
+
+
+def _usual(names: Sequence[str]) -> list[str | None]:
     """The columns of title, abstract and label, by their usual names in any case."""
     there = {" ".join(name.casefold().split()): name for name in names if name}
-    found = [
+    return [
         next((there[name] for name in usual if name in there), None)
         for usual in (TITLES, ABSTRACTS, LABELS)
     ]
-    title, abstract, label = found
+
+
+def _columns(names: Sequence[str], path: Path) -> tuple[str, str, str]:
+    title, abstract, label = _usual(names)
     if title is None or label is None:
         raise InputError(
             f"needs the columns title, abstract (may be left out), and one of {', '.join(LABELS)}",
