@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Table, func, insert, select, text
+from sqlalchemy import Column, Table, insert, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -43,13 +43,17 @@ def insert_columns(session: Session, table: Table, given: Mapping[str, Sequence[
 
 
 def new_ids(session: Session, table: Table, count: int) -> list[int]:
-    """Ids for ``count`` rows that this transaction is about to write.
+    """Ids for ``count`` rows that this transaction is about to write, of which none was ever given.
+
+    On SQLite the table must number its rows with `sqlite_autoincrement`.
 
     Ids that no row takes in the end leave gaps, like those of a transaction that is rolled back.
     """
     if session.get_bind().dialect.name != "postgresql":
-        # As SQLite itself numbers them; nobody else writes before this transaction ends.
-        last = session.scalar(select(func.max(table.c.id))) or 0
+        # As SQLite itself numbers them (www.sqlite.org/autoinc.html); nobody else writes before
+        # this transaction ends.
+        used = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+        last = session.connection().scalar(used, {"name": table.name}) or 0
         return list(range(last + 1, last + count + 1))
     query = text(
         "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"

@@ -12,9 +12,10 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import SQLModel, func, select
 
 from alembic import command
-from newsletter.core import database
+from newsletter.core import bulk, database
 from newsletter.core.errors import DatabaseError
 from newsletter.core.models import (
+    Delivery,
     DeliveryEvent,
     EventKind,
     Interest,
@@ -107,6 +108,25 @@ def test_what_belongs_to_a_subscriber_goes_with_the_subscriber(engine: Engine) -
         for table in ("topic", "delivery", "digest_item"):
             assert session.connection().scalar(text(f"SELECT count(*) FROM {table}")) == 0
         assert session.exec(select(Paper)).one().title == paper.title
+
+
+def test_the_id_of_a_delivery_whose_reader_was_erased_is_never_given_again(engine: Engine) -> None:
+    deliveries = SQLModel.metadata.tables["delivery"]
+    with database.session_scope(engine) as session:
+        edition = factories.make_edition(session)
+        kept = factories.make_delivery(session, edition, factories.make_subscriber(session)).id
+        erased = factories.make_subscriber(session, "erased@reader.example")
+        last = factories.make_delivery(session, edition, erased).id or 0
+        session.delete(erased)
+    with database.session_scope(engine) as session:
+        assert session.exec(select(Delivery.id)).all() == [kept]
+        reader = factories.make_subscriber(session, "new@reader.example")
+        assert (factories.make_delivery(session, edition, reader).id or 0) > last
+        session.delete(reader)
+    with database.session_scope(engine) as session:
+        found = bulk.new_ids(session, deliveries, 2)
+        assert found == [max(found) - 1, max(found)]
+        assert found[0] > last + 1
 
 
 def test_a_naive_datetime_is_refused(engine: Engine) -> None:

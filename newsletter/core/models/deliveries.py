@@ -62,6 +62,9 @@ class Delivery(SQLModel, table=True):
         # Unfinished rows only: nearly all rows are sent, and a send run never looks for those. The
         # migration says so; saying it here would import PostgreSQL's dialect in every command.
         Index("ix_delivery_unfinished", "edition_id", "broadcast_id", "not_before", "id"),
+        # Links and bounce addresses in mails name a delivery. An id that were given again after its
+        # reader was erased would lead to another reader's digest.
+        {"sqlite_autoincrement": True},
     )
 
     id: int | None = Field(default=None, primary_key=True)
