@@ -1,4 +1,4 @@
-"""One paper is one row, whoever lists it, under whatever name, in whatever order."""
+"""One paper is one row, in whatever source, under whatever name, in whatever order."""
 
 from datetime import UTC, datetime, timedelta
 from threading import Thread

@@ -1,4 +1,4 @@
-"""The ledger: nobody twice, nobody lost, and whoever left a moment ago gets nothing."""
+"""The ledger: nobody twice, nobody lost, and readers who left a moment ago get nothing."""
 
 from datetime import timedelta
 

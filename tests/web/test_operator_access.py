@@ -96,7 +96,7 @@ def test_lists_under_one_host_name_have_cookies_of_their_own(sqlite_engine: Engi
 
 
 def test_the_session_has_a_secret_that_nobody_chose(sqlite_engine: Engine) -> None:
-    # Fixation: whatever cookie the browser brings, and whoever has seen the link.
+    # Fixation: whatever cookie the browser brings, and all who have seen the link.
     link = new_link(sqlite_engine)
     with visit(sqlite_engine) as client:
         brought = "a" * 43

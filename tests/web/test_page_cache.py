@@ -1,8 +1,7 @@
 """Pages that are the same for everybody are kept, and a change to the data is on the next one."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +22,7 @@ from newsletter.web.paper_lists import cards
 from newsletter.web.site import Site
 from tests.support.command import Newsletter
 from tests.support.factories import make_paper
+from tests.support.statements import statements
 from tests.support.visits import KEY, SIGNER, add_reader, preferences, reader_of, send_digest, visit
 
 DAY = "2026-11-20"
@@ -30,21 +30,6 @@ PUBLIC = (
     *("/", "/?order=trending", f"/day/{DAY}", f"/week/{DAY}", f"/month/{DAY}", "/feed.atom"),
     *("/feed.json", f"/day/{DAY}/feed.atom", "/search?q=thing", "/search?category=cs.SE"),
 )
-
-
-@contextmanager
-def asked(engine: Engine) -> Iterator[list[str]]:
-    """The statements that the site sends to the database within the block."""
-    told: list[str] = []
-
-    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        told.append(statement)
-
-    event.listen(engine, "before_cursor_execute", hear)
-    try:
-        yield told
-    finally:
-        event.remove(engine, "before_cursor_execute", hear)
 
 
 @pytest.fixture
@@ -56,11 +41,11 @@ def papers(engine: Engine) -> list[int]:
 def test_what_is_kept_is_sent_without_reading_papers_again(engine: Engine) -> None:
     with visit(engine) as client:
         first = [client.get(page).content for page in PUBLIC]
-        with asked(engine) as told:
+        with statements(engine) as told:
             assert [client.get(page).content for page in PUBLIC] == first
         assert [line for line in told if "paper" in line] == []
         if engine.dialect.name == "sqlite":
-            with asked(engine) as told:
+            with statements(engine) as told:
                 assert client.get("/").content == first[0]
             assert told == []
 
@@ -95,7 +80,7 @@ def test_the_empty_sign_up_form_is_made_once_a_minute_whatever_is_committed(
         first = client.get("/sign-up").text
         with session_scope(engine) as session:
             make_paper(session, 1, title="Looms that think")
-        with asked(engine) as told:
+        with statements(engine) as told:
             assert client.get("/sign-up").text == first
         assert told == []
         assert client.get("/sign-up", headers={"Accept-Language": "de"}).text != first
@@ -181,7 +166,7 @@ def test_a_page_of_one_reader_is_never_kept(engine: Engine) -> None:
         reader_of(session, bob).max_papers = 33
     with visit(engine) as client:
         for _ in range(2):
-            with asked(engine) as told:
+            with statements(engine) as told:
                 assert 'value="33"' in client.get(preferences(bob)).text
                 assert 'value="33"' not in client.get(preferences(ada)).text
             assert sum("FROM subscriber" in line for line in told) == 2

@@ -1,16 +1,14 @@
 """Previews of today's digest: ranked on the spot, nothing written, the papers kept in memory."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from newsletter.core.database import session_scope, utc_now
 from newsletter.ranking.profiles import training
 from tests.support.factories import make_paper
+from tests.support.statements import statements
 from tests.support.visits import add_reader, everything, preferences, visit
 
 WORDS = ["engine", "loom", "galaxy", "protein", "poetry"]
@@ -34,21 +32,6 @@ def fresh_papers(engine: Engine, count: int = 25, start: int = 1) -> list[int]:
             or 0
             for number in range(start, start + count)
         ]
-
-
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """What the database is told meanwhile."""
-    told: list[str] = []
-
-    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        told.append(statement)
-
-    event.listen(engine, "before_cursor_execute", hear)
-    try:
-        yield told
-    finally:
-        event.remove(engine, "before_cursor_execute", hear)
 
 
 @pytest.mark.parametrize("trained", [False, True])

@@ -303,8 +303,8 @@ class LedgerClient:
     def pause(self, reason: str, kind: str = "") -> bool:
         """Pause the edition or broadcast in all processes with a reason; returns True.
 
-        Deliveries refused as ``kind`` says are queued again in the same commit, so that whoever
-        resumes mails them, and nobody takes them for dead.
+        Deliveries refused as ``kind`` says are queued again in the same commit, so that they
+        are mailed when it is resumed, and nobody takes them for dead.
         """
         if self.of is not None:
             with session_scope(self.engine) as session:
