@@ -87,6 +87,26 @@ def test_words_add_up_to_the_vector(paper: PaperText) -> None:
     assert rows.sum(axis=0) == pytest.approx(space.transform([paper])[0], abs=1e-5)
 
 
+@pytest.mark.parametrize(("kept", "off"), [(6, 0.01), (4, 1.0)])
+def test_of_more_dimensions_than_are_kept_the_least_are_left_out(
+    kept: int, off: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = feature_space.fit(PAPERS, "wordllama").transform(PAPERS)
+    monkeypatch.setattr(feature_space, "DIMENSIONS", kept)
+    space = feature_space.fit(PAPERS, "wordllama")
+    vectors = space.transform(PAPERS)
+    assert vectors.shape == (len(PAPERS), space.dimensions) == (7, kept)
+    assert np.linalg.norm(vectors[:-1], axis=1) == pytest.approx(np.ones(6), abs=1e-5)
+    assert not vectors[-1].any()
+    # Six papers that say something lie in six dimensions.
+    assert np.abs(vectors @ vectors.T - whole @ whole.T).max() < off
+    again = feature_space.load(space.id, space.dump())
+    assert (again.transform(PAPERS) == vectors).all()
+    for paper, vector in zip(PAPERS, vectors, strict=True):
+        _, rows = space.split(paper)
+        assert rows.sum(axis=0) == pytest.approx(vector, abs=1e-5)
+
+
 def test_shared_words_make_two_papers_similar() -> None:
     space = feature_space.fit(PAPERS, "wordllama")
     words, rows = space.split(PAPERS[0])

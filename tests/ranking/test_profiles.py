@@ -24,8 +24,9 @@ from newsletter.core.models import (
     Signal,
     Space,
 )
-from newsletter.ranking import encoders, feature_space, ranker
+from newsletter.ranking import encoders, feature_space, feature_weights, ranker
 from newsletter.ranking.encoders import DEFAULT
+from newsletter.ranking.feature_weights import FeatureWeights
 from newsletter.ranking.profiles import evidence, feature_store, profiles, training
 from tests.support.profiles import (
     LENIENT,
@@ -245,6 +246,19 @@ def test_half_as_many_papers_again_refit_the_space_and_train_says_so(session: Se
     again = train(session)
     assert again.rebuilt == "papers grew from 10 to 15"
     assert again.feature_space != first.feature_space
+
+
+def test_weights_that_a_new_version_brings_refit_the_space_once(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_papers(session)
+    first = train(session)
+    monkeypatch.setattr(feature_weights, "shipped", lambda: FeatureWeights(1.0, 0.3, 4.0, 0.9))
+    monkeypatch.setattr(feature_space, "shipped", feature_weights.shipped)
+    again = train(session)
+    assert again.rebuilt == "this version weighs words differently"
+    assert again.feature_space != first.feature_space
+    assert train(session).rebuilt == ""
 
 
 def test_a_signal_that_comes_while_a_training_computes_is_neither_held_up_nor_lost(

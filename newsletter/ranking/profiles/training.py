@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, utc_now
 from newsletter.core.models import Feedback, Paper, Signal, Space, Topic
-from newsletter.ranking import collaborative_check
+from newsletter.ranking import collaborative_check, feature_weights
 from newsletter.ranking import feature_space as features
 from newsletter.ranking.calibration import Refit
 from newsletter.ranking.collaborative import Collaboration
@@ -127,6 +127,8 @@ def _why_rebuild(session: Session, model: str) -> str:
         return f"the feature model is now {model}, not {row.model}"
     if papers >= row.papers * features.GROWTH:
         return f"papers grew from {row.papers} to {papers}"
+    if feature_store.current(session, model)[1].space.weights != feature_weights.shipped():
+        return "this version weighs words differently"
     return ""
 
 
