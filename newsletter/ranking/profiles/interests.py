@@ -46,7 +46,7 @@ def interests_of(session: Session, topic_ids: Sequence[int]) -> dict[int, list[S
             _interest.weight,
             _interest.reference,
         ).where(one_of(_interest.topic_id, some))
-        for topic_id, *told in session.execute(query):
+        for topic_id, *told in session.execute(query).all():
             key = tuple(told)
             each = known.get(key)
             if each is None:
