@@ -27,7 +27,8 @@ def insert_columns(
 ) -> None:
     """Write rows of which ``given`` holds the values by column; the others take their defaults.
 
-    Of the columns in ``encoded`` it holds what the database stores, such as JSON as text. Half the time of SQLAlchemy's own INSERT, which converts value by value (bench-prepare).
+    Of the columns in ``encoded`` it holds what the database stores, such as JSON as text. Takes
+    half the time of SQLAlchemy's own INSERT, which converts value by value (bench-prepare).
 
     Raises:
         IntegrityError: the database refuses one of them, and so takes none.
@@ -39,9 +40,7 @@ def insert_columns(
     columns = [column for column in table.c if column.name in given or column.default is not None]
     rows = zip(
         *(
-            given[column.name]
-            if column.name in encoded
-            else _values(column, dialect, given, count)
+            given[column.name] if column.name in encoded else _values(column, dialect, given, count)
             for column in columns
         ),
         strict=True,

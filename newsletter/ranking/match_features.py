@@ -120,10 +120,10 @@ class MatchFeatures:
     """Makes the features; what belongs to the papers alone is found once."""
 
     products: ProductCache
+    words: Words
 
     def __post_init__(self) -> None:
         self.candidates = self.products.candidates
-        self.words = Words(self.candidates)
 
     @cached_property
     def _among_others(self) -> tuple[Vectors, Vectors]:
