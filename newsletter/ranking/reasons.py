@@ -10,6 +10,7 @@ in common can be said once. Each line comes with the bar of what it names (see `
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -165,16 +166,10 @@ class Reasons:
         flat = self.words.rows([value for several in values for value in several])
         rows[np.arange(rows.shape[1]) < np.array([[len(each)] for each in values])] = flat
         mine = rows[np.searchsorted(list(told), homes)]
-        there = self.words.found[mine, papers[:, None], MENTIONED] > 0
-        named: list[Sequence[int]] = [()] * len(homes)
-        picks, places = np.nonzero(there)
-        edges = np.flatnonzero(np.diff(picks, prepend=-1)).tolist()
+        picks, places = np.nonzero(self.words.found[mine, papers[:, None], MENTIONED])
+        edges = np.searchsorted(picks, np.arange(len(homes) + 1)).tolist()
         listed = places.tolist()
-        for start, end, pick in zip(
-            edges, [*edges[1:], len(listed)], picks[edges].tolist(), strict=True
-        ):
-            named[pick] = listed[start:end]
-        return named
+        return [listed[start:end] for start, end in pairwise(edges)]
 
     def _lines(
         self, told: _Told, paper: int, named: Sequence[int], liked: int, nearest: int
