@@ -13,7 +13,7 @@ from sqlalchemy import func
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.core import bulk, language
-from newsletter.core.database import upsert
+from newsletter.core.database import keep_pages, upsert
 from newsletter.core.models import (
     Cadence,
     Delivery,
@@ -71,6 +71,7 @@ def freeze(session: Session, issue: Issue, rankings: Sequence[ranker.Ranking]) -
         IntegrityError: another preparation wrote digests of the same subscribers at this moment;
             again in a new transaction, with an ``issue`` without contents, skips these.
     """
+    keep_pages(session)
     lifecycle.hold_open(session, issue.edition_id)
     rankings = _without_mailed(session, _without_lost(session, rankings, issue.contents))
     mailed = _to_mail(session, issue, rankings)
