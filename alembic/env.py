@@ -32,7 +32,7 @@ def highest_ids(connection: Connection) -> dict[str, int]:
     query = "SELECT name, seq FROM sqlite_sequence"
     if connection.dialect.name != "sqlite" or not inspect(connection).has_table("sqlite_sequence"):
         return {}
-    return dict(row._tuple() for row in connection.exec_driver_sql(query))
+    return {row.name: row.seq for row in connection.exec_driver_sql(query)}
 
 
 def never_again(connection: Connection, given: dict[str, int]) -> None:
