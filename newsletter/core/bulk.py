@@ -58,7 +58,7 @@ def insert_columns(
 def new_ids(session: Session, table: Table, count: int) -> list[int]:
     """Ids for ``count`` rows that this transaction is about to write, of which none was ever given.
 
-    On SQLite the table must number its rows with `sqlite_autoincrement`.
+    On SQLite the table must have `IDS_USED_ONCE`.
 
     Ids that no row takes in the end leave gaps, like those of a transaction that is rolled back.
     """

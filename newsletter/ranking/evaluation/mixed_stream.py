@@ -5,9 +5,7 @@ hundred papers of the stream, some that the review included, and some that its s
 its authors turned down. On such days it is known which papers a digest should claim.
 """
 
-import gzip
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +27,7 @@ from newsletter.ranking.candidates import (
     TopicProfile,
 )
 from newsletter.ranking.encoders import DEFAULT
-from newsletter.ranking.evaluation.datasets import Library
+from newsletter.ranking.evaluation.datasets import Library, read_file
 from newsletter.ranking.evaluation.review_words import KEYWORDS, TEXTS
 from newsletter.ranking.feature_space import PaperText
 from newsletter.ranking.topic_vectors import Basis
@@ -107,9 +105,8 @@ def read_stream(path: Path) -> dict[str, list[PaperText]]:
         InputError: the file cannot be read, or a line is not such a paper.
     """
     try:
-        data = path.read_bytes()
-        lines = (gzip.decompress(data) if path.suffix == ".gz" else data).decode().splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        lines = read_file(path).decode().splitlines()
+    except UnicodeDecodeError as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from error
     days: dict[str, list[PaperText]] = {}
     for number, line in enumerate(lines, start=1):
