@@ -1,7 +1,7 @@
 """``column IN (…)`` with all values in one parameter: JSON on SQLite, an array on PostgreSQL.
 
-SQLAlchemy writes a name and checks a value for each of five hundred, and a preparation asks twenty
-such questions for every 500 readers: 15 µs a reader against .5 (bench-prepare). Plans are the same.
+For a list SQLAlchemy writes a name and checks a value for each: a query by 500 ids, of which a
+preparation makes twenty for as many readers, takes .9 ms, and .6 in this way. Plans are the same.
 """
 
 import json
@@ -13,6 +13,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_BITS, _MASK = 32, 2**32 - 1  # two ids in one number
 
 
 class _Numbers(TypeDecorator[list[int]]):
@@ -29,7 +31,7 @@ class _Numbers(TypeDecorator[list[int]]):
         return json.dumps(value) if dialect.name == "sqlite" else value
 
 
-class _OneOf(FunctionElement[bool]):
+class _Condition(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
 
@@ -38,9 +40,27 @@ class _OneOf(FunctionElement[bool]):
         return self
 
 
+class _OneOf(_Condition):
+    inherit_cache = True
+
+
+class _PairAmong(_Condition):
+    inherit_cache = True
+
+
 def one_of(column: Any, numbers: Iterable[int]) -> ColumnElement[bool]:
     """Whether ``column`` is one of some whole numbers, any number of them."""
     return _OneOf(column, bindparam(None, list(numbers), type_=_Numbers(), unique=True))
+
+
+def pair_among(first: Any, second: Any, pairs: Iterable[tuple[int, int]]) -> ColumnElement[bool]:
+    """Whether two columns of ids are one of some pairs, each looked for by itself.
+
+    Asked for the first and the second apart, a database tries all combinations: 43 ms for ten
+    papers of each of 500 readers who had as many before, where this takes 4.
+    """
+    joined = [one << _BITS | other for one, other in pairs]
+    return _PairAmong(first, second, bindparam(None, joined, type_=_Numbers(), unique=True))
 
 
 @compiles(_OneOf, "sqlite")
@@ -54,3 +74,17 @@ def _in_json(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
 def _in_array(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
     column, numbers = (compiler.process(each, **options) for each in element.clauses)
     return f"{column} = ANY ({numbers})"
+
+
+@compiles(_PairAmong, "sqlite")
+def _pair_in_json(element: _PairAmong, compiler: SQLCompiler, **options: Any) -> str:
+    first, second, pairs = (compiler.process(each, **options) for each in element.clauses)
+    parts = f"SELECT value >> {_BITS}, value & {_MASK} FROM json_each({pairs})"  # noqa: S608
+    return f"({first}, {second}) IN ({parts})"
+
+
+@compiles(_PairAmong, "postgresql")
+def _pair_in_array(element: _PairAmong, compiler: SQLCompiler, **options: Any) -> str:
+    first, second, pairs = (compiler.process(each, **options) for each in element.clauses)
+    parts = f"SELECT pair >> {_BITS}, pair & {_MASK} FROM unnest({pairs}) AS pair"  # noqa: S608
+    return f"({first}, {second}) IN ({parts})"

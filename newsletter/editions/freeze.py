@@ -23,7 +23,7 @@ from newsletter.core.models import (
     Occasion,
     Paper,
 )
-from newsletter.core.one_of import one_of
+from newsletter.core.one_of import one_of, pair_among
 from newsletter.editions import known_papers, lifecycle, quiet_day
 from newsletter.messages import digest, extras, news, subjects
 from newsletter.papers.coverage import Coverage
@@ -310,16 +310,11 @@ def _without_mailed(
     Another date's preparation, or an ingest that merged two papers, may have been faster.
     """
     item = _item.c
-    picked = {pick.paper_id for ranked in rankings for pick in ranked.picks}
-    had = {
-        (subscriber_id, paper_id)
-        for subscriber_id, paper_id in session.connection().execute(
-            sqlalchemy.select(item.subscriber_id, item.paper_id).where(
-                one_of(item.subscriber_id, [ranked.subscriber_id for ranked in rankings]),
-                one_of(item.paper_id, picked),
-            )
-        )
-    }
+    picked = [(ranked.subscriber_id, pick.paper_id) for ranked in rankings for pick in ranked.picks]
+    query = sqlalchemy.select(item.subscriber_id, item.paper_id).where(
+        pair_among(item.subscriber_id, item.paper_id, picked)
+    )
+    had = {(row.subscriber_id, row.paper_id) for row in session.connection().execute(query)}
     if not had:
         return rankings
     return [
