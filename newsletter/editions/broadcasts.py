@@ -31,6 +31,7 @@ from newsletter.core.models import (
 )
 from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.sending import ledger
+from newsletter.subscribers.accounts import only_subscriber
 
 # Rows per transaction: SQLite's other writers wait for one of these.
 BATCH = 500
@@ -141,7 +142,7 @@ def recipients(
     if audience.cadence is not None:
         wanted = wanted.where(Subscriber.cadence == audience.cadence)
     if audience.only is not None:
-        wanted = wanted.where(Subscriber.id == _id_of(session, audience.only))
+        wanted = wanted.where(Subscriber.id == only_subscriber(session, audience.only))
     if audience.topic is not None:
         wanted = wanted.where(
             col(Subscriber.id).in_(
@@ -151,15 +152,6 @@ def recipients(
             )
         )
     return session.exec(wanted.order_by(col(Subscriber.id))).all()
-
-
-def _id_of(session: Session, email: str) -> int:
-    found = session.exec(
-        select(Subscriber.id).where(Subscriber.email == email.strip().lower())
-    ).first()
-    if found is None:
-        raise UsageError(f"--only {email}: no subscriber has this address")
-    return found
 
 
 def _topic(session: Session, name: str) -> str:
