@@ -19,10 +19,10 @@ from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import StoppedError, UsageError
 from newsletter.core.models import Edition, EditionStatus
 from newsletter.editions import lifecycle, overlooked, schedule
+from newsletter.editions.broadcasts import only_subscriber
 from newsletter.sending.ledger import OfBroadcast
 from newsletter.sending.mailer import SendPlan
 from newsletter.sending.transports.smtp import parse_relays
-from newsletter.subscribers.accounts import only_subscriber
 
 # How often `--watch` looks for retries, or for who is due.
 WATCH_SECONDS = 30.0

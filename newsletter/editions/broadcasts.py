@@ -31,7 +31,6 @@ from newsletter.core.models import (
 )
 from newsletter.messages.broadcast import BroadcastMessage
 from newsletter.sending import ledger
-from newsletter.subscribers.accounts import only_subscriber
 
 # Rows per transaction: SQLite's other writers wait for one of these.
 BATCH = 500
@@ -152,6 +151,20 @@ def recipients(
             )
         )
     return session.exec(wanted.order_by(col(Subscriber.id))).all()
+
+
+def only_subscriber(session: Session, email: str) -> int:
+    """The id of the one that ``--only`` names.
+
+    Raises:
+        UsageError: no subscriber has this address.
+    """
+    found = session.exec(
+        select(Subscriber.id).where(Subscriber.email == email.strip().lower())
+    ).first()
+    if found is None:
+        raise UsageError(f"--only {email}: no subscriber has this address")
+    return found
 
 
 def _topic(session: Session, name: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, func, update
 from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.core.database import utc_now
-from newsletter.core.errors import InputError, UsageError
+from newsletter.core.errors import InputError
 from newsletter.core.models import (
     Cadence,
     Delivery,
@@ -72,20 +72,6 @@ def find_by_email(session: Session, email: str) -> Subscriber | None:
     """
     wanted = normalise_email(email)
     return session.exec(select(Subscriber).where(Subscriber.email == wanted)).one_or_none()
-
-
-def only_subscriber(session: Session, email: str) -> int:
-    """The id of the one that ``--only`` names.
-
-    Raises:
-        UsageError: no subscriber has this address.
-    """
-    found = session.exec(
-        select(Subscriber.id).where(Subscriber.email == email.strip().lower())
-    ).first()
-    if found is None:
-        raise UsageError(f"--only {email}: no subscriber has this address")
-    return found
 
 
 def add(
