@@ -11,7 +11,7 @@ from newsletter.ranking import scoring
 from newsletter.ranking.attribution import ProductCache
 from newsletter.ranking.candidates import SubscriberProfile
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.evaluation.mixed_stream import World, part_of
+from newsletter.ranking.evaluation.mixed_stream import World
 from newsletter.ranking.evaluation.system import EPOCH
 from newsletter.ranking.match import OF_DAY, SHORTLIST, WAYS, MatchModel, logarithms, of_day
 from newsletter.ranking.match_features import NAMES, MatchFeatures, Words
@@ -76,7 +76,7 @@ def samples(world: World, generator: np.random.Generator) -> Iterable[Sample]:
         for number, mix in enumerate(MIX):
             day = reader.day(generator, *mix)
             listed = np.argsort(-steps[0, day], kind="stable")[:SHORTLIST]
-            crowd = part_of(candidates, reader.rows[day]).crowding[listed]
+            crowd = candidates.part(reader.rows[day]).crowding[listed]
             of_day = features[day[listed]]
             of_day[:, _CROWD] = (of_day[:, _THREE] - crowd) * (of_day[:, _LIKES] > 0)
             yield Sample(reader.review, reader.way, number, of_day, reader.relevant[day[listed]])

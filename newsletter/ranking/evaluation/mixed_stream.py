@@ -7,9 +7,8 @@ its authors turned down. On such days it is known which papers a digest should c
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,26 +177,6 @@ def make_world(
                 )
             )
     return World(candidates_of(basis, papers), tuple(readers))
-
-
-def part_of(candidates: Candidates, rows: NDArray[np.int64]) -> Candidates:
-    """The candidates that stand in ``rows``."""
-    places = rows.tolist()
-
-    def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(values[place] for place in places)
-
-    return replace(
-        candidates,
-        ids=some(candidates.ids),
-        titles=some(candidates.titles),
-        abstracts=some(candidates.abstracts),
-        authors=some(candidates.authors),
-        categories=some(candidates.categories),
-        upvotes=candidates.upvotes[rows],
-        first_seen=candidates.first_seen[rows],
-        vectors=candidates.vectors[rows],
-    )
 
 
 def candidates_of(basis: Basis, papers: Sequence[PaperText]) -> Candidates:
