@@ -1,6 +1,6 @@
 """Runs migrations on the engine that newsletter.core.database hands over."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
 import newsletter.core.models  # noqa: F401  (registers every table)
@@ -27,9 +27,28 @@ def keep_foreign_keys(connection: Connection, *, kept: bool) -> None:
         connection.connection.driver_connection.execute(f"PRAGMA foreign_keys = {int(kept)}")
 
 
+def highest_ids(connection: Connection) -> dict[str, int]:
+    """The highest id ever given in each table of SQLite that gives none twice."""
+    query = "SELECT name, seq FROM sqlite_sequence"
+    if connection.dialect.name != "sqlite" or not inspect(connection).has_table("sqlite_sequence"):
+        return {}
+    return {row.name: row.seq for row in connection.exec_driver_sql(query)}
+
+
+def never_again(connection: Connection, given: dict[str, int]) -> None:
+    """Give none of these ids again: a table that was built anew knows only of rows it has."""
+    for name, highest in given.items():
+        connection.execute(
+            text("UPDATE sqlite_sequence SET seq = :highest WHERE name = :name AND seq < :highest"),
+            {"name": name, "highest": highest},
+        )
+
+
 engine = context.config.attributes["engine"]
 with engine.connect() as connection:
     keep_foreign_keys(connection, kept=False)
+    given = highest_ids(connection)
+    connection.rollback()
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,
@@ -37,6 +56,8 @@ with engine.connect() as connection:
         compare_type=True,
         include_object=include_object,
         transaction_per_migration=True,
+        # In the migration's own transaction.
+        on_version_apply=lambda **_of: never_again(connection, given),
     )
     with context.begin_transaction():
         context.run_migrations()

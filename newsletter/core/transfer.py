@@ -106,8 +106,7 @@ def copy(
                 done += len(rows)
                 if progress:
                     progress(min(done + held, total), total)
-        if target.dialect.name == "postgresql":
-            _restart_sequences(writing)
+        _never_give_again(reading, writing)
         return [_compare(reading, writing, table) for table in tables]
 
 
@@ -153,17 +152,40 @@ def _write(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> 
     connection.commit()
 
 
-def _restart_sequences(connection: Connection) -> None:
-    """PostgreSQL counts ids on from a sequence that rows with ids of their own do not move."""
+def _never_give_again(reading: Connection, writing: Connection) -> None:
+    """Number new rows on from the highest id that either database ever gave, also to rows now gone.
+
+    PostgreSQL's sequences do not follow rows that come with ids of their own.
+    """
     for table in SQLModel.metadata.sorted_tables:
-        if _last_id(connection, table):
-            connection.execute(
-                text(
-                    f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), max(id)) "  # noqa: S608  (our own table names)
-                    f"FROM {table.name}"
-                )
-            )
-    connection.commit()
+        last = _last_id(writing, table)
+        if last is None:
+            continue
+        highest = max(last, _highest_given(reading, table), _highest_given(writing, table))
+        values = {"name": table.name, "highest": highest}
+        if writing.dialect.name == "postgresql":
+            if highest:
+                sequence = "pg_get_serial_sequence(:name, 'id')"
+                writing.execute(text(f"SELECT setval({sequence}, :highest)"), values)
+        elif _is_used_once(table):
+            writing.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), values)
+            writing.execute(text("INSERT INTO sqlite_sequence VALUES (:name, :highest)"), values)
+        writing.commit()
+
+
+def _highest_given(connection: Connection, table: Table) -> int:
+    """The highest id that the database knows to have given; 0 where it keeps no account."""
+    if connection.dialect.name == "postgresql":
+        query = "SELECT pg_sequence_last_value(pg_get_serial_sequence(:name, 'id')::regclass)"
+    elif _is_used_once(table):
+        query = "SELECT seq FROM sqlite_sequence WHERE name = :name"
+    else:
+        return 0
+    return int(connection.scalar(text(query), {"name": table.name}) or 0)
+
+
+def _is_used_once(table: Table) -> bool:
+    return bool(table.dialect_options["sqlite"]["autoincrement"])
 
 
 def _compare(source: Connection, target: Connection, table: Table) -> Compared:

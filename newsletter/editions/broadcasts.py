@@ -141,7 +141,7 @@ def recipients(
     if audience.cadence is not None:
         wanted = wanted.where(Subscriber.cadence == audience.cadence)
     if audience.only is not None:
-        wanted = wanted.where(Subscriber.id == _id_of(session, audience.only))
+        wanted = wanted.where(Subscriber.id == only_subscriber(session, audience.only))
     if audience.topic is not None:
         wanted = wanted.where(
             col(Subscriber.id).in_(
@@ -153,7 +153,12 @@ def recipients(
     return session.exec(wanted.order_by(col(Subscriber.id))).all()
 
 
-def _id_of(session: Session, email: str) -> int:
+def only_subscriber(session: Session, email: str) -> int:
+    """The id of the one that ``--only`` names.
+
+    Raises:
+        UsageError: no subscriber has this address.
+    """
     found = session.exec(
         select(Subscriber.id).where(Subscriber.email == email.strip().lower())
     ).first()

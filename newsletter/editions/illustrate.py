@@ -27,7 +27,7 @@ def edition_of(engine: Engine, issue_date: date) -> int:
 
 
 def illustrate(engine: Engine, edition_id: int) -> int | None:
-    """Add thumbnails and other words to the papers of the edition; returns how many have any now.
+    """Add thumbnails and other words to the papers of the edition; returns how many have a picture.
 
     None where sending has begun: a message that is sent again must have the same bytes.
     """
@@ -55,4 +55,4 @@ def _add(session: Session, edition_id: int) -> int:
         if content != row.content:
             row.content = content
             session.add(row)
-    return len(found)
+    return sum("figure" in content for content in found.values())

@@ -11,6 +11,7 @@ from sqlmodel import Session, SQLModel, col
 from newsletter.core import language
 from newsletter.core.language import _, gettext
 from newsletter.core.models import NoDigest, Occasion, QuietNotes
+from newsletter.core.one_of import one_of
 from newsletter.editions.reasons import LOWER, OF_GROUP, UNMUTE, WIDEN
 from newsletter.papers.coverage import Coverage
 from newsletter.ranking import ranker
@@ -50,7 +51,7 @@ def record(
     """
     session.execute(
         delete(NoDigest).where(
-            col(NoDigest.edition_id) == edition_id, col(NoDigest.subscriber_id).in_(ids)
+            col(NoDigest.edition_id) == edition_id, one_of(col(NoDigest.subscriber_id), ids)
         )
     )
     if empty:

@@ -287,7 +287,7 @@ def terms(text: str) -> list[Term]:
     text = _HALF_WIDTH.sub(lambda some: unicodedata.normalize("NFKC", some[0]), text)
     for minus, phrase, word in _TERM.findall(text.replace("\x00", " ")):
         words = " ".join("".join(map(_letter_or_space, phrase or word)).split())
-        if words:
+        if any(map(str.isalnum, words)):  # SQLite finds nothing with a phrase that has no word
             found.append(Term(words, excluded=bool(minus)))
     return found[:_MOST_TERMS]
 

@@ -1,10 +1,10 @@
 """The values that ranking takes and returns: no database, no behaviour."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from newsletter.ranking.calibration import AS_SHIPPED, Calibration
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.recipes import AS_INSTALLED, Ordering
 from newsletter.ranking.words import TextIndex, Vocabulary, WordVectors, vocabulary_of
+
+T = TypeVar("T")
 
 EvidenceKind = Literal[
     "keyword", "text", "reference", "seed_paper", "relevant", "saved", "clicked", "not_relevant"
@@ -80,6 +82,26 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def part(self, rows: NDArray[np.int64]) -> "Candidates":
+        """The candidates that stand in ``rows``, without their sentences."""
+        places = rows.tolist()
+
+        def some(values: tuple[T, ...]) -> tuple[T, ...]:
+            return tuple(values[place] for place in places)
+
+        return replace(
+            self,
+            ids=some(self.ids),
+            titles=some(self.titles),
+            abstracts=some(self.abstracts),
+            authors=some(self.authors),
+            categories=some(self.categories),
+            upvotes=self.upvotes[rows],
+            first_seen=self.first_seen[rows],
+            vectors=self.vectors[rows],
+            sentences=None,
+        )
 
     @cached_property
     def index(self) -> TextIndex:

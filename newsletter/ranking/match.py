@@ -38,6 +38,7 @@ AUTHOR, CATEGORY, CITES = 0.6, 0.25, 0.3
 WAYS = ("keywords", "text", "likes", "both")
 
 
+_STATED, _LIKED = frozenset(range(STATED)), frozenset(range(STATED, LIKED))
 _LABELS = (Label.NONE, Label.WORTH, Label.GOOD, Label.STRONG)
 
 
@@ -182,8 +183,8 @@ def ways_of(topics: Sequence[TopicProfile]) -> tuple[NDArray[np.int64], NDArray[
     keywords_only = np.zeros(len(topics), bool)
     for index, topic in enumerate(topics):
         kinds = () if topic.evidence is None else topic.evidence.kinds.tolist()
-        stated = any(kind < STATED for kind in kinds)
-        if any(STATED <= kind < LIKED for kind in kinds):
+        stated = not _STATED.isdisjoint(kinds)
+        if not _LIKED.isdisjoint(kinds):
             ways[index] = 3 if stated else 2
         elif stated:
             keywords = _keywords(topic)

@@ -64,8 +64,7 @@ class Words:
 
     def rows(self, values: Sequence[str]) -> NDArray[np.int64]:
         """Where ``values`` stand in ``found``."""
-        missing = [value for value in dict.fromkeys(values) if value not in self._rows]
-        if missing:
+        if missing := list(dict.fromkeys(value for value in values if value not in self._rows)):
             if len(self._rows) + len(missing) > self._most:
                 self._rows.clear()
                 missing = list(dict.fromkeys(values))
@@ -120,10 +119,10 @@ class MatchFeatures:
     """Makes the features; what belongs to the papers alone is found once."""
 
     products: ProductCache
+    words: Words
 
     def __post_init__(self) -> None:
         self.candidates = self.products.candidates
-        self.words = Words(self.candidates)
 
     @cached_property
     def _among_others(self) -> tuple[Vectors, Vectors]:
@@ -203,9 +202,8 @@ class MatchFeatures:
                     likeness[index] = pool.vectors[row, :d] @ content.T
                 continue
             table = self.products.found
-            cells = (known[rows][:, :, None] * table.shape[1] + papers[places][:, None, :]) * (
-                table.shape[2]
-            )
+            whole, step = table.shape[1] * table.shape[2], table.shape[2]
+            cells = (known[rows] * whole)[:, :, None] + (papers[places] * step)[:, None, :]
             likeness[places] = table.reshape(-1).take(cells, mode="clip")
         return kinds, likeness
 
@@ -214,17 +212,15 @@ class MatchFeatures:
     ) -> None:
         stated = [_stated(topic) for topic in topics]
         most = max(len(values) for values in stated)
-        flat = self.words.rows([value for values in stated for value in values])
+        counts = np.array([[len(values)] for values in stated])
         rows = np.zeros((len(topics), most), np.int64)  # row 0 is found nowhere
-        start = 0
-        for row, values in zip(rows, stated, strict=True):
-            row[: len(values)] = flat[start : start + len(values)]
-            start += len(values)
+        flat = self.words.rows([value for values in stated for value in values])
+        rows[np.arange(most) < counts] = flat
         table = self.words.found
         cells = rows[:, :, None] * table.shape[1] + papers[:, None, :]
         hits = table.reshape(-1, 3).take(cells, axis=0)  # (T, s, p, 3)
         there = np.minimum(hits[..., MENTIONED], 1).sum(axis=1)
-        words_stated = np.maximum([[len(values)] for values in stated], 1)
+        words_stated = np.maximum(counts, 1)
         put["found"][:] = np.minimum(there, 3)
         put["found_share"][:] = there / words_stated
         put["in_title"][:] = np.minimum(hits[..., IN_TITLE].sum(axis=1), 2)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newsletter.ranking import match, scoring
-from newsletter.ranking.attribution import ProductCache
 from newsletter.ranking.candidates import SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.match import MatchModel
@@ -16,8 +15,8 @@ from newsletter.ranking.match_features import MatchFeatures
 class Matcher:
     """Matches for one set of candidates."""
 
-    def __init__(self, products: ProductCache, found: scoring.Matches, model: MatchModel) -> None:
-        self._features = MatchFeatures(products)
+    def __init__(self, features: MatchFeatures, found: scoring.Matches, model: MatchModel) -> None:
+        self._features = features
         self._found = found
         self._model = model
 

@@ -24,6 +24,7 @@ from newsletter.ranking.candidates import (
     TopicProfile,
 )
 from newsletter.ranking.match import SHORTLIST, WORTH, MatchModel, labels_of, shipped
+from newsletter.ranking.match_features import MatchFeatures, Words
 from newsletter.ranking.matching import Matcher
 from newsletter.ranking.popular import POPULAR, POPULAR_TODAY, popular
 from newsletter.ranking.selection import TEAMS, Likeness, pick, room_for
@@ -66,9 +67,11 @@ class Ranker:
         self._found = scoring.Matches(candidates)
         self._likeness = Likeness(candidates)
         self._products = attribution.ProductCache(candidates)
-        self._reasons = reasons.Reasons(self._products, self._found)
+        words = Words(candidates)
+        self._reasons = reasons.Reasons(self._products, self._found, words)
         self._first_seen = np.sort(candidates.first_seen)
-        self._matcher = Matcher(self._products, self._found, model or shipped())
+        features = MatchFeatures(self._products, words)
+        self._matcher = Matcher(features, self._found, model or shipped())
 
     def rank(self, profiles: Sequence[SubscriberProfile]) -> list[Ranking]:
         """A ranking per profile, in their order; all are scored by a few matrix products."""
@@ -143,7 +146,7 @@ class Ranker:
         mine = [topics[home] for home in homes.tolist()]
         outside = picks.outside[rows, columns]
         languages = [profile.language for profile in profiles for _topic in profile.topics]
-        whys = self._reasons.of(topics, homes, papers, outside, languages)
+        explanations, bars = self._reasons.of(topics, homes, papers, outside, languages)
         sections = [topic.name for topic in mine]
         topic_ids = [topic.topic_id for topic in mine]
         named = {name: _outside_in(name) for name in set(languages)}
@@ -159,9 +162,9 @@ class Ranker:
             np.round(scoring.points(picks.steps[rows, columns]), 1).tolist(),
             matches,
             labels_of(matches),
-            [why.explanation for why in whys],
+            explanations,
             *passages.passages(candidates, vectors, homes, papers),
-            [why.bars for why in whys],
+            bars,
             [TEAMS[team] for team in picks.teams[rows, columns].tolist()],
             strict=True,
         )

@@ -7,9 +7,10 @@ in common can be said once. Each line comes with the bar of what it names (see `
 "" where the reader was not asked about it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from newsletter.core.persons import Fit
 from newsletter.ranking import attribution, scoring
 from newsletter.ranking.candidates import KINDS, Candidates, TopicProfile
 from newsletter.ranking.explanations import bar, short
-from newsletter.ranking.match_features import is_keyword
+from newsletter.ranking.match_features import MENTIONED, Words, is_keyword
 from newsletter.ranking.words import phrase_of, spelled, stem, tokens
 
 MOST = 2  # reasons a paper
@@ -42,19 +43,17 @@ _SAID = {
 }
 _WHICH = {KINDS.index(kind): said for kind, said in _SAID.items()}
 _NAMED_BY_GROUP = N_("which your group named")
-_QUOTED = {KINDS.index(kind) for kind in ("keyword", "text")}
+_TEXT = KINDS.index("text")
+_QUOTED = {KINDS.index("keyword"), _TEXT}
+_CLOSE = N_("Close to {title}, {which}.")
+_LIKE = N_("Like {title}, {which}: both mention {words}.")
+_CITES = N_("Cites {title}, {which}.")
+_TITLE, _WORDS = "\0", "\1"  # stand in no text
 _MENTIONS = {
     1: N_("Mentions {words}, one of your keywords."),
     2: N_("Mentions {words}, two of your keywords."),
     3: N_("Mentions {words}, three of your keywords."),
 }
-
-
-class Why(NamedTuple):
-    """Why a paper is there, a reason a line; ``bars`` has a line for each."""
-
-    explanation: str
-    bars: str = ""
 
 
 class _Line(NamedTuple):
@@ -63,14 +62,14 @@ class _Line(NamedTuple):
     is_vague: bool = False  # it says no more than that the paper is close
 
 
-class _Stated(NamedTuple):
-    value: str
-    kind: str
+_Stated = tuple[str, str]  # kind and value of an interest
 
 
 class _Told(NamedTuple):
-    """What a topic's reader told: keywords, longer texts, and whether they follow anything."""
+    """A topic, the language of its reader, and what they told: keywords and longer texts."""
 
+    topic: TopicProfile
+    spoken: str
     keywords: tuple[_Stated, ...]
     sentences: tuple[_Stated, ...]
     follows: bool
@@ -78,19 +77,20 @@ class _Told(NamedTuple):
     rows: list[int]
 
 
-def _told(topic: TopicProfile) -> _Told:
-    evidence = topic.evidence
-    several: tuple[list[_Stated], list[_Stated]] = ([], [])
-    kinds: list[int] = []
-    rows: list[int] = []
+def _told(topic: TopicProfile, spoken: str) -> _Told:
+    evidence, kinds, rows = topic.evidence, list[int](), list[int]()
+    stated: list[_Stated] = []
     if evidence is not None:
-        kinds, rows = evidence.kinds.tolist(), evidence.rows.tolist()
-        for kind, row in zip(kinds, rows, strict=True):
-            if kind in _QUOTED:
-                value = str(evidence.pool.keys[row])
-                several[not is_keyword(kind, value)].append(_Stated(value, KINDS[kind]))
+        kinds, rows, keys = evidence.kinds.tolist(), evidence.rows.tolist(), evidence.pool.keys
+        stated = [
+            (KINDS[kind], str(keys[row]))
+            for kind, row in zip(kinds, rows, strict=True)
+            if kind in _QUOTED
+        ]
     follows = bool(topic.followed_authors or topic.followed_categories)
-    return _Told(tuple(several[0]), tuple(several[1]), follows, kinds, rows)
+    keywords = tuple([each for each in stated if _is_keyword(*each)])
+    sentences = tuple([each for each in stated if not _is_keyword(*each)])
+    return _Told(topic, spoken, keywords, sentences, follows, kinds, rows)
 
 
 @dataclass
@@ -99,6 +99,7 @@ class Reasons:
 
     products: attribution.ProductCache
     found: scoring.Matches
+    words: Words
     _stems: dict[int, dict[str, str]] = field(default_factory=dict)  # of candidates: as spelled
     _liked: dict[int | str, frozenset[str]] = field(default_factory=dict)
     _shared: dict[tuple[int | str, int, str], str] = field(default_factory=dict)
@@ -120,19 +121,21 @@ class Reasons:
         papers: NDArray[np.int64],
         outside: NDArray[np.bool_],
         languages: Sequence[str],
-    ) -> list[Why]:
+    ) -> tuple[list[str], list[str]]:
         """The reasons of each pick, which is a paper in the topic at its place of ``homes``.
 
-        Or ``outside`` of all, and nearest to that one. ``languages`` are those of the topics.
+        Or ``outside`` of all, and nearest to that one. ``languages`` are those of the topics. In
+        the second list, whose texts have as many lines, are the bars.
         """
-        told = {home: _told(topics[home]) for home in np.unique(homes).tolist()}
+        told = {home: _told(topics[home], languages[home]) for home in np.unique(homes).tolist()}
         strongest = attribution.strongest(topics, self.products, homes, papers)
-        whys = []
+        explanations, bars = list[str](), list[str]()
         spoken = language.current()
         with language.speaking(spoken):
-            for home, paper, liked, nearest, is_outside in zip(
+            for home, paper, named, liked, nearest, is_outside in zip(
                 homes.tolist(),
                 papers.tolist(),
+                self._named(told, homes, papers),
                 strongest.liked.tolist(),
                 strongest.nearest.tolist(),
                 outside.tolist(),
@@ -141,55 +144,82 @@ class Reasons:
                 if languages[home] != spoken:
                     spoken = languages[home]
                     language.use(spoken)
-                lines = self._lines(topics[home], told[home], paper, liked, nearest)
-                whys.append(_joined(_outside(topics[home], lines) if is_outside else lines))
-        return whys
+                lines = self._lines(told[home], paper, named, liked, nearest)
+                if is_outside:
+                    lines = _outside(topics[home], lines)
+                if len(lines) == 1:
+                    explanations.append(lines[0].text)
+                    bars.append(lines[0].bar)
+                else:
+                    explanations.append("\n".join([line.text for line in lines]))
+                    bars.append("\n".join([line.bar for line in lines]))
+        return explanations, bars
+
+    def _named(
+        self, told: Mapping[int, _Told], homes: NDArray[np.int64], papers: NDArray[np.int64]
+    ) -> list[Sequence[int]]:
+        """For each pick the places of the topic's keywords that stand in the paper."""
+        if not told:
+            return []
+        values = [[value for _kind, value in one.keywords] for one in told.values()]
+        rows = np.zeros((len(values), max(map(len, values), default=0)), np.int64)
+        flat = self.words.rows([value for several in values for value in several])
+        rows[np.arange(rows.shape[1]) < np.array([[len(each)] for each in values])] = flat
+        mine = rows[np.searchsorted(list(told), homes)]
+        picks, places = np.nonzero(self.words.found[mine, papers[:, None], MENTIONED])
+        edges = np.searchsorted(picks, np.arange(len(homes) + 1)).tolist()
+        listed = places.tolist()
+        return [listed[start:end] for start, end in pairwise(edges)]
 
     def _lines(
-        self, topic: TopicProfile, told: _Told, paper: int, liked: int, nearest: int
+        self, told: _Told, paper: int, named: Sequence[int], liked: int, nearest: int
     ) -> list[_Line]:
-        mentions = self._mentions(topic, told, paper)
+        """The lines for a paper; ``named`` are places among the keywords.
+
+        ``liked`` is the piece of evidence worth naming, ``nearest`` the one that gave most, or -1.
+        """
+        mentions = self._mentions(told, paper, named) if named or told.sentences else None
         if not mentions:
             liked = nearest
         lines = [mentions] if mentions else []
-        if self.found.citing and (cites := self._cites(topic, told, paper)):
+        if self.found.citing and (cites := self._cites(told, paper)):
             lines.append(cites)
             liked = -1
-        if liked >= 0 and (resembles := self._resembles(topic, told, paper, liked)):
+        if liked >= 0 and (resembles := self._resembles(told, paper, liked)):
             lines.append(resembles)
-        if len(lines) < MOST and told.follows:
-            lines += self._follows(topic, paper, MOST - len(lines))
+        if told.follows and len(lines) < MOST:
+            lines += self._follows(told, paper, MOST - len(lines))
         if not lines:
-            close = _("Close in meaning to your topic {topic}.", topic=_name(topic))
+            close = _("Close in meaning to your topic {topic}.", topic=_name(told.topic))
             lines = [_Line(close, is_vague=True)]
         return lines
 
-    def _mentions(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
+    def _mentions(self, told: _Told, paper: int, named: Sequence[int]) -> _Line | None:
         """The stated interests that stand in the paper; the bar is the first one's."""
-        known = self._spelled[paper]
-        named: dict[str, _Stated] = {}
-        for stated in told.keywords:
-            found = known.get(stated.value)
+        topic, known = told.topic, self._spelled[paper]
+        there: dict[str, _Stated] = {}
+        for place in named:
+            value = told.keywords[place][1]
+            found = known.get(value)
             if found is None:
-                found = self._spelling(stated.value, paper)
+                found = self._spelling(value, paper)
             if found:
-                named.setdefault(found, stated)
-        if named:
-            some = tuple(named)[:MOST_NAMED]
-            return _Line(_mention(some, language.current()), _bar_of(topic, named[some[0]]))
-        for stated in told.sentences:
-            if shared := self._words_of(stated.value, stated.value, paper):
+                there.setdefault(found, told.keywords[place])
+        if there:
+            some = tuple(there)[:MOST_NAMED]
+            return _Line(_mention(some, told.spoken), bar(*there[some[0]], topic.topic_id))
+        for kind, value in told.sentences:
+            if shared := self._words_of(value, value, paper, told.spoken):
                 said = _(
                     "Shares {words} with your topic {topic}.", words=shared, topic=_name(topic)
                 )
-                return _Line(said, _bar_of(topic, stated))
+                return _Line(said, bar(kind, value, topic.topic_id))
         return None
 
     def _spelling(self, value: str, paper: int) -> str:
-        """How ``value`` is written where it stands in the paper; "" where it does not."""
+        """How ``value`` is written where it stands in the paper."""
         title, abstract = self.candidates.titles[paper], self.candidates.abstracts[paper]
-        there = self.found.holds(value, paper)
-        found = short(spelled(title, value) or spelled(abstract, value)) if there else ""
+        found = short(spelled(title, value) or spelled(abstract, value))
         if self._number_spelled >= KEPT_SPELLINGS:
             self._number_spelled = 0
             for known in self._spelled:
@@ -198,35 +228,31 @@ class Reasons:
         self._spelled[paper][value] = found
         return found
 
-    def _resembles(self, topic: TopicProfile, told: _Told, paper: int, liked: int) -> _Line | None:
-        evidence = topic.evidence
+    def _resembles(self, told: _Told, paper: int, liked: int) -> _Line | None:
+        evidence = told.topic.evidence
         if evidence is None:
             return None
-        which, row = _which(topic, told.kinds[liked]), told.rows[liked]
-        title = language.quoted(evidence.labels[liked])
-        text = evidence.pool.texts[row] if evidence.pool.texts else evidence.labels[liked]
-        shared = self._words_of(evidence.pool.keys[row], text, paper)
-        where = _bar_of_paper(topic, told, liked)
-        if not shared:
-            close = _("Close to {title}, {which}.", title=title, which=which)
-            return _Line(close, where, is_vague=True)
-        said = _(
-            "Like {title}, {which}: both mention {words}.", title=title, which=which, words=shared
-        )
-        return _Line(said, where)
+        row, label, pool = told.rows[liked], evidence.labels[liked], evidence.pool
+        text = pool.texts[row] if pool.texts else label
+        words = self._words_of(pool.keys[row], text, paper, told.spoken)
+        form = _about_paper(_LIKE if words else _CLOSE, _which(told, liked), told.spoken)
+        said = form.replace(_WORDS, words).replace(_TITLE, label)
+        return _Line(said, _bar_of_paper(told, liked), not words)
 
-    def _cites(self, topic: TopicProfile, told: _Told, paper: int) -> _Line | None:
+    def _cites(self, told: _Told, paper: int) -> _Line | None:
         """The paper of the reader's that this one cites."""
-        index = self.found.cited_by(topic).get(paper)
-        if index is None or topic.evidence is None:
+        index = self.found.cited_by(told.topic).get(paper)
+        if index is None or told.topic.evidence is None:
             return None
-        title = language.quoted(topic.evidence.labels[index])
-        said = _("Cites {title}, {which}.", title=title, which=_which(topic, told.kinds[index]))
-        return _Line(said, _bar_of_paper(topic, told, index))
+        form = _about_paper(_CITES, _which(told, index), told.spoken)
+        said = form.replace(_TITLE, told.topic.evidence.labels[index])
+        return _Line(said, _bar_of_paper(told, index))
 
-    def _words_of(self, key: int | str, text: str, paper: int) -> str:
-        """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones."""
-        spoken = language.current()
+    def _words_of(self, key: int | str, text: str, paper: int, spoken: str) -> str:
+        """Words that ``text`` (known by ``key``) and a paper have: of its title, then rare ones.
+
+        As the language lists them that is on, which is ``spoken``.
+        """
         said = self._shared.get((key, paper, spoken))
         if said is None:
             if key not in self._liked:
@@ -257,23 +283,32 @@ class Reasons:
             self._stems[paper] = found
         return self._stems[paper]
 
-    def _follows(self, topic: TopicProfile, paper: int, most: int) -> list[_Line]:
+    def _follows(self, told: _Told, paper: int, most: int) -> list[_Line]:
         """The author and the first category that are followed; ``most`` is one or two lines."""
-        lines = []
+        topic, lines = told.topic, list[_Line]()
         if topic.followed_authors and (known := scoring.author_on(topic, self.found, paper)):
             followed, named = known
-            lines = [_Line(_by(followed, named), _bar_of(topic, _Stated(followed, "author")))]
+            # However it is spelled.
+            where = bar("author", followed.casefold(), topic.topic_id)
+            lines = [_Line(_by(followed, named), where)]
         if topic.followed_categories and len(lines) < most:
             for folded, name in self._folded[paper]:
                 if folded in topic.followed_categories:
-                    said = _in_category(name, language.current())
+                    said = _in_category(name, told.spoken)
                     return [*lines, _Line(said, bar("category", folded, topic.topic_id))]
         return lines
 
 
-def _which(topic: TopicProfile, kind: int) -> str:
+def _which(told: _Told, place: int) -> str:
     # In a group nothing that a member rated counts: only example papers are named.
-    return gettext(_NAMED_BY_GROUP if topic.is_shared else _WHICH[kind])
+    return _NAMED_BY_GROUP if told.topic.is_shared else _WHICH[told.kinds[place]]
+
+
+# Filled in for each of a hundred thousand picks: `_` takes three times as long.
+@lru_cache(maxsize=1_000)
+def _about_paper(message: str, which: str, _language: str) -> str:
+    """What is said of a paper that the reader knows, with marks where title and words belong."""
+    return _(message, title=language.quoted(_TITLE), which=gettext(which), words=_WORDS)
 
 
 # Of a day's picks most say what many others say: a third of the time of all reasons.
@@ -288,24 +323,13 @@ def _in_category(name: str, _language: str) -> str:
     return _("In {category}, a category you follow.", category=short(name))
 
 
-def _joined(lines: Sequence[_Line]) -> Why:
-    if len(lines) == 1:
-        return Why(lines[0].text, lines[0].bar)
-    if len(lines) == MOST:
-        first, second = lines
-        return Why(f"{first.text}\n{second.text}", f"{first.bar}\n{second.bar}")
-    return Why("\n".join(line.text for line in lines), "\n".join(line.bar for line in lines))
+def _is_keyword(kind: str, value: str) -> bool:
+    return kind == "keyword" or is_keyword(_TEXT, value)
 
 
-def _bar_of(topic: TopicProfile, stated: _Stated) -> str:
-    # Authors and categories are followed however they are spelled.
-    key = stated.value.casefold() if stated.kind in {"author", "category"} else stated.value
-    return bar(stated.kind, key, topic.topic_id)
-
-
-def _bar_of_paper(topic: TopicProfile, told: _Told, place: int) -> str:
+def _bar_of_paper(told: _Told, place: int) -> str:
     """The bar of a paper that was named or rated; what was only opened has none."""
-    kind = KINDS[told.kinds[place]]
+    kind, topic = KINDS[told.kinds[place]], told.topic
     if topic.evidence is None or kind == "clicked":
         return ""
     return bar(kind, topic.evidence.pool.keys[told.rows[place]], topic.topic_id)

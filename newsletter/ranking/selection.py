@@ -129,9 +129,11 @@ def pick(
         for index in range(topics):
             scores[:, index][home != index] = NEVER
     wanted = np.array([room_for(profile) for profile in profiles])
-    length = max(SHORTLIST, int(wanted.max()))
-    columns, steps = best(scores.reshape(size * topics, count), length)
+    lengths = np.maximum(SHORTLIST, wanted)
+    columns, steps = best(scores.reshape(size * topics, count), int(lengths.max()))
     length = columns.shape[1]
+    # Nobody gets more to choose from because somebody else wants a longer digest.
+    steps[np.arange(length) >= np.repeat(lengths, topics)[:, None]] = NEVER
     wide = columns.astype(np.int64)
     matches = matches_of(profiles, wide, steps).reshape(size, topics * length)
     found = wide.reshape(size, topics * length)

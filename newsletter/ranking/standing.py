@@ -7,7 +7,7 @@ from what a digest does.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from newsletter.ranking.explanations import Split
 from newsletter.ranking.match import WORTH, label_of
 from newsletter.ranking.ranker import Ranker
 
-T = TypeVar("T")
 Verdict = Literal["selected", "ranked_below", "under_bar", "muted", "budget", "known", "too_old"]
 
 # A part of fewer points than this is told together with the others like it; no more are told
@@ -369,19 +368,4 @@ def seen_until(candidates: Candidates, until: datetime) -> Candidates:
     rows = np.flatnonzero(candidates.first_seen <= until.timestamp())
     if len(rows) == len(candidates):
         return candidates
-
-    def some(values: tuple[T, ...]) -> tuple[T, ...]:
-        return tuple(values[row] for row in rows.tolist())
-
-    return replace(
-        candidates,
-        ids=some(candidates.ids),
-        titles=some(candidates.titles),
-        abstracts=some(candidates.abstracts),
-        authors=some(candidates.authors),
-        categories=some(candidates.categories),
-        upvotes=candidates.upvotes[rows],
-        first_seen=candidates.first_seen[rows],
-        vectors=candidates.vectors[rows],
-        sentences=None,
-    )
+    return candidates.part(rows)

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from threading import Lock
 from typing import Any, TypeVar
@@ -83,12 +83,20 @@ class Kept:
 
     def get(self, state: object, key: Hashable) -> Any:
         """The value kept under ``key`` in ``state``, or None."""
-        key = language.current(), key
+        return self.several(state, [key])[0]
+
+    def several(self, state: object, keys: Sequence[Hashable]) -> list[Any]:
+        """The value kept under each key in ``state``, or None."""
+        spoken, found = language.current(), []
         with self._lock:
-            if state is None or state != self._state or key not in self._values:
-                return None
-            self._values.move_to_end(key)
-            return self._values[key][0]
+            if state is None or state != self._state:
+                return [None] * len(keys)
+            for key in keys:
+                kept = self._values.get((spoken, key))
+                if kept is not None:
+                    self._values.move_to_end((spoken, key))
+                found.append(kept[0] if kept else None)
+        return found
 
     def keep(self, state: object, key: Hashable, value: object) -> None:
         """Keep a value that was made after ``state`` was read."""

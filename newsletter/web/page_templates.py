@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2.utils import url_quote
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
@@ -36,6 +37,7 @@ def templates_of_pages(spoken: str, **values: Any) -> Environment:
         said=_said,
         options=_options,
         without=_without,
+        urlencode=_url_encoded,
     )
     language.translate(templates)
     return templates
@@ -75,6 +77,10 @@ def _options(values: tuple[tuple[str, str], ...], chosen: str) -> Markup:
 def _without(values: Sequence[str], other: str, most: int) -> list[str]:
     """The first ``most`` of the values that are not ``other``."""
     return [value for value in values if value != other][:most]
+
+
+# Cards link to categories and venues, the same few; encoding them was a sixth of making a card.
+_url_encoded = lru_cache(maxsize=2_000)(url_quote)
 
 
 @lru_cache(maxsize=100)

@@ -6,10 +6,11 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import Session, func, select
 
-from newsletter.core import database
+from newsletter.core import database, transfer
 from newsletter.core.database import session_scope
 from newsletter.core.models import Delivery, Paper, Subscriber
 from tests.support import factories
@@ -168,6 +169,32 @@ def test_a_copy_that_was_broken_off_carries_on(sqlite_engine: Engine, tmp_path: 
         assert session.exec(select(func.count()).select_from(Delivery)).one() == 3
         assert session.exec(select(func.count()).select_from(Subscriber)).one() == 3
         assert session.exec(select(func.count()).select_from(Paper)).one() == 3
+
+
+@pytest.mark.parametrize("is_target", [True, False])
+def test_a_copy_gives_no_id_again_whose_row_was_gone_before(
+    engine: Engine, tmp_path: Path, is_target: bool
+) -> None:
+    other = database.connect(f"sqlite:///{tmp_path / 'other.db'}")
+    database.upgrade(other)
+    source, target = (other, engine) if is_target else (engine, other)
+    with session_scope(source) as session:
+        reader = factories.make_subscriber(session)
+        merged = factories.make_paper(session, 1)
+        asked = factories.make_paper(session, 2)
+        for gone in (reader, merged, asked):
+            session.delete(gone)
+    with session_scope(source) as session:
+        stays = factories.make_paper(session, 3)
+        last = factories.make_paper(session, 4)
+        session.delete(last)
+    assert all(table.same for table in transfer.copy(source, target))
+    with session_scope(target) as session:
+        assert session.exec(select(Paper.id)).all() == [stays.id]
+        assert (factories.make_paper(session, 5).id or 0) > (last.id or 0)
+        # No row of this table was there to be copied.
+        assert (factories.make_subscriber(session).id or 0) > (reader.id or 0)
+    other.dispose()
 
 
 def test_a_database_is_not_copied_onto_itself_or_nowhere(

@@ -24,6 +24,9 @@ from tests.support import factories
 from tests.support.command import Newsletter
 from tests.support.smtp_sink import Sink, running_sink
 
+# One date for all commands of a test: between two of them a day may end.
+DAY = f"{utc_now().date()}"
+
 
 @pytest.fixture
 def sink() -> Iterator[Sink]:
@@ -52,16 +55,15 @@ def newsletter(sqlite_engine: Engine, sink: Sink, tmp_path: Path) -> Newsletter:
 def test_prepare_status_and_report_count_alike_and_speak_to_the_operator(
     newsletter: Newsletter,
 ) -> None:
-    today = utc_now().date()
-    prepared = newsletter.run("prepare", "--date", f"{today}")[1]
+    prepared = newsletter.run("prepare", "--date", DAY)[1]
     assert prepared == (
-        f"edition {today}: 2 digests prepared, 1 note that there are no papers, "
+        f"edition {DAY}: 2 digests prepared, 1 note that there are no papers, "
         "1 without papers, who get no mail; 4 were due\n"
     )
-    status = newsletter.run("status", "--date", f"{today}")[1]
+    status = newsletter.run("status", "--date", DAY)[1]
     assert "3 prepared, 1 of them to say that there are no papers" in status
     assert "     1 due, but got no mail: `newsletter report` says why" in status
-    report = newsletter.run("report", "--date", f"{today}")[1]
+    report = newsletter.run("report", "--date", DAY)[1]
     assert "3 prepared, 1 of them to say that there are no papers" in report
     assert "no mail: dee@example.org: no new paper reached their minimum match of 100\n" in report
     assert "no mail: cho@example.org" not in report
@@ -69,22 +71,22 @@ def test_prepare_status_and_report_count_alike_and_speak_to_the_operator(
 
 
 def test_a_second_run_says_that_nothing_was_left(newsletter: Newsletter, sink: Sink) -> None:
-    first = newsletter.run("send")
+    first = newsletter.run("send", "--date", DAY)
     assert (first[0], first[1].splitlines()[-1][-12:]) == (0, "sent; 3 sent")
     assert "nothing was left" not in first[1]
-    code, said, _ = newsletter.run("send")
+    code, said, _ = newsletter.run("send", "--date", DAY)
     assert (code, said.splitlines()[0]) == (0, "nothing was left to send")
     assert len(sink.recipients()) == 3
-    code, said, _ = newsletter.run("send", "--only", "ada@example.org")
+    code, said, _ = newsletter.run("send", "--date", DAY, "--only", "ada@example.org")
     assert (code, said.splitlines()[0]) == (0, "nothing was left to send to this address")
 
 
 def test_what_waits_is_not_called_done(newsletter: Newsletter, sqlite_engine: Engine) -> None:
-    newsletter.run("prepare")
+    newsletter.run("prepare", "--date", DAY)
     with session_scope(sqlite_engine) as session:
         for row in session.exec(select(Delivery)):
             row.status, row.not_before = DeliveryStatus.DEFERRED, utc_now() + timedelta(hours=1)
-    _, said, _ = newsletter.run("send")
+    _, said, _ = newsletter.run("send", "--date", DAY)
     assert said.splitlines()[0].startswith("nothing can be sent at this moment")
 
 

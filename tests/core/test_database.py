@@ -1,6 +1,8 @@
 """The database itself refuses what must never happen, on SQLite and on PostgreSQL."""
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError, StatementError
-from sqlmodel import SQLModel, func, select
+from sqlmodel import Session, SQLModel, func, select
 
 from alembic import command
 from newsletter.core import bulk, database
@@ -18,8 +20,10 @@ from newsletter.core.models import (
     Delivery,
     DeliveryEvent,
     EventKind,
+    Folder,
     Interest,
     InterestKind,
+    KeptMail,
     Paper,
     QuietNotes,
     Subscriber,
@@ -129,6 +133,79 @@ def test_the_id_of_a_delivery_whose_reader_was_erased_is_never_given_again(engin
         assert found[0] > last + 1
 
 
+# Numbered rows that no link, feed, open form or file names: what they belong to goes with them.
+NAMED_NOWHERE = {
+    "author_orcid", "broadcast", "citation", "delivery_event", "digest_item", "digest_news",
+    "edition", "feedback", "fetch_log", "match_calibration", "no_digest", "operator_session",
+    "paper_alias", "paper_change", "reader_group", "recipe_choice", "sign_up",
+    "suppression_removal", "trial",
+}  # fmt: skip
+
+
+def test_every_migrated_table_says_whether_its_ids_are_used_once(sqlite_engine: Engine) -> None:
+    """SQLite's answer: PostgreSQL gives none twice. A batch migration forgets it unless told."""
+    with sqlite_engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type='table'")
+        once = {name for name, made in found if " AUTOINCREMENT" in made}
+    tables = SQLModel.metadata.tables.values()
+    assert once == {t.name for t in tables if t.dialect_options["sqlite"]["autoincrement"]}
+    assert {table.name for table in tables if table.autoincrement_column is not None} == (
+        once | NAMED_NOWHERE
+    ), "a new table is in one of the two"
+
+
+def test_what_old_links_and_open_forms_name_is_never_given_again(engine: Engine) -> None:
+    def one_of_each(session: Session, number: int) -> list[SQLModel]:
+        reader = factories.make_subscriber(session, f"r{number}@reader.example")
+        topic = Topic(subscriber_id=reader.id or 0, name="Engines")
+        folder = Folder(subscriber_id=reader.id or 0, name="To read")
+        content: dict[str, Any] = {"kind": "unknown", "content": b"", "fingerprint": str(number)}
+        mail = KeptMail(**content)
+        session.add_all([topic, folder, mail])
+        session.flush()
+        word = Interest(topic_id=topic.id or 0, kind=InterestKind.KEYWORD, value="gears")
+        session.add(word)
+        session.flush()
+        return [reader, topic, folder, mail, word, factories.make_paper(session, number)]
+
+    with database.session_scope(engine) as session:
+        one_of_each(session, 1)
+    with database.session_scope(engine) as session:
+        gone = one_of_each(session, 2)
+        for row in reversed(gone):
+            session.delete(row)
+            session.flush()
+    with database.session_scope(engine) as session:
+        for old, new in zip(gone, one_of_each(session, 3), strict=True):
+            assert getattr(new, "id", 0) > getattr(old, "id", 0), old
+
+
+def test_a_table_that_a_migration_builds_anew_gives_no_id_again(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    with database.session_scope(sqlite_engine) as session:
+        factories.make_paper(session, 1)
+        last = factories.make_paper(session, 2)
+        session.delete(last)
+    (tmp_path / "next.py").write_text(
+        f"""from alembic import op
+revision, down_revision = "next", "{database.head()}"
+branch_labels = depends_on = None
+def upgrade():
+    once = {{"sqlite_autoincrement": True}}
+    with op.batch_alter_table("paper", recreate="always", table_kwargs=once):
+        pass
+"""
+    )
+    config = database.alembic_config(sqlite_engine)
+    folders = f"{config.get_main_option('script_location')}/versions{os.pathsep}{tmp_path}"
+    config.set_main_option("version_locations", folders)
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, "next")
+    with database.session_scope(sqlite_engine) as session:
+        assert (factories.make_paper(session, 3).id or 0) > (last.id or 0)
+
+
 def test_a_naive_datetime_is_refused(engine: Engine) -> None:
     naive = datetime(2026, 11, 22, 7, 0)  # noqa: DTZ001  (the point of the test)
     with database.session_scope(engine) as session, pytest.raises(StatementError, match="naive"):
@@ -196,10 +273,12 @@ def test_a_migration_keeps_every_row(engine: Engine) -> None:
     before = count_rows(engine)
     assert before["digest_item"] == before["delivery"] == 1
 
+    kept = names_in(engine)
     command.downgrade(config, "0002")
     command.upgrade(config, "head")
 
     assert count_rows(engine) == before
+    assert names_in(engine) == kept, "indexes and triggers are there again"
     with pytest.raises(IntegrityError), database.session_scope(engine) as session:
         session.add(Interest(**clue))  # told apart by hash, also from rows of before
 
@@ -252,6 +331,15 @@ def test_readers_who_were_told_of_each_quiet_day_still_are(engine: Engine) -> No
         "weekly": QuietNotes.WEEKLY,
         "never": QuietNotes.WEEKLY,
     }
+
+
+def names_in(engine: Engine) -> set[str]:
+    """What a SQLite database holds: tables, indexes, triggers."""
+    if engine.dialect.name != "sqlite":
+        return set()
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT type || ' ' || name FROM sqlite_master")
+        return set(found.scalars())
 
 
 def count_rows(engine: Engine) -> dict[str, int]:

@@ -191,7 +191,7 @@ def test_one_call_a_paper_and_language_is_kept_shown_and_marked(
     assert model.keys == ["Bearer secret"] * 2
     assert run(engine, model, number, encode).asked == 0  # cached
     assert len(model.asked) == 2
-    assert illustrate.illustrate(engine, number) == 1
+    assert illustrate.illustrate(engine, number) == 0, "words, and no picture"
     with read_scope(engine) as session:
         frozen = Contents(digest.load_contents(session, number))[1]
     paper = DigestPaper(frozen, 1, mails.paper().label, "Mentions “repair”.")

@@ -15,7 +15,15 @@ from sqlmodel import select
 from newsletter.core.database import read_scope, session_scope
 from newsletter.core.errors import InputError, LimitError, SettingsError
 from newsletter.core.limited import run_limited
-from newsletter.core.models import Edition, EditionPaper, EditionStatus, Figure, PaperAlias
+from newsletter.core.models import (
+    Edition,
+    EditionPaper,
+    EditionStatus,
+    Figure,
+    OtherWords,
+    Paper,
+    PaperAlias,
+)
 from newsletter.editions.illustrate import illustrate
 from newsletter.messages import digest
 from newsletter.messages.digest import Contents, DigestSection
@@ -351,10 +359,25 @@ def test_the_command_says_what_is_missing(
     site = Newsletter(engine, tmp_path, FIGURES="html")
     code, _, said = site.run("figures", "--date", str(ISSUE_DATE))
     assert (code, "newsletter prepare first" in said) == (2, True)
-    edition(engine)
+    edition(engine, 7)
+    with session_scope(engine) as session:
+        paper = session.exec(select(Paper)).one()
+        made = digest.content_of(paper)
+        session.add(Figure(paper_id=paper.id or 0))  # looked for, and not found
+        session.add(
+            OtherWords(
+                paper_id=paper.id or 0,
+                language="en",
+                made_from="",
+                model="m",
+                sentence="What the study found.",
+            )
+        )
     code, said, _ = site.run("figures", "--date", str(ISSUE_DATE), "--json")
     assert code == 0
-    assert '"illustrated": 0' in said
+    assert '"illustrated": 0' in said, "other words are no thumbnail"
+    with session_scope(engine) as session:
+        assert session.exec(select(EditionPaper)).one().content != made, "they were added"
     monkeypatch.setattr(figures, "find_spec", lambda _: None)
     with pytest.raises(SettingsError, match=r"newsletter\[figures\]"):
         figures.check_packages(("pdf",))

@@ -66,6 +66,13 @@ def test_a_phrase_and_an_excluded_word(library: Engine) -> None:
     assert titles(library, "language -games") == ["Repairing programs with language models"]
 
 
+def test_a_sign_beside_the_words_is_no_word(library: Engine) -> None:
+    for sign in ("_", "__", "\u0301", "-_", '"_ _"', "*"):
+        assert titles(library, f"{sign} language games") == ["Language games"]
+        assert titles(library, f"language {sign} games", newest_first=True) == ["Language games"]
+        assert titles(library, sign) == []
+
+
 def test_authors_are_found_with_their_accents(library: Engine) -> None:
     assert titles(library, "René") == ["Ein Überblick"]
 

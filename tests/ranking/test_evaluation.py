@@ -191,6 +191,20 @@ def test_a_table_is_read_whatever_separates_its_columns(
     assert (len(liked), len(rest)) == (1, 12), "of four relevant papers one is enough to like"
 
 
+@pytest.mark.parametrize("name", ["Halos.csv", "Halos.csv.gz", "HALOS.CSV.GZ"])
+def test_a_table_of_any_size_when_unpacked_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    table = halos("title,abstract,label").encode()
+    is_packed = name.casefold().endswith(".gz")
+    (tmp_path / name).write_bytes(gzip.compress(table) if is_packed else table)
+    monkeypatch.setattr(datasets, "LARGEST", len(table))
+    assert len(datasets.load_reviews(tmp_path)) == 1
+    monkeypatch.setattr(datasets, "LARGEST", len(table) - 1)
+    with pytest.raises(InputError, match=rf"{name}: has more than 0\.00\d+ MB of text"):
+        datasets.load_reviews(tmp_path)
+
+
 @pytest.mark.parametrize(
     "header",
     [

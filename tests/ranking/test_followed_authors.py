@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from newsletter.core.models import Interest, InterestKind
+from newsletter.core.models import InterestKind
 from newsletter.ranking import explanations, ranker, scoring, standing
 from newsletter.ranking.candidates import Candidates, SubscriberProfile
-from newsletter.ranking.profiles import evidence
+from newsletter.ranking.profiles.interests import Stated, muted_people
 from tests.ranking.test_ranking import candidates_of, reader, topic_of, vectors_of
 
 ORCID = "0000-0002-1825-0097"
@@ -102,8 +102,8 @@ def test_a_muted_author_hides_what_fits_and_nothing_else() -> None:
 
 
 def test_a_muted_phrase_that_is_a_name_mutes_the_author_too() -> None:
-    def mute(kind: InterestKind, value: str) -> Interest:
-        return Interest(topic_id=1, kind=kind, value=value, weight=-1.0)
+    def mute(kind: InterestKind, value: str) -> Stated:
+        return Stated(kind, value, -1.0, None)
 
     mutes = [
         mute(InterestKind.KEYWORD, "Rowe JK"),
@@ -111,4 +111,4 @@ def test_a_muted_phrase_that_is_a_name_mutes_the_author_too() -> None:
         mute(InterestKind.AUTHOR, "Plato"),
         mute(InterestKind.CATEGORY, "cs.CR"),
     ]
-    assert evidence.muted_people(mutes) == ("Rowe JK", "Plato")
+    assert muted_people(mutes) == ("Rowe JK", "Plato")

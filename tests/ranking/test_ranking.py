@@ -221,13 +221,14 @@ def test_what_is_kept_of_other_readers_changes_no_reason(monkeypatch: pytest.Mon
 def test_what_is_kept_of_other_readers_takes_no_more_room_for_more_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    candidates = candidates_of(vectors_of(5))
+    words = " ".join(f"word{number}" for number in range(60))
+    candidates = replace(candidates_of(vectors_of(5)), abstracts=(words,) * 5)
     monkeypatch.setattr(scoring, "KEPT_VALUES", 20)
     monkeypatch.setattr(reasons, "KEPT_SPELLINGS", 20)
     monkeypatch.setattr(scoring, "KEPT", 4_000)
     ranker = ranking.Ranker(candidates)
     for number in range(60):
-        text = EvidenceMatrix((f"title {number % 5}{number}",), np.eye(1, D, dtype=np.float32))
+        text = EvidenceMatrix((f"word{number}",), np.eye(1, D, dtype=np.float32))
         follows = frozenset({f"Ada Lovelace {number}", "Ada Lovelace"})
         topic = topic_of(vectors_of(1, number)[0], followed_authors=follows)
         assert topic.evidence is not None

@@ -10,7 +10,7 @@ import pytest
 
 from newsletter.ranking.candidates import SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.match import WORTH
+from newsletter.ranking.match import SHORTLIST, WORTH
 from newsletter.ranking.selection import (
     NEAR,
     ORDINARY_LIKENESS,
@@ -86,6 +86,16 @@ def test_the_best_come_first_and_no_more_than_the_digest_holds() -> None:
 def test_each_of_several_readers_has_their_own_length() -> None:
     found = picked([[5, 7, 6, 9]], profile(max_papers=1), profile(max_papers=3))
     assert [[paper for paper, _, _ in each] for each in found] == [[3], [3, 1, 2]]
+
+
+def test_a_longer_digest_of_somebody_else_leaves_no_more_to_choose_from() -> None:
+    scores = [[5 - number / 100 for number in range(SHORTLIST)] + [0.3] * 28]
+    mine, longest = profile(outside_picks=True), profile(outside_picks=True, max_papers=50)
+    [alone] = picked(scores, mine)
+    together = picked(scores, longest, mine)
+    assert together[1] == alone
+    assert [paper for paper, _, _ in alone] == list(range(10))
+    assert together[0][-1][2], "the longer list reaches papers from just outside"
 
 
 def test_a_paper_needs_the_readers_minimum_and_never_less_than_the_floor() -> None:

@@ -182,13 +182,14 @@ def test_a_value_is_of_one_state_one_key_and_one_language(engine: Engine) -> Non
     kept.keep(state, "page", b"old")
     assert kept.get(state, "page") == b"old"
     assert kept.get(state, "another") is None
+    assert kept.several(state, ["another", "page"]) == [None, b"old"]
     with language.speaking("de"):
         assert kept.get(state, "page") is None
     with session_scope(engine) as session:
         make_paper(session)
     with read_scope(engine) as session:
         newer = kept.state(session)
-    assert kept.get(newer, "page") is None
+    assert kept.several(newer, ["page", "another"]) == [None, None]
     # A page that began before the change and ended after the next one: never taken for new.
     kept.keep(newer, "page", b"new")
     kept.keep(state, "page", b"late")

@@ -11,6 +11,9 @@ from newsletter.core.database import UtcDateTime, utc_now
 # Rows are not validated, the database does that: no validator is built until somebody asks for
 # one. Building them all would be a tenth of what importing the tables takes.
 SQLModel.model_config["defer_build"] = True
+# For tables whose ids stand in links, feeds, open forms or files: SQLite would give the highest id
+# again once its row is gone, and what names it would lead to another row.
+IDS_USED_ONCE = {"sqlite_autoincrement": True}
 # Named constraints: a migration can only drop what has a name.
 SQLModel.metadata = MetaData(
     naming_convention={

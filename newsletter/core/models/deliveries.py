@@ -17,7 +17,13 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.language import SOURCE
-from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
+from newsletter.core.models.base import (
+    IDS_USED_ONCE,
+    foreign_key,
+    status_column,
+    text_column,
+    utc_column,
+)
 from newsletter.core.models.editions import Occasion
 from newsletter.core.models.subscribers import DigestLength
 
@@ -62,9 +68,7 @@ class Delivery(SQLModel, table=True):
         # Unfinished rows only: nearly all rows are sent, and a send run never looks for those. The
         # migration says so; saying it here would import PostgreSQL's dialect in every command.
         Index("ix_delivery_unfinished", "edition_id", "broadcast_id", "not_before", "id"),
-        # Links and bounce addresses in mails name a delivery. An id that were given again after its
-        # reader was erased would lead to another reader's digest.
-        {"sqlite_autoincrement": True},
+        IDS_USED_ONCE,
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -8,7 +8,13 @@ from sqlalchemy import Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.database import UtcDateTime
-from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
+from newsletter.core.models.base import (
+    IDS_USED_ONCE,
+    foreign_key,
+    status_column,
+    text_column,
+    utc_column,
+)
 
 UNPROVEN = "unproven mail"
 
@@ -102,7 +108,7 @@ class KeptMail(SQLModel, table=True):
     """An inbound message that matched no delivery, kept for the operator."""
 
     __tablename__: ClassVar[str] = "kept_mail"
-    __table_args__ = (Index("ix_kept_mail_received_at", "received_at"),)
+    __table_args__ = (Index("ix_kept_mail_received_at", "received_at"), IDS_USED_ONCE)
 
     id: int | None = Field(default=None, primary_key=True)
     fingerprint: str = Field(max_length=64, unique=True)

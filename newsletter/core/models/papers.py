@@ -8,6 +8,7 @@ from sqlalchemy import JSON, Column, Index, String, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from newsletter.core.models.base import (
+    IDS_USED_ONCE,
     foreign_key,
     status_column,
     strings_column,
@@ -38,6 +39,7 @@ class Paper(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("source", "external_id"),
         Index("ix_paper_first_seen_at", "first_seen_at"),
+        IDS_USED_ONCE,
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -20,7 +20,13 @@ from sqlmodel import Field, SQLModel
 
 from newsletter.core.database import UtcDateTime
 from newsletter.core.language import SOURCE
-from newsletter.core.models.base import foreign_key, status_column, text_column, utc_column
+from newsletter.core.models.base import (
+    IDS_USED_ONCE,
+    foreign_key,
+    status_column,
+    text_column,
+    utc_column,
+)
 
 
 class SubscriberStatus(StrEnum):
@@ -106,6 +112,7 @@ class Subscriber(SQLModel, table=True):
         CheckConstraint("weekly_budget BETWEEN 1 AND 350", name="weekly_budget"),
         CheckConstraint("popularity BETWEEN 0 AND 100", name="popularity"),
         Index("ix_subscriber_status", "status"),
+        IDS_USED_ONCE,
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -198,7 +205,7 @@ class Topic(SQLModel, table=True):
     """One named interest of a subscriber: its own profile, its own section of the digest."""
 
     __tablename__: ClassVar[str] = "topic"
-    __table_args__ = (UniqueConstraint("subscriber_id", "name"),)
+    __table_args__ = (UniqueConstraint("subscriber_id", "name"), IDS_USED_ONCE)
 
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int = foreign_key("subscriber.id", index=False)
@@ -215,6 +222,7 @@ class Interest(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("topic_id", "kind", "value_hash"),
         CheckConstraint("length(value) BETWEEN 1 AND 2000", name="value_length"),
+        IDS_USED_ONCE,
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -239,7 +247,7 @@ class Folder(SQLModel, table=True):
     """A folder of a subscriber's saved papers."""
 
     __tablename__: ClassVar[str] = "folder"
-    __table_args__ = (UniqueConstraint("subscriber_id", "name"),)
+    __table_args__ = (UniqueConstraint("subscriber_id", "name"), IDS_USED_ONCE)
 
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int = foreign_key("subscriber.id", index=False)

@@ -36,6 +36,7 @@ TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 NO_REVIEWS = ("stats", "candidates.", "saves.", "truth.")
 DELIMITERS = ",;\t"  # a spreadsheet where the comma is the decimal sign writes semicolons
 NEWEST = 5  # by time, the newest fifth of the papers is to be found
+LARGEST = 256 * 2**20  # bytes: a hundred thousand abstracts; a few KB of .gz can unpack to any size
 csv.field_size_limit(1_000_000)  # abstracts are long, but not as long as this
 
 
@@ -216,12 +217,25 @@ def _pairs(path: Path, row_of: dict[str, int]) -> Iterator[tuple[str, int]]:
         yield fields[0], row_of[fields[1]]
 
 
+def read_file(path: Path) -> bytes:
+    """What is in a file, unpacked where its name ends in .gz.
+
+    Raises:
+        InputError: it cannot be read, or has more than `LARGEST` bytes.
+    """
+    try:
+        with gzip.open(path) if path.suffix.casefold() == ".gz" else path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    if len(data) > LARGEST:
+        raise InputError(f"has more than {LARGEST / 2**20:g} MB of text", where=str(path))
+    return data
+
+
 def _load_review(path: Path) -> Review:
     try:
-        zipped = path.suffix.casefold() == ".gz"
-        data = gzip.decompress(path.read_bytes()) if zipped else path.read_bytes()
-        text = data.decode("utf-8-sig")
-        rows = _rows(text)
+        rows = _rows(read_file(path).decode("utf-8-sig"))
         title, abstract, label = _columns(rows.fieldnames or (), path)
         papers, relevant = [], []
         for row in rows:
@@ -229,7 +243,7 @@ def _load_review(path: Path) -> Review:
             if judged is not None:
                 papers.append(PaperText(_cell(row[title]), _cell(row.get(abstract))))
                 relevant.append(judged)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from error
     count = sum(relevant)
     if not 1 < count < len(papers):

@@ -11,10 +11,10 @@ from newsletter.ranking import scoring
 from newsletter.ranking.attribution import ProductCache
 from newsletter.ranking.candidates import SubscriberProfile
 from newsletter.ranking.encoders import Vectors
-from newsletter.ranking.evaluation.mixed_stream import World, part_of
+from newsletter.ranking.evaluation.mixed_stream import World
 from newsletter.ranking.evaluation.system import EPOCH
 from newsletter.ranking.match import OF_DAY, SHORTLIST, WAYS, MatchModel, logarithms, of_day
-from newsletter.ranking.match_features import NAMES, MatchFeatures
+from newsletter.ranking.match_features import NAMES, MatchFeatures, Words
 
 # Relevant and turned-down papers of a day: none, few, a wave of them, and one relevant among
 # three that a search found, the hard case that a reader of a narrow field meets.
@@ -66,7 +66,7 @@ class Sample:
 def samples(world: World, generator: np.random.Generator) -> Iterable[Sample]:
     """Days of a world's readers, of each what a digest would be picked from."""
     candidates = world.candidates
-    maker = MatchFeatures(ProductCache(candidates))
+    maker = MatchFeatures(ProductCache(candidates), Words(candidates))
     for reader in world.readers:
         profile = SubscriberProfile(
             subscriber_id=1, topics=(reader.topic,), max_papers=1, min_score=0, since=EPOCH
@@ -76,7 +76,7 @@ def samples(world: World, generator: np.random.Generator) -> Iterable[Sample]:
         for number, mix in enumerate(MIX):
             day = reader.day(generator, *mix)
             listed = np.argsort(-steps[0, day], kind="stable")[:SHORTLIST]
-            crowd = part_of(candidates, reader.rows[day]).crowding[listed]
+            crowd = candidates.part(reader.rows[day]).crowding[listed]
             of_day = features[day[listed]]
             of_day[:, _CROWD] = (of_day[:, _THREE] - crowd) * (of_day[:, _LIKES] > 0)
             yield Sample(reader.review, reader.way, number, of_day, reader.relevant[day[listed]])

@@ -108,7 +108,7 @@ def judge(
 
 def _day(world: World, reader: Reader, rows: Any, model: MatchModel) -> Tally:
     places = reader.rows[rows]
-    candidates = mixed_stream.part_of(world.candidates, places)
+    candidates = world.candidates.part(places)
     profile = SubscriberProfile(
         subscriber_id=1,
         topics=(reader.topic,),

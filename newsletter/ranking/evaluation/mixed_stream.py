@@ -5,13 +5,10 @@ hundred papers of the stream, some that the review included, and some that its s
 its authors turned down. On such days it is known which papers a digest should claim.
 """
 
-import gzip
 import json
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +26,7 @@ from newsletter.ranking.candidates import (
     TopicProfile,
 )
 from newsletter.ranking.encoders import DEFAULT
-from newsletter.ranking.evaluation.datasets import Library
+from newsletter.ranking.evaluation.datasets import Library, read_file
 from newsletter.ranking.evaluation.review_words import KEYWORDS, TEXTS
 from newsletter.ranking.feature_space import PaperText
 from newsletter.ranking.topic_vectors import Basis
@@ -107,9 +104,8 @@ def read_stream(path: Path) -> dict[str, list[PaperText]]:
         InputError: the file cannot be read, or a line is not such a paper.
     """
     try:
-        data = path.read_bytes()
-        lines = (gzip.decompress(data) if path.suffix == ".gz" else data).decode().splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        lines = read_file(path).decode().splitlines()
+    except UnicodeDecodeError as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from error
     days: dict[str, list[PaperText]] = {}
     for number, line in enumerate(lines, start=1):
@@ -181,26 +177,6 @@ def make_world(
                 )
             )
     return World(candidates_of(basis, papers), tuple(readers))
-
-
-def part_of(candidates: Candidates, rows: NDArray[np.int64]) -> Candidates:
-    """The candidates that stand in ``rows``."""
-    places = rows.tolist()
-
-    def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(values[place] for place in places)
-
-    return replace(
-        candidates,
-        ids=some(candidates.ids),
-        titles=some(candidates.titles),
-        abstracts=some(candidates.abstracts),
-        authors=some(candidates.authors),
-        categories=some(candidates.categories),
-        upvotes=candidates.upvotes[rows],
-        first_seen=candidates.first_seen[rows],
-        vectors=candidates.vectors[rows],
-    )
 
 
 def candidates_of(basis: Basis, papers: Sequence[PaperText]) -> Candidates:

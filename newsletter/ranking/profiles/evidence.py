@@ -4,11 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
-from scipy.sparse import csr_matrix
 from sqlmodel import Session, col, select
 
 from newsletter.core.batches import batched
@@ -19,7 +17,6 @@ from newsletter.core.models import (
     DigestItem,
     EventKind,
     Feedback,
-    Interest,
     InterestKind,
     Paper,
     PaperAlias,
@@ -27,12 +24,15 @@ from newsletter.core.models import (
     Subscriber,
     Topic,
 )
+from newsletter.core.one_of import one_of
 from newsletter.ranking import topic_vectors
-from newsletter.ranking.candidates import KINDS, Evidence, EvidenceKind, EvidenceMatrix
+from newsletter.ranking.candidates import KINDS, EvidenceKind, EvidenceMatrix
 from newsletter.ranking.encoders import Vectors
 from newsletter.ranking.explanations import short
 from newsletter.ranking.feature_space import PaperText
 from newsletter.ranking.profiles import feature_store, groups
+from newsletter.ranking.profiles.interests import Stated, interests_of
+from newsletter.ranking.profiles.pieces import PARTS, Gathered, Piece
 from newsletter.ranking.topic_vectors import Basis, Learned, Part, Sums
 
 # Interests drift: what was liked half a year ago counts half.
@@ -45,96 +45,7 @@ PART_OF: dict[Signal, Part] = {
     Signal.SAVED: "likes",
     Signal.NOT_RELEVANT: "dislikes",
 }
-_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _TEXTS = {InterestKind.KEYWORD, InterestKind.TEXT}
-
-
-class _Piece(NamedTuple):
-    kind: EvidenceKind
-    label: str
-    part: Part
-    row: int  # of the pool
-    weight: float
-    kept: float = 1.0  # of what it gives, after "less of this"
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """Pieces of evidence of some topics, by topic id, over one pool."""
-
-    pool: EvidenceMatrix
-    pieces: dict[int, list[_Piece]]
-
-    def sums(self, topic_ids: Sequence[int]) -> Sums:
-        """What the pieces of these topics add up to, in their order."""
-        found: dict[Part, csr_matrix] = {}
-        for part in ("likes", "dislikes", "texts"):
-            several = [
-                (index, piece.row, piece.weight)
-                for index, topic in enumerate(topic_ids)
-                for piece in self.pieces[topic]
-                if piece.part == part
-            ]
-            places, rows, weights = zip(*several, strict=True) if several else ((), (), ())
-            shape = (len(topic_ids), len(self.pool.keys))
-            found[part] = csr_matrix((np.array(weights, np.float32), (places, rows)), shape)
-        likes, dislikes, texts = (
-            np.asarray(found[part] @ self.pool.vectors, np.float32)
-            for part in ("likes", "dislikes", "texts")
-        )
-        weight, against = (
-            np.asarray(found[part].sum(axis=1), np.float32).ravel()
-            for part in ("likes", "dislikes")
-        )
-        return Sums(likes, dislikes, texts, weight, against)
-
-    def evidence(self, topic_id: int, learned: Learned, index: int) -> Evidence | None:
-        """For explanations: the pieces of the topic that stands at ``index`` of ``learned``."""
-        pieces = self.pieces[topic_id]
-        if not pieces:
-            return None
-        content, factors = _coefficients(pieces, learned, index)
-        kept = np.array([piece.kept for piece in pieces], np.float32)
-        return Evidence(
-            np.array([_CODES[piece.kind] for piece in pieces], np.int8),
-            tuple(short(piece.label) for piece in pieces),
-            self.pool,
-            np.array([piece.row for piece in pieces]),
-            kept * content,
-            kept * factors if len(factors) else factors,
-            (float(learned.content[index, 0]), float(learned.content[index, 1])),
-        )
-
-    def taken(self, topic_id: int, learned: Learned, index: int, ridge: Vectors) -> Vectors | float:
-        """What "less of this" takes from the topic's vector: so much of what the pieces gave.
-
-        Taken after all was scaled, so that a score falls by what the explanation showed, and
-        the rest stays as it is.
-        """
-        pieces = [piece for piece in self.pieces[topic_id] if piece.kept < 1]
-        if not pieces:
-            return 0.0
-        content, factors = _coefficients(pieces, learned, index)
-        less = np.array([1 - piece.kept for piece in pieces], np.float32)
-        rows, d = self.pool.vectors[[piece.row for piece in pieces]], len(ridge)
-        mix = learned.content[index, 0] + learned.content[index, 1] * ridge
-        found = ((less * content) @ rows[:, :d]) * mix
-        if not len(factors):
-            return np.asarray(found, np.float32)
-        return np.hstack([found, (less * factors) @ rows[:, d:]])
-
-
-def _coefficients(
-    pieces: Sequence[_Piece], learned: Learned, index: int
-) -> tuple[Vectors, Vectors]:
-    """What each piece's products are multiplied with, of content and, where known, factors."""
-    content = [piece.weight * learned.content_of[piece.part][index] for piece in pieces]
-    factors = [
-        piece.weight * learned.factors_of[piece.part][index] * learned.factors[index]
-        for piece in pieces
-        if learned.factors_of
-    ]
-    return np.array(content, np.float32), np.array(factors, np.float32)
 
 
 @dataclass
@@ -167,7 +78,7 @@ def gather(
     topics: Sequence[Topic],
     now: datetime,
     *,
-    following: Mapping[int, Sequence[Interest]] | None = None,
+    following: Mapping[int, Sequence[Stated]] | None = None,
     newest: int | None = None,
     liked: Sequence[int] = (),
 ) -> Gathered:
@@ -209,9 +120,14 @@ def gather(
     }
     found = feature_store.rows(session, Paper, "id", sorted(wanted | set(seeds.values())))
     gathering = _Gathering({paper.id or 0: paper for paper in found})
-    pieces: dict[int, list[_Piece]] = {}
+    pieces: dict[int, list[Piece]] = {}
+    piece_of: dict[int, Piece | None] = {}  # by object: one stands for all who stated the same
     for key, topic in zip(keys, topics, strict=True):
-        stated = [_stated(interest, gathering, seeds) for interest in interests[key]]
+        stated = []
+        for interest in interests[key]:
+            if id(interest) not in piece_of:
+                piece_of[id(interest)] = _stated(interest, gathering, seeds)
+            stated.append(piece_of[id(interest)])
         given = [
             _given(gathering, paper, signal, (now - at).total_seconds() / 86_400)
             for number, paper, signal, at in (
@@ -226,41 +142,39 @@ def gather(
     return Gathered(gathering.pool(session, basis), pieces)
 
 
-def interests_of(session: Session, topic_ids: Sequence[int]) -> dict[int, list[Interest]]:
-    """Interests by topic, mutes among them."""
-    found: dict[int, list[Interest]] = defaultdict(list)
-    for each in feature_store.rows(session, Interest, "topic_id", [n for n in topic_ids if n > 0]):
-        found[each.topic_id].append(each)
-    return found
-
-
-def _stated(interest: Interest, gathering: _Gathering, seeds: dict[str, int]) -> _Piece | None:
+def _stated(interest: Stated, gathering: _Gathering, seeds: dict[str, int]) -> Piece | None:
     """A stated interest; categories and authors count by themselves, not in the vector."""
     if interest.kind in _TEXTS:
         kind: EvidenceKind = "text" if interest.kind is InterestKind.TEXT else "keyword"
         if interest.reference is not None:
             kind = "reference"
         row = gathering.row_of_text(interest.value)
-        return _Piece(kind, interest.value, "texts", row, *_weighed(interest))
+        return _piece(kind, interest.value, "texts", row, _weighed(interest))
     paper = seeds.get(interest.value) if interest.kind is InterestKind.SEED_PAPER else None
     if paper is None or paper not in gathering.papers:
         return None
     title = gathering.papers[paper].title
-    return _Piece("seed_paper", title, "likes", gathering.rows[paper], *_weighed(interest))
+    return _piece("seed_paper", title, "likes", gathering.rows[paper], _weighed(interest))
 
 
-def _weighed(interest: Interest) -> tuple[float, float]:
+def _piece(
+    kind: EvidenceKind, label: str, part: Part, row: int, weighed: tuple[float, float]
+) -> Piece:
+    return Piece(KINDS.index(kind), short(label), PARTS.index(part), row, *weighed)
+
+
+def _weighed(interest: Stated) -> tuple[float, float]:
     """Its weight in the vector, and what "less of this" leaves of what it then gives."""
     return max(1.0, interest.weight), min(1.0, interest.weight)
 
 
-def _given(gathering: _Gathering, paper: int, signal: Signal | None, age: float) -> _Piece:
+def _given(gathering: _Gathering, paper: int, signal: Signal | None, age: float) -> Piece:
     """A judgement, or without a signal a click."""
     weight = float(0.5 ** (max(0.0, age) / HALF_LIFE_DAYS))
     title, row = gathering.papers[paper].title, gathering.rows[paper]
     if signal is None:
-        return _Piece("clicked", title, "likes", row, CLICK * weight)
-    return _Piece(signal.value, title, PART_OF[signal], row, weight)
+        return _piece("clicked", title, "likes", row, (CLICK * weight, 1.0))
+    return _piece(signal.value, title, PART_OF[signal], row, (weight, 1.0))
 
 
 _Signal = tuple[int | None, int, Signal | None, datetime]
@@ -271,7 +185,7 @@ def _resets(session: Session, subscribers: Sequence[int]) -> dict[int, datetime]
     found: dict[int, datetime] = {}
     for some in batched(subscribers):
         query = select(Subscriber.id, Subscriber.ratings_reset_at).where(
-            col(Subscriber.id).in_(some), col(Subscriber.ratings_reset_at).is_not(None)
+            one_of(col(Subscriber.id), some), col(Subscriber.ratings_reset_at).is_not(None)
         )
         found |= {number: at for number, at in session.exec(query) if number and at}
     return found
@@ -304,7 +218,7 @@ def _signals(
                 col(Feedback.created_at),
                 place.label("place"),
             )
-            .where(col(Feedback.subscriber_id).in_(some))
+            .where(one_of(col(Feedback.subscriber_id), some))
             .subquery()
         )
         query = sa.select(ranked).order_by(ranked.c.subscriber_id, ranked.c.place)
@@ -340,7 +254,7 @@ def _clicks(
             )
             .join(event, col(event.delivery_id) == col(DigestItem.delivery_id))
             .where(
-                col(DigestItem.subscriber_id).in_(some),
+                one_of(col(DigestItem.subscriber_id), some),
                 col(event.kind) == EventKind.CLICKED,
                 col(event.detail) == ClickBy.PERSON,
                 col(event.provider_event_id) == name + sa.cast(item, sa.String),
@@ -377,21 +291,3 @@ def learn(basis: Basis, sums: Sums) -> tuple[Learned, Vectors, Vectors]:
     """Vectors of topics, with the mean and deviation of what ordinary papers score."""
     learned = topic_vectors.combine(basis, sums)
     return learned, *topic_vectors.calibrate(basis, learned.vectors)
-
-
-MOST_NAMES = 5  # words of a muted phrase that may be a person's name
-
-
-def muted_people(mutes: Iterable[Interest]) -> tuple[str, ...]:
-    """Muted authors; and muted words that can be a name, since one list takes both."""
-    return tuple(
-        interest.value
-        for interest in mutes
-        if interest.kind is InterestKind.AUTHOR
-        or (interest.kind is InterestKind.KEYWORD and 1 < len(interest.value.split()) <= MOST_NAMES)
-    )
-
-
-def values_of(interests: Iterable[Interest], *kinds: InterestKind) -> tuple[str, ...]:
-    """What the reader wrote of some kinds, in small letters."""
-    return tuple(each.value.casefold() for each in interests if each.kind in kinds)

@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel, col, delete, func, select
 from newsletter.core.batches import batched
 from newsletter.core.database import read_scope, session_scope, upsert, utc_now
 from newsletter.core.models import AuthorOrcid, Citation, Paper, PaperVector, Space
+from newsletter.core.one_of import one_of
 from newsletter.core.sentences import sentences
 from newsletter.ranking import collaborative, feature_space, sentence_roles, topic_vectors
 from newsletter.ranking.candidates import Candidates, Sentences, SentencesOf
@@ -312,5 +313,5 @@ def rows(
     wanted = [columns[name] for name in only or columns.keys()]
     found: list[Any] = []
     for some in batched(values):
-        found += session.execute(sa.select(*wanted).where(columns[column].in_(some))).all()
+        found += session.execute(sa.select(*wanted).where(one_of(columns[column], some))).all()
     return found

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from newsletter.core.batches import batched
 from newsletter.core.models import GroupMember
+from newsletter.core.one_of import one_of
 
 
 def keeper_of(session: Session, subscriber_ids: Sequence[int]) -> dict[int, int]:
@@ -21,7 +22,7 @@ def keeper_of(session: Session, subscriber_ids: Sequence[int]) -> dict[int, int]
             select(GroupMember.subscriber_id, keeper.subscriber_id)
             .join(keeper, col(keeper.group_id) == col(GroupMember.group_id))
             .where(
-                col(GroupMember.subscriber_id).in_(some),
+                one_of(col(GroupMember.subscriber_id), some),
                 col(keeper.is_keeper),
                 ~col(GroupMember.is_keeper),
             )
@@ -35,7 +36,7 @@ def keepers(session: Session, subscriber_ids: Sequence[int]) -> set[int]:
     found: set[int] = set()
     for some in batched(subscriber_ids):
         query = select(GroupMember.subscriber_id).where(
-            col(GroupMember.subscriber_id).in_(some), col(GroupMember.is_keeper)
+            one_of(col(GroupMember.subscriber_id), some), col(GroupMember.is_keeper)
         )
         found.update(session.exec(query))
     return found

@@ -14,12 +14,13 @@ from newsletter.core.models import (
     DeliveryStatus,
     DigestItem,
     Feedback,
-    Interest,
     InterestKind,
     Paper,
     Topic,
 )
+from newsletter.core.one_of import one_of
 from newsletter.ranking.profiles import evidence
+from newsletter.ranking.profiles.interests import Stated
 
 NEVER_SENT = (
     DeliveryStatus.FAILED,
@@ -39,7 +40,9 @@ def last_digests(
             session.exec(
                 select(Delivery.subscriber_id, func.max(Delivery.created_at))
                 .join(DigestItem, col(DigestItem.delivery_id) == Delivery.id)
-                .where(col(Delivery.subscriber_id).in_(some), _earlier(Delivery.created_at, before))
+                .where(
+                    one_of(col(Delivery.subscriber_id), some), _earlier(Delivery.created_at, before)
+                )
                 .group_by(col(Delivery.subscriber_id))
             ).all()
         )
@@ -57,14 +60,14 @@ def seen(
     seen: dict[int, set[int]] = defaultdict(set)
     for some in batched(subscriber_ids):
         mailed = select(DigestItem.subscriber_id, DigestItem.paper_id).where(
-            col(DigestItem.subscriber_id).in_(some)
+            one_of(col(DigestItem.subscriber_id), some)
         )
         if before is not None:
             mailed = mailed.join(Delivery, col(Delivery.id) == DigestItem.delivery_id).where(
                 Delivery.created_at < before
             )
         judged = select(Feedback.subscriber_id, Feedback.paper_id).where(
-            col(Feedback.subscriber_id).in_(some), _earlier(Feedback.created_at, before)
+            one_of(col(Feedback.subscriber_id), some), _earlier(Feedback.created_at, before)
         )
         for query, table in ((mailed, DigestItem), (judged, Feedback)):
             papers = query.join(Paper, col(Paper.id) == table.paper_id)
@@ -76,7 +79,7 @@ def seen(
 def named(
     session: Session,
     topics: Mapping[int, Sequence[Topic]],
-    following: Mapping[int, Sequence[Interest]],
+    following: Mapping[int, Sequence[Stated]],
 ) -> dict[int, set[int]]:
     """Papers that subscribers gave as examples: they know these."""
     named = {
@@ -106,7 +109,7 @@ def sent(
                     select(Delivery.subscriber_id, func.count())
                     .join(DigestItem, col(DigestItem.delivery_id) == Delivery.id)
                     .where(
-                        col(Delivery.subscriber_id).in_(some),
+                        one_of(col(Delivery.subscriber_id), some),
                         Delivery.created_at >= since,
                         _earlier(Delivery.created_at, before),
                         col(Delivery.status).not_in(NEVER_SENT),

@@ -4,7 +4,7 @@ A profile is sums over a topic's evidence, so a signal is one more summand, appl
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,6 @@ from newsletter.core.batches import batched
 from newsletter.core.database import upsert, utc_now
 from newsletter.core.models import (
     Feedback,
-    Interest,
     InterestKind,
     Paper,
     Profile,
@@ -26,9 +25,17 @@ from newsletter.core.models import (
 from newsletter.ranking import topic_vectors
 from newsletter.ranking.candidates import SubscriberProfile, TopicProfile
 from newsletter.ranking.encoders import DEFAULT
-from newsletter.ranking.profiles import evidence, feature_store, groups, history, packing
+from newsletter.ranking.profiles import (
+    evidence,
+    feature_store,
+    groups,
+    history,
+    interests,
+    packing,
+)
 from newsletter.ranking.profiles.draft import Draft
 from newsletter.ranking.profiles.feature_store import load_candidates
+from newsletter.ranking.profiles.interests import Stated
 from newsletter.ranking.topic_vectors import Basis, Sums
 
 __all__ = ["apply_feedback", "load_candidates", "load_profiles", "store", "versions"]
@@ -53,6 +60,7 @@ _WISHES = (
     "fill_list",
     "language",
 )
+_SUMS = ("topic_id", "feature_space", "coefficients", "like_weight", "dislike_weight")
 FOR_YOU = "For you"  # the topic of a subscriber who gave signals and named no topic
 
 
@@ -200,9 +208,9 @@ def load_profiles(
             seen=frozenset(seen[row_id] | named[owner]),
             weekly_budget=budgets.get(row_id),
             budget_left=budgets[row_id] - sent[row_id] if row_id in budgets else None,
-            muted_words=evidence.values_of(mutes[owner], InterestKind.KEYWORD, InterestKind.TEXT),
-            muted_authors=evidence.muted_people(mutes[owner]),
-            muted_categories=evidence.values_of(mutes[owner], InterestKind.CATEGORY),
+            muted_words=interests.values_of(mutes[owner], InterestKind.KEYWORD, InterestKind.TEXT),
+            muted_authors=interests.muted_people(mutes[owner]),
+            muted_categories=interests.values_of(mutes[owner], InterestKind.CATEGORY),
         )
         for row_id, owner in owners.items()
     ]
@@ -230,20 +238,20 @@ def _topics(
 
 def _interests(
     session: Session, topics: Sequence[Topic], draft: Draft | None
-) -> tuple[dict[int, list[Interest]], dict[int, list[Interest]]]:
+) -> tuple[dict[int, list[Stated]], dict[int, list[Stated]]]:
     """What each topic follows, and what each subscriber mutes: a mute holds for all topics."""
-    following: dict[int, list[Interest]] = defaultdict(list)
-    mutes: dict[int, list[Interest]] = defaultdict(list)
+    following: dict[int, list[Stated]] = defaultdict(list)
+    mutes: dict[int, list[Stated]] = defaultdict(list)
     owner = {topic.id or 0: topic.subscriber_id for topic in topics}
     if draft is None:
-        stated = evidence.interests_of(session, list(owner))
+        told = interests.interests_of(session, list(owner))
     else:
-        stated = defaultdict(list)
+        told = defaultdict(list)
         for each in draft.interests:
-            stated[each.topic_id].append(each)
-    for topic_id, interests in stated.items():
-        following[topic_id] = [each for each in interests if each.weight >= 0]
-        mutes[owner[topic_id]] += [each for each in interests if each.weight < 0]
+            told[each.topic_id].append(interests.stated(each))
+    for topic_id, several in told.items():
+        following[topic_id] = [each for each in several if each.weight >= 0]
+        mutes[owner[topic_id]] += [each for each in several if each.weight < 0]
     return following, mutes
 
 
@@ -252,7 +260,7 @@ def _topic_profiles(
     key: str,
     basis: Basis,
     topics: Sequence[Topic],
-    following: dict[int, list[Interest]],
+    following: dict[int, list[Stated]],
     *,
     now: datetime,
     draft: Draft | None,
@@ -260,7 +268,7 @@ def _topic_profiles(
     numbers = [topic.id for topic in topics if topic.id is not None and topic.id > 0]
     stored: dict[int | None, Profile] = {
         row.topic_id: row
-        for row in feature_store.rows(session, Profile, "topic_id", numbers)
+        for row in feature_store.rows(session, Profile, "topic_id", numbers, only=_SUMS)
         if draft is None or row.topic_id in draft.profiled
     }
     ready = [t for t in topics if t.id in stored and stored[t.id].feature_space == key]
@@ -282,15 +290,15 @@ def _topic_profiles(
             else gathered.sums(ids)
         )
         learned, offsets, scales = evidence.learn(basis, sums)
-        ridge = topic_vectors.ridge_of(basis.space)
+        vectors, explained = gathered.split(ids, learned, topic_vectors.ridge_of(basis.space))
         for index, topic in enumerate(some):
             topic_id = topic.id or 0
-            categories, authors, halved = _followed(following[topic_id])
+            categories, authors, halved = interests.followed(following[topic_id])
             found[topic_id] = TopicProfile(
                 topic_id=topic_id if topic_id > 0 else None,
                 name=topic.name,
-                vector=learned.vectors[index] - gathered.taken(topic_id, learned, index, ridge),
-                evidence=gathered.evidence(topic_id, learned, index),
+                vector=vectors[index],
+                evidence=explained[index],
                 quota=topic.quota,
                 followed_categories=categories,
                 followed_authors=authors,
@@ -300,24 +308,6 @@ def _topic_profiles(
                 is_shared=topic.subscriber_id in kept,
             )
     return found
-
-
-def _followed(
-    interests: Iterable[Interest],
-) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """Categories and authors among ``interests``, and those of both that count half."""
-    categories, authors, halved = set[str](), set[str](), set[str]()
-    for each in interests:
-        if each.kind is InterestKind.CATEGORY:
-            value, names = each.value.casefold(), categories
-        elif each.kind is InterestKind.AUTHOR:
-            value, names = each.value, authors  # as written: capitals tell initials
-        else:
-            continue
-        names.add(value)
-        if each.weight < 1:
-            halved.add(value)
-    return frozenset(categories), frozenset(authors), frozenset(halved)
 
 
 def _stored(session: Session, topics: Sequence[Topic]) -> dict[int, Any]:
