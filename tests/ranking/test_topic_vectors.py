@@ -1,11 +1,13 @@
 """What evidence adds up to, and when others' likes are allowed a say."""
 
+import io
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
 from newsletter.ranking import collaborative, collaborative_check, feature_space, topic_vectors
-from newsletter.ranking.encoders import Vectors
+from newsletter.ranking.encoders import Vectors, unit
 from newsletter.ranking.feature_space import PaperText
 from newsletter.ranking.topic_vectors import Basis
 
@@ -105,6 +107,75 @@ def test_what_others_liked_survives_storage_and_knows_papers_nobody_saw(basis: B
     known = joined.as_evidence(content[:3], np.array([1_000, 5, 1_002]))
     assert known.shape == (3, joined.dimensions)
     assert known[:, basis.space.dimensions :].any(axis=1).all()
+
+
+METHODS = ("new", "old", "mixed", "formal")
+ASKED = "Fast graph theory by new methods"
+SAME_SUBJECT, SAME_METHOD = "Rare graph theory by old methods", "Fast dark matter by new methods"
+
+
+def liking_all(groups: list[str]) -> csr_matrix:
+    """Ten subscribers for each group, who like every other paper with that word."""
+    rows = [
+        [float(group in text.title and n % 10 != 3 + turn % 3) for n, text in enumerate(TEXTS)]
+        for group in groups
+        for turn in range(10)
+    ]
+    return csr_matrix(np.array(rows, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("groups", "same", "different"),
+    [
+        (SUBJECTS, SAME_SUBJECT, SAME_METHOD),
+        ([f"by {method}" for method in METHODS], SAME_METHOD, SAME_SUBJECT),
+    ],
+)
+def test_words_count_by_whether_they_tell_what_is_liked_together(
+    basis: Basis, groups: list[str], same: str, different: str
+) -> None:
+    content = basis.space.transform(TEXTS)
+    fitted = collaborative.fit(content, liking_all(groups), np.arange(len(TEXTS)))
+    texts = [PaperText(title) for title in (ASKED, same, different)]
+    rows = unit(fitted.factors(basis.space.transform(texts)))
+    near, far = rows[1:] @ rows[0]
+    assert near > far + 0.3
+
+
+def test_likes_that_nobody_shares_say_nothing(basis: Basis) -> None:
+    content = basis.space.transform(TEXTS)
+    alone = csr_matrix(np.eye(len(TEXTS), dtype=np.float32))
+    fitted = collaborative.fit(content, alone, np.arange(len(TEXTS)))
+    assert np.isfinite(fitted.likes_of(content)).all()
+    assert fitted.factors(content) == pytest.approx(0, abs=1e-6)
+
+
+def test_papers_beyond_the_landmarks_have_factors_by_their_content(
+    basis: Basis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = basis.space.transform(TEXTS)
+    likes = libraries(400, np.random.default_rng(1), shared=True)
+    monkeypatch.setattr(collaborative, "LANDMARKS", 100)
+    fitted = collaborative.fit(content, likes, np.arange(len(TEXTS)))
+    assert len(fitted.landmarks) == 100
+    scores = fitted.likes_of(content, np.arange(len(TEXTS))) @ fitted.factors(content).T
+    subject = np.arange(len(TEXTS)) // 40
+    apart = (subject[:, None] - subject) % 5
+    assert scores[(apart == 2) | (apart == 3)].mean() > 2 * scores[(apart == 1)].mean()
+
+
+def test_what_was_stored_before_there_was_a_metric_is_read(basis: Basis) -> None:
+    content = basis.space.transform(TEXTS)
+    likes = libraries(200, np.random.default_rng(1), shared=True)
+    fitted = collaborative.fit(content, likes, np.arange(len(TEXTS)))
+    with np.load(io.BytesIO(fitted.dump()), allow_pickle=False) as stored:
+        before = {name: stored[name] for name in stored if name != "metric"}
+    before["landmarks"] = content.astype(np.float16)
+    buffer = io.BytesIO()
+    np.savez(buffer, **before)
+    again = collaborative.load(buffer.getvalue())
+    kernel = np.exp((content @ again.landmarks.T - 1) / collaborative.WIDTH)
+    assert again.factors(content) == pytest.approx(kernel @ again.coefficients, abs=1e-3)
 
 
 def test_one_like_a_thousand_and_likes_that_contradict_each_other_give_sound_scores(
